@@ -1,0 +1,1 @@
+"""Readers of the published archives, synthetic scenes, transforms: files on disk -> SaliencySample."""

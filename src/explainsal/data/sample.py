@@ -1,0 +1,102 @@
+"""One image with its ground truth, and a batch of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from explainsal.functional.types import DensityMap, FixationBatch
+
+
+@dataclass(frozen=True, eq=False)
+class SaliencySample:
+    """One image as it was shown, with what is known of where people looked.
+
+    Args:
+        id: Unique within the data set; the published file stem, e.g. ``COCO_val2014_000000000042``.
+        index: Position in the data set: what de-duplicates samples repeated by a distributed sampler.
+        image: Shape ``(H, W, 3)``, uint8, RGB, native size.
+        fixations: Shape ``(N, 2)``, float64, (x, y) in pixels, pixel i covers [i, i + 1); None where there are none.
+        density: Shape ``(H, W)``, uint8 or float32, non-negative; None where there is none.
+    """
+
+    id: str
+    index: int
+    image: np.ndarray
+    fixations: np.ndarray | None = None
+    density: np.ndarray | None = None
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return int(self.image.shape[0]), int(self.image.shape[1])
+
+
+@dataclass(frozen=True, eq=False)
+class SaliencyBatch:
+    """Samples of one native size; the networks do their own resizing, the metrics need none.
+
+    Args:
+        ids: One id per image.
+        index: Shape ``(B,)``, int64.
+        images: Shape ``(B, 3, H, W)``, uint8, RGB.
+        fixations: Points of all images in native pixels, or None.
+        density: ``(B, H, W)``, or None.
+    """
+
+    ids: tuple[str, ...]
+    index: Tensor
+    images: Tensor
+    fixations: FixationBatch | None
+    density: DensityMap | None
+
+    @classmethod
+    def collate(cls, samples: Sequence[SaliencySample]) -> SaliencyBatch:
+        """Stack samples.
+
+        Raises:
+            ValueError: If their sizes differ, or only some have fixations or a density.
+        """
+        sizes = {sample.size for sample in samples}
+        if len(sizes) != 1:
+            raise ValueError(f"the images of a batch must share one size, got {sorted(sizes)}; use batch_size=1")
+        fixations = [s.fixations for s in samples if s.fixations is not None]
+        densities = [s.density for s in samples if s.density is not None]
+        if len(fixations) not in (0, len(samples)) or len(densities) not in (0, len(samples)):
+            raise ValueError(f"only some of these samples have ground truth: {[s.id for s in samples]}")
+        images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).contiguous()
+        return cls(
+            ids=tuple(s.id for s in samples),
+            index=torch.tensor([s.index for s in samples], dtype=torch.int64),
+            images=images,
+            fixations=FixationBatch.from_points([torch.from_numpy(f) for f in fixations]) if fixations else None,
+            density=DensityMap(torch.from_numpy(np.stack(densities))) if densities else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def to(self, *args: object, **kwargs: object) -> SaliencyBatch:
+        """The same batch on another device."""
+        device = torch._C._nn._parse_to(*args, **kwargs)[0]
+        return SaliencyBatch(
+            self.ids,
+            self.index.to(device),
+            self.images.to(*args, **kwargs),
+            self.fixations.to(device) if self.fixations is not None else None,
+            self.density.to(device) if self.density is not None else None,
+        )
+
+    def pin_memory(self) -> SaliencyBatch:
+        """The same batch in page-locked memory, for asynchronous copies to the accelerator."""
+        return SaliencyBatch(
+            self.ids,
+            self.index.pin_memory(),
+            self.images.pin_memory(),
+            self.fixations.pin_memory() if self.fixations is not None else None,
+            self.density.pin_memory() if self.density is not None else None,
+        )

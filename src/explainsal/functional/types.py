@@ -1,0 +1,135 @@
+"""The three kinds of ground truth, kept apart by type: fixation points, fixation maps, density maps.
+
+Coordinates everywhere: ``x`` to the right, ``y`` down, in pixels of the image, and pixel ``i`` covers ``[i, i + 1)``,
+so the integer pixel of a point is its floor.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class FixationBatch:
+    """The fixations of a batch of images, as one ragged list.
+
+    Args:
+        x: Shape ``(N,)``, float64, pixels from the left edge.
+        y: Shape ``(N,)``, float64, pixels from the top edge.
+        image: Shape ``(N,)``, int64, non-decreasing: which image of the batch each fixation belongs to.
+        batch_size: Number of images, those without fixations included.
+    """
+
+    x: Tensor
+    y: Tensor
+    image: Tensor
+    batch_size: int
+
+    def __post_init__(self) -> None:
+        if not self.x.shape == self.y.shape == self.image.shape or self.x.ndim != 1:
+            raise ValueError(
+                f"x, y and image must be vectors of one length, got {tuple(self.x.shape)}, "
+                f"{tuple(self.y.shape)}, {tuple(self.image.shape)}"
+            )
+        if self.image.numel() and not 0 <= int(self.image.min()) <= int(self.image.max()) < self.batch_size:
+            raise ValueError(f"image indices must lie in [0, {self.batch_size})")
+
+    @classmethod
+    def from_points(cls, points: Sequence[Tensor]) -> FixationBatch:
+        """Collect one ``(N_i, 2)`` tensor of (x, y) per image.
+
+        Example:
+            >>> fixations = FixationBatch.from_points([torch.tensor([[0.5, 1.0], [2.0, 0.0]]), torch.zeros(0, 2)])
+            >>> fixations.batch_size, fixations.per_image().tolist()
+            (2, [2, 0])
+        """
+        flat = [torch.as_tensor(p, dtype=torch.float64).reshape(-1, 2) for p in points]
+        counts = torch.tensor([len(p) for p in flat], dtype=torch.int64)
+        xy = torch.cat(flat) if flat else torch.zeros(0, 2, dtype=torch.float64)
+        image = torch.repeat_interleave(torch.arange(len(flat)), counts)
+        return cls(xy[:, 0].contiguous(), xy[:, 1].contiguous(), image, len(flat))
+
+    def per_image(self) -> Tensor:
+        """Number of fixations of each image, shape ``(B,)``, int64."""
+        return torch.bincount(self.image, minlength=self.batch_size)
+
+    def pixels(self, size: tuple[int, int]) -> Tensor:
+        """Flat pixel index ``row * W + column`` of each fixation, shape ``(N,)``, int64.
+
+        Raises:
+            ValueError: If a coordinate is NaN or lies outside ``[0, W) x [0, H)``.
+        """
+        height, width = size
+        inside = (self.x >= 0) & (self.x < width) & (self.y >= 0) & (self.y < height)
+        if not bool(inside.all()):
+            first = int((~inside).nonzero()[0])
+            raise ValueError(
+                f"{int((~inside).sum())} of {inside.numel()} fixations lie outside the image of {height} x {width} "
+                f"(H x W) pixels or are NaN; the first is (x, y) = ({float(self.x[first])}, {float(self.y[first])}) "
+                f"of image {int(self.image[first])} in the batch"
+            )
+        return self.y.floor().long() * width + self.x.floor().long()
+
+    def to(self, *args: object, **kwargs: object) -> FixationBatch:
+        """The same fixations on another device; the coordinates stay float64."""
+        device = torch._C._nn._parse_to(*args, **kwargs)[0]
+        return FixationBatch(self.x.to(device), self.y.to(device), self.image.to(device), self.batch_size)
+
+    def pin_memory(self) -> FixationBatch:
+        """The same fixations in page-locked memory."""
+        return FixationBatch(self.x.pin_memory(), self.y.pin_memory(), self.image.pin_memory(), self.batch_size)
+
+
+@dataclass(frozen=True, eq=False)
+class FixationMap:
+    """Fixations counted per pixel: shape ``(B, H, W)``, non-negative integers. Never resized."""
+
+    counts: Tensor
+
+    def __post_init__(self) -> None:
+        if self.counts.ndim != 3 or self.counts.is_floating_point():
+            raise ValueError(f"a FixationMap holds integers (B, H, W), got {self.counts.dtype} {self.counts.shape}")
+
+    @classmethod
+    def from_fixations(cls, fixations: FixationBatch, size: tuple[int, int]) -> FixationMap:
+        """Count fixations per pixel.
+
+        Example:
+            >>> fixations = FixationBatch.from_points([torch.tensor([[0.5, 1.0], [0.9, 1.9]])])
+            >>> FixationMap.from_fixations(fixations, (2, 2)).counts.tolist()
+            [[[0, 0], [2, 0]]]
+        """
+        height, width = size
+        index = fixations.image * (height * width) + fixations.pixels(size)
+        counts = torch.bincount(index, minlength=fixations.batch_size * height * width)
+        return cls(counts.reshape(fixations.batch_size, height, width))
+
+    def to(self, *args: object, **kwargs: object) -> FixationMap:
+        """The same counts on another device."""
+        return FixationMap(self.counts.to(torch._C._nn._parse_to(*args, **kwargs)[0]))
+
+
+@dataclass(frozen=True, eq=False)
+class DensityMap:
+    """A fixation density (blurred fixation map): shape ``(B, H, W)``, non-negative, on any scale, any dtype.
+
+    8-bit maps as published stay 8-bit until they are used; the consumers convert to floating point.
+    """
+
+    values: Tensor
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 3:
+            raise ValueError(f"a DensityMap has shape (B, H, W), got {tuple(self.values.shape)}")
+
+    def to(self, *args: object, **kwargs: object) -> DensityMap:
+        """The same density on another device."""
+        return DensityMap(self.values.to(torch._C._nn._parse_to(*args, **kwargs)[0]))
+
+    def pin_memory(self) -> DensityMap:
+        """The same density in page-locked memory."""
+        return DensityMap(self.values.pin_memory())

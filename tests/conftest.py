@@ -1,0 +1,28 @@
+"""What every test may ask for: the shared fixtures folder, and one thread per process."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder with reference values and OSIE; its pictures may not be committed, so it can be absent."""
+    folder = Path(os.environ.get("EXPLAINSAL_SHARED", ROOT.parent / "shared"))
+    if not folder.is_dir():
+        reason = f"no shared fixtures at {folder}: set EXPLAINSAL_SHARED to the folder that holds fixtures/ and data/"
+        if os.environ.get("CI"):
+            pytest.fail(reason)
+        pytest.skip(reason)
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
