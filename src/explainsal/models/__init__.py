@@ -1,0 +1,7 @@
+"""Saliency networks, one per file, and the wrapper that gives them one contract: images in, saliency maps out."""
+
+from explainsal.models.cmrnet import CMRNet
+from explainsal.models.loading import load_model
+from explainsal.models.saliency_model import SaliencyModel
+
+__all__ = ["CMRNet", "SaliencyModel", "load_model"]

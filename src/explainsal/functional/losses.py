@@ -1,0 +1,53 @@
+"""Training losses: each takes predicted maps and target densities ``(B, 1, H, W)`` and returns a scalar."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+EPS = 1e-7  # keeps empty maps and zero predictions finite; far below any pixel of a normalised 8-bit map
+
+
+def _as_distributions(maps: Tensor) -> Tensor:
+    """Flatten to ``(B, H*W)`` and divide by the sum (Eq. 12)."""
+    flat = maps.flatten(1)
+    return flat / (flat.sum(dim=1, keepdim=True) + EPS)
+
+
+def normalized_l1(preds: Tensor, target: Tensor) -> Tensor:
+    r"""L1 distance of sum-normalised maps, the paper's loss (Eqs. 11 and 12), averaged over the batch.
+
+    .. math:: L(p, g) = \sum_i |p_i - g_i|, \quad p_i = x_i^p / \sum_j x_j^p
+
+    Args:
+        preds: Shape ``(B, 1, H, W)``, non-negative, any scale.
+        target: The same for the ground-truth density.
+
+    Returns:
+        A scalar in [0, 2]: 0 for proportional maps, 2 for maps without overlap.
+
+    Example:
+        >>> a = torch.tensor([1.0, 0.0, 0.0, 3.0]).reshape(1, 1, 2, 2)
+        >>> normalized_l1(10 * a, a).item(), round(normalized_l1(a, 1 - a / 3).item(), 3)
+        (0.0, 1.5)
+    """
+    return (_as_distributions(preds) - _as_distributions(target)).abs().sum(dim=1).mean()
+
+
+def kl_div_cc(preds: Tensor, target: Tensor, *, cc_weight: float = 0.5) -> Tensor:
+    r"""KL divergence of the target from the prediction plus ``cc_weight * (1 - CC)``, averaged over the batch.
+
+    The usual choice of later saliency networks (KLD with a CC term): unlike the L1 loss its gradient does not
+    saturate where the prediction is far too low.
+
+    Args:
+        preds: Shape ``(B, 1, H, W)``, non-negative, any scale.
+        target: The same for the ground-truth density.
+        cc_weight: Weight of the correlation term, dimensionless.
+    """
+    p, g = _as_distributions(preds), _as_distributions(target)
+    divergence = (g * torch.log(EPS + g / (p + EPS * EPS))).sum(dim=1)
+    p, g = p - p.mean(dim=1, keepdim=True), g - g.mean(dim=1, keepdim=True)
+    # the norms of normalised maps are of the order of 1e-3: the guard has to be far smaller
+    correlation = (p * g).sum(dim=1) / (p.norm(dim=1) * g.norm(dim=1) + EPS * EPS)
+    return (divergence + cc_weight * (1 - correlation)).mean()
