@@ -61,7 +61,8 @@ class DilatedInception(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, channels, H, W)`` to ``(B, width, H, W)``."""
         x = self.reduce(x)
-        return sum((branch(x) for branch in self.branches), torch.zeros((), device=x.device, dtype=x.dtype))
+        near, middle, far = (branch(x) for branch in self.branches)
+        return near + middle + far
 
 
 class CMRNet(nn.Module):

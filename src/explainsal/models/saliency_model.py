@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from explainsal.errors import CorruptFileError
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.models.weights import read_state_dict
 
@@ -55,5 +56,9 @@ class SaliencyModel(nn.Module):
 
     def load_weights(self, path: str | Path) -> SaliencyModel:
         """Load a checkpoint of this project, or a bare state dict, strictly; nothing in the file is executed."""
-        self.net.load_state_dict(read_state_dict(path))
+        try:
+            self.net.load_state_dict(read_state_dict(path))
+        except RuntimeError as error:
+            first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+            raise CorruptFileError(f"{path} does not fit {self.name} with {self.options}: {first}") from error
         return self

@@ -33,13 +33,13 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFilesError(
             f"no weight file at {path.absolute()}\n"
-            "  train one: python -m explainsal.train +experiment=demo   (writes checkpoints/best.ckpt in its run folder)"
+            "  train one: python -m explainsal.train +experiment=demo   (writes checkpoints/best.ckpt)"
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise CorruptFileError(
-            f"{path} cannot be read as a weight file ({type(error).__name__}): it is truncated, not a torch file, or it "
+            f"{path} cannot be read as a weight file ({type(error).__name__}): truncated, not a torch file, or it "
             "holds more than tensors and plain values. Copy it again and compare its checksum."
         ) from error
     if not isinstance(content, dict):

@@ -1,0 +1,59 @@
+"""Checkpoints that survive a full disk, kill -9 and Ctrl-C."""
+
+from __future__ import annotations
+
+import io
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.plugins import TorchCheckpointIO
+
+from explainsal.errors import UserError
+
+
+class AtomicCheckpointIO(TorchCheckpointIO):
+    """Write beside the old file, then rename: whatever happens meanwhile, one whole checkpoint is on disk."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
+        """Save.
+
+        Raises:
+            UserError: If the file system refuses; the checkpoint that was there before is untouched.
+        """
+        path = Path(path)
+        partial = path.with_name(f".{path.name}.partial")
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with open(partial, "wb") as file:
+                file.write(buffer.getbuffer())
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(partial, path)
+        except OSError as error:
+            partial.unlink(missing_ok=True)
+            raise UserError(
+                f"could not write the checkpoint {path} ({len(buffer.getbuffer()) / 1e6:.0f} MB): {error.strerror}. "
+                "Earlier checkpoints in that folder are intact; make room, then resume with "
+                f"resume={path.with_name('last.ckpt')}"
+            ) from error
+
+
+class InterruptCheckpoint(Callback):
+    """On Ctrl-C during training, keep the state of this very step as ``interrupted.ckpt``.
+
+    Args:
+        dirpath: Folder of the checkpoints.
+    """
+
+    def __init__(self, dirpath: str) -> None:
+        self.path = Path(dirpath) / "interrupted.ckpt"
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Save when a person stopped the run; after an error the weights may be the broken ones."""
+        if isinstance(exception, KeyboardInterrupt) and trainer.training and trainer.global_step > 0:
+            trainer.save_checkpoint(self.path)

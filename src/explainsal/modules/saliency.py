@@ -1,0 +1,94 @@
+"""Training of a saliency network: loss on the network's own grid, validation metrics at the size of the stimuli."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from explainsal.data.sample import SaliencyBatch
+from explainsal.errors import UserError
+from explainsal.functional.images import resize
+from explainsal.metrics import SaliencyMetrics
+from explainsal.models import SaliencyModel
+
+VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
+
+
+class SaliencyModule(LightningModule):
+    """Any `SaliencyModel` with its recipe.
+
+    Args:
+        model: The network with its pre-processing.
+        loss: From ``functional.losses``: predicted maps and target densities ``(B, 1, H, W)`` to a scalar.
+        optimizer: Called with the parameters to train.
+        scheduler: Called with the optimizer; stepped once per epoch. None keeps the rate.
+        profile: Metric profile of the validation metrics.
+    """
+
+    def __init__(
+        self,
+        model: SaliencyModel,
+        loss: Callable[[Tensor, Tensor], Tensor],
+        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        scheduler: Callable[[Optimizer], LRScheduler] | None = None,
+        profile: str = "tuebingen",
+    ) -> None:
+        super().__init__()
+        self.model = model
+        self.loss = loss
+        self.optimizer = optimizer
+        self.scheduler = scheduler
+        self.validation_metrics = SaliencyMetrics(profile=profile, names=VALIDATION_METRICS)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Saliency maps ``(B, 1, H, W)`` of stimuli ``(B, 3, H, W)``."""
+        return self.model(images)
+
+    def _loss(self, batch: SaliencyBatch) -> Tensor:
+        if batch.density is None:
+            raise UserError("this data set has no fixation densities, so a network cannot be trained on it")
+        preds = self.model.net(self.model.preprocess(batch.images)).float()
+        target = resize(batch.density.values.float().unsqueeze(1), (preds.shape[-2], preds.shape[-1]))
+        return self.loss(preds, target)
+
+    def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
+        """One step; a loss that is not finite ends the run and names the images."""
+        loss = self._loss(batch)
+        if not torch.isfinite(loss):
+            raise UserError(
+                f"the loss became {loss.item()} at step {self.global_step} on the images {', '.join(batch.ids)}. "
+                "The weights of the last checkpoint are kept. Look at these images and their densities "
+                "(python -m explainsal.prepare data=...), or train with a smaller rate (module.optimizer.lr=...) or "
+                "trainer.gradient_clip_val=1."
+            )
+        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
+        return loss
+
+    def validation_step(self, batch: SaliencyBatch, batch_idx: int) -> None:
+        """Loss on the network's grid and metrics at native size."""
+        self.log("val/loss", self._loss(batch), prog_bar=True, batch_size=len(batch), sync_dist=True)
+        maps = self.model(batch.images).squeeze(1)
+        self.validation_metrics.update(maps, fixations=batch.fixations, density=batch.density, index=batch.index)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log each metric's mean over the images, every image counted once."""
+        for name, value in self.validation_metrics.compute().items():
+            self.log(f"val/{name}", value, prog_bar=name == "cc", rank_zero_only=False, sync_dist=False)
+        self.validation_metrics.reset()
+
+    def configure_optimizers(self) -> Any:
+        """The optimizer over all parameters that take gradients, and the scheduler, if any."""
+        optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
+        if self.scheduler is None:
+            return optimizer
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Write down, in plain values, which network this is: `load_model` needs no config to rebuild it."""
+        checkpoint["explainsal"] = {"name": self.model.name, "options": self.model.options}

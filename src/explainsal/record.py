@@ -1,0 +1,67 @@
+"""The record a run keeps of itself: resolved config, versions, commit, device, command."""
+
+from __future__ import annotations
+
+import datetime
+import importlib.metadata
+import json
+import platform
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig, OmegaConf
+
+PACKAGES = (
+    "explainsal",
+    "torch",
+    "lightning",
+    "torchmetrics",
+    "hydra-core",
+    "numpy",
+    "scipy",
+    "albumentations",
+    "kornia",
+)
+
+
+def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None = None) -> None:
+    """Write ``config.yaml`` and ``environment.json`` into the run's folder (again at the end, for `finished`)."""
+    folder.mkdir(parents=True, exist_ok=True)
+    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    path = folder / "environment.json"
+    old = json.loads(path.read_text()) if path.is_file() else {}
+    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    commit, dirty = _git_state()
+    record = {
+        "command": f"python -m explainsal.{Path(sys.argv[0]).stem} {shlex.join(sys.argv[1:])}".strip(),
+        "started": old.get("started", now),
+        "finished": now,
+        "seed": cfg.get("seed"),
+        "git_commit": commit,
+        "git_dirty": dirty,
+        "device": torch.cuda.get_device_name()
+        if torch.cuda.is_available()
+        else f"CPU ({torch.get_num_threads()} threads)",
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+        "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
+        "model": model or old.get("model"),
+    }
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _git_state() -> tuple[str | None, bool | None]:
+    """Commit of the checkout this package runs from; (None, None) for an installed wheel."""
+    here = Path(__file__).resolve().parent
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(["git", "-C", str(here), *arguments], capture_output=True, text=True, check=True).stdout
+
+    try:
+        return git("rev-parse", "HEAD").strip(), bool(git("status", "--porcelain", "--untracked-files=no").strip())
+    except (OSError, subprocess.CalledProcessError):
+        return None, None

@@ -1,0 +1,45 @@
+"""The losses against their equations written out in NumPy, and truths that need no oracle."""
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from explainsal.functional.losses import kl_div_cc, normalized_l1
+
+
+@pytest.fixture
+def maps():
+    return torch.rand(3, 1, 9, 13, dtype=torch.float64), torch.rand(3, 1, 9, 13, dtype=torch.float64)
+
+
+def test_normalized_l1_is_equation_11_with_12(maps):
+    p, g = (m.squeeze(1).numpy() for m in maps)
+    expected = np.mean([np.abs(a / a.sum() - b / b.sum()).sum() for a, b in zip(p, g, strict=True)])
+    assert_close(normalized_l1(*maps).item(), expected, rtol=1e-6, atol=0)  # the guard against empty maps
+
+
+def test_kl_div_cc_is_its_two_terms(maps):
+    p, g = (m.reshape(3, -1).numpy() for m in maps)
+    expected = []
+    for a, b in zip(p, g, strict=True):
+        a, b = a / a.sum(), b / b.sum()
+        expected.append((b * np.log(1e-7 + b / a)).sum() + 0.5 * (1 - np.corrcoef(a, b)[0, 1]))
+    assert_close(kl_div_cc(*maps).item(), np.mean(expected), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("loss", [normalized_l1, kl_div_cc])
+def test_proportional_maps_cost_nothing_and_scale_does_not_matter(loss, maps):
+    preds, target = maps
+    assert loss(7 * target, target).item() == pytest.approx(0, abs=1e-6)
+    assert_close(loss(255 * preds, target), loss(preds, target), rtol=1e-5, atol=1e-7)
+
+
+@pytest.mark.parametrize("loss", [normalized_l1, kl_div_cc])
+def test_an_empty_or_saturated_map_gives_finite_gradients(loss):
+    for preds in (torch.zeros(1, 1, 4, 4), torch.ones(1, 1, 4, 4)):
+        preds.requires_grad_()
+        value = loss(preds, torch.rand(1, 1, 4, 4))
+        value.backward()
+        assert torch.isfinite(value)
+        assert torch.isfinite(preds.grad).all()
