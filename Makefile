@@ -1,0 +1,50 @@
+# `make demo` and `make test` need nothing but Python 3.11+ and make: they build .venv first.
+PYTHON ?= python3
+VENV   ?= .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+EXPLAINSAL_SHARED ?= $(CURDIR)/../shared
+export EXPLAINSAL_SHARED
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check format smoke bench clean
+
+help:  ## what there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(STAMP)  ## environment in .venv, versions pinned by constraints.txt
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "explainsal needs Python 3.11 or newer; this is $$($(PYTHON) --version). Try: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt torch
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP)  ## train, evaluate and explain a small CMRNet on generated scenes; writes a report (minutes on 2 cores)
+	$(BIN)/python -m explainsal.train +experiment=demo $(ARGS)
+
+test: $(STAMP)  ## the test suite without the slow tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-slow: $(STAMP)  ## the slow tests: real multi-process runs, kill and resume, a browser
+	$(BIN)/python -m pytest -m slow
+
+check: $(STAMP)  ## lint, format, types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(STAMP)  ## format the code and sort its imports
+	$(BIN)/ruff check --fix --quiet .
+	$(BIN)/ruff format .
+
+smoke: $(STAMP)  ## every experiment for a few batches, where its data is there
+	$(BIN)/python -m explainsal.train +experiment=demo trainer.max_epochs=1 +trainer.limit_train_batches=2 \
+	  +trainer.limit_val_batches=1 evaluation.explain_images=1 data.sizes.train=8 data.sizes.val=2 data.sizes.test=2 data.root=data/smoke
+
+bench: $(STAMP)  ## ratios against plain baselines, in one process each
+	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+clean:  ## remove the environment and caches, keep data and outputs
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis

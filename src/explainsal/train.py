@@ -1,0 +1,71 @@
+"""Train a saliency network, then evaluate and explain its best checkpoint: ``python -m explainsal.train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning
+from hydra.utils import instantiate
+from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.trainer.states import TrainerStatus
+from omegaconf import DictConfig
+
+from explainsal.cli import command
+from explainsal.errors import MissingFilesError
+from explainsal.evaluate import evaluate_model
+from explainsal.models import load_model
+from explainsal.models.complexity import complexity
+from explainsal.record import write_record
+
+
+def train(cfg: DictConfig) -> dict[str, float]:
+    """Fit, evaluate, explain and report as `cfg` says.
+
+    Returns:
+        The last values of everything logged during training, e.g. ``val/cc``: what a sweep optimises.
+    """
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    output = Path(cfg.paths.output)
+    datamodule = instantiate(cfg.data)
+    datamodule.prepare_data()  # a missing data set ends the run here, before any network is built
+    if cfg.resume is not None and not Path(cfg.resume).is_file():
+        raise MissingFilesError(f"resume={cfg.resume}: no such checkpoint")
+    model = instantiate(cfg.model)
+    size = complexity(model.net, model.input_size or (320, 480))
+    write_record(output, cfg, model={
+        "name": model.name, "parameters": size.parameters, "macs": size.macs, "input_size": model.input_size,
+        "weights": "trained here",
+    })  # fmt: skip
+    module = instantiate(cfg.module, model=model)
+    trainer = instantiate(
+        cfg.trainer,
+        callbacks=list(instantiate(cfg.callbacks).values()),
+        logger=list(instantiate(cfg.logger).values()),
+    )
+    fit(trainer, module, datamodule, resume=cfg.resume)
+    metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
+    if cfg.evaluate:
+        best = output / "checkpoints" / "best.ckpt"
+        evaluate_model(cfg, load_model(best if best.is_file() else output / "checkpoints" / "last.ckpt"), datamodule)
+    write_record(output, cfg)
+    return metrics
+
+
+def fit(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | None) -> None:
+    """Fit; Ctrl-C comes out as KeyboardInterrupt, after the checkpoint is written."""
+    try:
+        trainer.fit(module, datamodule=datamodule, ckpt_path=resume, weights_only=True)
+    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1
+        if trainer.state.status == TrainerStatus.INTERRUPTED:
+            raise KeyboardInterrupt from stop
+        raise
+
+
+@command("train")
+def main(cfg: DictConfig) -> dict[str, float]:
+    """Entry point."""
+    return train(cfg)
+
+
+if __name__ == "__main__":
+    main()
