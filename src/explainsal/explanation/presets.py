@@ -1,0 +1,205 @@
+"""The named choices, each value written once: filter banks, and the three ways to explain.
+
+What each option decides and what its other values do to the numbers: docs/decisions/0002, 0003 and 0010 onwards.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal
+
+from explainsal.explanation.bank import FilterBank
+
+_PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
+
+BANKS: dict[str, FilterBank] = {
+    # Section II-B1: 5 orientations x 4 wavelengths x 4 widths = 80 filters, literally.
+    "paper": FilterBank(
+        wavelengths=tuple(1.5**i for i in range(4)),
+        orientations=5,
+        sigma_on_f=_PAPER_WIDTHS,
+        sigma_theta=_PAPER_WIDTHS,
+    ),
+    # Wavelengths in octaves up to the map's size, at two radial widths so that usage can tell narrow from broad.
+    "octave": FilterBank(
+        wavelengths=tuple(3.0 * 2**i for i in range(9)),
+        orientations=5,
+        sigma_on_f=(0.55, 0.75),
+        sigma_theta=(math.pi / 5 / 1.2, math.pi / 5 / 1.2),
+        up_to_map_size=True,
+    ),
+    # Kovesi's pairing for even coverage, a width of .65 with wavelengths 2.1 apart from 3 px (his phase congruency).
+    "kovesi": FilterBank(
+        wavelengths=tuple(3.0 * 2.1**i for i in range(4)),
+        orientations=6,
+        sigma_on_f=(0.65,),
+        sigma_theta=(math.pi / 6 / 1.2,),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every choice of an explanation.
+
+    Args:
+        bank: The filters.
+        scaling: What is done to activations and candidates before they are compared: ``"none"`` (the paper),
+            ``"min_max"`` to [0, 1], ``"standardize"`` to zero mean and unit variance.
+        coefficients: ``"inverse_mae"`` (Eq. 3), ``"omp"`` (signed orthogonal matching pursuit), ``"nnls"``
+            (the same with non-negative weights).
+        top_k: Candidates per reconstruction (and, for ``"inverse_mae"``, per scale).
+        scales: Relative scales of the matching; ``"inverse_mae"`` only.
+        block_size: Side of a block of the variance, in pixels; ``"inverse_mae"`` only.
+        partial_blocks: Whether cut blocks at the border count (``"keep"``) or not (``"crop"``).
+        rescale: How a reconstruction gets the units of its activation map: ``"none"`` (the paper), ``"moments"``
+            (its mean and standard deviation). Sparse weights need none.
+        selection: Which reconstructions form the next pool: least ``"mae"``, least ``"relative_mae"`` (relative to the
+            map's mean absolute deviation) or highest ``"correlation"``.
+        pool_size: How many of them.
+        chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
+            that really feed this one.
+        image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
+        layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
+        memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
+            8 GB on an accelerator.
+    """
+
+    bank: FilterBank
+    scaling: Literal["none", "min_max", "standardize"]
+    coefficients: Literal["inverse_mae", "omp", "nnls"]
+    top_k: int
+    scales: tuple[float, ...]
+    block_size: int
+    partial_blocks: Literal["keep", "crop"]
+    rescale: Literal["none", "moments"]
+    selection: Literal["mae", "relative_mae", "correlation"]
+    pool_size: int
+    chain: Literal["sequential", "graph"]
+    image_candidates: bool
+    layers: str | tuple[str, ...]
+    memory_budget: int | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
+        for name in ("top_k", "pool_size", "block_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(f"scales must hold positive numbers, got {self.scales}")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "scaling": ("none", "min_max", "standardize"),
+    "coefficients": ("inverse_mae", "omp", "nnls"),
+    "partial_blocks": ("keep", "crop"),
+    "rescale": ("none", "moments"),
+    "selection": ("mae", "relative_mae", "correlation"),
+    "chain": ("sequential", "graph"),
+}
+
+_PAPER = Options(
+    bank=BANKS["paper"],
+    scaling="none",
+    coefficients="inverse_mae",
+    top_k=10,
+    scales=(4, 2, 1, 0.5, 0.25),
+    block_size=8,
+    partial_blocks="keep",
+    rescale="none",
+    selection="mae",
+    pool_size=10,
+    chain="sequential",
+    image_candidates=False,
+    layers="leaf",
+)
+
+PRESETS: dict[str, Options] = {
+    # Section II-B word by word.
+    "paper": _PAPER,
+    # The same steps with the smallest changes that make inverse-error weights work on maps of different units.
+    "normalized": replace(
+        _PAPER,
+        bank=replace(BANKS["paper"], wavelengths=(3.0, 6.0, 12.0, 24.0)),
+        scaling="standardize",
+        scales=(1,),
+        rescale="moments",
+        selection="relative_mae",
+    ),
+    # A few signed coefficients per map along the true graph, instead of Eq. 2 to 4.
+    "sparse": replace(
+        _PAPER,
+        bank=replace(BANKS["octave"], low_pass=(1.0, 2.0, 4.0, 8.0)),
+        scaling="standardize",
+        coefficients="omp",
+        selection="relative_mae",
+        chain="graph",
+        image_candidates=True,
+    ),
+}
+
+
+def named_bank(name: str, **changes: Any) -> FilterBank:
+    """A bank of :data:`BANKS`, with single values changed; a change of None keeps the bank's own.
+
+    Raises:
+        ValueError: If the name or the name of a change is unknown.
+
+    Example:
+        >>> len(named_bank("paper")), len(named_bank("paper", orientations=6))
+        (80, 96)
+    """
+    if name not in BANKS:
+        raise ValueError(f"unknown filter bank {name!r}; there are {', '.join(BANKS)}")
+    allowed = {f.name for f in fields(FilterBank) if f.init}
+    if unknown := sorted(set(changes) - allowed):
+        raise ValueError(f"a filter bank has no {', '.join(unknown)}; it has {', '.join(sorted(allowed))}")
+    return replace(BANKS[name], **{key: value for key, value in changes.items() if value is not None})
+
+
+def resolve_options(preset: str, **changes: Any) -> Options:
+    """The options of a preset, with single ones changed; a change of None keeps the preset's own.
+
+    `bank` may be a :class:`FilterBank`, the name of one, or a mapping of changes with an optional ``name``; without a
+    name the changes apply to the preset's bank. `low_pass` sets the low-pass members of whichever bank is used.
+
+    Raises:
+        ValueError: If the preset, an option or a value is unknown.
+
+    Example:
+        >>> resolve_options("normalized", top_k=5, pool_size=None).top_k
+        5
+        >>> resolve_options("sparse", bank={"orientations": 4}).bank.orientations
+        4
+    """
+    if preset not in PRESETS:
+        raise ValueError(f"unknown preset {preset!r}; there are {', '.join(PRESETS)}")
+    options = PRESETS[preset]
+    changes = {key: value for key, value in changes.items() if value is not None}
+    low_pass = changes.pop("low_pass", None)
+    allowed = {f.name for f in fields(Options)}
+    if unknown := sorted(set(changes) - allowed):
+        raise ValueError(
+            f"an Explainer has no option {', '.join(unknown)}; it has {', '.join(sorted(allowed | {'low_pass'}))}"
+        )
+    if "bank" in changes:
+        changes["bank"] = _as_bank(changes["bank"], options.bank)
+    for name in ("scales", "layers"):
+        if name in changes and not isinstance(changes[name], str):
+            changes[name] = tuple(changes[name])
+    options = replace(options, **changes)
+    return options if low_pass is None else replace(options, bank=replace(options.bank, low_pass=tuple(low_pass)))
+
+
+def _as_bank(value: FilterBank | str | Mapping[str, Any], default: FilterBank) -> FilterBank:
+    if isinstance(value, FilterBank):
+        return value
+    if isinstance(value, str):
+        return named_bank(value)
+    changes = {str(key): setting for key, setting in value.items() if setting is not None}
+    name = changes.pop("name", None)
+    return named_bank(name, **changes) if name else replace(default, **changes)

@@ -1,0 +1,187 @@
+"""Block-wise variance, the paper's description of a map (Section II-B2), without making enlarged maps."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from explainsal.functional.resize import resize_bilinear, scaled_size
+
+Partial = Literal["keep", "crop"]
+
+
+def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
+    """Population variance of every block of a map.
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        block_size: Side of a block, in pixels.
+        partial: What happens to the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
+            pixels that they have, ``"crop"`` leaves them out (a map smaller than a block is then one block).
+
+    Returns:
+        Shape ``(..., Hb, Wb)``: ``ceil(H / block_size)`` rows with ``"keep"``, ``max(1, floor(...))`` with ``"crop"``.
+
+    Raises:
+        ValueError: If `block_size` is not positive or `partial` is unknown.
+
+    Example:
+        >>> block_variance(torch.tensor([[1.0, 3.0, 5.0], [1.0, 3.0, 9.0]]), 2).tolist()
+        [[1.0, 4.0]]
+    """
+    if block_size < 1:
+        raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
+    return _pool(_crop(maps, block_size, partial), None, block_size)
+
+
+def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
+    """Block variance of the bilinearly resized maps: ``block_variance(resize(maps, scale))``.
+
+    An enlarged map is not made where its blocks hold whole source pixels; see :func:`enlarged_block_variance`.
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        scale: Relative scale, e.g. 4, 2, 1, 0.5, 0.25.
+        block_size: Side of a block at that scale, in pixels.
+        partial: See :func:`block_variance`.
+
+    Returns:
+        Shape ``(..., Hb, Wb)``, the blocks of the resized map.
+    """
+    if scale > 1 and scale == int(scale) and block_size % int(scale) == 0:
+        return enlarged_block_variance(maps, int(scale), block_size, partial=partial)
+    size = scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale)
+    return block_variance(resize_bilinear(maps, size), block_size, partial=partial)
+
+
+def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
+    r"""Block variance of maps enlarged bilinearly by a whole factor, computed from the maps themselves.
+
+    Inside one source pixel the enlarged map is sampled at offsets :math:`t = (p + .5)/k - .5`. Its mean over the pixel
+    is a separable 3-tap filter, its variance a sum of squares of separable differences; a block pools
+    ``block_size / factor`` source pixels: mean of their variances plus variance of their means. Everything but the
+    means is built from differences of neighbours, so that smooth maps keep their variance in float32
+    (docs/decisions/0010).
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        factor: Enlargement k, a divisor of `block_size`.
+        block_size: Side of a block in pixels of the enlarged map.
+        partial: See :func:`block_variance`.
+
+    Returns:
+        Shape ``(..., Hb, Wb)``, the blocks of the enlarged map.
+
+    Raises:
+        ValueError: If `factor` does not divide `block_size`.
+
+    Example:
+        >>> ramp = torch.arange(8.0).expand(8, 8)
+        >>> enlarged = resize_bilinear(ramp, (32, 32))
+        >>> bool(torch.allclose(enlarged_block_variance(ramp, 4), block_variance(enlarged), atol=1e-6))
+        True
+    """
+    if factor < 1 or block_size % factor:
+        raise ValueError(f"the factor must divide the block size {block_size}, got {factor}")
+    cells = block_size // factor
+    means, within = _source_pixel_moments(maps, factor)  # before cropping: the neighbours beyond the cut take part
+    return _pool(_crop(means, cells, partial), _crop(within, cells, partial), cells)
+
+
+def _source_pixel_moments(maps: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance of the enlarged map inside every source pixel, both ``(..., H, W)``.
+
+    Along one axis the enlarged map is ``x + t A + (|t| - mean|t|) S`` around its mean, with A and S half the
+    difference and half the curvature of the neighbours: three orthogonal parts, so that variances add.
+    """
+    offsets = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
+    size = offsets.abs()
+    mean_size = float(size.mean())
+    slope = float(offsets.square().mean())  # variance of t
+    bend = float(size.square().mean()) - mean_size**2  # variance of |t|; 0 for factor 2
+    along_x = _axis_parts(maps, -1, mean_size, bend)
+    means, *ripples = (part for column in along_x for part in _axis_parts(column, -2, mean_size, bend))
+    weights = [1.0, slope, bend][: len(along_x)]
+    products = [x * y for x in weights for y in weights][1:]
+    within = ripples[0].square_().mul_(products[0])
+    for part, weight in zip(ripples[1:], products[1:], strict=True):
+        within.addcmul_(part, part, value=weight)
+    return means, within
+
+
+def _axis_parts(maps: Tensor, dim: int, mean_size: float, bend: float) -> list[Tensor]:
+    """Along one axis: the mean over the source pixel, the half difference A and, unless `bend` is 0, half curvature S.
+
+    The neighbours beyond the border repeat the border pixel.
+    """
+    length = maps.shape[dim]
+    padded = torch.cat([maps.narrow(dim, 0, 1), maps, maps.narrow(dim, length - 1, 1)], dim)
+    before, after = padded.narrow(dim, 0, length), padded.narrow(dim, 2, length)
+    difference = torch.sub(after, before).mul_(0.5)
+    curvature = torch.add(after, before).mul_(0.5).sub_(maps)
+    mean = torch.add(maps, curvature, alpha=mean_size)
+    return [mean, difference, curvature] if bend else [mean, difference]
+
+
+def _pool(means: Tensor, within: Tensor | None, cells: int) -> Tensor:
+    """Variance of blocks of ``cells x cells`` equally weighted cells, given each cell's mean and inner variance."""
+    rows = []
+    for top, height in _spans(means.shape[-2], cells):
+        row = []
+        for left, width in _spans(means.shape[-1], cells):
+            part = means.narrow(-2, top, height).narrow(-1, left, width)
+            inner = None if within is None else within.narrow(-2, top, height).narrow(-1, left, width)
+            row.append(_pool_whole(part, inner, min(cells, height), min(cells, width)))
+        rows.append(torch.cat(row, dim=-1) if len(row) > 1 else row[0])
+    return torch.cat(rows, dim=-2) if len(rows) > 1 else rows[0]
+
+
+def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -> Tensor:
+    """As :func:`_pool` where the map holds a whole number of blocks of ``rows x columns`` cells."""
+    while rows % 2 == 0:  # halving by pairs needs no mean of large numbers, and rows are contiguous in memory
+        means, within = _merge_pairs(means, within, -2)
+        rows //= 2
+    while columns % 2 == 0:
+        means, within = _merge_pairs(means, within, -1)
+        columns //= 2
+    if rows > 1 or columns > 1:
+        blocks = means.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows))  # (..., Hb, rows, Wb, columns)
+        between = blocks.var(dim=(-3, -1), correction=0)
+        if within is not None:
+            between = between + within.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows)).mean(dim=(-3, -1))
+        return between
+    return torch.zeros_like(means) if within is None else within
+
+
+def _merge_pairs(means: Tensor, within: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:
+    """Merge neighbouring cells two by two: mean of the means, mean of the variances + (half difference)^2."""
+    first, second = _alternate(means, dim)
+    half = torch.sub(second, first).mul_(0.5)
+    merged = torch.add(first, half)
+    half.square_()
+    if within is not None:
+        one, other = _alternate(within, dim)
+        half.add_(one, alpha=0.5).add_(other, alpha=0.5)
+    return merged, half
+
+
+def _alternate(maps: Tensor, dim: int) -> tuple[Tensor, Tensor]:
+    pairs = maps.unflatten(dim, (-1, 2))
+    return pairs.select(dim, 0), pairs.select(dim, 1)
+
+
+def _spans(length: int, block: int) -> list[tuple[int, int]]:
+    """Start and length of the whole blocks along an axis, then of the cut block, where there are any."""
+    whole = length // block * block
+    return [(start, size) for start, size in ((0, whole), (whole, length - whole)) if size]
+
+
+def _crop(maps: Tensor, block: int, partial: str) -> Tensor:
+    if partial == "keep":
+        return maps
+    if partial != "crop":
+        raise ValueError(f"partial must be 'keep' or 'crop', got {partial!r}")
+    height, width = (n // block * block or n for n in maps.shape[-2:])
+    return maps[..., :height, :width]

@@ -1,0 +1,166 @@
+"""Weights of the candidates in a reconstruction: inverse errors (Eq. 3), or sparse least squares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+# A candidate is left out when the chosen ones already explain all but this share of its variance.
+_DEPENDENT = 1e-6
+
+
+def inverse_mae_weights(mae: Tensor) -> Tensor:
+    """Weights proportional to 1/MAE that sum to 1 (Eq. 3).
+
+    An error of 0 takes the limit: the candidates without error share the weight equally, the others get none.
+
+    Args:
+        mae: Shape ``(..., T)``, non-negative, ascending or not.
+
+    Returns:
+        Shape ``(..., T)``, sum 1 over the last axis; NaN where an error is NaN.
+
+    Example:
+        >>> inverse_mae_weights(torch.tensor([[1.0, 3.0], [0.0, 2.0], [0.0, 0.0]])).tolist()
+        [[0.75, 0.25], [1.0, 0.0], [0.5, 0.5]]
+    """
+    smallest = mae.amin(-1, keepdim=True)
+    ratio = torch.where(smallest == 0, (mae == 0).to(mae.dtype), smallest / mae)
+    return ratio / ratio.sum(-1, keepdim=True)
+
+
+@dataclass(frozen=True, eq=False)
+class SparseFit:
+    """Few weighted candidates per row.
+
+    Args:
+        index: Shape ``(A, T)``, int64: candidates in the order in which they were chosen; -1 fills unused terms.
+        weights: Shape ``(A, T)``; 0 at unused terms.
+    """
+
+    index: Tensor
+    weights: Tensor
+
+
+def matching_pursuit(gram: Tensor, target: Tensor, terms: int, *, nonnegative: bool = False) -> SparseFit:
+    """Orthogonal matching pursuit from inner products alone.
+
+    Every step takes the candidate that correlates most with what is left and refits all weights by least squares;
+    with `nonnegative` only positive correlations count and the refit is the active-set step of Lawson and Hanson, so
+    that the result is a non-negative least-squares fit on its support. Ties go to the lower index. A row ends early
+    when nothing correlates any more, so dead rows take no candidate.
+
+    Args:
+        gram: Shape ``(N, N)``: inner products of the unit-norm candidates; rows of zeros mark unusable candidates.
+        target: Shape ``(A, N)``: inner products of A rows of unit norm (or zero) with the candidates.
+        terms: Largest number of candidates per row.
+        nonnegative: Whether weights below 0 are forbidden.
+
+    Returns:
+        The chosen candidates and their weights, of the dtype of `target`; the solves run in float64.
+
+    Raises:
+        ValueError: If `terms` is not positive.
+
+    Example:
+        >>> fit = matching_pursuit(torch.eye(3), torch.tensor([[0.6, 0.0, -0.8]]), 2)
+        >>> fit.index.tolist(), [round(w, 4) for w in fit.weights[0].tolist()]
+        ([[2, 0]], [-0.8, 0.6])
+    """
+    if terms < 1:
+        raise ValueError(f"terms must be at least 1, got {terms}")
+    work = _Pursuit(gram.double(), target.double(), min(terms, gram.shape[0]))
+    if nonnegative:
+        work.run_nonnegative()
+    else:
+        work.run_signed()
+    index, weights = work.result(terms)
+    return SparseFit(index, weights.to(target.dtype))
+
+
+class _Pursuit:
+    """State of all rows at once: the support as index with -1 for free places, and the weights on it."""
+
+    def __init__(self, gram: Tensor, target: Tensor, terms: int) -> None:
+        self.gram, self.target = gram, target
+        self.index = torch.full((len(target), terms), -1, dtype=torch.int64, device=target.device)
+        self.weights = target.new_zeros(len(target), terms)
+        self.usable = (gram.diagonal() > 0.5).expand(len(target), -1).clone()
+
+    def run_signed(self) -> None:
+        for step in range(self.index.shape[1]):
+            score = self._correlations().abs()
+            if not self._add(score, torch.full_like(self.index[:, 0], step)):
+                break
+            self.weights = self._solve()
+
+    def run_nonnegative(self) -> None:
+        terms = self.index.shape[1]
+        for _ in range(3 * terms):  # a candidate can leave again, so that more steps than terms may be needed
+            full = (self.index >= 0).all(1)
+            score = self._correlations().masked_fill(full[:, None], 0)
+            place = (self.index < 0).int().argmax(1)
+            if not self._add(score, place):
+                break
+            self._make_feasible()
+
+    def result(self, terms: int) -> tuple[Tensor, Tensor]:
+        missing = terms - self.index.shape[1]
+        index = torch.nn.functional.pad(self.index, (0, missing), value=-1)
+        return index, torch.nn.functional.pad(self.weights * (self.index >= 0), (0, missing))
+
+    def _correlations(self) -> Tensor:
+        """Inner products of the residuals with all candidates, ``(A, N)``."""
+        chosen = self.index.clamp_min(0)
+        explained = torch.bmm(self.weights[:, None], self.gram[chosen])[:, 0]
+        return self.target - explained
+
+    def _add(self, score: Tensor, place: Tensor) -> bool:
+        """Put each row's best candidate at a place of its support; False when no row found any."""
+        while True:
+            best, candidate = score.masked_fill(~self.usable, 0).max(1)
+            live = best > _DEPENDENT**0.5 * 1e-3  # below: rounding of float32 inner products
+            if not bool(live.any()):
+                return False
+            dependent = live & (self._novelty(candidate) < _DEPENDENT)
+            if not bool(dependent.any()):
+                break
+            self.usable[dependent, candidate[dependent]] = False
+        rows = live.nonzero()[:, 0]
+        self.index[rows, place[rows]] = candidate[rows]
+        self.usable[rows, candidate[rows]] = False
+        return True
+
+    def _novelty(self, candidate: Tensor) -> Tensor:
+        """Share of a candidate's variance that the chosen ones leave unexplained, ``(A,)``."""
+        cross = self.gram[self.index.clamp_min(0), candidate[:, None]] * (self.index >= 0)  # (A, T)
+        return 1 - (cross * torch.linalg.solve(self._support_gram(), cross)).sum(1)
+
+    def _support_gram(self) -> Tensor:
+        """Inner products on the support ``(A, T, T)``; free places are rows of the identity."""
+        chosen, used = self.index.clamp_min(0), self.index >= 0
+        gram = self.gram[chosen[:, :, None], chosen[:, None, :]] * (used[:, :, None] & used[:, None, :])
+        return gram + torch.diag_embed((~used).to(gram.dtype))
+
+    def _solve(self) -> Tensor:
+        right = self.target.gather(1, self.index.clamp_min(0)) * (self.index >= 0)
+        return torch.linalg.solve(self._support_gram(), right)
+
+    def _make_feasible(self) -> None:
+        """Lawson and Hanson's inner loop: walk towards the least-squares weights, dropping those that reach 0."""
+        for _ in range(self.index.shape[1]):
+            wanted = self._solve()
+            negative = (wanted <= 0) & (self.index >= 0)
+            if not bool(negative.any()):
+                break
+            ratio = torch.where(negative, self.weights / (self.weights - wanted), torch.inf)
+            step = ratio.amin(1, keepdim=True).clamp_max(1)
+            self.weights = self.weights + step * (wanted - self.weights)
+            leaving = negative & (ratio <= step)
+            self.weights = self.weights.masked_fill(leaving, 0)
+            self.index = self.index.masked_fill(leaving, -1)
+        else:
+            wanted = self._solve().clamp_min(0)
+        self.weights = wanted

@@ -1,0 +1,217 @@
+"""Log-Gabor transfer functions on the FFT grid, and what maps look like through them.
+
+The bank is the paper's (Section I, unnumbered equation and Eq. 1; Section II-B1). What the paper leaves open and how it
+is decided here: docs/decisions/0002-log-gabor-bank.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+Border = Literal["circular", "reflect"]
+
+# Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
+_CPU_CHUNK = 2**19
+_ACCELERATOR_CHUNK = 2**27
+
+
+def log_gabor_bank(
+    size: tuple[int, int],
+    wavelengths: Sequence[float],
+    orientations: Sequence[float],
+    sigma_on_f: Sequence[float],
+    sigma_theta: Sequence[float],
+    *,
+    sigma_unit: Literal["ratio", "absolute"] = "ratio",
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    r"""Sample log-Gabor transfer functions on the FFT grid of an image.
+
+    .. math:: \exp\frac{-\log^2(f/f_0)}{2\log^2(\sigma_f/f_0)} \exp\frac{-\Delta(\theta,\theta_0)^2}{2\sigma_\theta^2},
+        \quad f_0 = 1/\lambda_0
+
+    Unnumbered equation of Section I. The paper leaves two things open, see docs/decisions/0002: `sigma_on_f` is the
+    ratio :math:`\sigma_f/f_0`, and the angle :math:`\Delta` is wrapped to (-pi, pi]. Each filter covers one side of the
+    spectrum, so its response is complex: even part + i odd part.
+
+    Args:
+        size: Image height and width ``(H, W)``, in pixels.
+        wavelengths: Centre wavelengths, in pixels per cycle. Below 2 the peak lies beyond the axes' Nyquist frequency.
+        orientations: Centre orientations, in radians; 0 is along +x, pi/2 along +y (down the rows).
+        sigma_on_f: Radial widths, dimensionless, not 1; the band widens with ``|log(sigma_on_f)|``.
+        sigma_theta: Angular widths, in radians, paired one to one with `sigma_on_f`.
+        sigma_unit: ``"absolute"`` reads `sigma_on_f` as :math:`\sigma_f` itself, in cycles per pixel, so that the
+            ratio of a filter is ``sigma * wavelength``.
+        dtype: Of the result; the equation is evaluated in float64.
+        device: Of the result.
+
+    Returns:
+        Shape ``(G, H, W)``, values in [0, 1], DC at ``[:, 0, 0]`` (``torch.fft.fft2`` order); orientation slowest,
+        then wavelength, width fastest.
+
+    Raises:
+        ValueError: If a size, wavelength or width is not positive, a ratio is 1, or the width lists differ in length.
+
+    Example:
+        >>> import math
+        >>> bank = log_gabor_bank((32, 48), [4.0], [0.0, math.pi / 2], sigma_on_f=[0.55], sigma_theta=[0.5])
+        >>> bank.shape, bank[0].argmax().item()    # 48 px / 4 px per cycle: column 12 of row 0
+        (torch.Size([2, 32, 48]), 12)
+    """
+    _check_positive(size=size, wavelengths=wavelengths, sigma_on_f=sigma_on_f, sigma_theta=sigma_theta)
+    if len(sigma_on_f) != len(sigma_theta):
+        raise ValueError(
+            f"sigma_on_f and sigma_theta are paired one to one, got {len(sigma_on_f)} and {len(sigma_theta)} widths"
+        )
+    if sigma_unit not in ("ratio", "absolute"):
+        raise ValueError(f"sigma_unit must be 'ratio' or 'absolute', got {sigma_unit!r}")
+    columns = {"dtype": torch.float64, "device": device}
+    wavelength = torch.tensor(list(wavelengths), **columns)[:, None]  # (L, 1)
+    ratio = torch.tensor(list(sigma_on_f), **columns)[None, :]  # (1, J)
+    if sigma_unit == "absolute":
+        ratio = ratio * wavelength
+    if bool((ratio == 1).any()):
+        raise ValueError(
+            "a radial width sigma_f/f0 of 1 has no bandwidth (log 1 = 0): choose any other positive sigma_on_f"
+        )
+    frequency, angle = _polar_grid(size, device)  # (H, W) each
+    octaves = torch.log(frequency * wavelength[..., None, None])  # (L, 1, H, W); -inf at DC
+    radial = torch.exp(-(octaves**2) / (2 * torch.log(ratio)[..., None, None] ** 2))  # (L, J, H, W)
+    radial[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
+    center = torch.tensor(list(orientations), **columns)[:, None, None]  # (O, 1, 1)
+    difference = torch.atan2(torch.sin(angle - center), torch.cos(angle - center))  # (O, H, W), wrapped
+    spread = torch.tensor(list(sigma_theta), **columns)[:, None, None]  # (J, 1, 1)
+    angular = torch.exp(-(difference[:, None] ** 2) / (2 * spread**2))  # (O, J, H, W)
+    bank = radial[None] * angular[:, None]  # (O, L, J, H, W)
+    return bank.flatten(0, 2).to(dtype)
+
+
+def gaussian_bank(
+    size: tuple[int, int],
+    sigmas: Sequence[float],
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: torch.device | str | None = None,
+) -> Tensor:
+    r"""Sample the transfer functions of Gaussian blurs, :math:`\exp(-2 \pi^2 \sigma^2 f^2)`: the low-pass members.
+
+    A log-Gabor filter passes no mean, and a bank of finite wavelengths nothing coarser than its longest. The paper
+    argues with differences of Gaussians too (Section I); these members are not part of its bank.
+
+    Args:
+        size: Image height and width ``(H, W)``, in pixels.
+        sigmas: Standard deviations of the blurs, in pixels.
+        dtype: Of the result; the equation is evaluated in float64.
+        device: Of the result.
+
+    Returns:
+        Shape ``(G, H, W)``, values in [0, 1], 1 at DC, in ``torch.fft.fft2`` order.
+
+    Raises:
+        ValueError: If a size or sigma is not positive.
+
+    Example:
+        >>> gaussian_bank((4, 4), [1.0])[0, 0].tolist()[0]
+        1.0
+    """
+    _check_positive(size=size, sigmas=sigmas)
+    frequency, _ = _polar_grid(size, device)
+    sigma = torch.tensor(list(sigmas), dtype=torch.float64, device=device)[:, None, None]
+    return torch.exp(-2 * math.pi**2 * sigma**2 * frequency**2).to(dtype)
+
+
+def filter_responses(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
+    """Filter every map with every filter: ``ifft2(fft2(map) * filter)``.
+
+    Args:
+        maps: Shape ``(..., H, W)``, real.
+        bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at the size ``(2 H, 2 W)`` of the mirrored map.
+        border: ``"circular"`` continues a map periodically, ``"reflect"`` mirrors it at its edges.
+
+    Returns:
+        Shape ``(..., G, H, W)``, complex: even part + i odd part.
+
+    Raises:
+        ValueError: If the sizes of maps and bank do not match.
+
+    Example:
+        >>> flat = torch.ones(2, 8, 8)
+        >>> responses = filter_responses(flat, gaussian_bank((8, 8), [1.0, 2.0]))
+        >>> responses.shape, bool(torch.allclose(responses.real, flat[:, None]))
+        (torch.Size([2, 2, 8, 8]), True)
+    """
+    return _inverse(_spectrum(maps, bank, border), bank, maps.shape[-2:])
+
+
+def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
+    r"""Local energy of every map through every filter (Eq. 1): :math:`\sqrt{O_{even}^2 + O_{odd}^2}`.
+
+    Equal to ``filter_responses(...).abs()``, but the complex responses exist only a few at a time.
+
+    Args:
+        maps: Shape ``(..., H, W)``, real.
+        bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
+        border: See :func:`filter_responses`.
+
+    Returns:
+        Shape ``(..., G, H, W)``, non-negative, of the dtype of `maps`.
+
+    Raises:
+        ValueError: If the sizes of maps and bank do not match.
+
+    Example:
+        >>> x = torch.arange(32).float() * (2 * math.pi / 8)          # a wave of 8 px per cycle has constant energy
+        >>> bank = log_gabor_bank((32, 32), [8.0], [0.0], [0.55], [0.5])
+        >>> energy = local_energy(torch.sin(x).expand(32, 32), bank)
+        >>> bool(torch.allclose(energy, torch.full((1, 32, 32), 0.5), atol=1e-5))
+        True
+    """
+    height, width = maps.shape[-2:]
+    spectrum = _spectrum(maps, bank, border)
+    flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
+    energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
+    limit = _CPU_CHUNK if maps.device.type == "cpu" else _ACCELERATOR_CHUNK
+    filters = max(1, min(bank.shape[0], limit // bank[0].numel()))
+    rows = max(1, limit // (filters * bank[0].numel()))
+    for i in range(0, flat.shape[0], rows):
+        for g in range(0, bank.shape[0], filters):
+            part = _inverse(flat[i : i + rows], bank[g : g + filters], (height, width))
+            torch.abs(part, out=energy[i : i + rows, g : g + filters])
+    return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
+
+
+def _spectrum(maps: Tensor, bank: Tensor, border: str) -> Tensor:
+    """Spectrum of the maps, continued beyond their border as asked: ``(..., H', W')`` of the size of the bank."""
+    if border == "reflect":
+        maps = torch.cat([maps, maps.flip(-1)], dim=-1)
+        maps = torch.cat([maps, maps.flip(-2)], dim=-2)
+    elif border != "circular":
+        raise ValueError(f"border must be 'circular' or 'reflect', got {border!r}")
+    if maps.shape[-2:] != bank.shape[-2:]:
+        raise ValueError(
+            f"with border={border!r} the bank must be sampled at {tuple(maps.shape[-2:])}, got {tuple(bank.shape[-2:])}"
+        )
+    return torch.fft.fft2(maps)
+
+
+def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
+    return torch.fft.ifft2(spectrum[..., None, :, :] * bank)[..., : size[0], : size[1]]
+
+
+def _polar_grid(size: tuple[int, int], device: torch.device | str | None) -> tuple[Tensor, Tensor]:
+    """Radial frequency in cycles per pixel and angle in radians of every point of the FFT grid, float64."""
+    v = torch.fft.fftfreq(size[0], dtype=torch.float64, device=device)[:, None]
+    u = torch.fft.fftfreq(size[1], dtype=torch.float64, device=device)[None, :]
+    return torch.hypot(u, v), torch.atan2(v.expand(size), u.expand(size))
+
+
+def _check_positive(**values: Sequence[float]) -> None:
+    for name, numbers in values.items():
+        if not numbers or min(numbers) <= 0:
+            raise ValueError(f"{name} must hold positive numbers, got {list(numbers)}")

@@ -1,0 +1,158 @@
+"""Rebuilding maps from candidates: matching, linear combination, fusion over scales (Section II-B, Eq. 2 to 4)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from explainsal.functional.resize import there_and_back
+
+# Block variances per tile of `pairwise_mae` on a CPU: 800 candidates x 256 x 4 bytes stay in the second-level cache.
+_TILE = 256
+
+
+def pairwise_mae(first: Tensor, second: Tensor) -> Tensor:
+    """Mean absolute error between all pairs of rows (Eq. 2 on the flattened block variances).
+
+    Args:
+        first: Shape ``(..., A, D)``, e.g. the block variances of A activation maps.
+        second: Shape ``(..., N, D)``, e.g. those of N candidates.
+
+    Returns:
+        Shape ``(..., A, N)``.
+
+    Example:
+        >>> pairwise_mae(torch.tensor([[0.0, 2.0]]), torch.tensor([[0.0, 0.0], [1.0, 0.0]])).tolist()
+        [[1.0, 1.5]]
+    """
+    length = first.shape[-1]
+    if first.device.type != "cpu":
+        return torch.cdist(first, second, p=1.0).div_(length)
+    total = first.new_zeros(*first.shape[:-1], second.shape[-2])
+    pairs = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (first, second, total)), strict=True)
+    for mine, others, sums in pairs:
+        _add_absolute_differences(mine, others, sums)
+    return total.div_(length)
+
+
+def _add_absolute_differences(first: Tensor, second: Tensor, total: Tensor) -> None:
+    """Add the L1 distances between rows ``(A, D)`` and ``(N, D)`` to `total` (A, N), tile by tile."""
+    for start in range(0, first.shape[1], _TILE):
+        tile = second[:, start : start + _TILE].contiguous()
+        difference = torch.empty_like(tile)
+        for row, sums in zip(first[:, start : start + _TILE], total, strict=True):
+            sums += torch.sub(tile, row, out=difference).abs_().sum(-1)
+
+
+def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """The least values of every row, in ascending order; of equal values the one of lower position comes first.
+
+    Args:
+        values: Shape ``(..., N)``; NaN counts as larger than everything.
+        count: How many; all N where there are fewer.
+        index: Shape ``(..., N)``, what to return in place of the positions.
+
+    Returns:
+        Values and positions (or their `index`), both ``(..., min(count, N))``.
+
+    Example:
+        >>> least(torch.tensor([3.0, 1.0, 2.0, 1.0]), 2)
+        (tensor([1., 1.]), tensor([1, 3]))
+    """
+    ordered, position = values.sort(dim=-1, stable=True)
+    ordered, position = ordered[..., :count], position[..., :count]
+    return ordered, position if index is None else index.gather(-1, position)
+
+
+def combine(candidates: Tensor, index: Tensor, weights: Tensor) -> Tensor:
+    """Linear combinations of a few candidates each (Eq. 3).
+
+    Args:
+        candidates: Shape ``(N, H, W)``.
+        index: Shape ``(..., T)``, int64: the candidates of each combination; where the weight is 0 any valid one.
+        weights: Shape ``(..., T)``.
+
+    Returns:
+        Shape ``(..., H, W)``.
+
+    Example:
+        >>> combine(torch.eye(2)[:, None], torch.tensor([[0, 1]]), torch.tensor([[2.0, 3.0]])).tolist()
+        [[[2.0, 3.0]]]
+    """
+    terms = index.shape[-1]
+    rows = F.embedding_bag(
+        index.reshape(-1, terms), candidates.flatten(1), mode="sum", per_sample_weights=weights.reshape(-1, terms)
+    )
+    return rows.reshape(*index.shape[:-1], *candidates.shape[1:])
+
+
+def fuse_scales(maps: Tensor, scales: tuple[float, ...]) -> Tensor:
+    """Fuse the reconstructions of one map at several scales: the root of the sum of their squares (Eq. 4).
+
+    Resizing is linear, so the combination at a scale is made at the original size, and taken to that scale and back.
+
+    Args:
+        maps: Shape ``(..., S, H, W)``: per scale, the combination of candidates at the original size.
+        scales: The S relative scales.
+
+    Returns:
+        Shape ``(..., H, W)``, non-negative.
+
+    Example:
+        >>> fuse_scales(torch.tensor([[[3.0]], [[4.0]]]), (1, 2)).tolist()
+        [[5.0]]
+    """
+    fused = torch.zeros_like(maps[..., 0, :, :])
+    for s, scale in enumerate(scales):
+        fused.add_(there_and_back(maps[..., s, :, :], scale).square())
+    return fused.sqrt_()
+
+
+def pearson(first: Tensor, second: Tensor) -> Tensor:
+    """Pearson correlation over the pixels of paired maps.
+
+    Args:
+        first: Shape ``(..., H, W)``, e.g. activations.
+        second: Shape ``(..., H, W)``, e.g. their reconstructions.
+
+    Returns:
+        Shape ``(...)``: NaN where `first` is constant (there is nothing to fit), 0 where only `second` is.
+
+    Example:
+        >>> pearson(torch.tensor([[0.0, 1.0]]), torch.tensor([[5.0, 2.0]])).item()
+        -1.0
+    """
+    x, y = standardize(first.flatten(-2)), standardize(second.flatten(-2))
+    value = (x * y).mean(-1).clamp(-1, 1)
+    constant = (x == 0).all(-1)
+    return torch.where(constant, torch.nan, value)
+
+
+def standardize(values: Tensor) -> Tensor:
+    """Zero mean and unit population variance along the last axis; rows that are constant up to rounding become 0.
+
+    Example:
+        >>> standardize(torch.tensor([[1.0, 3.0], [2.0, 2.0]])).tolist()
+        [[-1.0, 1.0], [0.0, 0.0]]
+    """
+    return centered_scale(values)[0]
+
+
+def centered_scale(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Standardised rows with what undoes it.
+
+    Args:
+        values: Shape ``(..., D)``.
+
+    Returns:
+        ``(values - mean) / std`` of shape ``(..., D)``, the mean and the std, both ``(..., 1)``. The std of a row that
+        is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is given as 0.
+    """
+    mean = values.mean(-1, keepdim=True)
+    centered = values - mean
+    std = centered.square().mean(-1, keepdim=True).sqrt()
+    rounding = 8 * torch.finfo(values.dtype).eps * values.abs().amax(-1, keepdim=True)
+    dead = std <= rounding
+    std = torch.where(dead, 0, std)
+    return torch.where(dead, 0, centered / std), mean, std

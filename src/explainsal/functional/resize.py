@@ -1,0 +1,73 @@
+"""Plain bilinear resizing: half-pixel centres, no antialiasing, in one step (docs/decisions/0003)."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Resize maps bilinearly, as ``cv2.INTER_LINEAR`` does.
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        size: Height and width to reach, in pixels.
+
+    Returns:
+        Shape ``(..., *size)``; `maps` itself where it has this size.
+
+    Example:
+        >>> resize_bilinear(torch.tensor([[0.0, 4.0]]), (1, 4)).tolist()
+        [[0.0, 1.0, 3.0, 4.0]]
+    """
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    flat = maps.reshape(1, -1, *maps.shape[-2:])
+    resized = F.interpolate(flat, size=tuple(size), mode="bilinear", align_corners=False, antialias=False)
+    return resized.reshape(*maps.shape[:-2], *size)
+
+
+def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
+    """Size of a map at a relative scale: rounded down, at least one pixel.
+
+    Example:
+        >>> scaled_size((9, 12), 0.25), scaled_size((9, 12), 4)
+        ((2, 3), (36, 48))
+    """
+    return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+
+
+def there_and_back(maps: Tensor, scale: float) -> Tensor:
+    """Resize maps to a relative scale and back to their own size.
+
+    For the scales 2 and 4 the enlarged map is never made: enlarging twice and returning is the separable filter
+    [.125, .75, .125], four times is [.0625, .875, .0625], with the border pixel repeated.
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        scale: Relative scale, as for :func:`scaled_size`.
+
+    Returns:
+        Shape ``(..., H, W)``.
+
+    Example:
+        >>> there_and_back(torch.tensor([[0.0, 8.0, 0.0]]), 2).tolist()
+        [[1.0, 6.0, 1.0]]
+    """
+    if scale == 1:
+        return maps
+    if scale in (2, 4):
+        side = 0.125 if scale == 2 else 0.0625
+        return _three_taps(_three_taps(maps, side, -1), side, -2)
+    height, width = int(maps.shape[-2]), int(maps.shape[-1])
+    return resize_bilinear(resize_bilinear(maps, scaled_size((height, width), scale)), (height, width))
+
+
+def _three_taps(maps: Tensor, side: float, dim: int) -> Tensor:
+    """Filter with [side, 1 - 2 side, side] along one axis, border repeated."""
+    length = maps.shape[dim]
+    first, last = maps.narrow(dim, 0, 1), maps.narrow(dim, length - 1, 1)
+    before = torch.cat([first, maps.narrow(dim, 0, length - 1)], dim)
+    after = torch.cat([maps.narrow(dim, 1, length - 1), last], dim)
+    return maps.mul(1 - 2 * side).add_(before.add_(after), alpha=side)
