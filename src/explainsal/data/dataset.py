@@ -1,0 +1,172 @@
+"""Images with their fixations and densities as a map-style data set; every reader of a published archive makes one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from copy import copy
+from pathlib import Path
+
+import numpy as np
+from torch.utils.data import Dataset
+
+from explainsal.data.decoding import image_size, read_gray, read_image
+from explainsal.data.density import fixation_density
+from explainsal.data.fixation_table import FixationTable
+from explainsal.data.sample import SaliencySample
+from explainsal.errors import CorruptFileError
+
+Transform = Callable[[SaliencySample], SaliencySample]
+
+
+class SaliencyDataset(Dataset[SaliencySample]):
+    """Samples decoded on demand; what is needed of all images at once is at hand without decoding one.
+
+    The density of a sample is, in this order: the published map; the fixations blurred with `density_sigma`; none.
+
+    Args:
+        name: Of the data set, e.g. ``salicon``.
+        split: ``train``, ``val``, ``test``, or a word of the reader's.
+        ids: One per image, unique.
+        images: Picture file of each image.
+        sizes: Height and width of each image in pixels.
+        fixations: The fixations of all images, None where the data set has none.
+        maps: Published density (8-bit grey picture) of each image, None where there are none.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes a density of the fixations.
+        release: Which of several published versions, e.g. ``2017``.
+        transform: Applied to every sample, e.g. an augmentation.
+
+    Raises:
+        ValueError: If the lists differ in length, an id occurs twice, or both `maps` and `density_sigma` are given.
+    """
+
+    def __init__(
+        self,
+        *,
+        name: str,
+        split: str,
+        ids: Sequence[str],
+        images: Sequence[Path],
+        sizes: Sequence[tuple[int, int]] | np.ndarray,
+        fixations: FixationTable | None = None,
+        maps: Sequence[Path] | None = None,
+        density_sigma: float | None = None,
+        release: str | None = None,
+        transform: Transform | None = None,
+    ) -> None:
+        lengths = {len(part) for part in (ids, images, sizes, maps, fixations) if part is not None}
+        if len(lengths) != 1:
+            raise ValueError(f"{name}: ids, images, sizes, maps and fixations must have one length, got {lengths}")
+        if len(set(ids)) != len(ids):
+            raise ValueError(f"{name}: ids must be unique")
+        if maps is not None and density_sigma is not None:
+            raise ValueError(f"{name}: published maps have a sigma of their own; give maps or density_sigma")
+        self.name = name
+        self.split = split
+        self.release = release
+        self.density_sigma = density_sigma
+        self.ids = tuple(ids)
+        self.transform = transform
+        self._images = tuple(str(path) for path in images)
+        self._maps = tuple(str(path) for path in maps) if maps is not None else None
+        self._sizes = np.asarray(sizes, dtype=np.int32).reshape(-1, 2)
+        self._fixations = fixations
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def __getitem__(self, index: int) -> SaliencySample:
+        """Decode one sample.
+
+        Raises:
+            CorruptFileError: If a file cannot be read, or image and density differ in size.
+            MissingFilesError: If a file is gone.
+        """
+        index = range(len(self))[index]
+        image = read_image(self._images[index])
+        size = self._size(index)
+        if image.shape[:2] != size:
+            raise CorruptFileError(
+                f"{self._images[index]} is {image.shape[0]} x {image.shape[1]} pixels (H x W) but was "
+                f"{size[0]} x {size[1]} when the data set was indexed: start again"
+            )
+        points = self._fixations.points(index) if self._fixations is not None else None
+        sample = SaliencySample(self.ids[index], index, image, points, self._density(index, points))
+        return self.transform(sample) if self.transform is not None else sample
+
+    @property
+    def sizes(self) -> list[tuple[int, int]]:
+        """Height and width of every image in pixels."""
+        return [self._size(i) for i in range(len(self))]
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """The picture file of every image."""
+        return self._images
+
+    @property
+    def has_fixations(self) -> bool:
+        """Whether samples carry fixation points."""
+        return self._fixations is not None
+
+    @property
+    def has_density(self) -> bool:
+        """Whether samples carry a density."""
+        return self._maps is not None or (self.density_sigma is not None and self.has_fixations)
+
+    @property
+    def fixation_count(self) -> int:
+        """Fixations of all images together."""
+        return len(self._fixations.xy) if self._fixations is not None else 0
+
+    def all_fixations(self) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
+        """The fixations and the size of every image, without decoding one: for shuffled AUC and the centre bias.
+
+        Returns:
+            One ``(N_i, 2)`` float64 array of (x, y) in pixels per image, and one ``(H, W)`` per image.
+
+        Raises:
+            ValueError: If the data set has no fixations.
+        """
+        if self._fixations is None:
+            raise ValueError(f"{self.name} {self.split} has no fixations")
+        return [self._fixations.points(i) for i in range(len(self))], self.sizes
+
+    def with_transform(self, transform: Transform | None) -> SaliencyDataset:
+        """The same data set with another transform."""
+        other = copy(self)
+        other.transform = transform
+        return other
+
+    def select(self, indices: Sequence[int], *, split: str | None = None) -> SaliencyDataset:
+        """The data set of some of the images, in the given order, their index counted anew."""
+        other = copy(self)
+        other.split = split or self.split
+        other.ids = tuple(self.ids[i] for i in indices)
+        other._images = tuple(self._images[i] for i in indices)
+        other._maps = tuple(self._maps[i] for i in indices) if self._maps is not None else None
+        other._sizes = self._sizes[list(indices)].reshape(-1, 2)
+        other._fixations = self._fixations.select(indices) if self._fixations is not None else None
+        return other
+
+    def _size(self, index: int) -> tuple[int, int]:
+        height, width = self._sizes[index].tolist()
+        return height, width
+
+    def _density(self, index: int, points: np.ndarray | None) -> np.ndarray | None:
+        size = self._size(index)
+        if self._maps is not None:
+            density = read_gray(self._maps[index])
+            if density.shape != size:
+                raise CorruptFileError(
+                    f"{self._maps[index]} is {density.shape[0]} x {density.shape[1]} pixels (H x W), its image "
+                    f"{self._images[index]} is {size[0]} x {size[1]}: one of them is not the published file"
+                )
+            return density
+        if points is None or self.density_sigma is None:
+            return None
+        return fixation_density(points, size, self.density_sigma)
+
+
+def read_sizes(images: Sequence[Path]) -> list[tuple[int, int]]:
+    """Height and width of picture files, from their headers."""
+    return [image_size(path) for path in images]

@@ -1,0 +1,135 @@
+"""Where the published data sets come from, what they contain, and the one message for a data set that is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from explainsal.errors import MissingFilesError
+
+ALTERNATIVE = "python -m explainsal.train +experiment=cmrnet data=synthetic"
+
+
+@dataclass(frozen=True)
+class Archive:
+    """One file to fetch: its content, address, size as published, and MD5 ("" where none is known)."""
+
+    content: str
+    address: str
+    size: str
+    md5: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.content}: {self.address}  ({self.size}; MD5 {self.md5 or 'not published'})"
+
+
+@dataclass(frozen=True)
+class Source:
+    """A published data set.
+
+    Args:
+        title: Its name and release.
+        page: Where the authors describe it.
+        licence: Terms of use.
+        archives: What to fetch.
+        unpack: How the files must lie under the data root, one line per step.
+        images: Number of images per split.
+        fixations: Number of fixations per split.
+    """
+
+    title: str
+    page: str
+    licence: str
+    archives: tuple[Archive, ...]
+    unpack: tuple[str, ...]
+    images: dict[str, int] = field(default_factory=dict)
+    fixations: dict[str, int] = field(default_factory=dict)
+
+    def missing(self, what: str, looked: Sequence[Path]) -> MissingFilesError:
+        """The error for files that are not there.
+
+        Args:
+            what: The missing files, e.g. ``fixations (.mat) of the train split``.
+            looked: The folders that were searched.
+        """
+        lines = [f"{self.title}: {what} not found.", "Looked in:"]
+        lines += [f"  {path.absolute()}" for path in dict.fromkeys(looked)]
+        lines += [f"Where it comes from ({self.page}), to be fetched by hand:"]
+        lines += [f"  {archive}" for archive in self.archives]
+        lines += ["How it must lie under the data root (set data.root=FOLDER for another place):"]
+        lines += [f"  {step}" for step in self.unpack]
+        lines += [f"Licence: {self.licence}", "Without it, this works on generated scenes:", f"  {ALTERNATIVE}"]
+        return MissingFilesError("\n".join(lines))
+
+
+def _drive(file_id: str) -> str:
+    return f"https://drive.google.com/uc?id={file_id}&export=download"
+
+
+_SALICON_IMAGES = Archive(
+    "image.zip, all splits", _drive("1g8j-hTT-51IG1UFwP0xTGhLdgIUCW5e5"), "3.0 GB", "eb2a1bb706633d1b31fc2e01422c5757"
+)
+_SALICON_UNPACK = (
+    "images/{train,val,test}/COCO_*.jpg       image.zip unpacks to this",
+    "fixations/{train,val,test}/COCO_*.mat    unpack fixations.zip inside a folder fixations/",
+    "maps/{train,val}/COCO_*.png              unpack maps.zip inside a folder maps/",
+)
+_SALICON_LICENCE = "annotations CC BY 4.0; the images are Flickr pictures from MS COCO under their owners' terms"
+_SALICON_COUNT = {"train": 10_000, "val": 5_000, "test": 5_000}
+
+SALICON = {
+    "2017": Source(
+        title="SALICON (2017 release)",
+        page="http://salicon.net/challenge-2017",
+        licence=_SALICON_LICENCE,
+        archives=(
+            _SALICON_IMAGES,
+            Archive(
+                "fixations.zip",
+                _drive("1P-jeZXCsjoKO79OhFUgnj6FGcyvmLDPj"),
+                "1.4 GB",
+                "462b70f4f9e8ea446ac628e46cea8d3d",
+            ),
+            Archive("maps.zip", _drive("1PnO7szbdub1559LfjYHMy65EDC4VhJC8"), "0.4 GB"),
+        ),
+        unpack=_SALICON_UNPACK,
+        images=_SALICON_COUNT,
+        fixations={"train": 4_598_112, "val": 2_576_914},
+    ),
+    "2015": Source(
+        title="SALICON (2015 release)",
+        page="http://salicon.net/challenge-2017, under previous release",
+        licence=_SALICON_LICENCE,
+        archives=(
+            _SALICON_IMAGES,
+            Archive(
+                "fixations, one .mat per image",
+                _drive("1WVEiXba-I4GN33f0uUl4KhaN1rK7qzs6"),
+                "size not published",
+                "9a22db9d718200fb90252e5010c004c4",
+            ),
+            Archive("maps", "linked on that page", "size not published"),
+        ),
+        unpack=_SALICON_UNPACK,
+        images=_SALICON_COUNT,
+        fixations={"train": 3_171_533, "val": 1_662_655},
+    ),
+}
+
+OSIE = Source(
+    title="OSIE (predicting human gaze beyond pixels)",
+    page="https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels",
+    licence="MIT",
+    archives=(
+        Archive(
+            "repository as a zip file",
+            "https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels/archive/refs/heads/master.zip",
+            "size not published",
+            "fixations.mat in it: 8efdf6fe66f38b6e70f854c7ff45aa70",
+        ),
+    ),
+    unpack=("data/stimuli/1001.jpg ... 1700.jpg", "data/eye/fixations.mat"),
+    images={"train": 350, "val": 50, "test": 100},
+    fixations={"all 700 published images": 98_321},
+)

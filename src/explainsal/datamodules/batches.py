@@ -1,0 +1,84 @@
+"""Batches of images that share one size, from a data set that mixes sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import torch
+from torch.utils.data import BatchSampler, DistributedSampler, RandomSampler, Sampler
+
+
+class SizeGroupedBatchSampler(BatchSampler):
+    """Every batch holds images of one size; every image occurs, none twice.
+
+    A size with fewer images than `batch_size` left makes a smaller batch: nothing is dropped and nothing resized.
+    In a distributed run all processes make the same list of batches and take turns; the first batches are repeated
+    until each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
+
+    Args:
+        sampler: Order of the images. Lightning replaces it by a `DistributedSampler` in a distributed run: then its
+            seed and epoch decide the order and its rank the share.
+        batch_size: Images per batch.
+        drop_last: Whether the smaller batches are left out.
+        sizes: ``(H, W)`` of every image.
+
+    Example:
+        >>> from torch.utils.data import SequentialSampler
+        >>> sizes = [(4, 6), (6, 4), (4, 6), (4, 6)]
+        >>> list(SizeGroupedBatchSampler(SequentialSampler(sizes), 2, False, sizes=sizes))
+        [[0, 2], [1], [3]]
+    """
+
+    def __init__(
+        self,
+        sampler: Sampler[int] | Iterable[int],
+        batch_size: int,
+        drop_last: bool = False,
+        *,
+        sizes: Sequence[tuple[int, int]],
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last)
+        self.sizes = list(sizes)
+        self._shuffled = isinstance(sampler, RandomSampler)
+
+    def __iter__(self) -> Iterator[list[int]]:
+        batches = self._group(self._order())
+        if self._is_shuffled():
+            batches = [batches[i] for i in torch.randperm(len(batches), generator=self._generator()).tolist()]
+        if not isinstance(self.sampler, DistributedSampler):
+            return iter(batches)
+        share, rank = self.sampler.num_replicas, self.sampler.rank
+        padded = [batches[i % len(batches)] for i in range(-(-len(batches) // share) * share)] if batches else []
+        return iter(padded[rank::share])
+
+    def __len__(self) -> int:
+        counts = torch.tensor([self.sizes.count(size) for size in sorted(set(self.sizes))])
+        full = counts // self.batch_size if self.drop_last else -(-counts // self.batch_size)
+        batches = int(full.sum())
+        return -(-batches // self.sampler.num_replicas) if isinstance(self.sampler, DistributedSampler) else batches
+
+    def _order(self) -> list[int]:
+        if not isinstance(self.sampler, DistributedSampler):
+            return list(self.sampler)
+        if not self._is_shuffled():
+            return list(range(len(self.sizes)))
+        return torch.randperm(len(self.sizes), generator=self._generator()).tolist()
+
+    def _is_shuffled(self) -> bool:
+        return self.sampler.shuffle if isinstance(self.sampler, DistributedSampler) else self._shuffled
+
+    def _generator(self) -> torch.Generator | None:
+        """The same in all processes of a distributed run; torch's own otherwise."""
+        if not isinstance(self.sampler, DistributedSampler):
+            return None
+        return torch.Generator().manual_seed(self.sampler.seed + self.sampler.epoch)
+
+    def _group(self, order: Iterable[int]) -> list[list[int]]:
+        batches: list[list[int]] = []
+        waiting: dict[tuple[int, int], list[int]] = {}
+        for index in order:
+            batch = waiting.setdefault(self.sizes[index], [])
+            batch.append(index)
+            if len(batch) == self.batch_size:
+                batches.append(waiting.pop(self.sizes[index]))
+        return batches if self.drop_last else [*batches, *waiting.values()]
