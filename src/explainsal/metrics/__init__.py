@@ -1,0 +1,23 @@
+"""Saliency metrics as torchmetrics classes: state only, the maths is in `explainsal.functional.metrics`."""
+
+from explainsal.metrics.collection import SaliencyMetrics
+from explainsal.metrics.profiles import HIGHER_IS_BETTER, METRICS, PROFILES, Profile, get_profile
+from explainsal.metrics.single import AUC, CC, NSS, SIM, AUCBorji, AUCJudd, InformationGain, KLDiv, ShuffledAUC
+
+__all__ = [
+    "AUC",
+    "CC",
+    "HIGHER_IS_BETTER",
+    "METRICS",
+    "NSS",
+    "PROFILES",
+    "SIM",
+    "AUCBorji",
+    "AUCJudd",
+    "InformationGain",
+    "KLDiv",
+    "Profile",
+    "SaliencyMetrics",
+    "ShuffledAUC",
+    "get_profile",
+]

@@ -36,7 +36,7 @@ class Case:
     @property
     def jittered(self) -> Tensor:
         """What pysaliency's AUC_Judd adds: ``RandomState(42).randn * 1e-7``, one image per call."""
-        noise = np.random.RandomState(42).randn(*self.pred.shape[1:]) * 1e-7  # noqa: NPY002
+        noise = np.random.RandomState(42).randn(*self.pred.shape[1:]) * 1e-7
         return self.pred.double() + torch.from_numpy(noise)
 
 

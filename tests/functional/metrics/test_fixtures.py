@@ -1,4 +1,4 @@
-"""Every value of ../shared/fixtures/metrics, of both engines, or the documented reason why ours differs (decision 0005)."""
+"""Every value of ../shared/fixtures/metrics, or the documented reason why ours differs (decision 0005)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tests.functional.metrics.calls import CALLS, Case
 
 from explainsal.functional.types import FixationBatch, FixationMap
-from tests.functional.metrics.calls import CALLS, Case
 
 EDGE_CASES = json.loads((Path(__file__).parents[2] / "data" / "edge_cases.json").read_text())
 SIZE = tuple(EDGE_CASES["shape"])

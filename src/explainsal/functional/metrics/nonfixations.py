@@ -58,6 +58,9 @@ class Nonfixations:
     def __len__(self) -> int:
         return len(self._wh)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Nonfixations:
+        return self  # read-only, and it can hold millions of points: copies of a metric share it
+
     def others(self, index: Tensor, size: tuple[int, int], *, drop_own_pixels: bool = False) -> FixationMap:
         """All fixations of all other images, counted per pixel of maps of `size`.
 

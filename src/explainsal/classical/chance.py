@@ -1,0 +1,19 @@
+"""Chance: the map that knows nothing, the zero point of every table."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Chance(nn.Module):
+    """The uniform map.
+
+    Example:
+        >>> Chance()(torch.rand(2, 3, 4, 5)).unique().tolist()
+        [1.0]
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Ones ``(B, 1, H, W)``, float32, for images ``(B, 3, H, W)``."""
+        return torch.ones(images.shape[0], 1, *images.shape[2:], device=images.device)

@@ -1,0 +1,118 @@
+"""All metrics of a batch under one profile, from shared pieces: maps are checked, normalised and ranked once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+
+import torch
+from torch import Tensor
+
+from explainsal.functional import metrics as functional
+from explainsal.functional.metrics import Maps, Nonfixations, Points
+from explainsal.functional.types import DensityMap, FixationBatch
+from explainsal.metrics.profiles import Profile
+
+CenterBiasMap = Callable[[tuple[int, int]], Tensor]
+"""Height and width -> a density ``(H, W)``, any scale: what `information_gain` is a gain over."""
+
+AGAINST_DENSITY = ("sim", "cc", "kld")
+
+
+def score(
+    preds: Tensor,
+    fixations: FixationBatch | None,
+    density: DensityMap | None,
+    *,
+    profile: Profile,
+    names: Collection[str],
+    index: Tensor,
+    nonfixations: Nonfixations | None = None,
+    center_bias: CenterBiasMap | None = None,
+    seed: int = 0,
+) -> dict[str, Tensor]:
+    """Score a batch of maps.
+
+    Args:
+        preds: Shape ``(B, H, W)``, at the size at which the images were shown.
+        fixations: Points, or None: then the metrics that need them are NaN.
+        density: Fixation densities, or None: then the metrics that need them are NaN.
+        profile: The conventions.
+        names: Which metrics, from `profiles.METRICS`.
+        index: Shape ``(B,)``, int64, the images' positions in the data set (and in the pool of non-fixations).
+        nonfixations: The pool, for ``sauc``.
+        center_bias: The baseline, for ``ig``.
+        seed: Of the profiles that draw random negatives.
+
+    Returns:
+        Metric -> shape ``(B,)``, float64, on the device of `preds`.
+    """
+    maps = Maps(preds)
+    if fixations is not None and not isinstance(fixations, FixationBatch):
+        raise TypeError(f"fixations must be a FixationBatch, got {type(fixations).__name__}")
+    if density is not None and not isinstance(density, DensityMap):
+        raise TypeError(f"density must be a DensityMap, got {type(density).__name__}")
+    points = None if fixations is None else Points.of(fixations.to(preds.device), maps.size)
+    target = None if density is None else Maps.of(density.to(preds.device), "density")
+    index = index.to(preds.device)
+    scores = {}
+    for name in names:
+        if name in AGAINST_DENSITY:
+            value = _against_density(name, maps, target, profile) if target is not None else None
+        elif points is not None:
+            value = _at_fixations(name, maps, points, profile, index, nonfixations, center_bias, seed)
+        else:
+            value = None
+        scores[name] = torch.full_like(maps.low, torch.nan) if value is None else value
+    return scores
+
+
+def _against_density(name: str, maps: Maps, target: Maps, profile: Profile) -> Tensor:
+    functions: dict[str, Callable[..., Tensor]] = {
+        "sim": functional.sim,
+        "cc": functional.cc,
+        "kld": functional.kl_div,
+    }
+    return functions[name](maps, target, **profile.of(name))
+
+
+def _at_fixations(
+    name: str,
+    maps: Maps,
+    points: Points,
+    profile: Profile,
+    index: Tensor,
+    nonfixations: Nonfixations | None,
+    center_bias: CenterBiasMap | None,
+    seed: int,
+) -> Tensor:
+    options = profile.of(name)
+    if name == "sauc":
+        if nonfixations is None:
+            raise ValueError("sauc needs nonfixations=Nonfixations(points, sizes)")
+        return shuffled(maps, points, nonfixations, profile, index, seed)
+    if name == "ig":
+        if center_bias is None:
+            raise ValueError("ig needs center_bias, a function from (H, W) to a density")
+        baseline = center_bias(maps.size).to(maps.values.device)
+        return functional.information_gain(maps, points, baseline.reshape(1, *maps.size), **options)
+    if name == "auc_borji":
+        return functional.auc_borji(maps, points, seed=seed, index=index, **options)
+    functions: dict[str, Callable[..., Tensor]] = {
+        "nss": functional.nss,
+        "auc": functional.auc,
+        "auc_judd": functional.auc_judd,
+    }
+    return functions[name](maps, points, **options)
+
+
+def shuffled(
+    maps: Maps, points: Points, nonfixations: Nonfixations, profile: Profile, index: Tensor, seed: int
+) -> Tensor:
+    """Shuffled AUC as the profile has it, shape ``(B,)``."""
+    if profile.pool == "random_images":
+        pool = nonfixations.of_random_images(index, maps.size, images=profile.random_images, seed=seed)
+    else:
+        pool = nonfixations.others(index, maps.size, drop_own_pixels=profile.pool == "others_off_own_pixels")
+    if profile.sampled_sauc:
+        return functional.sampled_shuffled_auc(maps, points, pool, seed=seed, index=index, **profile.of("sauc"))
+    return functional.shuffled_auc(maps, points, pool, **profile.of("sauc"))

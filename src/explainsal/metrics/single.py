@@ -1,0 +1,147 @@
+"""One torchmetrics Metric per metric, for those who need a single number: the mean over images.
+
+They keep the same per-image table as `SaliencyMetrics`, which is the cheaper way to compute several of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from torch import Tensor
+
+from explainsal.functional.metrics import Nonfixations
+from explainsal.functional.types import DensityMap, FixationBatch
+from explainsal.metrics.collection import SaliencyMetrics
+from explainsal.metrics.profiles import Profile
+from explainsal.metrics.scoring import CenterBiasMap
+
+
+class _Single(SaliencyMetrics):
+    """What the classes below have in common: ``compute()`` is a scalar, float64.
+
+    Args:
+        profile: Name of the conventions, or a `Profile`.
+        options: Keyword arguments of the function, where they differ from the profile's.
+        kwargs: Of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`) and `torchmetrics.Metric`.
+    """
+
+    column: str
+    higher_is_better = True
+
+    def __init__(
+        self, profile: str | Profile = "tuebingen", options: Mapping[str, Any] | None = None, **kwargs: Any
+    ) -> None:
+        changes = {self.column: options} if options else None
+        super().__init__(profile, names=[self.column], options=changes, **kwargs)
+
+    def compute(self) -> Tensor:  # type: ignore[override]
+        """Mean over the images where it is defined."""
+        return super().compute()[self.column]
+
+
+class _AgainstDensity(_Single):
+    def update(self, preds: Tensor, target: DensityMap, *, index: Tensor) -> None:  # type: ignore[override]
+        """Score maps ``(B, H, W)`` against densities; `index` ``(B,)`` are positions in the data set."""
+        super().update(preds, density=target, index=index)
+
+
+class _AtFixations(_Single):
+    def update(self, preds: Tensor, target: FixationBatch, *, index: Tensor) -> None:  # type: ignore[override]
+        """Score maps ``(B, H, W)`` at fixations; `index` ``(B,)`` are positions in the data set."""
+        super().update(preds, fixations=target, index=index)
+
+
+class SIM(_AgainstDensity):
+    """Similarity, see `functional.metrics.sim`.
+
+    Example:
+        >>> import torch
+        >>> metric = SIM()
+        >>> metric.update(torch.tensor([[[1.0, 3.0]]]), DensityMap(torch.tensor([[[1, 1]]])), index=torch.tensor([0]))
+        >>> metric.compute().item()
+        0.75
+    """
+
+    column = "sim"
+
+
+class CC(_AgainstDensity):
+    """Correlation coefficient, see `functional.metrics.cc`."""
+
+    column = "cc"
+
+
+class KLDiv(_AgainstDensity):
+    """Kullback-Leibler divergence, see `functional.metrics.kl_div`; lower is better."""
+
+    column = "kld"
+    higher_is_better = False
+
+
+class NSS(_AtFixations):
+    """Normalized scanpath saliency, see `functional.metrics.nss`."""
+
+    column = "nss"
+
+
+class AUC(_AtFixations):
+    """Exact AUC with all pixels as negatives, see `functional.metrics.auc`."""
+
+    column = "auc"
+
+
+class AUCJudd(_AtFixations):
+    """AUC-Judd, see `functional.metrics.auc_judd`."""
+
+    column = "auc_judd"
+
+
+class AUCBorji(_AtFixations):
+    """AUC-Borji, see `functional.metrics.auc_borji`; only the profile ``mit2016`` reports it."""
+
+    column = "auc_borji"
+
+
+class ShuffledAUC(_AtFixations):
+    """Shuffled AUC as the profile has it, see `functional.metrics.shuffled_auc` and `sampled_shuffled_auc`.
+
+    Args:
+        nonfixations: Fixations of the whole data set.
+        profile: Name of the conventions, or a `Profile`.
+        options: Keyword arguments of the function, where they differ from the profile's.
+        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
+    """
+
+    column = "sauc"
+
+    def __init__(
+        self,
+        nonfixations: Nonfixations,
+        profile: str | Profile = "tuebingen",
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(profile, options, nonfixations=nonfixations, **kwargs)
+
+
+class InformationGain(_AtFixations):
+    """Information gain over a centre bias, see `functional.metrics.information_gain`.
+
+    Args:
+        center_bias: Function from (H, W) to a density.
+        profile: Name of the conventions, or a `Profile`.
+        options: Keyword arguments of the function, where they differ from the profile's.
+        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
+    """
+
+    column = "ig"
+
+    def __init__(
+        self,
+        center_bias: CenterBiasMap,
+        profile: str | Profile = "tuebingen",
+        options: Mapping[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(profile, options, center_bias=center_bias, **kwargs)

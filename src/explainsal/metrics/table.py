@@ -1,0 +1,100 @@
+"""A torchmetrics Metric whose state is a table on the CPU: one row per image, each image counted once."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import torch
+import torch.distributed
+from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities.distributed import gather_all_tensors
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class PerImageTable(Metric):
+    """Rows (index, value of each column), gathered from all processes when they are read.
+
+    An index seen twice, as a distributed sampler causes by padding, is one image. Means are exactly rounded sums, so
+    they do not depend on batches, their order, or the number of processes.
+
+    Args:
+        columns: Names of the values.
+        kwargs: Of `torchmetrics.Metric`.
+    """
+
+    full_state_update = False
+    is_differentiable = False
+    rows: list[Tensor]
+
+    def __init__(self, columns: Sequence[str], **kwargs: Any) -> None:
+        super().__init__(dist_sync_fn=self._gather, **kwargs)
+        self.columns = tuple(columns)
+        self.add_state("rows", default=[], dist_reduce_fx="cat")
+
+    def append(self, index: Tensor, values: Mapping[str, Tensor]) -> None:
+        """Add one row per image.
+
+        Args:
+            index: Shape ``(B,)``, int64, positions in the data set.
+            values: Column -> shape ``(B,)``.
+        """
+        columns = [index.to(torch.float64), *(values[name].to(index.device, torch.float64) for name in self.columns)]
+        self.rows.append(torch.stack(columns, dim=1).cpu())  # one copy from the device per batch
+
+    def compute(self) -> dict[str, Tensor]:
+        """Mean of each column over the images where it is defined; scalars, float64, on the CPU."""
+        table = self._table()
+        return {name: torch.tensor(_mean(table[:, i + 1]), dtype=torch.float64) for i, name in enumerate(self.columns)}
+
+    def per_image(self) -> pd.DataFrame:
+        """All images of all processes, sorted: ``index``, then the columns. Every process has to call it."""
+        import pandas as pd
+
+        with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync):
+            table = self._table()
+        frame = pd.DataFrame(table[:, 1:].numpy(), columns=list(self.columns))
+        frame.insert(0, "index", table[:, 0].long().numpy())
+        return frame
+
+    def undefined(self) -> dict[str, int]:
+        """In how many images each column is NaN (no fixations, say) and left out of its mean. Collective as above."""
+        table = self.per_image()
+        return {name: int(table[name].isna().sum()) for name in self.columns}
+
+    def _table(self) -> Tensor:
+        """One row per image, sorted by index."""
+        rows: Sequence[Tensor] = [self.rows] if isinstance(self.rows, Tensor) else self.rows  # a tensor once synced
+        table = torch.cat([torch.zeros(0, len(self.columns) + 1, dtype=torch.float64), *(r.cpu() for r in rows)])
+        table = table[table[:, 0].argsort(stable=True)]
+        again = torch.zeros(len(table), dtype=torch.bool)
+        again[1:] = table[1:, 0] == table[:-1, 0]
+        self._check_repeated(table, again)
+        return table[~again]
+
+    def _check_repeated(self, table: Tensor, again: Tensor) -> None:
+        """Repeats of one image agree up to rounding; else two images were given one index, and one would be lost."""
+        first, second = table[:-1][again[1:]], table[1:][again[1:]]
+        differ = ~torch.isclose(first, second, rtol=0.05, atol=0.05, equal_nan=True)
+        if bool(differ.any()):
+            index = int(first[differ.any(dim=1)][0, 0])
+            raise ValueError(
+                f"index {index} came twice with different values: index must be the image's position in the data set, "
+                "not in the batch (and a metric must be reset before the next epoch)"
+            )
+
+    def _gather(self, rows: Tensor, group: Any = None) -> list[Tensor]:
+        """Tables of all processes. A process without images has an empty one of another shape, NCCL no CPU tensors."""
+        rows = rows.to(torch.float64).reshape(-1, len(self.columns) + 1)
+        if torch.distributed.get_backend(group) == "nccl":
+            rows = rows.cuda()
+        return [table.cpu() for table in gather_all_tensors(rows, group)]
+
+
+def _mean(values: Tensor) -> float:
+    defined = values[~values.isnan()].tolist()
+    return math.fsum(defined) / len(defined) if defined else math.nan
