@@ -12,9 +12,8 @@ from omegaconf import DictConfig
 
 from explainsal.cli import command
 from explainsal.errors import MissingFilesError
-from explainsal.evaluate import evaluate_model
+from explainsal.evaluate import describe, evaluate_model
 from explainsal.models import load_model
-from explainsal.models.complexity import complexity
 from explainsal.record import write_record
 
 
@@ -31,11 +30,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if cfg.resume is not None and not Path(cfg.resume).is_file():
         raise MissingFilesError(f"resume={cfg.resume}: no such checkpoint")
     model = instantiate(cfg.model)
-    size = complexity(model.net, model.input_size or (320, 480))
-    write_record(output, cfg, model={
-        "name": model.name, "parameters": size.parameters, "macs": size.macs, "input_size": model.input_size,
-        "weights": "trained here",
-    })  # fmt: skip
+    write_record(output, cfg, model=describe(model, "trained here"))
     module = instantiate(cfg.module, model=model)
     trainer = instantiate(
         cfg.trainer,
