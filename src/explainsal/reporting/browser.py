@@ -1,0 +1,154 @@
+"""What the report's layer browser knows: pictures of maps, and the filters that rebuilt each of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from explainsal.reporting.figures.style import SALIENCY_CMAP
+from explainsal.reporting.pictures import colors, gray_uri, photo_uri
+from explainsal.reporting.run_folder import ExplanationTables, MapKey, Run
+
+BUDGET = 9_000_000  # bytes of pictures: what the rest of a report of 15 MB leaves
+SIDES = (160, 128, 96, 64, 48, 32)
+TERM_COLUMNS = ("source", "wavelength", "orientation", "sigma_on_f", "sigma_theta", "scale", "weight")
+LAYER_FACTS = ("layer", "name", "kind", "channels", "height", "width", "parents", "relative_mae", "correlation", "dead")
+
+
+def browser_data(run: Run, budget: int = BUDGET) -> dict[str, Any] | None:
+    """All that the layer browser shows, ready for JSON; None where no preset kept maps to look at.
+
+    Pictures are as large as `budget` (bytes) allows; ``side`` says what came of it. Were even the smallest too many,
+    the last maps of every layer are left out, and ``left_out`` counts them.
+    """
+    explanations = {name: tables for name, tables in run.explanations.items() if tables.maps}
+    if not explanations:
+        return None
+    keep = {
+        name: sorted(tables.maps, key=lambda key: (key.layer, key.image, key.map))
+        for name, tables in explanations.items()
+    }
+    side, pictures = _fitting(explanations, keep, budget)
+    left_out = sum(len(tables.maps) for tables in explanations.values()) - sum(map(len, keep.values()))
+    return {
+        "side": side,
+        "left_out": left_out,
+        "colors": colors(SALIENCY_CMAP),
+        "pictures": pictures.uris,
+        "images": _images(run, {key.image for keys in keep.values() for key in keys}),
+        "presets": [_preset(tables, keep[name], pictures, side) for name, tables in explanations.items()],
+    }
+
+
+class _Pictures:
+    """Each different picture once: presets share their activations."""
+
+    def __init__(self) -> None:
+        self.uris: list[str] = []
+        self._known: dict[str, int] = {}
+
+    @property
+    def bytes(self) -> int:
+        return sum(map(len, self.uris))
+
+    def add(self, values: Any, side: int) -> list[float | None]:
+        """Index, least and largest value of a picture."""
+        uri, low, high = gray_uri(values, side)
+        if uri not in self._known:
+            self._known[uri] = len(self.uris)
+            self.uris.append(uri)
+        return [self._known[uri], significant(low), significant(high)]
+
+
+def _fitting(
+    explanations: dict[str, ExplanationTables], keep: dict[str, list[MapKey]], budget: int
+) -> tuple[int, _Pictures]:
+    """The largest side whose pictures fit; `keep` loses the last maps of each layer where none does."""
+    sides = list(SIDES)
+    while True:
+        pictures = _Pictures()
+        for name, keys in keep.items():
+            for key in keys:
+                for values in (explanations[name].maps[key].activation, explanations[name].maps[key].reconstruction):
+                    pictures.add(values, sides[0])
+        if pictures.bytes <= budget:
+            return sides[0], pictures
+        if len(sides) > 1:
+            # A picture's bytes go with its area: skip the sides that cannot fit.
+            wanted = sides[0] * math.sqrt(budget / pictures.bytes) * 1.3
+            sides = [side for side in sides[1:] if side <= wanted] or sides[-1:]
+        elif not _drop_last_maps(keep):
+            return sides[0], pictures
+
+
+def _drop_last_maps(keep: dict[str, list[MapKey]]) -> bool:
+    """Drop one map of every layer that has several; whether there was any."""
+    dropped = False
+    for name, keys in keep.items():
+        seen = pd.Series([(key.image, key.layer) for key in keys])
+        last = seen.duplicated(keep="first") & ~seen.duplicated(keep="last")
+        keep[name] = [key for key, drop in zip(keys, last, strict=True) if not drop]
+        dropped |= bool(last.any())
+    return dropped
+
+
+def _images(run: Run, ids: set[str]) -> list[dict[str, str]]:
+    photos = {picture.id: photo_uri(picture.image, 160) for picture in run.gallery if picture.id in ids}
+    return [{"id": id, "photo": photos.get(id, "")} for id in sorted(ids)]
+
+
+def _preset(tables: ExplanationTables, keys: Sequence[MapKey], pictures: _Pictures, side: int) -> dict[str, Any]:
+    terms = _terms(tables.coefficients)
+    maps: dict[str, dict[int, list[dict[str, Any]]]] = {}
+    for key in keys:
+        pair = tables.maps[key]
+        found, kept = terms.get((key.image, key.layer, key.map), ([], False))
+        entry = {
+            "map": key.map,
+            "kept": kept,
+            "activation": pictures.add(pair.activation, side),
+            "reconstruction": pictures.add(pair.reconstruction, side),
+            "terms": found,
+        }
+        maps.setdefault(key.image, {}).setdefault(key.layer, []).append(entry)
+    facts = {image: _facts(rows) for image, rows in tables.layers.groupby("image", sort=False) if image in maps}
+    return {"name": tables.preset, "columns": TERM_COLUMNS, "layers": facts, "maps": maps}
+
+
+def _facts(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    known = [column for column in LAYER_FACTS if column in rows]
+    return [dict(zip(known, map(_plain, row), strict=True)) for row in rows.sort_values("layer")[known].to_numpy()]
+
+
+def _terms(coefficients: pd.DataFrame | None) -> dict[tuple[str, int, int], tuple[list[list[Any]], bool]]:
+    """Terms of every map, the largest first, and whether the map is in the next pool."""
+    if coefficients is None:
+        return {}
+    known = [column for column in TERM_COLUMNS if column in coefficients]
+    found = {}
+    for key, rows in coefficients.groupby(["image", "layer", "map"], sort=False):
+        image, layer, index = (str(part) for part in key)
+        rows = rows.loc[rows["weight"].abs().sort_values(ascending=False, kind="stable").index]
+        values = [dict(zip(known, map(_plain, row), strict=True)) for row in rows[known].to_numpy(dtype=object)]
+        terms = [[value.get(column) for column in TERM_COLUMNS] for value in values]
+        found[image, int(layer), int(index)] = (terms, bool(rows["kept"].iloc[0]) if "kept" in rows else False)
+    return found
+
+
+def _plain(value: Any) -> Any:
+    """A value that JSON knows: infinity and NaN become None, floats four significant digits."""
+    value = value.item() if hasattr(value, "item") else value
+    return significant(value) if isinstance(value, float) else value
+
+
+def significant(value: float) -> float | None:
+    """Four significant digits, or None for what is no finite number.
+
+    Example:
+        >>> significant(0.123456), significant(float("inf"))
+        (0.1235, None)
+    """
+    return float(f"{value:.4g}") if math.isfinite(value) else None

@@ -1,0 +1,115 @@
+"""Training curves: the loss of training and validation, and each validation metric, against the epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from explainsal.reporting.figures.style import COLUMN_WIDTH, INK, MUTED, SERIES, horizontal_grid, new_figure
+from explainsal.reporting.results_table import higher_is_better, metric_title, number
+
+
+@dataclass(frozen=True, eq=False)
+class Panel:
+    """One small picture of a figure.
+
+    Args:
+        title: What it shows.
+        text: The same in a sentence, with numbers, for those who cannot see it.
+        draw: Draws it.
+    """
+
+    title: str
+    text: str
+    draw: Callable[[Axes], None]
+
+
+def training_panels(training: pd.DataFrame) -> list[Panel]:
+    """The loss, then every validation metric; empty when nothing was logged yet.
+
+    Args:
+        training: Lightning's ``metrics.csv``: columns epoch, ``train/...``, ``val/...``; NaN where a row has no value.
+    """
+    train, val = (_by_epoch(training, f"{kind}/loss") for kind in ("train", "val"))
+    metrics = [name for name in map(str, training.columns) if name.startswith("val/") and name != "val/loss"]
+    panels = [] if train.empty and val.empty else [_loss_panel(train, val)]
+    return panels + [_metric_panel(name.removeprefix("val/"), _by_epoch(training, name)) for name in metrics]
+
+
+def curves_figure(training: pd.DataFrame) -> Figure:
+    """All panels in two columns, at column width.
+
+    Raises:
+        ValueError: If nothing was logged yet.
+    """
+    panels = training_panels(training)
+    if not panels:
+        raise ValueError("no epoch of this run is complete: metrics.csv has no loss yet")
+    rows = (len(panels) + 1) // 2
+    figure = new_figure(COLUMN_WIDTH, 1.35 * rows)
+    for axes, panel in zip(figure.subplots(rows, 2, squeeze=False).flat, panels, strict=False):
+        panel.draw(axes)
+    for axes in figure.axes[len(panels) :]:
+        axes.remove()
+    return figure
+
+
+def _by_epoch(training: pd.DataFrame, column: str) -> pd.Series:
+    """Mean of a column in each epoch; the loss may have been logged at many steps."""
+    if column not in training:
+        return pd.Series(dtype=float)
+    return training.dropna(subset=[column]).groupby("epoch")[column].mean()
+
+
+def _loss_panel(train: pd.Series, val: pd.Series) -> Panel:
+    def draw(axes: Axes) -> None:
+        for series, label, color in ((train, "training", SERIES[1]), (val, "validation", SERIES[0])):
+            if not series.empty:
+                axes.plot(series.index, series, color=color, label=label, marker="o" if len(series) < 20 else None)
+        axes.legend()
+        _finish(axes, "Loss")
+
+    ends = [
+        f"{label} from {number(series.iloc[0])} to {number(series.iloc[-1])}"
+        for label, series in (("training", train), ("validation", val))
+        if not series.empty
+    ]
+    return Panel("Loss", f"Loss: {', '.join(ends)}.", draw)
+
+
+def _metric_panel(metric: str, values: pd.Series) -> Panel:
+    title = metric_title(metric)
+    values = values.dropna()
+    if values.empty:
+        return Panel(title, f"{title}: never a number.", lambda axes: _finish(axes, title))
+    best = int(np.asarray(values.index)[values.argmax() if higher_is_better(metric) else values.argmin()])
+
+    def draw(axes: Axes) -> None:
+        axes.plot(values.index, values, color=SERIES[0], marker="o" if len(values) < 20 else None)
+        axes.plot([best], [values[best]], "o", color=INK, markersize=4, zorder=3)
+        axes.annotate(
+            number(values[best]),
+            (best, values[best]),
+            xytext=(0, 5),
+            textcoords="offset points",
+            ha="center",
+            color=INK,
+        )
+        axes.margins(y=0.2)
+        _finish(axes, f"{title}, validation")
+
+    return Panel(title, f"Validation {title}: best {number(values[best])} in epoch {best}.", draw)
+
+
+def _finish(axes: Axes, title: str) -> None:
+    axes.set_title(title)
+    axes.set_xlabel("epoch", color=MUTED)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(MaxNLocator(4))
+    horizontal_grid(axes)

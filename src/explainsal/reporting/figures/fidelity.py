@@ -1,0 +1,70 @@
+"""Fidelity of every layer against depth: how well its activation maps are rebuilt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from explainsal.reporting.figures.style import COLUMN_WIDTH, MARKERS, SERIES, new_figure
+from explainsal.reporting.run_folder import ExplanationTables
+
+MEASURES = {"correlation": "correlation", "relative_mae": "relative MAE"}
+ROW_HEIGHT = 0.115  # inches: names at 6 points still keep apart
+WORST_RELATIVE_MAE = 2.0  # beyond it a reconstruction is lost, and its value would squeeze all others together
+
+
+def fidelity_figure(explanations: Mapping[str, ExplanationTables], width: float = COLUMN_WIDTH) -> Figure:
+    """A row per layer, so that its name can be read, the input at the top; a colour and a marker per preset.
+
+    Args:
+        explanations: The tables of each preset, by its name; all of one network.
+        width: Inches.
+
+    Raises:
+        ValueError: If there is no preset.
+    """
+    if not explanations:
+        raise ValueError("this run has no explanation to draw")
+    deepest = max((tables.depth for tables in explanations.values()), key=len)
+    figure = new_figure(width, 0.75 + ROW_HEIGHT * len(deepest))
+    left, right = figure.subplots(1, 2, sharey=True)
+    for axes, measure in ((left, "correlation"), (right, "relative_mae")):
+        for (preset, tables), color, marker in zip(explanations.items(), SERIES, MARKERS, strict=False):
+            _draw_measure(axes, tables, measure, preset, color, marker)
+        axes.set_title(MEASURES[measure])
+    left.set_xlim(min(0.0, left.get_xlim()[0]), 1.02)
+    right.set_xlim(0, min(WORST_RELATIVE_MAE, max(1.02, right.get_xlim()[1])))
+    left.set_yticks(deepest["layer"], deepest["name"], fontsize=6)
+    left.set_ylim(deepest["layer"].max() + 0.7, deepest["layer"].min() - 0.7)
+    left.tick_params(axis="y", length=0)
+    right.tick_params(axis="y", length=0)
+    handles, labels = left.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
+    return figure
+
+
+def _draw_measure(axes: Axes, tables: ExplanationTables, measure: str, preset: str, color: str, marker: str) -> None:
+    """The mean over images, and a band from the worst to the best image."""
+    by_layer = tables.layers.groupby("layer")[measure]
+    mean, low, high = by_layer.mean(), by_layer.min(), by_layer.max()
+    axes.fill_betweenx(mean.index, low, high, color=color, alpha=0.15, linewidth=0)
+    axes.plot(mean, mean.index, color=color, marker=marker, markersize=2.2, linewidth=0.8, label=preset)
+
+
+def fidelity_text(explanations: Mapping[str, ExplanationTables]) -> str:
+    """The figure in a sentence per preset."""
+    parts = []
+    for preset, tables in explanations.items():
+        depth = tables.depth.dropna(subset=["correlation"])
+        if depth.empty:
+            parts.append(f"{preset}: no layer has a map that is alive")
+            continue
+        worst = depth.iloc[depth["correlation"].argmin()]
+        parts.append(
+            f"{preset}: mean correlation {np.mean(depth['correlation']):.2f} over {len(depth)} layers, "
+            f"least {worst['correlation']:.2f} at {worst['name']}"
+        )
+    return "; ".join(parts) + "."

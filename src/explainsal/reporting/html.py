@@ -1,0 +1,139 @@
+"""`report.html`: a run on one page that needs no network, no server and no program but a browser."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from explainsal.reporting import summary
+from explainsal.reporting.browser import browser_data
+from explainsal.reporting.figures.curves import training_panels
+from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
+from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
+from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
+from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
+from explainsal.reporting.pictures import map_uri, photo_uri
+from explainsal.reporting.results_table import higher_is_better, metric_title, model_title, number, results_tables
+from explainsal.reporting.run_folder import ExplanationTables, Run, read_run
+from explainsal.reporting.usage import bandwidth_trend, filter_usage
+
+PHOTO_SIDE, MAP_SIDE = 480, 320
+HERO_SIDE = 640
+
+
+def write_report(run_dir: Path | str) -> Path:
+    """Write ``report.html`` into a run folder and return its path.
+
+    Parts that the run does not have are a sentence there: what is missing, and which command writes it.
+
+    Raises:
+        MissingFilesError: If `run_dir` is not a run.
+        CorruptFileError: If a file of it cannot be read.
+    """
+    run = read_run(run_dir)
+    path = run.folder / "report.html"
+    path.write_text(render_report(run), encoding="utf-8")
+    return path
+
+
+def render_report(run: Run) -> str:
+    """The page as text."""
+    templates = Environment(
+        loader=PackageLoader("explainsal.reporting"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    templates.globals.update(
+        metric_title=metric_title, model_title=model_title, number=number, higher_is_better=higher_is_better
+    )
+    return templates.get_template("report.html").render(_content(run))
+
+
+def _content(run: Run) -> dict[str, Any]:
+    tables = results_tables(run.results) if run.results is not None else []
+    ranked = ranked_gallery(run)
+    browser = browser_data(run)
+    return {
+        "run": run,
+        "title": summary.title(run, tables),
+        "facts": summary.facts(run),
+        "headlines": summary.headlines(tables[0]) if tables else [],
+        "sentences": summary.sentences(tables[0]) if tables else [],
+        "commands": summary.commands(run),
+        "hero": _strip(median(ranked), HERO_SIDE) if ranked else None,
+        "tables": tables,
+        "curves": _curves(run),
+        "gallery": [_strip(image, MAP_SIDE) for image in shown(ranked)],
+        "ranked": any(image.rank is not None for image in ranked),
+        "fidelity": _fidelity(run),
+        "usage": [part for tables in run.explanations.values() if (part := _usage(tables))],
+        "browser": browser,
+        "browser_json": _script_json(browser) if browser else None,
+        "packages": sorted((run.environment or {}).get("packages", {}).items()),
+    }
+
+
+def _curves(run: Run) -> list[dict[str, Any]]:
+    figures = []
+    for panel in training_panels(run.training) if run.training is not None else []:
+        with styled(f"curve {panel.title}"):
+            figure = new_figure(2.6, 1.6)
+            panel.draw(figure.subplots())
+            figures.append({"svg": Markup(themed_svg(figure, panel.title, panel.text)), "text": panel.text})
+    return figures
+
+
+def _fidelity(run: Run) -> dict[str, Any] | None:
+    if not run.explanations:
+        return None
+    text = fidelity_text(run.explanations)
+    with styled("fidelity"):
+        svg = Markup(themed_svg(fidelity_figure(run.explanations, COLUMN_WIDTH + 0.5), "Fidelity by layer", text))
+    depths = {preset: tables.depth.to_dict("records") for preset, tables in run.explanations.items()}
+    return {"svg": svg, "text": text, "depths": depths}
+
+
+def _usage(tables: ExplanationTables) -> dict[str, Any] | None:
+    if tables.coefficients is None or tables.coefficients.empty:
+        return None
+    names = dict(zip(tables.depth["layer"], tables.depth["name"], strict=True))
+    usage, trend = filter_usage(tables.coefficients, names), bandwidth_trend(tables.coefficients)
+    panels = []
+    for name in ("wavelength", "orientation", "bandwidth"):
+        with styled(f"{tables.preset} {name}"):
+            text = usage_text(usage, name)
+            panels.append(Markup(themed_svg(usage_panel(usage, name), f"Filter usage by {name}", text)))
+    with styled(f"{tables.preset} mean bandwidth"):
+        svg = themed_svg(bandwidth_panel(usage, trend), "Mean bandwidth by layer", trend_text(trend))
+    return {"preset": tables.preset, "panels": panels, "bandwidth": Markup(svg), "trend": trend_text(trend)}
+
+
+def _strip(image: RankedImage, side: int) -> dict[str, Any]:
+    """One image of the gallery: its pictures in their order, and where its fixations are."""
+    picture = image.picture
+    height, width = picture.image.shape[:2]
+    maps = [] if picture.density is None else [("Ground truth", map_uri(picture.density, side))]
+    maps += [(model_title(name), map_uri(values, side)) for name, values in picture.maps.items()]
+    fixations = [] if picture.fixations is None else [(round(x, 1), round(y, 1)) for x, y in picture.fixations.tolist()]
+    return {
+        "id": picture.id,
+        "place": image.place,
+        "cc": image.cc,
+        "size": (width, height),
+        "photo": photo_uri(picture.image, max(side, PHOTO_SIDE)),
+        "maps": maps,
+        "fixations": fixations,
+        "has_truth": picture.density is not None,
+    }
+
+
+def _script_json(data: dict[str, Any]) -> Markup:
+    """JSON that may stand in a script element: no ``</`` can end the element early."""
+    text = json.dumps(data, separators=(",", ":"), allow_nan=False)
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

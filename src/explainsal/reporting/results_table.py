@@ -1,0 +1,190 @@
+"""The results table of a run: models as rows, metrics as columns, `mean [low, high]`, the best of a column in bold."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import pandas as pd
+
+PROTOCOL = ("profile", "data", "split", "release", "density_sigma")
+METRIC_TITLES = {
+    "cc": "CC",
+    "sim": "SIM",
+    "nss": "NSS",
+    "kld": "KLD",
+    "auc": "AUC",
+    "auc_judd": "AUC-Judd",
+    "auc_borji": "AUC-Borji",
+    "sauc": "sAUC",
+    "ig": "IG",
+}
+MODEL_TITLES = {"deep": "Deep model", "center_bias": "Centre bias", "chance": "Chance"}
+TO_DEEP = "_to_deep"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A metric's mean over images with its bootstrap interval; `best` where no other model has a better mean."""
+
+    mean: float
+    low: float
+    high: float
+    best: bool = False
+
+    @property
+    def interval(self) -> str:
+        """``[low, high]``, or nothing where no interval is known."""
+        return "" if math.isnan(self.low) or math.isnan(self.high) else f"[{number(self.low)}, {number(self.high)}]"
+
+    def __str__(self) -> str:
+        return f"{number(self.mean)} {self.interval}".strip()
+
+
+@dataclass(frozen=True, eq=False)
+class ResultsTable:
+    """Results that may be compared with each other, because one protocol made them.
+
+    Args:
+        protocol: Profile, data set, split, release and density sigma, as far as they are known.
+        models: Rows, in the order of the results.
+        metrics: Columns: comparisons with fixations first, those with the deep map (``*_to_deep``) last.
+        cells: By model and metric; a pair that was not measured is absent.
+        images: Number of images that count, per model.
+        skipped: Number of images that a metric is undefined for, the most of any metric.
+    """
+
+    protocol: dict[str, str]
+    models: tuple[str, ...]
+    metrics: tuple[str, ...]
+    cells: dict[tuple[str, str], Cell]
+    images: int | None
+    skipped: int | None
+
+    @property
+    def caption(self) -> str:
+        """What a reader must know to compare these numbers with others."""
+        sigma = self.protocol.get("density_sigma")
+        words = [
+            " ".join(filter(None, (self.protocol.get("data"), self.protocol.get("split")))),
+            f"release {self.protocol['release']}" if "release" in self.protocol else "",
+            f"{self.images} images" if self.images else "",
+            f"{self.skipped} undefined for some metric" if self.skipped else "",
+            f"metric profile {self.protocol['profile']}" if "profile" in self.protocol else "metric profile unknown",
+            f"density sigma {sigma}" + (" px" if is_number(sigma) else "") if sigma else "",
+            "mean and bootstrap interval over images" if any(c.interval for c in self.cells.values()) else "mean",
+        ]
+        return "; ".join(filter(None, words)) + "."
+
+
+def results_tables(results: pd.DataFrame) -> list[ResultsTable]:
+    """One table per protocol, since numbers of two protocols must not share a column.
+
+    Args:
+        results: Long form: columns model, metric, mean, low, high, and where known images, skipped and the protocol's.
+
+    Example:
+        >>> rows = [("deep", "cc", 0.66, 0.64, 0.68, "tuebingen"), ("chance", "cc", 0.0, -0.01, 0.01, "tuebingen")]
+        >>> frame = pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high", "profile"])
+        >>> table = results_tables(frame)[0]
+        >>> str(table.cells["deep", "cc"]), table.cells["deep", "cc"].best
+        ('0.660 [0.640, 0.680]', True)
+    """
+    known = [column for column in PROTOCOL if column in results]
+    if not known:
+        return [_results_table({}, results)]
+    text = pd.DataFrame({column: [protocol_text(value) for value in results[column]] for column in known})
+    groups = results.groupby([text[column].to_numpy() for column in known], sort=False)
+    return [
+        _results_table({name: str(value) for name, value in zip(known, key, strict=True) if value}, rows)
+        for key, rows in groups
+    ]
+
+
+def _results_table(protocol: dict[str, str], rows: pd.DataFrame) -> ResultsTable:
+    metrics = sorted(dict.fromkeys(rows["metric"]), key=lambda name: name.endswith(TO_DEEP))
+    cells = {
+        (model, metric): Cell(mean, low, high)
+        for model, metric, mean, low, high in zip(
+            *(rows[column].tolist() for column in ("model", "metric", "mean", "low", "high")), strict=True
+        )
+    }
+    for metric in metrics:
+        _mark_best(metric, cells)
+    return ResultsTable(
+        protocol=protocol,
+        models=tuple(dict.fromkeys(rows["model"])),
+        metrics=tuple(metrics),
+        cells=cells,
+        images=int(rows["images"].max()) if "images" in rows and rows["images"].notna().any() else None,
+        skipped=int(rows["skipped"].max()) if "skipped" in rows and rows["skipped"].notna().any() else None,
+    )
+
+
+def _mark_best(metric: str, cells: dict[tuple[str, str], Cell]) -> None:
+    column = {key: cell for key, cell in cells.items() if key[1] == metric and not math.isnan(cell.mean)}
+    if len(column) < 2:
+        return  # the only number of a column is not the best of anything
+    best = (max if higher_is_better(metric) else min)(cell.mean for cell in column.values())
+    for key, cell in column.items():
+        if cell.mean == best:
+            cells[key] = Cell(cell.mean, cell.low, cell.high, best=True)
+
+
+def higher_is_better(metric: str) -> bool:
+    """Whether a larger value is the better one: true of every metric but the divergence.
+
+    Example:
+        >>> higher_is_better("cc"), higher_is_better("kld"), higher_is_better("kld_to_deep")
+        (True, False, False)
+    """
+    return metric.removesuffix(TO_DEEP) != "kld"
+
+
+def metric_title(metric: str) -> str:
+    """How a metric is written in a table, with the direction where lower is better.
+
+    Example:
+        >>> metric_title("sauc"), metric_title("kld"), metric_title("cc_to_deep")
+        ('sAUC', 'KLD ↓', 'CC to deep')
+    """
+    base = metric.removesuffix(TO_DEEP)
+    title = METRIC_TITLES.get(base, base) + (" to deep" if metric.endswith(TO_DEEP) else "")
+    return title if higher_is_better(metric) else f"{title} ↓"
+
+
+def model_title(model: str) -> str:
+    """How a model is written in a table.
+
+    Example:
+        >>> model_title("explainable/sparse"), model_title("center_bias"), model_title("itti")
+        ('Explainable, sparse', 'Centre bias', 'itti')
+    """
+    kind, _, preset = model.partition("/")
+    return f"{kind.capitalize()}, {preset}" if preset else MODEL_TITLES.get(model, model)
+
+
+def number(value: float) -> str:
+    """Three decimals, a true minus sign, and a dash for what is not a number."""
+    return "–" if math.isnan(value) else f"{value:.3f}".replace("-", "−")
+
+
+def protocol_text(value: object) -> str:
+    """A protocol's value as text; empty where it is unknown.
+
+    Example:
+        >>> protocol_text(19.0), protocol_text(float("nan")), protocol_text("test")
+        ('19', '', 'test')
+    """
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def is_number(text: str | None) -> bool:
+    """Whether a text reads as a number, so that a unit may follow it."""
+    try:
+        float(text or "")
+    except ValueError:
+        return False
+    return True

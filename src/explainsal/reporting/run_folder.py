@@ -1,0 +1,216 @@
+"""Read what a command left in its output folder, whole or in part."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from explainsal.errors import MissingFilesError
+from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
+
+PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the most faithful one last
+EVALUATE = "python -m explainsal.evaluate checkpoint=RUN/checkpoints/best.ckpt"
+EXPLAIN = "python -m explainsal.explain checkpoint=RUN/checkpoints/best.ckpt"
+TRAIN = "python -m explainsal.train"
+
+RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
+PER_IMAGE_COLUMNS = ("model", "id")
+LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
+COEFFICIENT_COLUMNS = ("image", "layer", "map", "term", "weight", "wavelength", "orientation", "sigma_on_f")
+
+
+@dataclass(frozen=True)
+class MissingPart:
+    """A part that this run does not have.
+
+    Args:
+        part: What a reader misses, e.g. ``training curves``.
+        path: The file or folder that holds it, relative to the run.
+        command: The command that writes it.
+    """
+
+    part: str
+    path: str
+    command: str
+
+    def __str__(self) -> str:
+        return f"No {self.part}: {self.path} is not in this run. `{self.command}` writes it."
+
+
+@dataclass(frozen=True, eq=False)
+class GalleryImage:
+    """One image with its ground truth and the maps that were predicted for it.
+
+    Args:
+        id: The image's id in its data set.
+        image: Shape ``(H, W, 3)``, uint8, RGB.
+        density: Shape ``(H, W)``, or None without ground truth.
+        fixations: Shape ``(N, 2)``, (x, y) in pixels, or None without ground truth.
+        maps: Shape ``(H, W)`` each, by model name: ``deep``, ``explainable/<preset>``.
+    """
+
+    id: str
+    image: np.ndarray
+    density: np.ndarray | None
+    fixations: np.ndarray | None
+    maps: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class MapKey:
+    """Which activation map of which layer, for which image."""
+
+    image: str
+    layer: int
+    map: int
+
+
+@dataclass(frozen=True, eq=False)
+class MapPair:
+    """An activation map and its reconstruction, both ``(h, w)`` float."""
+
+    activation: np.ndarray
+    reconstruction: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ExplanationTables:
+    """What one preset found: a row per image and layer, a row per coefficient, and a few maps to look at.
+
+    Args:
+        preset: The preset's name, which is the folder's.
+        layers: Columns of ``layers.csv``; fidelity of each layer.
+        coefficients: Columns of ``coefficients.parquet``, or None when it is missing.
+        maps: A few maps, or empty when ``maps.npz`` is missing.
+    """
+
+    preset: str
+    layers: pd.DataFrame
+    coefficients: pd.DataFrame | None
+    maps: dict[MapKey, MapPair]
+
+    @property
+    def depth(self) -> pd.DataFrame:
+        """One row per layer in execution order: layer, name, and the mean of every number over the images."""
+        numbers = self.layers.select_dtypes("number").columns.drop("layer")
+        grouped = self.layers.groupby("layer", sort=True)
+        return pd.concat([grouped["name"].first(), grouped[list(numbers)].mean()], axis=1).reset_index()
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """Everything that a run folder holds. A part that is not there is None or empty, and named in `missing`."""
+
+    folder: Path
+    config: str | None
+    environment: dict[str, Any] | None
+    training: pd.DataFrame | None
+    results: pd.DataFrame | None
+    per_image: pd.DataFrame | None
+    gallery: tuple[GalleryImage, ...]
+    explanations: dict[str, ExplanationTables]
+    missing: tuple[MissingPart, ...]
+
+    def why_missing(self, path: str) -> str:
+        """The sentence to print where the part at `path` would stand."""
+        return next((str(part) for part in self.missing if part.path == path), "")
+
+
+def read_run(folder: Path | str) -> Run:
+    """Read a run folder.
+
+    Args:
+        folder: What Hydra made, e.g. ``outputs/2026-11-23/10-00-00``.
+
+    Raises:
+        MissingFilesError: If there is no such folder, or nothing in it comes from a run.
+        CorruptFileError: If a file is cut short or lacks a column; it names the file.
+    """
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise MissingFilesError(
+            f"no run at {folder}: give a folder that a command wrote, e.g. run=outputs/<date>/<time>"
+        )
+    missing: list[MissingPart] = []
+
+    def part(name: str, path: str, command: str, read: Any) -> Any:
+        if (folder / path).exists():
+            return read(folder / path)
+        missing.append(MissingPart(name, path, command))
+        return None
+
+    run = Run(
+        folder=folder,
+        config=part("resolved config", "config.yaml", TRAIN, read_text),
+        environment=part("environment", "environment.json", TRAIN, read_json),
+        training=part("training curves", "metrics.csv", TRAIN, partial(read_csv, columns=("epoch", "step"))),
+        results=part("results table", "results.csv", EVALUATE, partial(read_csv, columns=RESULT_COLUMNS)),
+        per_image=part(
+            "scores per image", "per_image.parquet", EVALUATE, partial(read_parquet, columns=PER_IMAGE_COLUMNS)
+        ),
+        gallery=part("pictures", "gallery", EVALUATE, _read_gallery) or (),
+        explanations=part("explanation", "explanation", EXPLAIN, partial(_read_explanations, missing=missing)) or {},
+        missing=(),
+    )
+    if len(missing) == 7:
+        raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {[p.path for p in missing]}")
+    return Run(**{**run.__dict__, "missing": tuple(missing)})
+
+
+def _read_gallery(folder: Path) -> tuple[GalleryImage, ...]:
+    return tuple(_read_gallery_image(path) for path in sorted(folder.glob("*.npz")))
+
+
+def _read_gallery_image(path: Path) -> GalleryImage:
+    arrays = read_npz(path, required=("image",))
+    image, density, fixations = (arrays.pop(key, None) for key in ("image", "density", "fixations"))
+    assert image is not None
+    return GalleryImage(path.stem, image, density, fixations, arrays)
+
+
+def _read_explanations(folder: Path, missing: list[MissingPart]) -> dict[str, ExplanationTables]:
+    presets = sorted((path for path in folder.iterdir() if path.is_dir()), key=_preset_order)
+    found = {path.name: _read_explanation(path, missing) for path in presets if (path / "layers.csv").exists()}
+    missing.extend(
+        MissingPart(f"layers of preset {path.name}", f"explanation/{path.name}/layers.csv", EXPLAIN)
+        for path in presets
+        if path.name not in found
+    )
+    return found
+
+
+def _preset_order(path: Path) -> tuple[int, str]:
+    return (PRESET_ORDER.index(path.name) if path.name in PRESET_ORDER else len(PRESET_ORDER), path.name)
+
+
+def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTables:
+    def optional(name: str, file: str, read: Any) -> Any:
+        if (folder / file).exists():
+            return read(folder / file)
+        missing.append(MissingPart(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
+        return None
+
+    return ExplanationTables(
+        preset=folder.name,
+        layers=read_csv(folder / "layers.csv", columns=LAYER_COLUMNS, text=("image", "name")),
+        coefficients=optional(
+            "filters", "coefficients.parquet", partial(read_parquet, columns=COEFFICIENT_COLUMNS, text=("image",))
+        ),
+        maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
+    )
+
+
+def _pairs(arrays: dict[str, np.ndarray]) -> dict[MapKey, MapPair]:
+    pairs = {}
+    for name in arrays:
+        image, layer, index, kind = name.rsplit("/", 3)
+        other = f"{image}/{layer}/{index}/reconstruction"
+        if kind == "activation" and other in arrays:
+            pair = MapPair(arrays[name].astype(np.float32), arrays[other].astype(np.float32))
+            pairs[MapKey(image, int(layer), int(index))] = pair
+    return pairs

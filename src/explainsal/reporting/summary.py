@@ -1,0 +1,163 @@
+"""The first screen of a report: what was run, and what came of it, in sentences and four numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from explainsal.reporting.results_table import Cell, ResultsTable, model_title, number
+from explainsal.reporting.run_folder import Run
+
+HEADLINE = "cc"
+
+
+@dataclass(frozen=True)
+class Headline:
+    """One number of the first screen."""
+
+    label: str
+    value: str
+    note: str
+
+
+def title(run: Run, tables: list[ResultsTable]) -> str:
+    """The model and the data, as far as they are known."""
+    name = str(_model(run).get("name", "")) or "A run"
+    data = tables[0].protocol.get("data", "") if tables else ""
+    return f"{NETWORK_TITLES.get(name, name)} on {data}" if data else NETWORK_TITLES.get(name, name)
+
+
+NETWORK_TITLES = {"cmrnet": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
+
+
+def headlines(table: ResultsTable) -> list[Headline]:
+    """The deep model, its best explanation, how alike the two are, and the centre bias, by correlation."""
+    preset = best_explainable(table)
+    wanted = [
+        ("deep", HEADLINE, "Deep model"),
+        (preset, HEADLINE, f"Explainable model, {preset.partition('/')[2]}"),
+        (preset, f"{HEADLINE}_to_deep", "Explainable to deep"),
+        ("center_bias", HEADLINE, "Centre bias alone"),
+    ]
+    found = [(label, table.cells.get((model, metric))) for model, metric, label in wanted]
+    return [Headline(label, number(cell.mean), f"CC {cell.interval}".strip()) for label, cell in found if cell]
+
+
+def best_explainable(table: ResultsTable) -> str:
+    """The explainable model that is most like the deep map, or else most like the ground truth."""
+    models = [model for model in table.models if model.startswith("explainable/")]
+
+    def likeness(model: str) -> tuple[float, float]:
+        cells = (table.cells.get((model, f"{HEADLINE}_to_deep")), table.cells.get((model, HEADLINE)))
+        to_deep, to_truth = (cell.mean if cell is not None else float("-inf") for cell in cells)
+        return to_deep, to_truth
+
+    return max(models, key=likeness, default="")
+
+
+def sentences(table: ResultsTable) -> list[str]:
+    """What the numbers say, and beside what they must be read."""
+    cells = table.cells
+    deep, chance = (cells.get((model, HEADLINE)) for model in ("deep", "center_bias"))
+    preset = best_explainable(table)
+    explainable, alike = (cells.get((preset, metric)) for metric in (HEADLINE, f"{HEADLINE}_to_deep"))
+    found = []
+    if deep and chance:
+        found.append(
+            f"The deep model correlates {_relation(deep, chance)} with where people looked than the centre bias."
+        )
+    if explainable and alike:
+        found.append(
+            f"{model_title(preset)}, is the explainable model most like it: {number(alike.mean)} to the deep map, "
+            f"{number(explainable.mean)} to the ground truth."
+        )
+        found.append(
+            "An explanation sees the deep activations of every layer, so a good fit alone proves little; "
+            "what counts is its distance to the null models."
+        )
+    return found
+
+
+def _relation(one: Cell, other: Cell) -> str:
+    if one.low > other.high:
+        return "better"
+    return "worse" if one.high < other.low else "no more clearly"
+
+
+def facts(run: Run) -> list[tuple[str, str]]:
+    """Label and value of what is known about the model and the run."""
+    environment, model = run.environment or {}, _model(run)
+    pairs = [
+        ("Network", NETWORK_TITLES.get(str(model.get("name")), model.get("name"))),
+        ("Parameters", grouped(model.get("parameters"))),
+        ("MACs", scaled(model.get("macs"))),
+        ("Input", "×".join(map(str, model.get("input_size") or ()))),
+        ("Weights", model.get("weights")),
+        ("Device", environment.get("device")),
+        ("Took", duration(environment.get("started"), environment.get("finished"))),
+        ("Seed", environment.get("seed")),
+    ]
+    return [(label, str(value)) for label, value in pairs if value not in (None, "")]
+
+
+def commands(run: Run) -> list[str]:
+    """The shell lines that make this run and this report again."""
+    environment = run.environment or {}
+    commit = environment.get("git_commit")
+    lines = [f"git checkout {commit}"] if commit else []
+    lines += [str(environment["command"])] if environment.get("command") else []
+    return [*lines, f"python -m explainsal.report run={_short(run.folder)}"]
+
+
+def _short(folder: Path) -> Path:
+    """As the user would type it: from the folder above ``outputs``."""
+    parts = folder.resolve().parts
+    return Path(*parts[parts.index("outputs") :]) if "outputs" in parts else Path(folder.name)
+
+
+def _model(run: Run) -> dict[str, Any]:
+    model = (run.environment or {}).get("model")
+    return model if isinstance(model, dict) else {}
+
+
+def grouped(count: int | None) -> str:
+    """Thousands apart.
+
+    Example:
+        >>> grouped(2512345)
+        '2 512 345'
+    """
+    return "" if count is None else f"{count:,}".replace(",", " ")
+
+
+def scaled(count: float | None) -> str:
+    """Three digits and a prefix.
+
+    Example:
+        >>> scaled(1_234_567_890), scaled(12_000), scaled(None)
+        ('1.23 G', '12 k', '')
+    """
+    if count is None:
+        return ""
+    for size, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g} {prefix}"
+    return f"{count:g}"
+
+
+def duration(started: str | None, finished: str | None) -> str:
+    """The time between two ISO dates, in words.
+
+    Example:
+        >>> duration("2026-11-23T06:00:00", "2026-11-23T07:02:30")
+        '1 h 2 min'
+    """
+    if not started or not finished:
+        return ""
+    seconds = round((datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
+    hours, minutes = seconds // 3600, seconds % 3600 // 60
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {seconds % 60} s" if minutes else f"{seconds} s"

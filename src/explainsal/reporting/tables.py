@@ -1,0 +1,82 @@
+"""The results table of a run on its way out: to the screen, and to a CSV file with a row per model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from explainsal.reporting.results_table import ResultsTable, metric_title, model_title, number, results_tables
+
+
+def rich_tables(table: ResultsTable, width: int) -> list[Table]:
+    """The table for a terminal, in as many parts below each other as its width in characters asks for."""
+    headed = max((len(model_title(model)) for model in table.models), default=0) + 2
+    parts: list[list[str]] = [[]]
+    room = width - headed
+    for metric in table.metrics:
+        needed = max(len(line) for model in table.models for line in _lines(table, model, metric)) + 2
+        if room < needed and parts[-1]:
+            parts.append([])
+            room = width - headed
+        parts[-1].append(metric)
+        room -= needed
+    return [_rich_table(table, metrics) for metrics in parts]
+
+
+def _rich_table(table: ResultsTable, metrics: Sequence[str]) -> Table:
+    screen = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    screen.add_column("model", no_wrap=True)
+    for metric in metrics:
+        screen.add_column(metric_title(metric), justify="right", no_wrap=True)
+    for model in table.models:
+        screen.add_row(model_title(model), *(_rich_cell(table, model, metric) for metric in metrics))
+    return screen
+
+
+def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
+    """The mean, bold where it is the best, over its interval: side by side, nine metrics would not fit a screen."""
+    cell = table.cells.get((model, metric))
+    mean, *interval = _lines(table, model, metric)[1:]
+    text = Text(mean, style="bold" if cell is not None and cell.best else "")
+    for line in interval:
+        text.append(f"\n{line}", style="dim not bold")
+    return text
+
+
+def _lines(table: ResultsTable, model: str, metric: str) -> list[str]:
+    """What stands in a column: its title, the mean, and the interval where there is one."""
+    cell = table.cells.get((model, metric))
+    if cell is None:
+        return [metric_title(metric), "–"]
+    return [metric_title(metric), number(cell.mean), *filter(None, [cell.interval])]
+
+
+def print_results(results: pd.DataFrame, console: Console | None = None) -> None:
+    """Print every table of a run to the screen, in lines that its width holds."""
+    console = console or Console()
+    for table in results_tables(results):
+        for screen in rich_tables(table, console.width):
+            console.print(screen)
+            console.print()
+        console.print(table.caption, style="dim", highlight=False)
+
+
+def write_table(tables: Sequence[ResultsTable], path: Path) -> Path:
+    """Write the tables as one CSV file: a row per protocol and model, columns ``cc``, ``cc_low``, ``cc_high`` etc."""
+    rows = []
+    for table in tables:
+        for model in table.models:
+            row: dict[str, object] = {**table.protocol, "model": model}
+            for metric in table.metrics:
+                cell = table.cells.get((model, metric))
+                if cell is not None:
+                    row |= {metric: cell.mean, f"{metric}_low": cell.low, f"{metric}_high": cell.high}
+            rows.append(row)
+    pd.DataFrame(rows).to_csv(path, index=False)
+    return path

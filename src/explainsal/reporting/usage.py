@@ -1,0 +1,166 @@
+r"""Which filters rebuild which layer: the share of the coefficients by wavelength, orientation and bandwidth.
+
+The paper (Section IV) reports that the bandwidth of the filters grows with depth; `bandwidth_trend` measures it.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+LOW_PASS = "low-pass"
+NO_TREND = 0.2
+
+
+def bandwidth_octaves(sigma_on_f: float | np.ndarray | pd.Series) -> np.ndarray:
+    r"""Full width at half maximum of a log-Gabor filter's radial profile, in octaves.
+
+    .. math:: B = 2 \sqrt{2 / \ln 2} \; |\ln(\sigma_f / f_0)|
+
+    Kovesi, *What are log-Gabor filters and why are they good?*; 0.55 makes about two octaves, 0.75 about one.
+
+    Args:
+        sigma_on_f: The ratio :math:`\sigma_f / f_0`, positive.
+
+    Example:
+        >>> bandwidth_octaves(0.55).round(2), bandwidth_octaves(0.75).round(2)
+        (np.float64(2.03), np.float64(0.98))
+    """
+    return 2 * math.sqrt(2 / math.log(2)) * np.abs(np.log(sigma_on_f))
+
+
+@dataclass(frozen=True, eq=False)
+class FilterUsage:
+    """Shares of the coefficients, layer by layer, and the bandwidth that they have on average.
+
+    Args:
+        wavelength: A row per wavelength (pixels of the filtered map), a column per layer; every column sums to 1.
+        orientation: The same by orientation, in degrees.
+        bandwidth: The same by radial bandwidth, in octaves.
+        mean_bandwidth: Per layer, octaves, over the band-pass filters alone.
+        names: Per layer, its name.
+    """
+
+    wavelength: pd.DataFrame
+    orientation: pd.DataFrame
+    bandwidth: pd.DataFrame
+    mean_bandwidth: pd.Series
+    names: dict[int, str]
+
+
+def filter_usage(coefficients: pd.DataFrame, names: dict[int, str]) -> FilterUsage:
+    """Count filters, each weighted by the size of its coefficient.
+
+    A loud activation map has large coefficients: so that it does not speak for its layer, the sizes of the
+    coefficients of one map are first made to sum to 1. Terms that are no filter (a constant) are left out, and
+    low-pass filters, which have no orientation and no bandwidth, are a row of their own.
+
+    Args:
+        coefficients: Columns image, layer, map, weight, wavelength, orientation (radians), sigma_on_f.
+        names: Name of each layer, by its number.
+    """
+    used = _shares(coefficients)
+    band_pass = used[used["wavelength_row"] != LOW_PASS]
+    weighted = (band_pass["octaves"] * band_pass["share"]).groupby(band_pass["layer"]).sum()
+    return FilterUsage(
+        wavelength=_by_layer(used, "wavelength_row"),
+        orientation=_by_layer(used, "orientation_row"),
+        bandwidth=_by_layer(used, "bandwidth_row"),
+        mean_bandwidth=weighted / band_pass.groupby("layer")["share"].sum(),
+        names=names,
+    )
+
+
+def _shares(coefficients: pd.DataFrame) -> pd.DataFrame:
+    low_pass = is_low_pass(coefficients)
+    filters = coefficients[low_pass | coefficients["wavelength"].notna()]
+    low_pass = low_pass[filters.index]
+    size = filters["weight"].abs()
+    total = size.groupby([filters["image"], filters["layer"], filters["map"]]).transform("sum")
+    octaves = pd.Series(bandwidth_octaves(filters["sigma_on_f"]), index=filters.index)
+    used = filters.assign(
+        share=size / total,
+        octaves=octaves,
+        wavelength_row=filters["wavelength"].round(2).astype(object),
+        orientation_row=np.degrees(filters["orientation"]).round(1).astype(object),
+        bandwidth_row=octaves.round(2).astype(object),
+    )
+    for column in ("wavelength_row", "orientation_row", "bandwidth_row"):
+        used.loc[low_pass, column] = LOW_PASS
+    return used[total > 0]
+
+
+def is_low_pass(coefficients: pd.DataFrame) -> pd.Series:
+    """Rows whose filter is a low-pass: it has a width, infinite or not, but no orientation."""
+    return coefficients["wavelength"].notna() & coefficients["orientation"].isna()
+
+
+def _by_layer(used: pd.DataFrame, row: str) -> pd.DataFrame:
+    table = used.pivot_table(index=row, columns="layer", values="share", aggfunc="sum", fill_value=0.0)
+    table = table / table.sum(axis=0)
+    order = sorted(table.index, key=lambda value: math.inf if value == LOW_PASS else value)
+    return table.loc[order]
+
+
+@dataclass(frozen=True)
+class Trend:
+    """How a number of a layer goes with its depth.
+
+    Args:
+        rank_correlation: Spearman's, in [-1, 1]; NaN with fewer than three layers or a constant number.
+        first: Mean over the first third of the layers.
+        last: Mean over the last third.
+        layers: How many layers.
+        image_range: Least and largest rank correlation of single images.
+    """
+
+    rank_correlation: float
+    first: float
+    last: float
+    layers: int
+    image_range: tuple[float, float]
+
+    @property
+    def verdict(self) -> str:
+        """``grows``, ``shrinks`` or ``neither grows nor shrinks`` with depth."""
+        if math.isnan(self.rank_correlation) or abs(self.rank_correlation) < NO_TREND:
+            return "neither grows nor shrinks"
+        return "grows" if self.rank_correlation > 0 else "shrinks"
+
+
+def bandwidth_trend(coefficients: pd.DataFrame) -> Trend:
+    """Does the mean bandwidth of the filters grow with depth, as the paper says?
+
+    Args:
+        coefficients: As for `filter_usage`.
+    """
+    mean = filter_usage(coefficients, {}).mean_bandwidth
+    of_images = [
+        rank_correlation(filter_usage(rows, {}).mean_bandwidth) for _, rows in coefficients.groupby("image", sort=False)
+    ]
+    third = max(1, len(mean) // 3)
+    return Trend(
+        rank_correlation=rank_correlation(mean),
+        first=float(mean.iloc[:third].mean()),
+        last=float(mean.iloc[-third:].mean()),
+        layers=len(mean),
+        image_range=(min(of_images), max(of_images)),
+    )
+
+
+def rank_correlation(values: pd.Series) -> float:
+    """Spearman's correlation of the values with their index, ties at their mean rank.
+
+    Example:
+        >>> rank_correlation(pd.Series([1.0, 1.2, 5.0]))
+        1.0
+    """
+    if len(values) < 3:
+        return math.nan
+    depth, rank = (np.asarray(series.rank()) for series in (values.index.to_series(), values))
+    if rank.std() == 0:
+        return math.nan
+    return float(np.corrcoef(depth, rank)[0, 1].round(12))

@@ -1,0 +1,21 @@
+"""A fake run, written once and copied by the tests that spoil it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from tests.reporting.fake_run import write_fake_run
+
+
+@pytest.fixture(scope="session")
+def fake_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run; do not write into it, except figures and the report."""
+    return write_fake_run(tmp_path_factory.mktemp("run"))
+
+
+@pytest.fixture
+def own_run(fake_run: Path, tmp_path: Path) -> Path:
+    """A copy that a test may spoil."""
+    return Path(shutil.copytree(fake_run, tmp_path / "run"))
