@@ -9,7 +9,7 @@ from pathlib import Path
 
 TINY = (
     "+experiment=demo", "model.width=4", "model.input_size=[24,32]", "data.sizes={train:16,val:4,test:6}",
-    "data.size=[48,64]", "data.num_workers=0", "trainer=cpu", "trainer.max_epochs=1", "evaluation.explain_images=2",
+    "data.image_size=[48,64]", "data.num_workers=0", "trainer=cpu", "trainer.max_epochs=1", "evaluation.explain_images=2",
     "callbacks.progress._target_=lightning.pytorch.callbacks.TQDMProgressBar",
 )  # fmt: skip
 
@@ -22,7 +22,9 @@ def environment() -> dict[str, str]:
     return {**os.environ, "OMP_NUM_THREADS": "1", "WANDB_MODE": "offline", "COLUMNS": "200"}
 
 
-def run(folder: Path, name: str, *arguments: str, code: int = 0, timeout: float = 240) -> subprocess.CompletedProcess[str]:
+def run(
+    folder: Path, name: str, *arguments: str, code: int = 0, timeout: float = 240
+) -> subprocess.CompletedProcess[str]:
     """Run to the end and expect this exit code; the output is in the failure's message."""
     done = subprocess.run(
         command(name, *arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout

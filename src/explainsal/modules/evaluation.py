@@ -2,51 +2,70 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 from lightning import LightningModule
 from torch import Tensor, nn
 
 from explainsal.data.sample import SaliencyBatch
+from explainsal.functional.metrics import cc
+from explainsal.functional.types import DensityMap
 from explainsal.metrics import SaliencyMetrics
+from explainsal.metrics.table import PerImageTable
+
+DEEP = "deep"  # the network that is evaluated; the other models are measured beside it
 
 
 class EvaluationModule(LightningModule):
     """The test loop of every evaluation.
 
     Args:
-        models: Name -> module that maps images ``(B, 3, H, W)`` in [0, 1] or uint8 to maps ``(B, 1, H, W)``.
-        new_metrics: Makes an empty `SaliencyMetrics`; called once per model, and for what callbacks score.
+        models: Name -> module that maps images ``(B, 3, H, W)`` in [0, 1] or uint8 to maps ``(B, 1, H, W)``; one is
+            called ``deep``.
+        new_metrics: Makes an empty `SaliencyMetrics`; called once per model.
+        explainable: Names under which callbacks will `score_explainable` maps. Every process has to know them, those
+            that never see such a map too: tables are gathered together.
     """
 
-    def __init__(self, models: Mapping[str, nn.Module], new_metrics: Callable[[], SaliencyMetrics]) -> None:
+    def __init__(
+        self,
+        models: Mapping[str, nn.Module],
+        new_metrics: Callable[[], SaliencyMetrics],
+        explainable: Sequence[str] = (),
+    ) -> None:
         super().__init__()
         self.models = nn.ModuleDict(models)
-        self.new_metrics = new_metrics
-        self.scores = nn.ModuleDict({name: new_metrics() for name in models})
-        self._ids: dict[int, str] = {}
+        self.scores = nn.ModuleDict({name: new_metrics() for name in (*models, *explainable)})
+        self.to_deep = nn.ModuleDict({name: PerImageTable(["cc_to_deep"]) for name in explainable})
 
     def test_step(self, batch: SaliencyBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Score every model; returns the maps ``(B, 1, H, W)`` by model name, for callbacks."""
-        self._ids.update(zip(batch.index.tolist(), batch.ids, strict=True))
+        """Score every model; returns their maps ``(B, 1, H, W)`` by name, for callbacks."""
         maps = {name: model(batch.images).float() for name, model in self.models.items()}
         for name in maps:
-            self.score(name, maps[name], batch)
+            self._score(name, maps[name], batch)
         return maps
 
-    def score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
-        """Add maps ``(B, 1, H, W)`` at native size to the table of `name`, which may be new."""
-        if name not in self.scores:
-            self.scores[name] = self.new_metrics().to(self.device)
+    def score_explainable(self, name: str, maps: Tensor, deep: Tensor, batch: SaliencyBatch) -> None:
+        """Score explainable maps ``(B, 1, H, W)`` at native size, against the ground truth and against the deep maps.
+
+        Explainable maps can be signed. As a saliency model they are clamped at 0, one and the same map for every
+        metric; their fidelity to the deep map (``cc_to_deep``) is that of the map as it came.
+        """
+        self._score(name, maps.clamp(min=0), batch)
+        agreement = cc(maps.squeeze(1), DensityMap(deep.squeeze(1)))
+        self.to_deep[name].append(batch.index, {"cc_to_deep": agreement})
+
+    def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
         self.scores[name].update(maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index)
 
     def per_image(self) -> pd.DataFrame:
-        """One row per model and image: model, id, index, then the metrics."""
+        """One row per model and image: model, index, the metrics. Every process has to call it."""
         tables = []
         for name, metrics in self.scores.items():
             table = metrics.per_image()
+            if name in self.to_deep:
+                table = table.merge(self.to_deep[name].per_image(), on="index")
             table.insert(0, "model", name)
-            table.insert(1, "id", [self._ids.get(index, "") for index in table["index"]])
             tables.append(table)
-        return pd.concat(tables, ignore_index=True)
+        return pd.concat([table for table in tables if len(table)], ignore_index=True)
