@@ -1,0 +1,60 @@
+"""The numbers of an evaluation as files: a row per image, and means with intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from explainsal.metrics.bootstrap import bootstrap_mean
+
+KEYS = ("model", "id", "index", "fixations")
+
+
+def write_results(folder: Path, per_image: pd.DataFrame, protocol: Mapping[str, object], *, seed: int) -> pd.DataFrame:
+    """Write ``per_image.parquet`` and ``results.csv``.
+
+    Args:
+        folder: The run's output.
+        per_image: A row per model and image: model, id, index, fixations, then the metrics.
+        protocol: What a number means nothing without: profile, data, split, release, density_sigma.
+        seed: Of the bootstrap.
+
+    Returns:
+        What ``results.csv`` holds: model, metric, mean, low, high, images, skipped, then the protocol.
+    """
+    rows = []
+    for model, table in per_image.groupby("model", sort=False):
+        for metric in table.columns.difference(list(KEYS), sort=False):
+            values = table[metric].dropna()
+            if values.empty:
+                continue  # this metric is not defined for this model, e.g. a comparison with itself
+            interval = bootstrap_mean(values.to_numpy(), seed=seed)
+            rows.append({
+                "model": model, "metric": metric, "mean": interval.mean, "low": interval.low, "high": interval.high,
+                "images": len(table), "skipped": len(table) - len(values), **protocol,
+            })  # fmt: skip
+    results = pd.DataFrame(rows)
+    folder.mkdir(parents=True, exist_ok=True)
+    per_image.to_parquet(folder / "per_image.parquet", index=False)
+    results.to_csv(folder / "results.csv", index=False)
+    return results
+
+
+def choose_gallery(per_image: pd.DataFrame, count: int, *, by: str = "cc", among: str = "deep") -> list[int]:
+    """Data-set indices of the best, middle and worst images, in this order, for the network that `among` names.
+
+    Example:
+        >>> table = pd.DataFrame({"model": "deep", "index": range(5), "cc": [0.1, 0.9, 0.5, 0.7, 0.3]})
+        >>> choose_gallery(table, 3)
+        [1, 2, 0]
+    """
+    ranked = per_image[per_image["model"] == among].dropna(subset=[by]).sort_values([by, "index"], ascending=False)
+    indices = ranked["index"].tolist()
+    if count >= len(indices):
+        return indices
+    third, middle = count // 3, len(indices) // 2
+    best, worst = indices[:third], indices[len(indices) - third :] if third else []
+    start = middle - (count - 2 * third) // 2
+    return best + indices[start : start + count - 2 * third] + worst
