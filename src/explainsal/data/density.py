@@ -40,9 +40,10 @@ def fixation_density(points: np.ndarray, size: tuple[int, int], sigma: float) ->
     if sigma <= 0:
         raise ValueError(f"sigma must be positive, got {sigma}")
     height, width = size
-    columns, rows = torch.from_numpy(np.floor(points).astype(np.int64).reshape(-1, 2)).unbind(1)
-    if points.size and not (0 <= rows.min() <= rows.max() < height and 0 <= columns.min() <= columns.max() < width):
+    points = points.reshape(-1, 2)
+    if not ((points >= 0) & (points < (width, height))).all():  # false for NaN, too
         raise ValueError(f"fixations outside the image of {height} x {width} (H x W) pixels")
+    columns, rows = torch.from_numpy(np.floor(points).astype(np.int64)).unbind(1)
     return torch.mm(_kernel(height, sigma)[rows].T, _kernel(width, sigma)[columns]).numpy()
 
 

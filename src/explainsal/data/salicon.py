@@ -32,15 +32,9 @@ SUFFIXES = {"images": (".jpg", ".jpeg", ".png"), "maps": (".png",), "fixations":
 
 
 def read_salicon(
-    root: str | Path,
-    split: str,
-    *,
-    release: str,
-    outside: Outside = "drop",
-    cache: Path | None = None,
-    name: str = "salicon",
+    root: str | Path, split: str, *, release: str, outside: Outside = "drop", cache: Path | None = None
 ) -> SaliencyDataset:
-    """SALICON, or a data set in its layout, as a data set of samples.
+    """SALICON as a data set of samples.
 
     The .mat files hold 1-based whole pixels; a fixation lies in the middle of its pixel, so x - 1 + 0.5.
     The test split has neither fixations nor densities: its samples carry images alone.
@@ -52,7 +46,6 @@ def read_salicon(
             files do not say which they are, so it has to be stated.
         outside: What becomes of fixations outside their image: ``drop`` or ``error``.
         cache: Folder for the parsed fixations; by default beside the data.
-        name: What results call the data set.
 
     Raises:
         MissingFilesError: If the folder, or a map or .mat file of an image, is missing.
@@ -60,19 +53,40 @@ def read_salicon(
         UserError: If the fixations are those of the other release.
         ValueError: If `split` or `release` is neither of the above.
     """
-    root = Path(root)
+    if release not in SALICON:
+        raise ValueError(f"release must be one of {tuple(SALICON)}, got {release!r}")
+    dataset = read_layout(
+        Path(root),
+        split,
+        name="salicon",
+        release=release,
+        annotated=split != "test",
+        outside=outside,
+        cache=cache,
+        source=SALICON[release],
+    )
+    _refuse_other_release(dataset, release)
+    return dataset
+
+
+def read_layout(
+    root: Path,
+    split: str,
+    *,
+    name: str,
+    release: str,
+    annotated: bool,
+    outside: Outside,
+    cache: Path | None,
+    source: Source = SALICON["2017"],
+) -> SaliencyDataset:
+    """Any data set in SALICON's layout; `annotated` says whether the split must have maps and fixations."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
-    if release not in SALICON and name == "salicon":
-        raise ValueError(f"release must be one of {tuple(SALICON)}, got {release!r}")
-    source = SALICON.get(release, SALICON["2017"])
     images = _find("images", root, split, source)
-    annotated = {kind: _find(kind, root, split, source) for kind in ("maps", "fixations")} if split != "test" else {}
-    for kind, files in annotated.items():
-        _require_partners(kind, images, files)
     stems = sorted(images)
-    mats = [annotated["fixations"][stem] for stem in stems] if annotated else []
     pictures = [images[stem] for stem in stems]
+    maps, mats = [_partners(kind, images, root, split, source) if annotated else [] for kind in ("maps", "fixations")]
     table = cached_table(
         f"{name}-{release}-{split}",
         root,
@@ -80,8 +94,6 @@ def read_salicon(
         lambda: _parse(f"{name} {split}", stems, pictures, mats),
         folder=cache,
     )
-    if name == "salicon":
-        _refuse_other_release(table, split, release)
     return SaliencyDataset(
         name=name,
         split=split,
@@ -90,7 +102,7 @@ def read_salicon(
         images=pictures,
         sizes=table.sizes,
         fixations=table.inside(outside, f"{name} {split}") if annotated else None,
-        maps=[annotated["maps"][stem] for stem in stems] if annotated else None,
+        maps=maps if annotated else None,
     )
 
 
@@ -162,7 +174,9 @@ def _is_fixation_map(path: Path) -> bool:
     return len(np.unique(read_gray(path))) <= 2
 
 
-def _require_partners(kind: str, images: dict[str, Path], partners: dict[str, Path]) -> None:
+def _partners(kind: str, images: dict[str, Path], root: Path, split: str, source: Source) -> list[Path]:
+    """The map or .mat file of every image, in order of the stems."""
+    partners = _find(kind, root, split, source)
     missing = sorted(set(images) - set(partners))
     if missing:
         folder, suffix = next(iter(partners.values())).parent, SUFFIXES[kind][0]
@@ -171,6 +185,7 @@ def _require_partners(kind: str, images: dict[str, Path], partners: dict[str, Pa
             f"{len(missing)} of {len(images)} images have no file in {folder}: {names}. "
             f"Unpack the archive of the {kind} again, or remove the images without a partner."
         )
+    return [partners[stem] for stem in sorted(images)]
 
 
 def _parse(title: str, stems: Sequence[str], pictures: Sequence[Path], mats: Sequence[Path]) -> FixationTable:
@@ -180,11 +195,12 @@ def _parse(title: str, stems: Sequence[str], pictures: Sequence[Path], mats: Seq
     return FixationTable.from_observers(stems, sizes, observers or [[]] * len(stems))
 
 
-def _refuse_other_release(table: FixationTable, split: str, release: str) -> None:
+def _refuse_other_release(dataset: SaliencyDataset, release: str) -> None:
     """The files carry no release, but the published totals tell the two apart."""
     for other, source in SALICON.items():
-        if other != release and len(table.xy) == source.fixations.get(split):
+        if other != release and dataset.fixation_count == source.fixations.get(dataset.split):
+            expected = SALICON[release].fixations[dataset.split]
             raise UserError(
-                f"these are the {split} fixations of SALICON's {other} release ({len(table.xy):,}), not of {release} "
-                f"({SALICON[release].fixations[split]:,}): the two are not comparable. Set data.release={other}."
+                f"these are the {dataset.split} fixations of SALICON's {other} release ({dataset.fixation_count:,}), "
+                f"not of {release} ({expected:,}): the two are not comparable. Set data.release={other}."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,15 +81,16 @@ class SaliencyBatch:
     def __len__(self) -> int:
         return len(self.ids)
 
-    def to(self, *args: object, **kwargs: object) -> SaliencyBatch:
-        """The same batch on another device."""
-        device = torch._C._nn._parse_to(*args, **kwargs)[0]
+    def to(self, device: torch.device | str) -> SaliencyBatch:
+        """The same batch on another device; the copy from page-locked memory to CUDA does not wait."""
+        target = torch.device(device)
+        options: dict[str, Any] = {"device": target, "non_blocking": target.type == "cuda"}  # unsafe towards the CPU
         return SaliencyBatch(
             self.ids,
-            self.index.to(device),
-            self.images.to(*args, **kwargs),
-            self.fixations.to(device) if self.fixations is not None else None,
-            self.density.to(device) if self.density is not None else None,
+            self.index.to(**options),
+            self.images.to(**options),
+            self.fixations.to(target) if self.fixations is not None else None,
+            DensityMap(self.density.values.to(**options)) if self.density is not None else None,
         )
 
     def pin_memory(self) -> SaliencyBatch:

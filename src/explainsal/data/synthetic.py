@@ -1,0 +1,203 @@
+"""Synthetic scenes on disk: written once in SALICON's layout, read by SALICON's reader."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import scipy.io
+from rich.progress import track
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.density import fixation_density
+from explainsal.data.fixation_table import Outside
+from explainsal.data.salicon import SPLITS, read_layout
+from explainsal.data.scenes import Scene, make_scene
+from explainsal.errors import UserError
+
+VERSION = 1  # raise it when the same settings make other pictures: older folders are then written anew
+MARKER = "synthetic.json"
+FOLDERS = ("images", "maps", "fixations")
+SUFFIXES = {"images": ".jpg", "maps": ".png", "fixations": ".mat"}
+GAZE = [("location", "O"), ("timestamp", "O"), ("fixations", "O")]
+
+
+@dataclass(frozen=True)
+class SyntheticSettings:
+    """What decides every pixel and fixation of a synthetic data set.
+
+    Args:
+        seed: Another seed makes other scenes.
+        size: Height and width in pixels.
+        counts: Number of images per split (train, val, test).
+        observers: Per image.
+        fixations: Mean number per observer; each has at least 3.
+        sigma: Of the Gaussian that blurs the fixations into the published map, in pixels.
+        samples: Gaze samples stored per fixation. SALICON's 2017 release has 47 of them; readers skip them.
+        name: Stem of the files, with ``{split}`` and ``{number}``.
+
+    Raises:
+        ValueError: If a number is not positive, or `counts` does not name the three splits.
+    """
+
+    seed: int
+    size: tuple[int, int]
+    counts: Mapping[str, int]
+    observers: int = 15
+    fixations: float = 8.0
+    sigma: float = 12.0
+    samples: int = 1
+    name: str = "synthetic_{split}_{number:06d}"
+
+    def __post_init__(self) -> None:
+        if set(self.counts) != set(SPLITS) or min([*self.counts.values(), *self.size]) < 1:
+            raise ValueError(f"counts needs positive numbers of {SPLITS}, size too: got {self.counts}, {self.size}")
+        if min(self.observers, self.samples) < 1 or self.fixations < 3 or self.sigma <= 0:
+            raise ValueError("observers, samples and sigma must be positive, fixations at least 3")
+
+    def stored(self) -> str:
+        """The settings as the marker file holds them; the counts are left out, since they change no file."""
+        settings = asdict(self) | {"counts": None, "size": list(self.size), "version": VERSION}
+        return json.dumps(settings, indent=1)
+
+    def generator(self, split: str, number: int) -> np.random.Generator:
+        """The source of randomness of one image, independent of all others."""
+        return np.random.default_rng([self.seed, SPLITS.index(split), number])
+
+
+def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
+    """Write what is missing of a synthetic data set.
+
+    Every file appears whole or not at all, and the same settings give the same pictures, so an interrupted call is
+    taken up where it stopped. Other settings than those on disk replace the old files.
+
+    Args:
+        root: Folder of the data set.
+        settings: What to make.
+
+    Returns:
+        Number of images written; 0 if all were there.
+
+    Raises:
+        UserError: If the folder holds another data set, or the disk is full.
+    """
+    root = Path(root)
+    try:
+        _claim(root, settings)
+        missing = [
+            (split, number)
+            for split, count in settings.counts.items()
+            for number in range(count)
+            if not all(path.is_file() for path in _paths(root, settings, split, number).values())
+        ]
+        for split, number in track(missing, "Painting synthetic scenes, once", transient=True, disable=not missing):
+            _write(_paths(root, settings, split, number), *_draw(settings, split, number), settings)
+    except OSError as error:
+        raise UserError(
+            f"cannot write synthetic scenes to {root}: {error.strerror or error}. "
+            "Free some space or choose another folder with data.root=FOLDER, then start again: it goes on from there."
+        ) from error
+    return len(missing)
+
+
+def read_synthetic(
+    root: str | Path, split: str, settings: SyntheticSettings, *, outside: Outside = "error", cache: Path | None = None
+) -> SaliencyDataset:
+    """Scenes that `write_synthetic` wrote, as a data set of samples; all three splits have ground truth."""
+    dataset = read_layout(
+        Path(root),
+        split,
+        name="synthetic",
+        release=f"v{VERSION}-seed{settings.seed}",
+        annotated=True,
+        outside=outside,
+        cache=cache,
+    )
+    return dataset.select(range(settings.counts[split]))
+
+
+def draw_scene(settings: SyntheticSettings, split: str, number: int) -> Scene:
+    """One scene of the data set, drawn anew: its true density is what a perfect model would predict."""
+    return make_scene(settings.generator(split, number), settings.size)
+
+
+def _draw(settings: SyntheticSettings, split: str, number: int) -> tuple[Scene, list[np.ndarray]]:
+    rng = settings.generator(split, number)
+    scene = make_scene(rng, settings.size)
+    counts = 3 + rng.poisson(settings.fixations - 3, settings.observers)
+    points = scene.fixations(rng, int(counts.sum()))
+    return scene, [_scanpath(part, settings.size) for part in np.split(points, np.cumsum(counts)[:-1])]
+
+
+def _scanpath(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Order fixations from the centre, each time to the nearest one left: the order tells nothing of the density."""
+    left = list(range(len(points)))
+    here, order = np.array([size[1] / 2, size[0] / 2]), []
+    while left:
+        nearest = min(left, key=lambda i: float(((points[i] - here) ** 2).sum()))
+        left.remove(nearest)
+        order.append(nearest)
+        here = points[nearest]
+    return points[order]
+
+
+def _write(paths: dict[str, Path], scene: Scene, observers: list[np.ndarray], settings: SyntheticSettings) -> None:
+    pixels = [np.floor(points).astype(np.uint16) + np.uint16(1) for points in observers]  # 1-based, as SALICON's
+    centres = np.concatenate(pixels) - 0.5
+    density = fixation_density(centres, settings.size, settings.sigma)
+    gray = np.round(density * (255 / density.max())).astype(np.uint8)
+    bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
+    _atomic(paths["images"], lambda path: _encode(path, bgr, [cv2.IMWRITE_JPEG_QUALITY, 93]))
+    _atomic(paths["maps"], lambda path: _encode(path, gray, []))
+    _atomic(paths["fixations"], lambda path: _write_gaze(path, pixels, settings))
+
+
+def _write_gaze(path: Path, observers: list[np.ndarray], settings: SyntheticSettings) -> None:
+    gaze = np.zeros((len(observers), 1), dtype=GAZE)
+    for k, fixations in enumerate(observers):
+        location = np.repeat(fixations, settings.samples, axis=0)
+        gaze[k, 0] = (location, np.arange(len(location), dtype=np.uint32)[:, None] * 16, fixations)
+    content = {"image": path.stem, "resolution": np.array([settings.size], np.uint16), "gaze": gaze}
+    scipy.io.savemat(path, content, do_compression=True)
+
+
+def _encode(path: Path, image: np.ndarray, options: list[int]) -> None:
+    path.write_bytes(cv2.imencode(path.suffix, image, options)[1].tobytes())
+
+
+def _atomic(path: Path, write: Callable[[Path], object]) -> None:
+    """Write under another name, then move into place: a killed process leaves no half file that looks whole."""
+    temporary = path.with_name(f".{os.getpid()}-{path.name}")
+    try:
+        write(temporary)
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _paths(root: Path, settings: SyntheticSettings, split: str, number: int) -> dict[str, Path]:
+    stem = settings.name.format(split=split, number=number)
+    return {kind: root / kind / split / f"{stem}{SUFFIXES[kind]}" for kind in FOLDERS}
+
+
+def _claim(root: Path, settings: SyntheticSettings) -> None:
+    """Make the folders; files of other settings go, files of another data set are refused."""
+    marker = root / MARKER
+    if not marker.is_file() and root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
+        raise UserError(
+            f"{root} holds something else than synthetic scenes: choose an empty or new folder with data.root=FOLDER"
+        )
+    if marker.is_file() and marker.read_text() != settings.stored():
+        for kind in FOLDERS:
+            shutil.rmtree(root / kind, ignore_errors=True)
+        marker.unlink()
+    for kind in FOLDERS:
+        for split in settings.counts:
+            (root / kind / split).mkdir(parents=True, exist_ok=True)
+    _atomic(marker, lambda path: path.write_text(settings.stored()))
