@@ -1,0 +1,18 @@
+"""The explanation of a network: every layer rebuilt from log-Gabor responses."""
+
+from explainsal.explanation.bank import Filter, FilterBank
+from explainsal.explanation.explainer import Explainer
+from explainsal.explanation.presets import BANKS, PRESETS, Options
+from explainsal.explanation.result import Coefficients, Explanation, LayerExplanation
+
+__all__ = [
+    "BANKS",
+    "PRESETS",
+    "Coefficients",
+    "Explainer",
+    "Explanation",
+    "Filter",
+    "FilterBank",
+    "LayerExplanation",
+    "Options",
+]

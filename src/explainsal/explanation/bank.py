@@ -96,32 +96,51 @@ class FilterBank:
         served = [i for i, f in enumerate(self.filters) if f.kind == "low_pass" or f.wavelength <= longest]
         return torch.tensor(served, dtype=torch.int64)
 
+    def groups(self, size: tuple[int, int]) -> list[range]:
+        """Runs of :meth:`available` filters to work on at a time: all, or where that is large one orientation each."""
+        count = len(self.available(size))
+        if 4 * len(self) * math.prod(self._grid(size)) <= _CACHED_BYTES:
+            return [range(count)]
+        each = (count - len(self.low_pass)) // self.orientations
+        cuts = [range(i * each, (i + 1) * each) for i in range(self.orientations)]
+        return [group for group in (*cuts, range(each * self.orientations, count)) if group]
+
     def transfer(
-        self, size: tuple[int, int], *, dtype: torch.dtype = torch.float32, device: torch.device | str = "cpu"
+        self,
+        size: tuple[int, int],
+        group: range | None = None,
+        *,
+        dtype: torch.dtype = torch.float32,
+        device: torch.device | str = "cpu",
     ) -> Tensor:
-        """Transfer functions of :meth:`available` filters for maps of a size, shape ``(g, H', W')``.
+        """Transfer functions for maps of a size: of the :meth:`available` filters, or of one of the :meth:`groups`.
 
-        ``(H', W')`` is the size, or twice it where the border reflects. Cached per size, dtype and device.
+        Returns:
+            Shape ``(g, H', W')``: the size, or twice it where the border reflects. Cached per size, dtype and device
+            unless large.
         """
-        scale = 2 if self.border == "reflect" else 1
-        if 4 * len(self) * scale**2 * math.prod(size) > _CACHED_BYTES:
-            return _sample(self, tuple(size), dtype, torch.device(device))
-        return _sample_cached(self, tuple(size), dtype, torch.device(device))
+        whole = group is None or len(group) == len(self.available(size))
+        sample = _sample if not whole or len(self.groups(size)) > 1 else _sample_cached
+        return sample(self, size, None if whole else group, dtype, torch.device(device))
 
-    def candidates(self, maps: Tensor) -> Tensor:
+    def candidates(self, maps: Tensor, group: range | None = None) -> Tensor:
         """What the bank makes of maps: local energy (Eq. 1), and the signed blur for low-pass members.
 
         Args:
             maps: Shape ``(..., H, W)``.
+            group: One of :meth:`groups`; default all filters.
 
         Returns:
             Shape ``(..., g, H, W)``, filters in the order of :meth:`available`.
         """
-        height, width = int(maps.shape[-2]), int(maps.shape[-1])
-        bank = self.transfer((height, width), dtype=maps.dtype, device=maps.device)
-        energies = len(bank) - len(self.low_pass)
-        parts = [local_energy(maps, bank[:energies], border=self.border)] if energies else []
-        if self.low_pass:
+        size = (int(maps.shape[-2]), int(maps.shape[-1]))
+        bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
+        first = 0 if group is None else group.start
+        energies = max(0, len(self.available(size)) - len(self.low_pass) - first)
+        parts = []
+        if energies:
+            parts.append(local_energy(maps, bank[:energies], border=self.border))
+        if energies < len(bank):
             parts.append(filter_responses(maps, bank[energies:], border=self.border).real)
         return torch.cat(parts, dim=-3) if len(parts) > 1 else parts[0]
 
@@ -138,21 +157,26 @@ class FilterBank:
         ]
         return (*gabors, *(Filter("low_pass", 2 * math.pi * sigma) for sigma in self.low_pass))
 
+    def _grid(self, size: tuple[int, int]) -> tuple[int, int]:
+        scale = 2 if self.border == "reflect" else 1
+        return scale * size[0], scale * size[1]
 
-def _sample(bank: FilterBank, size: tuple[int, int], dtype: torch.dtype, device: torch.device) -> Tensor:
-    scale = 2 if bank.border == "reflect" else 1
-    grid = (scale * size[0], scale * size[1])
+
+def _sample(
+    bank: FilterBank, size: tuple[int, int], group: range | None, dtype: torch.dtype, device: torch.device
+) -> Tensor:
+    grid = bank._grid(size)
     longest = max(size) if bank.up_to_map_size else math.inf
     wavelengths = [wavelength for wavelength in bank.wavelengths if wavelength <= longest]
+    each = len(wavelengths) * len(bank.sigma_on_f)
+    angles = bank.angles if group is None else bank.angles[group.start // max(each, 1) : group.stop // max(each, 1)]
     parts = []
-    if wavelengths:
+    if wavelengths and angles:
+        widths = (bank.sigma_on_f, bank.sigma_theta)
         parts.append(
-            log_gabor_bank(
-                grid, wavelengths, bank.angles, bank.sigma_on_f, bank.sigma_theta,
-                sigma_unit=bank.sigma_unit, dtype=dtype, device=device,
-            )
-        )  # fmt: skip
-    if bank.low_pass:
+            log_gabor_bank(grid, wavelengths, angles, *widths, sigma_unit=bank.sigma_unit, dtype=dtype, device=device)
+        )
+    if bank.low_pass and (group is None or not angles):
         parts.append(gaussian_bank(grid, bank.low_pass, dtype=dtype, device=device))
     if not parts:
         raise ValueError(
@@ -161,7 +185,7 @@ def _sample(bank: FilterBank, size: tuple[int, int], dtype: torch.dtype, device:
         )
     transfer = torch.cat(parts)
     if bank.shuffle is not None:
-        generator = torch.Generator().manual_seed(hash((bank.shuffle, *grid)) % 2**63)
+        generator = torch.Generator().manual_seed((bank.shuffle * 10**5 + grid[0]) * 10**5 + grid[1])
         order = torch.randperm(math.prod(grid), generator=generator).to(device)
         transfer = transfer.flatten(1)[:, order].reshape(transfer.shape)
     return transfer

@@ -28,6 +28,13 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.reshape(*maps.shape[:-2], *size)
 
 
+def resize_antialiased(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """As :func:`resize_bilinear`, but averaging over what a pixel covers where a map shrinks: for images, not Eq. 2."""
+    if tuple(maps.shape[-2:]) == tuple(size):
+        return maps
+    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+
+
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Size of a map at a relative scale: rounded down, at least one pixel.
 

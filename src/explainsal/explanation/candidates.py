@@ -1,0 +1,135 @@
+"""The candidates of a layer: pools of maps seen through the filter bank, chunk by chunk within a memory budget."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from explainsal.explanation.bank import FilterBank
+from explainsal.functional.reconstruction import centered_scale
+from explainsal.functional.resize import resize_bilinear
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Maps that candidates are made of.
+
+    Args:
+        layer: The layer they rebuild, or ``"input"``.
+        maps: Shape ``(B, P, h, w)``.
+        channel: Shape ``(B, P)``, int64: which activation maps of the layer; -1 marks a place that no map took.
+    """
+
+    layer: str
+    maps: Tensor
+    channel: Tensor
+
+    def images(self, start: int, stop: int) -> Pool:
+        """The same for some images of the batch."""
+        return Pool(self.layer, self.maps[start:stop], self.channel[start:stop])
+
+
+@dataclass(frozen=True, eq=False)
+class CandidateTable:
+    """Where each of N candidates comes from.
+
+    Args:
+        source: Shape ``(N,)``, position of the pool.
+        place: Shape ``(N,)``, position of the map in its pool.
+        filter: Shape ``(N,)``, position in ``bank.filters``.
+    """
+
+    source: Tensor
+    place: Tensor
+    filter: Tensor
+
+
+class Candidates:
+    """All maps of all pools through all filters, at the size of the layer to rebuild.
+
+    Args:
+        pools: What the layer is rebuilt from.
+        bank: The filters.
+        size: Height and width of the layer's maps.
+        scaling: As in :class:`~explainsal.explanation.presets.Options`.
+        budget: Bytes that the candidates may take at once.
+    """
+
+    def __init__(
+        self, pools: list[Pool], bank: FilterBank, size: tuple[int, int], *, scaling: str, budget: int
+    ) -> None:
+        self.pools, self.bank, self.size, self.scaling = pools, bank, size, scaling
+        self.device = pools[0].maps.device
+        served = [bank.available(pool.maps.shape[-2:]).to(self.device) for pool in pools]
+        places = [torch.arange(pool.maps.shape[1], device=self.device) for pool in pools]
+        self.table = CandidateTable(
+            source=torch.cat([torch.full((len(p) * len(f),), i, device=self.device)
+                              for i, (p, f) in enumerate(zip(places, served, strict=True))]),
+            place=torch.cat([p.repeat_interleave(len(f)) for p, f in zip(places, served, strict=True)]),
+            filter=torch.cat([f.repeat(len(p)) for p, f in zip(places, served, strict=True)]),
+        )  # fmt: skip
+        each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
+        self._per_chunk = max(1, budget // (4 * each))
+        self._kept: list[tuple[Tensor, Tensor]] | None = None
+        self._keep = len(self) * each <= budget // 2
+
+    def __len__(self) -> int:
+        return len(self.table.source)
+
+    @property
+    def usable(self) -> Tensor:
+        """Shape ``(B, N)``: False where no map took the place."""
+        return torch.cat(
+            [(pool.channel >= 0).repeat_interleave(len(self.bank.available(pool.maps.shape[-2:])), dim=1)
+             for pool in self.pools], dim=1,
+        )  # fmt: skip
+
+    def channel(self, index: Tensor) -> Tensor:
+        """Which activation map each chosen candidate was made of; `index` has shape ``(B, ...)``."""
+        longest = max(pool.channel.shape[1] for pool in self.pools)
+        padded = [torch.nn.functional.pad(p.channel, (0, longest - p.channel.shape[1]), value=-1) for p in self.pools]
+        channels = torch.stack(padded, dim=1).flatten(1)  # (B, sources * places)
+        position = self.table.source[index] * longest + self.table.place[index]
+        return channels.gather(1, position.flatten(1)).reshape(index.shape)
+
+    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Positions ``(n,)`` and scaled maps ``(B, n, H, W)``; together every candidate once.
+
+        Kept for the next call where all of them fit into half the budget, else computed again.
+        """
+        if self._kept is None and self._keep:
+            self._kept = list(self._compute())
+        return iter(self._kept) if self._kept is not None else self._compute()
+
+    def _compute(self) -> Iterator[tuple[Tensor, Tensor]]:
+        start = 0
+        for pool in self.pools:
+            groups = self.bank.groups((int(pool.maps.shape[-2]), int(pool.maps.shape[-1])))
+            filters = sum(len(group) for group in groups)
+            step = max(1, self._per_chunk // max(len(group) for group in groups))
+            for p in range(0, pool.maps.shape[1], step):
+                maps = pool.maps[:, p : p + step]
+                for group in groups:
+                    seen = resize_bilinear(self.bank.candidates(maps, group), self.size)  # (B, p, g, H, W)
+                    rows = torch.arange(p, p + maps.shape[1], device=self.device)[:, None] * filters
+                    index = start + (rows + torch.tensor(group, device=self.device)).flatten()
+                    yield index, scaled(seen.flatten(1, 2), self.scaling)
+            start += pool.maps.shape[1] * filters
+
+
+def scaled(maps: Tensor, scaling: str) -> Tensor:
+    """Maps in the units in which they are compared; constant maps become 0 unless `scaling` is ``"none"``.
+
+    Example:
+        >>> scaled(torch.tensor([[1.0, 3.0], [2.0, 2.0]])[:, None], "min_max").tolist()
+        [[[0.0, 1.0]], [[0.0, 0.0]]]
+    """
+    if scaling == "none":
+        return maps
+    if scaling == "standardize":
+        return centered_scale(maps.flatten(-2))[0].reshape(maps.shape)
+    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
+    return torch.where(high > low, (maps - low) / (high - low), 0)

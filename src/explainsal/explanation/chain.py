@@ -1,0 +1,149 @@
+"""The chain of layers during one forward pass: each is rebuilt from the pools of those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from explainsal.explanation.candidates import Candidates, Pool
+from explainsal.explanation.matching import match_layer
+from explainsal.explanation.presets import Options
+from explainsal.explanation.pursuit import pursue_layer
+from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
+from explainsal.explanation.result import Coefficients, LayerExplanation
+from explainsal.functional.resize import resize_antialiased
+from explainsal.models.layers import INPUT, NetworkLayer
+
+_CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
+
+
+class Chain:
+    """Pools that later layers still need, and the layers explained so far.
+
+    Args:
+        options: How layers are rebuilt.
+        layers: The network's layers; skipped ones are left out.
+        luminance: Shape ``(B, 1, H, W)``, of the images given to the module that is explained.
+        keep_maps: Whether maps stay in the result, of all layers or of those named.
+    """
+
+    def __init__(
+        self, options: Options, layers: Sequence[NetworkLayer], luminance: Tensor, keep_maps: bool | Sequence[str]
+    ) -> None:
+        self.options, self.luminance, self.keep_maps = options, luminance, keep_maps
+        self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
+        self.sources = _sources(list(self.layers.values()), options)
+        self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
+        self.pools: dict[str, Pool] = {}
+        self.done: list[LayerExplanation] = []
+        self.final: tuple[str, Tensor] | None = None
+        default = _CPU_BUDGET if luminance.device.type == "cpu" else _ACCELERATOR_BUDGET
+        self.budget = default if options.memory_budget is None else options.memory_budget
+
+    @property
+    def names(self) -> list[str]:
+        """The layers to watch."""
+        return list(self.layers)
+
+    def start(self, images: Tensor) -> None:
+        """Take the luminance, at the size that the network sees, as the first pool."""
+        maps = resize_antialiased(self.luminance, (int(images.shape[-2]), int(images.shape[-1])))
+        self.pools[INPUT] = Pool(INPUT, maps, torch.zeros(maps.shape[:2], dtype=torch.int64, device=maps.device))
+
+    def rebuild(self, name: str, output: Any) -> None:
+        """Rebuild a layer that has just run."""
+        layer = self.layers[name]
+        if not isinstance(output, Tensor) or tuple(output.shape[1:]) != layer.shape:
+            raise ValueError(
+                f"layer {name} gave {getattr(output, 'shape', type(output).__name__)} where the listing of the layers "
+                f"saw maps of {layer.shape}: the network does not run the same layers for every image of a size"
+            )
+        pools = [self.pools[source] for source in self.sources[name]]
+        activations = _as_maps(output)
+        rebuilt, coefficients = self._rebuild(activations, pools)
+        maps = rebuilt.maps
+        fit = measure_fit(rebuilt.target, maps)
+        kept = best_maps(fit, self.options.selection, self.options.pool_size)
+        self._add_pool(name, maps, kept)
+        wanted = self.keep_maps if isinstance(self.keep_maps, bool) else name in self.keep_maps
+        self.done.append(
+            LayerExplanation(
+                name, layer.type, layer.kind, layer.shape, self.sources[name], fit.mae, fit.relative_mae,
+                fit.correlation, kept, coefficients,
+                activations.clone() if wanted else None, maps if wanted else None,
+            )
+        )  # fmt: skip
+        self.final = (name, maps)
+
+    def finish(self, final: str) -> Tensor:
+        """The reconstruction of the network's last map, ``(B, 1, h, w)``.
+
+        Raises:
+            ValueError: If the network did not run the layers that were listed.
+        """
+        missing = [name for name in self.layers if name not in {layer.name for layer in self.done}]
+        if missing or self.final is None or self.final[0] != final:
+            raise ValueError(
+                f"the network did not run {', '.join(missing) or final} as when its layers were listed: "
+                "it does not run the same layers for every image of a size"
+            )
+        return self.final[1]
+
+    def _rebuild(self, activations: Tensor, pools: list[Pool]) -> tuple[Rebuilt, Coefficients]:
+        size = (int(activations.shape[-2]), int(activations.shape[-1]))
+        finite = activations.isfinite().all(-1).all(-1)  # (B, A)
+        clean = torch.where(finite[..., None, None], activations, 0)
+        candidates = Candidates(pools, self.options.bank, size, scaling=self.options.scaling, budget=self.budget)
+        if self.options.coefficients == "inverse_mae":
+            rebuilt = match_layer(clean, candidates, self.options, self.budget)
+        else:
+            rebuilt = pursue_layer(clean, candidates, self.options)
+        # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
+        maps = torch.where(finite[..., None, None], rebuilt.maps, torch.nan)
+        return Rebuilt(maps, rebuilt.target, rebuilt.terms), _decoded(rebuilt, candidates, finite, self.options)
+
+    def _add_pool(self, name: str, maps: Tensor, kept: Tensor) -> None:
+        if name in self.last_use:
+            place = kept.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
+            chosen = torch.where((kept >= 0)[..., None, None], maps.gather(1, place), 0)
+            self.pools[name] = Pool(name, chosen, kept)
+        for source in [source for source, user in self.last_use.items() if user == name]:
+            del self.pools[source]
+
+
+def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
+    """For every layer, in order, the layers whose pools it is rebuilt from."""
+    sources: dict[str, tuple[str, ...]] = {}
+    before = INPUT
+    for layer in layers:
+        parents = layer.parents if options.chain == "graph" else (before,)
+        if options.image_candidates and INPUT not in parents:
+            parents = (*parents, INPUT)
+        sources[layer.name] = parents
+        before = layer.name
+    return sources
+
+
+def _as_maps(output: Tensor) -> Tensor:
+    """A layer's output in the number format of the computation: float32, or float64 where the network has that."""
+    return output.detach().to(torch.float64 if output.dtype == torch.float64 else torch.float32)
+
+
+def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: Options) -> Coefficients:
+    """Name what each term was made of."""
+    used = (rebuilt.terms.weights != 0) & (rebuilt.terms.index >= 0) & finite[..., None]
+    index = rebuilt.terms.index.clamp_min(0)
+    table = candidates.table
+    per_scale = rebuilt.terms.index.shape[-1] // (len(options.scales) if options.coefficients == "inverse_mae" else 1)
+    scales = options.scales if options.coefficients == "inverse_mae" else (1.0,)
+    return Coefficients(
+        weights=torch.where(used, rebuilt.terms.weights, 0),
+        source=torch.where(used, table.source[index], -1),
+        channel=torch.where(used, candidates.channel(index), -1),
+        filter=torch.where(used, table.filter[index], -1),
+        scale=torch.tensor(scales).repeat_interleave(per_scale),
+        constant=rebuilt.terms.constant,
+    )

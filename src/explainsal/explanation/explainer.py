@@ -1,0 +1,144 @@
+"""The method as a whole: rebuild a network's layers one after the other while it runs (Section II-B)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from explainsal.explanation.capture import as_in_evaluation, uncompiled, watch_layers
+from explainsal.explanation.chain import Chain
+from explainsal.explanation.graph import trace_layers
+from explainsal.explanation.presets import resolve_options
+from explainsal.explanation.result import Explanation
+from explainsal.functional.resize import resize_bilinear
+from explainsal.models.layers import NetworkLayer, select_layers
+
+_LUMINANCE = (0.299, 0.587, 0.114)
+
+
+class Explainer:
+    """Rebuilds every layer of a network from log-Gabor responses, down to an explainable saliency map.
+
+    The network is run in evaluation mode without autocast, and is left as it was found. An image's result does not
+    depend on the others in its batch: on a CPU the images go through one by one, on an accelerator together, where
+    only the network's own rounding may depend on the size of the batch.
+
+    Args:
+        net: Maps images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around a bare
+            network ``.net`` (as :func:`explainsal.load_model` returns) is explained by the layers of that network.
+        preset: ``"paper"``, ``"normalized"`` or ``"sparse"``; see :mod:`explainsal.explanation.presets`.
+        options: Single choices that differ from the preset's; None keeps the preset's.
+
+    Raises:
+        ValueError: If the preset, an option or a value is unknown.
+
+    Example:
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+        >>> out = Explainer(net, preset="sparse")(torch.rand(2, 3, 32, 48))
+        >>> out.explainable_map.shape, [layer.name for layer in out.layers]
+        (torch.Size([2, 1, 32, 48]), ['0', '1', '2'])
+    """
+
+    def __init__(self, net: nn.Module, preset: str = "paper", **options: Any) -> None:
+        self.preset = preset
+        self.options = resolve_options(preset, **options)
+        self.net = uncompiled(net)
+        inner = getattr(self.net, "net", None)
+        self.core = uncompiled(inner) if isinstance(inner, nn.Module) and hasattr(self.net, "preprocess") else self.net
+        self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+
+    def layers(self, size: tuple[int, int] = (288, 384), channels: int = 3) -> list[NetworkLayer]:
+        """Every layer of the network for images of a size, skipped ones with the reason.
+
+        Args:
+            size: Height and width of the images, in pixels.
+            channels: Channels of the images.
+        """
+        images = self._as_input(torch.zeros(1, channels, *size))
+        with as_in_evaluation(self.net):
+            return self._plan(images)[0]
+
+    def __call__(self, images: Tensor, *, keep_maps: bool | Sequence[str] = False) -> Explanation:
+        """Explain a batch.
+
+        Args:
+            images: Shape ``(B, C, H, W)``, in the range that the network expects; nothing is clamped. 8-bit images
+                are passed on as they are, and count as 0 to 1 for the luminance.
+            keep_maps: Whether activations and reconstructions stay in the result: of all layers, or of those named.
+                Otherwise only one layer's maps exist at a time.
+
+        Returns:
+            The explanation, on the network's device.
+
+        Raises:
+            ValueError: If the images have another shape, the network returns something else than one map per image,
+                or it runs other layers than it did when they were listed.
+        """
+        images = self._as_input(images)
+        # one by one on a CPU: what a convolution or a matrix product rounds to can depend on the size of the batch
+        step = 1 if images.device.type == "cpu" else len(images)
+        with as_in_evaluation(self.net):
+            parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
+        return Explanation.joined(parts)
+
+    def _explain(self, images: Tensor, keep_maps: bool | Sequence[str]) -> Explanation:
+        layers, final = self._plan(images)
+        chain = Chain(self.options, layers, luminance(images), keep_maps)
+        with (
+            self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0])),
+            watch_layers(self.core, chain.names, chain.rebuild),
+        ):
+            saliency = _one_map(self.net(images), len(images))
+        explainable = resize_bilinear(chain.finish(final), (saliency.shape[-2], saliency.shape[-1]))
+        return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options)
+
+    def _as_input(self, images: Tensor) -> Tensor:
+        if images.ndim != 4 or len(images) == 0:
+            raise ValueError(f"images must have shape (B, C, H, W) with B of at least 1, got {tuple(images.shape)}")
+        parameter = next((p for p in self.net.parameters() if p.is_floating_point()), None)
+        if parameter is None:
+            return images
+        return images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
+
+    def _plan(self, images: Tensor) -> tuple[list[NetworkLayer], str]:
+        """The layers for images of this form, from one traced pass over the first of them."""
+        key = (tuple(images.shape[1:]), images.dtype, images.device)
+        if key not in self._plans:
+            calls, final = trace_layers(self.net, images[:1], self.core)
+            self._plans[key] = select_layers(calls, self.options.layers, final), final
+        return self._plans[key]
+
+
+def luminance(images: Tensor) -> Tensor:
+    """Luminance of RGB images (.299, .587, .114), or the mean over channels where there are not three.
+
+    Args:
+        images: Shape ``(B, C, H, W)``; 8-bit images are divided by 255.
+
+    Returns:
+        Shape ``(B, 1, H, W)``.
+
+    Example:
+        >>> round(luminance(torch.ones(1, 3, 1, 1)).item(), 6), luminance(torch.ones(1, 2, 1, 1)).item()
+        (1.0, 1.0)
+    """
+    images = images if images.is_floating_point() else images.float() / 255
+    if images.shape[1] != len(_LUMINANCE):
+        return images.mean(1, keepdim=True)
+    weights = torch.tensor(_LUMINANCE, dtype=images.dtype, device=images.device)
+    return (images * weights[:, None, None]).sum(1, keepdim=True)
+
+
+def _one_map(output: Any, count: int) -> Tensor:
+    """The network's output as ``(B, 1, H, W)``."""
+    if (
+        isinstance(output, Tensor)
+        and output.ndim >= 3
+        and output.numel() == count * output.shape[-2] * output.shape[-1]
+    ):
+        return output.reshape(count, 1, *output.shape[-2:])
+    found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
+    raise ValueError(f"the network must return one map per image, (B, 1, H, W) or (B, H, W); it returned {found}")

@@ -1,0 +1,147 @@
+"""The layers of a network as data: what runs for one input size, in order, and which layer feeds which."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+from typing import Literal
+
+from torch import nn
+
+Kind = Literal["conv", "norm", "activation", "pool", "resize", "other", "block", "output"]
+
+OUTPUT = "output"  # name of the network's own output, a layer where functional operations made it
+INPUT = "input"  # name of the image as a parent
+
+_KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
+    ("conv", (nn.modules.conv._ConvNd,)),
+    ("norm", (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm, nn.LocalResponseNorm)),
+    ("pool", (nn.modules.pooling._MaxPoolNd, nn.modules.pooling._AvgPoolNd, nn.modules.pooling._AdaptiveAvgPoolNd,
+              nn.modules.pooling._AdaptiveMaxPoolNd, nn.modules.pooling._LPPoolNd)),
+    ("resize", (nn.Upsample, nn.PixelShuffle, nn.PixelUnshuffle)),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class NetworkLayer:
+    """One call of one module (or the network's output).
+
+    Args:
+        name: Dotted path of the module; the second call of a module is ``path:2``.
+        type: Class of the module, e.g. ``"Conv2d"``.
+        kind: What it does; ``"block"`` for a module made of modules.
+        shape: ``(A, H, W)`` of its activation maps, or the output's shape without the batch axis.
+        parents: Names of the layers that feed it, in the order in which they ran; ``"input"`` is the image. In a
+            selection these are the nearest selected layers, through everything between.
+        skipped: Why it is not explained; None where it is.
+    """
+
+    name: str
+    type: str
+    kind: Kind
+    shape: tuple[int, ...]
+    parents: tuple[str, ...]
+    skipped: str | None = None
+
+
+def kind_of(module: nn.Module) -> Kind:
+    """What a module does, from its class.
+
+    Example:
+        >>> kind_of(nn.Conv2d(1, 1, 1)), kind_of(nn.ReLU()), kind_of(nn.Sequential(nn.ReLU()))
+        ('conv', 'activation', 'block')
+    """
+    for kind, classes in _KINDS:
+        if isinstance(module, classes):
+            return kind
+    if type(module).__module__ == "torch.nn.modules.activation":
+        return "activation"
+    return "block" if any(True for _ in module.children()) else "other"
+
+
+def is_leaf(module: nn.Module) -> bool:
+    """Whether a module is one operation rather than made of modules."""
+    return kind_of(module) != "block"
+
+
+def select_layers(
+    layers: Sequence[NetworkLayer], select: str | Sequence[str], final: str | None = None
+) -> list[NetworkLayer]:
+    """Mark the layers that are not selected as skipped, and give the others their nearest selected parents.
+
+    Args:
+        layers: All calls in the order in which they ended, composite modules included.
+        select: ``"leaf"``: every single operation. ``"conv"``: every convolution. ``"block"``: the innermost modules
+            made of modules (containers aside), and operations outside of any. ``"paper"``: as ``"leaf"``, but a
+            normalisation, and the activation after it, belong to their convolution; this comes closest to the paper's
+            50, 75 and 30 layers (docs/decisions/0011). Otherwise patterns of names as in file names
+            (``"decoder.*"``), one or several.
+        final: Name of a layer that is always selected: the network's last map. Layers after it are left out.
+
+    Returns:
+        All layers but composite ones that were not selected.
+
+    Raises:
+        ValueError: If nothing is selected.
+    """
+    if final is not None:
+        layers = layers[: 1 + next(i for i, layer in enumerate(layers) if layer.name == final)]
+    names = _selected_names(layers, select) | {final}
+    chosen = {layer.name for layer in layers if layer.skipped is None and layer.name in names}
+    if not chosen:
+        usable = [layer.name for layer in layers if layer.skipped is None and layer.kind != "block"]
+        raise ValueError(f"layers={select!r} selects nothing that can be explained; there are {', '.join(usable)}")
+    nearest: dict[str, tuple[str, ...]] = {INPUT: (INPUT,)}
+    result = []
+    for layer in layers:
+        parents = tuple(dict.fromkeys(p for parent in layer.parents for p in nearest[parent]))
+        nearest[layer.name] = (layer.name,) if layer.name in chosen else parents
+        if layer.name in chosen:
+            result.append(replace(layer, parents=parents))
+        elif layer.kind != "block":
+            reason = layer.skipped or f"not selected by layers={select!r}"
+            result.append(replace(layer, parents=parents, skipped=reason))
+    return result
+
+
+def _selected_names(layers: Sequence[NetworkLayer], select: str | Sequence[str]) -> set[str]:
+    if select == "leaf":
+        return {layer.name for layer in layers if layer.kind != "block"}
+    if select == "conv":
+        return {layer.name for layer in layers if layer.kind == "conv"}
+    if select == "block":
+        return _innermost_blocks(layers)
+    if select == "paper":
+        return _paper_layers(layers)
+    patterns = [select] if isinstance(select, str) else list(select)
+    return {layer.name for layer in layers if any(fnmatchcase(layer.name, pattern) for pattern in patterns)}
+
+
+def _innermost_blocks(layers: Sequence[NetworkLayer]) -> set[str]:
+    containers = ("Sequential", "ModuleList", "ModuleDict")
+    paths = {layer.name.split(":")[0] for layer in layers if layer.kind == "block" and layer.type not in containers}
+    paths.discard("")
+    inner = {path for path in paths if not any(other.startswith(f"{path}.") for other in paths)}
+    return {
+        layer.name
+        for layer in layers
+        if layer.name.split(":")[0] in inner
+        or (layer.kind != "block" and not any(layer.name.startswith(f"{path}.") for path in inner))
+    }
+
+
+def _paper_layers(layers: Sequence[NetworkLayer]) -> set[str]:
+    """Single operations, where convolution + norm + activation count once: at the last of the three."""
+    single = [layer for layer in layers if layer.kind != "block"]
+    names, normalised = [], False
+    for layer in single:
+        if layer.kind == "norm" and names:
+            names[-1], normalised = layer.name, True
+            continue
+        if layer.kind == "activation" and normalised:
+            names[-1] = layer.name
+        else:
+            names.append(layer.name)
+        normalised = False
+    return set(names)

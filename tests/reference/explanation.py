@@ -1,0 +1,165 @@
+"""The explanation of a network written down plainly, map by map: NumPy only, shares no code with the package."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+
+def log_gabor_loop(size, wavelengths, orientations, sigma_on_f, sigma_theta, absolute=False):
+    """The transfer function of Section I at every point of the FFT grid, with math.exp in two loops."""
+    height, width = size
+    bank = []
+    for theta_0 in orientations:
+        for wavelength in wavelengths:
+            for ratio, spread in zip(sigma_on_f, sigma_theta, strict=True):
+                ratio = ratio * wavelength if absolute else ratio
+                one = np.zeros(size)
+                for i in range(height):
+                    for j in range(width):
+                        v = (i if i < (height + 1) // 2 else i - height) / height
+                        u = (j if j < (width + 1) // 2 else j - width) / width
+                        f = math.sqrt(u * u + v * v)
+                        if f == 0:
+                            continue
+                        delta = math.atan2(v, u) - theta_0
+                        while delta > math.pi:
+                            delta -= 2 * math.pi
+                        while delta <= -math.pi:
+                            delta += 2 * math.pi
+                        radial = math.exp(-(math.log(f * wavelength) ** 2) / (2 * math.log(ratio) ** 2))
+                        one[i, j] = radial * math.exp(-(delta**2) / (2 * spread**2))
+                bank.append(one)
+    return np.array(bank)
+
+
+def gaussian_loop(size, sigmas):
+    """The transfer functions of Gaussian blurs, point by point."""
+    height, width = size
+    bank = np.zeros((len(sigmas), height, width))
+    for g, sigma in enumerate(sigmas):
+        for i in range(height):
+            for j in range(width):
+                v, u = min(i, height - i) / height, min(j, width - j) / width
+                bank[g, i, j] = math.exp(-2 * (math.pi * sigma) ** 2 * (u * u + v * v))
+    return bank
+
+
+def interpolation_matrix(old, new):
+    """Rows of weights of 1-D bilinear resizing with half-pixel centres and the border pixel repeated."""
+    matrix = np.zeros((new, old))
+    for i in range(new):
+        position = (i + 0.5) * old / new - 0.5
+        position = min(max(position, 0.0), old - 1.0)
+        left = int(math.floor(position))
+        right = min(left + 1, old - 1)
+        matrix[i, left] += 1 - (position - left)
+        matrix[i, right] += position - left
+    return matrix
+
+
+def resize(array, size):
+    """Bilinear, no antialiasing."""
+    return interpolation_matrix(array.shape[0], size[0]) @ array @ interpolation_matrix(array.shape[1], size[1]).T
+
+
+def scaled_size(size, scale):
+    return max(1, math.floor(size[0] * scale)), max(1, math.floor(size[1] * scale))
+
+
+def block_variances(array, block):
+    """Variance of every block, cut blocks included, in reading order."""
+    values = []
+    for top in range(0, array.shape[0], block):
+        for left in range(0, array.shape[1], block):
+            values.append(array[top : top + block, left : left + block].var())
+    return np.array(values)
+
+
+def responses(array, bank, energies):
+    """Local energy through the first `energies` filters, the real part through the others."""
+    complex_ = [np.fft.ifft2(np.fft.fft2(array) * one) for one in bank]
+    return [abs(r) if g < energies else r.real for g, r in enumerate(complex_)]
+
+
+def standardized(array):
+    deviation = array.std()
+    if deviation <= 8 * np.finfo(array.dtype).eps * abs(array).max():
+        return np.zeros_like(array)
+    return (array - array.mean()) / deviation
+
+
+def rebuild_by_matching(activation, candidates, *, scales, top_k, block, standardize):
+    """Eq. 2 to 4 for one activation map; returns the reconstruction, the chosen candidates and weights per scale."""
+    size = activation.shape
+    target = standardized(activation) if standardize else activation
+    chosen, weights, squares = [], [], np.zeros(size)
+    for scale in scales:
+        there = scaled_size(size, scale)
+        mine = block_variances(resize(target, there), block)
+        errors = [abs(mine - block_variances(resize(c, there), block)).mean() for c in candidates]
+        order = sorted(range(len(candidates)), key=lambda n: (errors[n], n))[:top_k]
+        least = [errors[n] for n in order]
+        if least[0] == 0:
+            inverse = [1.0 if e == 0 else 0.0 for e in least]
+        else:
+            inverse = [1 / e for e in least]
+        coefficients = [value / sum(inverse) for value in inverse]
+        combined = sum(w * resize(candidates[n], there) for w, n in zip(coefficients, order, strict=True))
+        squares = squares + resize(combined, size) ** 2
+        chosen.append(order)
+        weights.append(coefficients)
+    fused = np.sqrt(squares)
+    if standardize:
+        fused = standardized(fused) * activation.std() + activation.mean()
+    return fused, chosen, weights
+
+
+def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False):
+    """Orthogonal matching pursuit with a fresh least-squares fit at every step."""
+    atoms = np.array([standardized(c).ravel() for c in candidates])
+    target = (activation - activation.mean()).ravel()
+    support, weights = [], np.zeros(0)
+    for _ in range(top_k):
+        residual = target - (weights @ atoms[support] if support else 0)
+        score = atoms @ residual
+        score = score if nonnegative else abs(score)
+        score[support] = -np.inf
+        score[~atoms.any(1)] = -np.inf
+        if score.max() <= 1e-6 * np.sqrt((target**2).sum() * target.size):
+            break
+        support.append(int(score.argmax()))
+        weights = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
+    rebuilt = activation.mean() + (weights @ atoms[support] if support else 0 * target)
+    return np.reshape(rebuilt, activation.shape), support, weights
+
+
+def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, standardize, relative, pool_size):
+    """Rebuild layer after layer.
+
+    layers: name -> activations (A, H, W), in order; parents: name -> names of the layers (or "input") it is rebuilt
+    from; bank_of: size -> transfer functions; rebuild: (activation, candidates) -> (reconstruction, ...).
+    Returns name -> (reconstructions (A, H, W), kept maps, details).
+    """
+    pools = {"input": [luminance]}
+    result = {}
+    for name, activations in layers.items():
+        size = activations.shape[1:]
+        candidates = []
+        for parent in parents[name]:
+            for one in pools[parent]:
+                for response in responses(one, bank_of(one.shape), energies(one.shape)):
+                    response = resize(response, size)
+                    candidates.append(standardized(response) if standardize else response)
+        details = [rebuild(activation, candidates) for activation in activations]
+        maps = np.array([d[0] for d in details])
+        errors = abs(activations - maps).mean((1, 2))
+        if relative:
+            deviation = abs(activations - activations.mean((1, 2), keepdims=True)).mean((1, 2))
+            errors = np.array([e / d if d > 1e-12 else np.inf for e, d in zip(errors, deviation, strict=True)])
+        order = sorted(range(len(errors)), key=lambda a: (errors[a], a))[:pool_size]
+        kept = [a for a in order if np.isfinite(errors[a])]
+        pools[name] = [maps[a] for a in kept]
+        result[name] = (maps, kept, details)
+    return result
