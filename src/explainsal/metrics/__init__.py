@@ -1,5 +1,6 @@
 """Saliency metrics as torchmetrics classes: state only, the maths is in `explainsal.functional.metrics`."""
 
+from explainsal.metrics.bootstrap import Interval, mean_interval, paired_difference
 from explainsal.metrics.collection import SaliencyMetrics
 from explainsal.metrics.profiles import HIGHER_IS_BETTER, METRICS, PROFILES, Profile, get_profile
 from explainsal.metrics.single import AUC, CC, NSS, SIM, AUCBorji, AUCJudd, InformationGain, KLDiv, ShuffledAUC
@@ -15,9 +16,12 @@ __all__ = [
     "AUCBorji",
     "AUCJudd",
     "InformationGain",
+    "Interval",
     "KLDiv",
     "Profile",
     "SaliencyMetrics",
     "ShuffledAUC",
     "get_profile",
+    "mean_interval",
+    "paired_difference",
 ]

@@ -142,8 +142,7 @@ def _mean_area(
     true = _reaching(positive[:, None], chosen[:, None], thresholds)  # (B, 1, T)
     false = _reaching(negative.transpose(1, 2), weight.transpose(1, 2), thresholds)  # (B, S, T)
     if drop_maximum:
-        top = torch.where(drawn, negative, 0.0).amax(dim=1)  # (B, S)
-        top = torch.maximum(top, torch.where(chosen, positive, 0.0).amax(dim=1, keepdim=True))
+        top = torch.maximum(_largest(negative, drawn), _largest(positive[:, :, None], chosen[:, :, None]))  # (B, S)
         kept = thresholds < top[:, :, None]
         true, false = true * kept, false * kept
     true = (true / chosen.sum(dim=1)[:, None, None]).expand(images, splits, -1)
@@ -163,6 +162,11 @@ def _thresholds(step: float, maps: Maps) -> Tensor:
 def _scaled(maps: Maps, pixel: Tensor) -> Tensor:
     values = maps.values.gather(1, pixel) - maps.low[:, None]
     return values / (maps.high - maps.low)[:, None]
+
+
+def _largest(values: Tensor, where: Tensor) -> Tensor:
+    """Largest of the chosen ``(B, M, S)`` values, ``(B, S)``; 0, the scaled minimum, without any."""
+    return torch.where(where, values, 0.0).amax(dim=1) if values.shape[1] else values.sum(dim=1)
 
 
 def _reaching(values: Tensor, weights: Tensor, thresholds: Tensor) -> Tensor:

@@ -1,0 +1,97 @@
+"""Uncertainty over images: bootstrap intervals of means, and paired differences of two models on the same images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_CHUNK = 1 << 22  # draws in memory at a time
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A mean over images and its percentile interval.
+
+    Args:
+        mean: Over the images where the value is defined.
+        low: Lower end; NaN with fewer than two images.
+        high: Upper end; NaN with fewer than two images.
+        images: How many images the mean is over.
+    """
+
+    mean: float
+    low: float
+    high: float
+    images: int
+
+    @property
+    def excludes_zero(self) -> bool:
+        """Whether 0 lies outside the interval: for a difference, whether it is significant at the interval's level."""
+        return self.low > 0 or self.high < 0
+
+
+def mean_interval(values: ArrayLike, *, confidence: float = 0.95, resamples: int = 5000, seed: int = 0) -> Interval:
+    """Mean over images with its bootstrap percentile interval: images are drawn with repetition, as many as there are.
+
+    Args:
+        values: Shape ``(N,)``, one value per image; NaN is left out.
+        confidence: Probability that the interval is to cover.
+        resamples: How many resamples; 5000 make the ends of a 95% interval steady to about 1% of its width.
+        seed: Equal seeds and images give equal intervals.
+
+    Raises:
+        ValueError: If an option is out of range or `values` is not a vector.
+
+    Example:
+        >>> interval = mean_interval([0.2, 0.4, 0.6, 0.8, float("nan")])
+        >>> interval.mean, interval.images, interval.low < 0.5 < interval.high
+        (0.5, 4, True)
+    """
+    array = np.asarray(values, dtype=np.float64)
+    if array.ndim != 1:
+        raise ValueError(f"values must be a vector with one value per image, got shape {array.shape}")
+    if not 0 < confidence < 1 or resamples < 1:
+        raise ValueError(f"confidence must lie in (0, 1) and resamples be positive, got {confidence} and {resamples}")
+    array = array[~np.isnan(array)]
+    if len(array) < 2 or not np.isfinite(array).all():
+        return Interval(float(array.mean()) if len(array) else np.nan, np.nan, np.nan, len(array))
+    means = _resampled_means(array, resamples, seed)
+    low, high = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return Interval(float(array.mean()), float(low), float(high), len(array))
+
+
+def paired_difference(
+    first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, resamples: int = 5000, seed: int = 0
+) -> Interval:
+    """Mean of ``first - second`` over the same images, with its interval: far narrower than that of either model.
+
+    Args:
+        first: Shape ``(N,)``, one value per image of one model.
+        second: Shape ``(N,)``, of another model on the same images in the same order; NaN in either is left out.
+        confidence: Probability that the interval is to cover.
+        resamples: How many resamples.
+        seed: Equal seeds and images give equal intervals.
+
+    Raises:
+        ValueError: If the lengths differ or an option is out of range.
+
+    Example:
+        >>> paired_difference([0.3, 0.5, 0.9], [0.2, 0.4, 0.8]).excludes_zero
+        True
+    """
+    a, b = np.asarray(first, dtype=np.float64), np.asarray(second, dtype=np.float64)
+    if a.shape != b.shape:
+        raise ValueError(f"paired values must be of the same images, got shapes {a.shape} and {b.shape}")
+    return mean_interval(a - b, confidence=confidence, resamples=resamples, seed=seed)
+
+
+def _resampled_means(values: NDArray[np.float64], resamples: int, seed: int) -> NDArray[np.float64]:
+    generator = np.random.default_rng(seed)
+    rows = max(1, _CHUNK // len(values))
+    chunks = [
+        values[generator.integers(len(values), size=(min(rows, resamples - start), len(values)))].mean(axis=1)
+        for start in range(0, resamples, rows)
+    ]
+    return np.concatenate(chunks)
