@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import logging
 import os
 import sys
 import warnings
@@ -19,6 +20,12 @@ from omegaconf import DictConfig
 from explainsal.errors import UserError
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
+_NOTES = (
+    ".*does not have many workers.*",  # small data, or a small machine
+    ".*LeafSpec.*deprecated.*",  # inside Lightning
+    "Experiment logs directory .* exists and is not empty.*",  # Hydra made it a moment ago
+    "The number of training batches .* is smaller than the logging interval.*",
+)
 
 
 def conf_dir() -> str:
@@ -92,5 +99,7 @@ def _exit(code: int) -> None:
 def _quiet() -> None:
     """Silence notes that a user cannot act on; what concerns data or numbers stays."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    warnings.filterwarnings("ignore", message=".*does not have many workers.*")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*deprecated.*")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in _NOTES:
+        warnings.filterwarnings("ignore", message=message)

@@ -8,9 +8,11 @@ from typing import Any
 
 import lightning
 import pandas as pd
+import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import DictConfig
+from rich.progress import track
 from torch import nn
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
@@ -18,15 +20,17 @@ from explainsal.classical.center_bias import CenterBias
 from explainsal.classical.chance import Chance
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel, load_model
 from explainsal.models.complexity import complexity
-from explainsal.modules.evaluation import EvaluationModule
+from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
-from explainsal.reporting.results import write_gallery, write_results
+from explainsal.reporting.results import choose_gallery, write_gallery, write_results
+from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
 
 
@@ -39,23 +43,70 @@ def evaluate_model(cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDa
     output = Path(cfg.paths.output)
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
+    explainers = explainers_of(cfg)
     module = EvaluationModule(
-        {"deep": model, **baselines(datamodule)}, partial(new_metrics, cfg.metrics.profile, dataset)
+        {DEEP: model, **baselines(datamodule)},
+        partial(new_metrics, cfg.metrics.profile, dataset),
+        explainable=[explainer.name for explainer in explainers],
     )
-    explainers = [
-        LogGaborReconstruction(preset, output / "explanation" / preset, limit=cfg.evaluation.explain_images)
-        for preset in cfg.evaluation.presets
-    ]
     # mixed precision is for training: the numbers in a table are computed in float32
     trainer = instantiate(cfg.trainer, precision="32-true", logger=False, callbacks=[*explainers, RichProgressBar()])
     trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
-    per_image = module.per_image()
-    results = write_results(output, per_image, dataset=dataset, profile=cfg.metrics.profile, seed=cfg.seed)
-    if trainer.is_global_zero:
-        print_results(results)
-        write_gallery(output, per_image, dataset, model, explainers, count=cfg.evaluation.gallery)
-        print(f"report: {write_report(output)}")
+    per_image = with_ids(module.per_image(), dataset)
+    if not trainer.is_global_zero:
+        return per_image
+    results = write_results(output, per_image, protocol(cfg.metrics.profile, dataset), seed=cfg.seed)
+    print_results(results)
+    explained = per_image[per_image["model"] == explainers[0].name]["index"] if explainers else per_image["index"]
+    shown = choose_gallery(per_image[per_image["index"].isin(explained)], cfg.evaluation.gallery)
+    for index in track(shown, description="gallery"):
+        write_gallery(output, draw_maps(dataset[index], model, explainers))
+    print(f"report: {write_report(output)}")
     return results
+
+
+def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
+    """One callback per preset in ``cfg.evaluation.presets``."""
+    return [
+        LogGaborReconstruction(
+            preset,
+            Path(cfg.paths.output) / "explanation" / preset,
+            limit=cfg.evaluation.explain_images,
+            batch_size=cfg.evaluation.explain_batch_size,
+        )
+        for preset in cfg.evaluation.presets
+    ]
+
+
+def draw_maps(sample: SaliencySample, model: SaliencyModel, explainers: list[LogGaborReconstruction]) -> GalleryImage:
+    """One image with the maps of the network and of its explainable models."""
+    device = next(model.parameters()).device
+    images = SaliencyBatch.collate([sample]).images.to(device)
+    with torch.inference_mode():
+        maps = {DEEP: model(images)}
+    maps |= {explainer.name: explainer.explain(model, images).explainable_map.clamp(min=0) for explainer in explainers}
+    arrays = {name: values[0, 0].cpu().numpy() for name, values in maps.items()}
+    return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays)
+
+
+def with_ids(per_image: pd.DataFrame, dataset: SaliencyDataset) -> pd.DataFrame:
+    """Add each image's id and its number of fixations."""
+    points, _ = dataset.all_fixations()
+    per_image.insert(1, "id", [dataset.ids[index] for index in per_image["index"]])
+    per_image.insert(3, "fixations", [len(points[index]) for index in per_image["index"]])
+    return per_image
+
+
+def protocol(profile: str, dataset: SaliencyDataset) -> dict[str, object]:
+    """What stands beside every number."""
+    sigma = "as published" if dataset.density_sigma is None else dataset.density_sigma
+    return {
+        "profile": profile,
+        "data": dataset.name,
+        "split": dataset.split,
+        "release": dataset.release,
+        "density_sigma": sigma,
+    }
 
 
 def baselines(datamodule: SaliencyDataModule) -> dict[str, nn.Module]:

@@ -13,6 +13,7 @@ Shapes at the default width, for an image of H x W (the paper prints none of the
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -101,7 +102,21 @@ class CMRNet(nn.Module):
         self.sigmoid = nn.Sigmoid()
         self.register_buffer("mean", torch.tensor(RGB_MEAN).reshape(3, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(RGB_STD).reshape(3, 1, 1), persistent=False)
-        self.apply(_initialize)
+        self._initialize()
+
+    def _initialize(self) -> None:
+        """He initialisation, with small residual branches and small logits.
+
+        Without batch normalisation the scale of the activations rests on it: with plain He initialisation the blocks
+        amplify each other and the sigmoid starts saturated (docs/decisions/0006).
+        """
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+                nn.init.zeros_(cast(Tensor, module.bias))
+        with torch.no_grad():
+            for last in (self.block1.fuse, self.block2.fuse, self.block3.fuse, self.decoder[-1]):
+                cast(Tensor, last.weight).mul_(0.1)
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict saliency.
@@ -119,13 +134,6 @@ class CMRNet(nn.Module):
         x = self.sigmoid(self.decoder(x))
         x = F.interpolate(x, size=images.shape[-2:], mode="bicubic", align_corners=False)
         return x.clamp(0, 1)  # bicubic interpolation overshoots
-
-
-def _initialize(module: nn.Module) -> None:
-    """He initialisation: without batch normalisation the scale of the activations rests on it."""
-    if isinstance(module, nn.Conv2d):
-        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        nn.init.zeros_(module.bias)  # type: ignore[arg-type]
 
 
 def build(

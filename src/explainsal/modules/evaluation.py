@@ -9,12 +9,25 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from explainsal.data.sample import SaliencyBatch
-from explainsal.functional.metrics import cc
+from explainsal.functional.metrics import cc, kl_div, sim
 from explainsal.functional.types import DensityMap
 from explainsal.metrics import SaliencyMetrics
 from explainsal.metrics.table import PerImageTable
 
 DEEP = "deep"  # the network that is evaluated; the other models are measured beside it
+
+
+class DeepAgreement(PerImageTable):
+    """How much of the deep map an explainable map keeps: CC of the map as it came, SIM and KLD of it clamped at 0."""
+
+    def __init__(self) -> None:
+        super().__init__(["cc_to_deep", "sim_to_deep", "kld_to_deep"])
+
+    def update(self, maps: Tensor, deep: Tensor, index: Tensor) -> None:
+        """Add explainable and deep maps ``(B, H, W)`` of the images at these positions of the data set."""
+        target, density = DensityMap(deep), maps.clamp(min=0)
+        values = {"cc": cc(maps, target), "sim": sim(density, target), "kld": kl_div(density, target)}
+        self.append(index, {f"{name}_to_deep": value for name, value in values.items()})
 
 
 class EvaluationModule(LightningModule):
@@ -37,7 +50,7 @@ class EvaluationModule(LightningModule):
         super().__init__()
         self.models = nn.ModuleDict(models)
         self.scores = nn.ModuleDict({name: new_metrics() for name in (*models, *explainable)})
-        self.to_deep = nn.ModuleDict({name: PerImageTable(["cc_to_deep"]) for name in explainable})
+        self.to_deep = nn.ModuleDict({name: DeepAgreement() for name in explainable})
 
     def test_step(self, batch: SaliencyBatch, batch_idx: int) -> dict[str, Tensor]:
         """Score every model; returns their maps ``(B, 1, H, W)`` by name, for callbacks."""
@@ -53,8 +66,7 @@ class EvaluationModule(LightningModule):
         metric; their fidelity to the deep map (``cc_to_deep``) is that of the map as it came.
         """
         self._score(name, maps.clamp(min=0), batch)
-        agreement = cc(maps.squeeze(1), DensityMap(deep.squeeze(1)))
-        self.to_deep[name].append(batch.index, {"cc_to_deep": agreement})
+        self.to_deep[name].update(maps.squeeze(1), deep.squeeze(1), batch.index)
 
     def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
         self.scores[name].update(maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from explainsal.metrics.bootstrap import bootstrap_mean
+from explainsal.metrics.bootstrap import mean_interval
+from explainsal.reporting.run_folder import GalleryImage
 
 KEYS = ("model", "id", "index", "fixations")
 
@@ -30,7 +32,7 @@ def write_results(folder: Path, per_image: pd.DataFrame, protocol: Mapping[str, 
             values = table[metric].dropna()
             if values.empty:
                 continue  # this metric is not defined for this model, e.g. a comparison with itself
-            interval = bootstrap_mean(values.to_numpy(), seed=seed)
+            interval = mean_interval(values.to_numpy(), seed=seed)
             rows.append({
                 "model": model, "metric": metric, "mean": interval.mean, "low": interval.low, "high": interval.high,
                 "images": len(table), "skipped": len(table) - len(values), **protocol,
@@ -40,6 +42,17 @@ def write_results(folder: Path, per_image: pd.DataFrame, protocol: Mapping[str, 
     per_image.to_parquet(folder / "per_image.parquet", index=False)
     results.to_csv(folder / "results.csv", index=False)
     return results
+
+
+def write_gallery(folder: Path, picture: GalleryImage) -> None:
+    """Write one image of the gallery: the picture, its ground truth, and the maps by model name."""
+    truth = {"density": picture.density, "fixations": picture.fixations}
+    arrays = {"image": picture.image, **{name: value for name, value in truth.items() if value is not None}}
+    arrays |= {name: values.astype(np.float32) for name, values in picture.maps.items()}
+    path = folder / "gallery" / f"{picture.id.replace('/', '_')}.npz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "wb") as file:  # numpy would append .npz to an id that ends otherwise
+        np.savez_compressed(file, **arrays)
 
 
 def choose_gallery(per_image: pd.DataFrame, count: int, *, by: str = "cc", among: str = "deep") -> list[int]:
