@@ -40,7 +40,11 @@ def sim(
         0.75
     """
     maps, densities = paired(preds, target)
-    result = torch.minimum(maps.density(normalization), densities.density(normalization)).sum(dim=1)
+    parts = [
+        torch.minimum(maps.density(normalization, columns=b), densities.density(normalization, columns=b)).sum(dim=1)
+        for b in maps.blocks()
+    ]
+    result = torch.stack(parts).sum(dim=0)
     return _mask(result, maps.constant | densities.constant, nan_for_constant)
 
 
@@ -66,7 +70,7 @@ def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: boo
         [1.0, 0.0]
     """
     maps, densities = paired(preds, target)
-    products = torch.linalg.vecdot(maps.centered, densities.centered)
+    products = torch.stack([maps.centered(b).mul_(densities.centered(b)).sum(dim=1) for b in maps.blocks()]).sum(dim=0)
     result = (products / (maps.squares.sqrt() * densities.squares.sqrt())).clamp(-1, 1)
     result = torch.where(maps.constant, 0.0, result)
     return _mask(_mask(result, densities.constant, True), maps.constant, nan_for_constant)
@@ -105,9 +109,16 @@ def kl_div(
         0.1438
     """  # noqa: E501
     maps, densities = paired(preds, target)
-    p, g = maps.density(normalization, offset), densities.density(normalization, offset)
-    ratio = (p + eps).reciprocal_().mul_(g).add_(eps) if eps else g / p
-    return _mask(torch.linalg.vecdot(g, ratio.log_()), maps.constant | densities.constant, nan_for_constant)
+    parts = [
+        _divergence(maps.density(normalization, offset, b), densities.density(normalization, offset, b), eps)
+        for b in maps.blocks()
+    ]
+    return _mask(torch.stack(parts).sum(dim=0), maps.constant | densities.constant, nan_for_constant)
+
+
+def _divergence(p: Tensor, g: Tensor, eps: float) -> Tensor:
+    ratio = p.add_(eps).reciprocal_().mul_(g).add_(eps) if eps else g / p
+    return ratio.log_().mul_(g).sum(dim=1)
 
 
 def _mask(result: Tensor, where: Tensor, to_nan: bool) -> Tensor:

@@ -43,7 +43,7 @@ def nss(
     """
     maps, points = placed(preds, fixations)
     deviation = (maps.squares / (maps.pixels - ddof)).sqrt()
-    scores = points.gather(maps.centered) / deviation[:, None]
+    scores = (maps.at(points) - maps.mean[:, None]) / deviation[:, None]
     scores = torch.where(maps.constant[:, None], torch.nan if nan_for_constant else 0.0, scores)
     return points.average(scores, unique)
 
@@ -84,13 +84,13 @@ def information_gain(
         1.0
     """  # noqa: E501
     maps, points = placed(preds, fixations)
-    gain = torch.log2(points.gather(maps.density(normalization, offset)) + eps)
+    gain = torch.log2(maps.density_at(points, normalization, offset) + eps)
     constant = maps.constant
     if baseline is None:
         gain = gain - math.log2(1 / maps.pixels + eps)
     else:
         base = _baseline(baseline, maps)
-        gain = gain - torch.log2(points.gather(base.density(normalization, offset)) + eps)
+        gain = gain - torch.log2(base.density_at(points, normalization, offset) + eps)
         constant = constant | base.constant
     undefined = constant if nan_for_constant or normalization == "minmax" else torch.zeros_like(constant)
     return torch.where(undefined, torch.nan, points.average(gain, unique))
@@ -126,7 +126,7 @@ def log_likelihood(
         -1.3863
     """
     maps, points = placed(preds, fixations)
-    return points.average(points.gather(maps.density(normalization, offset)).log(), unique)
+    return points.average(maps.density_at(points, normalization, offset).log(), unique)
 
 
 def _baseline(baseline: Tensor | Maps, maps: Maps) -> Maps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
@@ -13,6 +14,9 @@ from explainsal.functional.metrics.ranks import Ranks
 from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
 
 Normalization = Literal["sum", "minmax", "raw"]
+
+BLOCK = 8192
+"""Pixels of each map handled at a time on a CPU, so that intermediate results stay in its cache."""
 
 
 class Maps:
@@ -40,11 +44,11 @@ class Maps:
         self.name = name
         self.size = (int(maps.shape[1]), int(maps.shape[2]))
         self.values = maps.detach().reshape(maps.shape[0], -1).to(torch.float64)  # (B, H*W)
-        self.low, self.high = self.values.aminmax(dim=1)  # NaN and infinities come through
+        self.low, self.high = self.values.amin(dim=1), self.values.amax(dim=1)  # NaN and infinities come through
         bad = ~(self.high - self.low).isfinite()
         if bool(bad.any()):
             raise ValueError(f"{name} of images {bad.nonzero().flatten().tolist()} in the batch hold NaN or infinity")
-        self._densities: dict[tuple[str, float], Tensor] = {}
+        self._affine: dict[tuple[str, float], tuple[Tensor, Tensor | None, Tensor]] = {}
         self._ranks: tuple[Points, Ranks] | None = None
 
     @classmethod
@@ -68,11 +72,6 @@ class Maps:
         return self.low == self.high
 
     @cached_property
-    def centered(self) -> Tensor:
-        """The maps minus their means, shape ``(B, H*W)``."""
-        return self.values - self.mean[:, None]
-
-    @cached_property
     def mean(self) -> Tensor:
         """Shape ``(B,)``."""
         return self.values.mean(dim=1)
@@ -80,39 +79,59 @@ class Maps:
     @cached_property
     def squares(self) -> Tensor:
         """Sum of squared deviations from the mean, shape ``(B,)``."""
-        return torch.linalg.vecdot(self.centered, self.centered)
+        return torch.stack([self.centered(block).square_().sum(dim=1) for block in self.blocks()]).sum(dim=0)
 
-    def density(self, normalization: Normalization, offset: float = 0.0) -> Tensor:
-        """The maps as densities over pixels, shape ``(B, H*W)``.
+    def blocks(self) -> Iterator[slice]:
+        """Columns of ``(B, H*W)`` to handle together. Their width is fixed, so sums do not depend on the batch."""
+        width = BLOCK if self.values.device.type == "cpu" else self.pixels
+        return (slice(start, start + width) for start in range(0, self.pixels, width))
+
+    def centered(self, columns: slice) -> Tensor:
+        """The maps minus their means, shape ``(B, columns)``."""
+        return self.values[:, columns] - self.mean[:, None]
+
+    def density(self, normalization: Normalization, offset: float = 0.0, columns: slice = slice(None)) -> Tensor:
+        """The maps as densities over pixels, shape ``(B, H*W)``, or some columns of it.
 
         Args:
             normalization: ``sum``: shifted by the minimum where that is negative, then divided by the sum; a map of
-                zeros becomes uniform (pysaliency). ``minmax``: scaled to 0..1, then divided by the sum; a map of zeros
-                stays zero, any other constant is NaN (MIT). ``raw``: divided by the sum; zeros stay zero (MIT).
+                zeros becomes uniform (pysaliency). ``minmax``: shifted by the minimum, then divided by the sum; a map
+                of zeros stays zero, any other constant is NaN (MIT). ``raw``: divided by the sum, a map of zeros stays
+                zero (MIT).
             offset: Added before the division, so that no density is 0.
+            columns: Which pixels.
         """
-        key = (normalization, offset)
-        if key not in self._densities:
-            self._densities[key] = self._density(normalization, offset)
-        return self._densities[key]
+        shift, extra, total = self._density_of(normalization, offset)
+        density = self.values[:, columns] - shift[:, None]
+        return (density if extra is None else density.add_(extra[:, None])).div_(total[:, None])
 
-    def _density(self, normalization: Normalization, offset: float) -> Tensor:
-        zero = (self.low == 0) & self.constant
-        if normalization == "sum":
-            maps = self.values - self.low.clamp(max=0)[:, None] if bool((self.low < 0).any()) else self.values
-            maps = maps + offset if offset else maps
-        elif normalization == "minmax":
-            maps = (self.values - self.low[:, None]) / (self.high - self.low)[:, None]
-            maps = torch.where(zero[:, None], 0.0, maps) + offset
-        elif normalization == "raw":
-            maps = self.values + offset if offset else self.values
-        else:
-            raise ValueError(f"normalization must be 'sum', 'minmax' or 'raw', got {normalization!r}")
-        total = maps.sum(dim=1, keepdim=True)
-        density = maps / torch.where(total == 0, 1.0, total)
-        if normalization == "sum":
-            density = torch.where(total == 0, 1.0 / self.pixels, density) if bool((total == 0).any()) else density
-        return density
+    def density_at(self, points: Points, normalization: Normalization, offset: float = 0.0) -> Tensor:
+        """The densities at the points, shape ``(B, N)``; ``(1, H, W)`` maps serve every image."""
+        shift, extra, total = self._density_of(normalization, offset)
+        values = self.at(points) - shift[:, None]
+        return (values if extra is None else values + extra[:, None]) / total[:, None]
+
+    def _density_of(self, normalization: str, offset: float) -> tuple[Tensor, Tensor | None, Tensor]:
+        """What to subtract, what to add after that (None: nothing), what to divide by; each ``(B,)``."""
+        key = (normalization, offset)
+        if key not in self._affine:
+            if normalization not in ("sum", "minmax", "raw"):
+                raise ValueError(f"normalization must be 'sum', 'minmax' or 'raw', got {normalization!r}")
+            shift = {"sum": self.low.clamp(max=0), "minmax": self.low, "raw": torch.zeros_like(self.low)}[normalization]
+            total = self._total(shift) + offset * self.pixels
+            extra = torch.full_like(self.low, offset) if offset else None
+            nothing = (total == 0) & (self.constant if normalization == "sum" else (self.low == 0) & (self.high == 0))
+            if normalization == "sum" and bool(nothing.any()):  # uniform: (v - v + 1) / n
+                extra = torch.where(nothing, 1.0, offset)
+            total = torch.where(nothing, self.pixels if normalization == "sum" else 1.0, total)
+            self._affine[key] = shift, extra, total
+        return self._affine[key]
+
+    def _total(self, shift: Tensor) -> Tensor:
+        """Sum of the maps minus a number each; subtracted first, since the difference of two sums is less exact."""
+        if not bool((shift != 0).any()):
+            return self.values.sum(dim=1)
+        return torch.stack([(self.values[:, b] - shift[:, None]).sum(dim=1) for b in self.blocks()]).sum(dim=0)
 
     def at(self, points: Points) -> Tensor:
         """Values at the points, shape ``(B, N)``; 0 where a row has no point."""
