@@ -52,7 +52,7 @@ def interpolation_matrix(old, new):
     for i in range(new):
         position = (i + 0.5) * old / new - 0.5
         position = min(max(position, 0.0), old - 1.0)
-        left = int(math.floor(position))
+        left = math.floor(position)
         right = min(left + 1, old - 1)
         matrix[i, left] += 1 - (position - left)
         matrix[i, right] += position - left
@@ -70,11 +70,13 @@ def scaled_size(size, scale):
 
 def block_variances(array, block):
     """Variance of every block, cut blocks included, in reading order."""
-    values = []
-    for top in range(0, array.shape[0], block):
-        for left in range(0, array.shape[1], block):
-            values.append(array[top : top + block, left : left + block].var())
-    return np.array(values)
+    return np.array(
+        [
+            array[top : top + block, left : left + block].var()
+            for top in range(0, array.shape[0], block)
+            for left in range(0, array.shape[1], block)
+        ]
+    )
 
 
 def responses(array, bank, energies):
@@ -101,10 +103,7 @@ def rebuild_by_matching(activation, candidates, *, scales, top_k, block, standar
         errors = [abs(mine - block_variances(resize(c, there), block)).mean() for c in candidates]
         order = sorted(range(len(candidates)), key=lambda n: (errors[n], n))[:top_k]
         least = [errors[n] for n in order]
-        if least[0] == 0:
-            inverse = [1.0 if e == 0 else 0.0 for e in least]
-        else:
-            inverse = [1 / e for e in least]
+        inverse = [float(e == 0) for e in least] if least[0] == 0 else [1 / e for e in least]
         coefficients = [value / sum(inverse) for value in inverse]
         combined = sum(w * resize(candidates[n], there) for w, n in zip(coefficients, order, strict=True))
         squares = squares + resize(combined, size) ** 2

@@ -27,11 +27,11 @@ class Chain:
         options: How layers are rebuilt.
         layers: The network's layers; skipped ones are left out.
         luminance: Shape ``(B, 1, H, W)``, of the images given to the module that is explained.
-        keep_maps: Whether maps stay in the result, of all layers or of those named.
+        keep_maps: Which maps stay in the result: see :class:`~explainsal.explanation.Explainer`.
     """
 
     def __init__(
-        self, options: Options, layers: Sequence[NetworkLayer], luminance: Tensor, keep_maps: bool | Sequence[str]
+        self, options: Options, layers: Sequence[NetworkLayer], luminance: Tensor, keep_maps: bool | int | Sequence[str]
     ) -> None:
         self.options, self.luminance, self.keep_maps = options, luminance, keep_maps
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
@@ -62,18 +62,16 @@ class Chain:
                 f"saw maps of {layer.shape}: the network does not run the same layers for every image of a size"
             )
         pools = [self.pools[source] for source in self.sources[name]]
-        activations = _as_maps(output)
+        activations = as_computed(output)
         rebuilt, coefficients = self._rebuild(activations, pools)
         maps = rebuilt.maps
         fit = measure_fit(rebuilt.target, maps)
         kept = best_maps(fit, self.options.selection, self.options.pool_size)
         self._add_pool(name, maps, kept)
-        wanted = self.keep_maps if isinstance(self.keep_maps, bool) else name in self.keep_maps
         self.done.append(
             LayerExplanation(
                 name, layer.type, layer.kind, layer.shape, self.sources[name], fit.mae, fit.relative_mae,
-                fit.correlation, kept, coefficients,
-                activations.clone() if wanted else None, maps if wanted else None,
+                fit.correlation, kept, coefficients, *self._samples(name, activations, maps, kept),
             )
         )  # fmt: skip
         self.final = (name, maps)
@@ -105,11 +103,19 @@ class Chain:
         maps = torch.where(finite[..., None, None], rebuilt.maps, torch.nan)
         return Rebuilt(maps, rebuilt.target, rebuilt.terms), _decoded(rebuilt, candidates, finite, self.options)
 
+    def _samples(self, name: str, activations: Tensor, maps: Tensor, kept: Tensor) -> tuple[Tensor | None, ...]:
+        """Channels, activations and reconstructions that stay in the result."""
+        if self.keep_maps is False or not (isinstance(self.keep_maps, int) or name in self.keep_maps):
+            return None, None, None
+        if isinstance(self.keep_maps, int) and self.keep_maps is not True:
+            channels = kept[:, : self.keep_maps]
+            return channels, _pick(activations, channels), _pick(maps, channels)
+        channels = torch.arange(maps.shape[1], device=maps.device).expand(len(maps), -1)
+        return channels, activations.clone(), maps  # an in-place operation further on would change the activations
+
     def _add_pool(self, name: str, maps: Tensor, kept: Tensor) -> None:
         if name in self.last_use:
-            place = kept.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
-            chosen = torch.where((kept >= 0)[..., None, None], maps.gather(1, place), 0)
-            self.pools[name] = Pool(name, chosen, kept)
+            self.pools[name] = Pool(name, _pick(maps, kept), kept)
         for source in [source for source, user in self.last_use.items() if user == name]:
             del self.pools[source]
 
@@ -127,9 +133,15 @@ def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[st
     return sources
 
 
-def _as_maps(output: Tensor) -> Tensor:
-    """A layer's output in the number format of the computation: float32, or float64 where the network has that."""
-    return output.detach().to(torch.float64 if output.dtype == torch.float64 else torch.float32)
+def _pick(maps: Tensor, channels: Tensor) -> Tensor:
+    """Some maps ``(B, P, H, W)`` of each image; zeros where the channel is -1."""
+    place = channels.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
+    return torch.where((channels >= 0)[..., None, None], maps.gather(1, place), 0)
+
+
+def as_computed(maps: Tensor) -> Tensor:
+    """Maps in the number format of the computation: float32, or float64 where the network has that."""
+    return maps.detach().to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
 
 
 def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: Options) -> Coefficients:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.explanation.capture import as_in_evaluation, uncompiled, watch_layers
-from explainsal.explanation.chain import Chain
+from explainsal.explanation.chain import Chain, as_computed
 from explainsal.explanation.graph import trace_layers
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
@@ -61,14 +61,14 @@ class Explainer:
         with as_in_evaluation(self.net):
             return self._plan(images)[0]
 
-    def __call__(self, images: Tensor, *, keep_maps: bool | Sequence[str] = False) -> Explanation:
+    def __call__(self, images: Tensor, *, keep_maps: bool | int | Sequence[str] = False) -> Explanation:
         """Explain a batch.
 
         Args:
             images: Shape ``(B, C, H, W)``, in the range that the network expects; nothing is clamped. 8-bit images
                 are passed on as they are, and count as 0 to 1 for the luminance.
-            keep_maps: Whether activations and reconstructions stay in the result: of all layers, or of those named.
-                Otherwise only one layer's maps exist at a time.
+            keep_maps: Which activations and reconstructions stay in the result: all, those of the layers named, or,
+                as a number, the first so many maps of each layer's pool. Otherwise only one layer's exist at a time.
 
         Returns:
             The explanation, on the network's device.
@@ -84,7 +84,7 @@ class Explainer:
             parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
         return Explanation.joined(parts)
 
-    def _explain(self, images: Tensor, keep_maps: bool | Sequence[str]) -> Explanation:
+    def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
         layers, final = self._plan(images)
         chain = Chain(self.options, layers, luminance(images), keep_maps)
         with (
@@ -119,13 +119,13 @@ def luminance(images: Tensor) -> Tensor:
         images: Shape ``(B, C, H, W)``; 8-bit images are divided by 255.
 
     Returns:
-        Shape ``(B, 1, H, W)``.
+        Shape ``(B, 1, H, W)``, float32 (float64 for float64 images).
 
     Example:
         >>> round(luminance(torch.ones(1, 3, 1, 1)).item(), 6), luminance(torch.ones(1, 2, 1, 1)).item()
         (1.0, 1.0)
     """
-    images = images if images.is_floating_point() else images.float() / 255
+    images = as_computed(images) if images.is_floating_point() else images.float() / 255
     if images.shape[1] != len(_LUMINANCE):
         return images.mean(1, keepdim=True)
     weights = torch.tensor(_LUMINANCE, dtype=images.dtype, device=images.device)
@@ -134,11 +134,9 @@ def luminance(images: Tensor) -> Tensor:
 
 def _one_map(output: Any, count: int) -> Tensor:
     """The network's output as ``(B, 1, H, W)``."""
-    if (
-        isinstance(output, Tensor)
-        and output.ndim >= 3
-        and output.numel() == count * output.shape[-2] * output.shape[-1]
-    ):
-        return output.reshape(count, 1, *output.shape[-2:])
+    if isinstance(output, Tensor) and output.ndim >= 3:
+        height, width = output.shape[-2:]
+        if output.numel() == count * height * width:
+            return output.reshape(count, 1, height, width)
     found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
     raise ValueError(f"the network must return one map per image, (B, 1, H, W) or (B, H, W); it returned {found}")

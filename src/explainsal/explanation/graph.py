@@ -23,25 +23,9 @@ from explainsal.models.layers import INPUT, OUTPUT, NetworkLayer, is_leaf, kind_
 _PASS_THROUGH = (nn.Identity, nn.modules.dropout._DropoutNd)
 _GLOBAL = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Softmin)
 _SOFTMAX = ("_softmax", "_log_softmax")
-_REDUCTIONS = frozenset(
-    [
-        "amax",
-        "amin",
-        "aminmax",
-        "max",
-        "min",
-        "sum",
-        "mean",
-        "std",
-        "var",
-        "std_mean",
-        "var_mean",
-        "norm",
-        "linalg_vector_norm",
-        "logsumexp",
-        "sort",
-        "topk",
-    ]
+_REDUCTIONS = (
+    *("sum", "mean", "std", "var", "std_mean", "var_mean", "norm", "linalg_vector_norm", "logsumexp"),
+    *("amax", "amin", "aminmax", "max", "min", "sort", "topk"),
 )
 _IMAGE = -1  # the input, among the numbers of the calls
 
@@ -162,15 +146,12 @@ class _Tracer(TorchDispatchMode):
         assert self.output is not None
         storage = StorageWeakRef(self.output.untyped_storage())
         maker = self._made_by.get(storage)
-        if maker is not None and self.calls[maker].shape[0] == 1:
+        if maker is not None and _is_one_map(self.calls[maker]):
             return maker
         single = [
             i
             for i in self._ancestors_of(self._sources.get(storage, frozenset()))
-            if i >= 0
-            and self.calls[i].kind != "block"
-            and self.calls[i].skipped is None
-            and self.calls[i].shape[0] == 1
+            if i != _IMAGE and _is_one_map(self.calls[i])
         ]
         if storage in self._normalised and single:
             return max(single)
@@ -194,6 +175,10 @@ class _Tracer(TorchDispatchMode):
 
     def _union(self, storages: Iterable[StorageWeakRef]) -> frozenset[int]:
         return frozenset().union(*(self._sources.get(storage, frozenset()) for storage in storages))
+
+
+def _is_one_map(call: NetworkLayer) -> bool:
+    return call.kind != "block" and call.skipped is None and call.shape[0] == 1
 
 
 def _storages(tree: Any) -> list[StorageWeakRef]:

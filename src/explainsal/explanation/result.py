@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from typing import TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.presets import Options
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _Batched = TypeVar("_Batched", "Coefficients", "LayerExplanation")
 
@@ -52,7 +56,8 @@ class LayerExplanation:
         correlation: Shape ``(B, A)``: Pearson's, over the pixels; NaN where the activation map is dead (constant).
         kept: Shape ``(B, P)``, int64: the maps of the next pool, best first; -1 where there were not enough.
         coefficients: What each reconstruction is made of.
-        activations: Shape ``(B, A, H, W)`` where maps were kept on request, else None.
+        channels: Shape ``(B, M)``, int64: which M maps were kept on request, -1 for none; else None.
+        activations: Shape ``(B, M, H, W)``: these maps, else None.
         reconstructions: Likewise.
     """
 
@@ -66,6 +71,7 @@ class LayerExplanation:
     correlation: Tensor
     kept: Tensor
     coefficients: Coefficients
+    channels: Tensor | None = None
     activations: Tensor | None = None
     reconstructions: Tensor | None = None
 
@@ -108,6 +114,31 @@ class Explanation:
             first.options,
         )
 
+    def to_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Every coefficient, a row each; see :func:`~explainsal.explanation.tables.coefficient_table`."""
+        from explainsal.explanation.tables import coefficient_table
+
+        return coefficient_table(self, ids)
+
+    def layer_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
+        """Fidelity per image and layer; see :func:`~explainsal.explanation.tables.layer_table`."""
+        from explainsal.explanation.tables import layer_table
+
+        return layer_table(self, ids)
+
+    def save(self, folder: str | Path, ids: Sequence[str] | None = None) -> Path:
+        """Write everything to a folder; see :func:`~explainsal.explanation.storage.save_explanation`."""
+        from explainsal.explanation.storage import save_explanation
+
+        return save_explanation(self, folder, ids)
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Explanation:
+        """Read what :meth:`save` wrote; see :func:`~explainsal.explanation.storage.load_explanation`."""
+        from explainsal.explanation.storage import load_explanation
+
+        return load_explanation(folder)
+
     @property
     def bank(self) -> FilterBank:
         """The filters that ``coefficients.filter`` counts."""
@@ -127,7 +158,7 @@ class Explanation:
 
 def _joined(parts: Sequence[_Batched]) -> _Batched:
     """One object whose tensors hold the images of all parts; `scale` and what is no tensor are the same in all."""
-    values = {}
+    values: dict[str, Any] = {}
     for field in fields(parts[0]):
         mine = [getattr(part, field.name) for part in parts]
         if isinstance(mine[0], Tensor) and field.name != "scale":

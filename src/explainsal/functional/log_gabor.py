@@ -71,9 +71,12 @@ def log_gabor_bank(
         )
     if sigma_unit not in ("ratio", "absolute"):
         raise ValueError(f"sigma_unit must be 'ratio' or 'absolute', got {sigma_unit!r}")
-    columns = {"dtype": torch.float64, "device": device}
-    wavelength = torch.tensor(list(wavelengths), **columns)[:, None]  # (L, 1)
-    ratio = torch.tensor(list(sigma_on_f), **columns)[None, :]  # (1, J)
+
+    def column(values: Sequence[float]) -> Tensor:
+        return torch.tensor(list(values), dtype=torch.float64, device=device)
+
+    wavelength = column(wavelengths)[:, None]  # (L, 1)
+    ratio = column(sigma_on_f)[None, :]  # (1, J)
     if sigma_unit == "absolute":
         ratio = ratio * wavelength
     if bool((ratio == 1).any()):
@@ -84,9 +87,9 @@ def log_gabor_bank(
     octaves = torch.log(frequency * wavelength[..., None, None])  # (L, 1, H, W); -inf at DC
     radial = torch.exp(-(octaves**2) / (2 * torch.log(ratio)[..., None, None] ** 2))  # (L, J, H, W)
     radial[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
-    center = torch.tensor(list(orientations), **columns)[:, None, None]  # (O, 1, 1)
+    center = column(orientations)[:, None, None]  # (O, 1, 1)
     difference = torch.atan2(torch.sin(angle - center), torch.cos(angle - center))  # (O, H, W), wrapped
-    spread = torch.tensor(list(sigma_theta), **columns)[:, None, None]  # (J, 1, 1)
+    spread = column(sigma_theta)[:, None, None]  # (J, 1, 1)
     angular = torch.exp(-(difference[:, None] ** 2) / (2 * spread**2))  # (O, J, H, W)
     bank = radial[None] * angular[:, None]  # (O, L, J, H, W)
     return bank.flatten(0, 2).to(dtype)

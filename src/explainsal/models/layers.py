@@ -134,7 +134,8 @@ def _innermost_blocks(layers: Sequence[NetworkLayer]) -> set[str]:
 def _paper_layers(layers: Sequence[NetworkLayer]) -> set[str]:
     """Single operations, where convolution + norm + activation count once: at the last of the three."""
     single = [layer for layer in layers if layer.kind != "block"]
-    names, normalised = [], False
+    names: list[str] = []
+    normalised = False
     for layer in single:
         if layer.kind == "norm" and names:
             names[-1], normalised = layer.name, True

@@ -1,0 +1,179 @@
+"""An explanation as tables: a row per layer, a row per term of a reconstruction, and a few maps to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from explainsal.explanation.result import Explanation, LayerExplanation
+
+
+class Tables:
+    """Tables of many explanations, e.g. of images of different sizes, collected without keeping their tensors."""
+
+    def __init__(self) -> None:
+        self._layers: list[pd.DataFrame] = []
+        self._coefficients: list[pd.DataFrame] = []
+        self._maps: dict[str, np.ndarray] = {}
+
+    def add(self, explanation: Explanation, ids: Sequence[str] | None = None, *, coefficients: bool = True) -> None:
+        """Take the rows of an explanation; those of its coefficients, which are many, on request."""
+        self._layers.append(layer_table(explanation, ids))
+        if coefficients:
+            self._coefficients.append(coefficient_table(explanation, ids))
+        self._maps |= map_samples(explanation, ids)
+
+    def save(self, folder: str | Path) -> None:
+        """Write ``layers.csv``, ``coefficients.parquet`` and, where maps were kept, ``maps.npz``."""
+        folder = Path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        pd.concat(self._layers).to_csv(folder / "layers.csv", index=False)
+        if self._coefficients:
+            pd.concat(self._coefficients).to_parquet(folder / "coefficients.parquet", index=False)
+        if self._maps:
+            np.savez_compressed(folder / "maps.npz", **self._maps)  # type: ignore[arg-type]
+
+
+def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """How well each layer of each image is rebuilt.
+
+    Args:
+        explanation: B images.
+        ids: A name per image; default their positions.
+
+    Returns:
+        Columns image, layer (position), name, kind, channels, height, width, parents (joined by ``;``),
+        activation_mae (mean over the maps), relative_mae and correlation (means over the maps that are not constant),
+        dead (how many are).
+    """
+    rows = []
+    for number, layer in enumerate(explanation.layers):
+        alive = ~layer.dead & layer.activation_mae.isfinite()
+        columns = {
+            "activation_mae": _mean(layer.activation_mae, layer.activation_mae.isfinite()),
+            "relative_mae": _mean(layer.relative_mae, alive),
+            "correlation": _mean(layer.correlation, alive),
+            "dead": layer.dead.sum(1),
+        }
+        values = {name: column.cpu().tolist() for name, column in columns.items()}
+        channels, height, width = layer.shape
+        rows += [
+            {
+                "image": image, "layer": number, "name": layer.name, "kind": layer.kind, "channels": channels,
+                "height": height, "width": width, "parents": ";".join(layer.parents),
+                **{name: column[b] for name, column in values.items()},
+            }
+            for b, image in enumerate(_names(explanation, ids))
+        ]  # fmt: skip
+    return pd.DataFrame(rows).sort_values(["image", "layer"], kind="stable", ignore_index=True)
+
+
+def coefficient_table(explanation: Explanation, ids: Sequence[str] | None = None) -> pd.DataFrame:
+    """What each activation map of each image is rebuilt from.
+
+    Args:
+        explanation: B images.
+        ids: A name per image; default their positions.
+
+    Returns:
+        Columns image, layer, map, term, weight, wavelength (px of the filtered map; a low-pass filter's is ``2 pi``
+        sigma), orientation (radians; NaN for low-pass), sigma_on_f, sigma_theta (likewise), source (``layer/map``
+        whose reconstruction was filtered, or ``input``), scale, kept (whether the map is in the next pool). Unused
+        terms have no row; a constant has one, with term -1 and neither filter nor source.
+    """
+    names = np.array(_names(explanation, ids), dtype=object)
+    parts = [_terms(explanation, number, layer) for number, layer in enumerate(explanation.layers)]
+    table = pd.concat([*parts, *_constants(explanation)], ignore_index=True)
+    table["image"] = names[table["image"].to_numpy()]
+    return table.sort_values(["image", "layer", "map", "term"], kind="stable", ignore_index=True)
+
+
+def map_samples(explanation: Explanation, ids: Sequence[str] | None = None, count: int = 3) -> dict[str, np.ndarray]:
+    """A few of the maps that were kept of every layer, beside what they rebuild.
+
+    Args:
+        explanation: B images, made with ``keep_maps``.
+        ids: A name per image; default their positions.
+        count: Largest number of maps per layer and image.
+
+    Returns:
+        float16 arrays ``(H, W)`` under ``<image>/<layer>/<map>/activation`` and ``.../reconstruction``.
+    """
+    samples = {}
+    for number, layer in enumerate(explanation.layers):
+        if layer.activations is None or layer.reconstructions is None or layer.channels is None:
+            continue
+        for b, image in enumerate(_names(explanation, ids)):
+            for place, channel in enumerate(layer.channels[b, :count].tolist()):
+                if channel >= 0:
+                    key = f"{image}/{number}/{channel}"
+                    samples[f"{key}/activation"] = _half(layer.activations[b, place])
+                    samples[f"{key}/reconstruction"] = _half(layer.reconstructions[b, place])
+    return samples
+
+
+def _terms(explanation: Explanation, number: int, layer: LayerExplanation) -> pd.DataFrame:
+    terms = layer.coefficients
+    image, channel, term = (t.cpu().numpy() for t in torch.nonzero(terms.source >= 0, as_tuple=True))
+    pick = (image, channel, term)
+    filters = explanation.bank.filters
+    chosen = terms.filter.cpu().numpy()[pick]
+    source, source_map = terms.source.cpu().numpy()[pick], terms.channel.cpu().numpy()[pick]
+    parents = np.array(layer.parents, dtype=object)[source]
+    from_layer = parents != "input"
+    labels = parents.copy()
+    labels[from_layer] = parents[from_layer] + "/" + source_map[from_layer].astype(str).astype(object)
+    columns = {
+        name: np.array([getattr(f, name) for f in filters])[chosen]
+        for name in ("wavelength", "orientation", "sigma_on_f", "sigma_theta")
+    }
+    return pd.DataFrame(
+        {
+            "image": image, "layer": number, "map": channel, "term": term,
+            "weight": terms.weights.cpu().numpy()[pick], **columns, "source": labels,
+            "scale": terms.scale.cpu().numpy()[term], "kept": _kept(layer)[image, channel],
+        }
+    )  # fmt: skip
+
+
+def _constants(explanation: Explanation) -> Iterator[pd.DataFrame]:
+    for number, layer in enumerate(explanation.layers):
+        if layer.coefficients.constant is None:
+            continue
+        constant = layer.coefficients.constant.cpu().numpy()
+        image, channel = np.indices(constant.shape).reshape(2, -1)
+        yield pd.DataFrame(
+            {
+                "image": image, "layer": number, "map": channel, "term": -1, "weight": constant.ravel(),
+                "wavelength": np.nan, "orientation": np.nan, "sigma_on_f": np.nan, "sigma_theta": np.nan,
+                "source": "", "scale": 1.0, "kept": _kept(layer)[image, channel],
+            }
+        )  # fmt: skip
+
+
+def _kept(layer: LayerExplanation) -> np.ndarray:
+    mask = torch.zeros(layer.activation_mae.shape[0], layer.shape[0] + 1, dtype=torch.bool, device=layer.kept.device)
+    return mask.scatter_(1, layer.kept + 1, True)[:, 1:].cpu().numpy()  # column 0 takes the -1 of empty places
+
+
+def _names(explanation: Explanation, ids: Sequence[str] | None) -> list[str]:
+    count = len(explanation.saliency_map)
+    names = [str(i) for i in range(count)] if ids is None else list(ids)
+    if len(names) != count:
+        raise ValueError(f"{count} images are explained, but {len(names)} ids were given")
+    return names
+
+
+def _mean(values: Tensor, mask: Tensor) -> Tensor:
+    """Mean over the maps of a mask, NaN where there are none."""
+    return torch.where(mask, values, 0).sum(1) / mask.sum(1)
+
+
+def _half(maps: Tensor) -> np.ndarray:
+    limit = torch.finfo(torch.float16).max
+    return maps.clamp(-limit, limit).half().cpu().numpy()

@@ -1,0 +1,272 @@
+"""What holds for every preset: independence of the batch, the state of the network, awkward inputs, the result."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.explanation.nets import Functional, Normalised, Odd, Plain
+from torch import nn
+from torch.testing import assert_close
+
+from explainsal.explanation import PRESETS, Explainer
+from explainsal.explanation.explainer import luminance
+
+ALL = pytest.mark.parametrize("preset", list(PRESETS))
+
+
+def smooth(count=2, size=(24, 32)):
+    return nn.functional.avg_pool2d(torch.rand(count, 3, *size), 5, stride=1, padding=2)
+
+
+def hooks(net):
+    return sum(len(module._forward_hooks) + len(module._forward_pre_hooks) for module in net.modules())
+
+
+@ALL
+def test_a_result_does_not_depend_on_the_rest_of_the_batch(preset):
+    net, images = Functional(), smooth(3)
+    together, alone = Explainer(net, preset)(images), Explainer(net, preset)(images[1:2])
+    assert torch.equal(together.explainable_map[1:2], alone.explainable_map)
+    for a, b in zip(together.layers, alone.layers, strict=True):
+        assert torch.equal(a.coefficients.weights[1:2], b.coefficients.weights)
+        assert torch.equal(a.kept[1:2], b.kept)
+
+
+@ALL
+@pytest.mark.parametrize("net", [Plain(), Functional(), Odd(), Normalised("softmax"), Normalised("minmax")])
+def test_any_network_is_explained_and_its_own_map_is_untouched(preset, net):
+    images = smooth(1)
+    out = Explainer(net, preset)(images)
+    assert torch.equal(out.saliency_map, net.eval()(images))
+    assert out.explainable_map.shape == (1, 1, 24, 32)
+    assert out.explainable_map.isfinite().all()
+
+
+def test_activations_behind_an_in_place_relu_are_those_of_the_convolution():
+    net, images = Plain(), smooth(1)
+    out = Explainer(net, "sparse")(images, keep_maps=True)
+    assert torch.equal(out["first"].activations, net.first(images).detach())
+    assert out["first"].activations.min() < 0
+    assert torch.equal(out["relu"].activations, net.first(images).relu().detach())
+
+
+@ALL
+def test_coefficients_rebuild_the_maps(preset):
+    """The combination of the named filters of the named pool maps is the reconstruction, at a scale of 1."""
+    net, images = Plain(), smooth(1)
+    options = {} if preset == "sparse" else {"scales": (1,), "rescale": "none"}
+    out = Explainer(net, preset, **options)(images, keep_maps=True)
+    layer, before = out["second"], out["relu"]
+    terms = layer.coefficients
+    for a in range(layer.shape[0]):
+        total = torch.zeros(24, 32)
+        for weight, source, channel, place in zip(
+            terms.weights[0, a], terms.source[0, a], terms.channel[0, a], terms.filter[0, a], strict=True
+        ):
+            if source >= 0:
+                parent = layer.parents[source]
+                one = luminance(images)[0, 0] if parent == "input" else before.reconstructions[0, channel]
+                candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
+                if out.options.scaling == "standardize":
+                    candidate = (candidate - candidate.mean()) / candidate.std(correction=0)
+                total += weight * candidate
+        if terms.constant is not None:
+            total += terms.constant[0, a]
+        expected = layer.reconstructions[0, a]
+        assert_close(total.abs() if preset != "sparse" else total, expected, rtol=1e-3, atol=1e-4)
+
+
+@ALL
+def test_dead_maps_are_defined(preset):
+    net = Plain()
+    with torch.no_grad():
+        net.second.weight[1], net.second.bias[1] = 0, 0.25
+    layer = Explainer(net, preset)(smooth(1), keep_maps=True)["second"]
+    assert layer.dead[0].tolist() == [False, True, False, False]
+    assert layer.correlation[0, 1].isnan()
+    assert layer.relative_mae[0, 1].isinf()
+    assert layer.reconstructions.isfinite().all()
+    if preset != "paper":  # the paper's plain error is glad to take dead maps
+        assert 1 not in layer.kept[0]
+        assert_close(layer.reconstructions[0, 1], torch.full((24, 32), 0.25))
+
+
+@ALL
+def test_a_map_with_nan_costs_itself_and_nobody_else(preset):
+    net, images = Plain(), smooth(2)
+    with torch.no_grad():
+        net.second.bias[2] = torch.nan
+    out = Explainer(net, preset)(images, keep_maps=True)["second"]
+    assert out.reconstructions[:, 2].isnan().all()
+    assert out.reconstructions[:, [0, 1, 3]].isfinite().all()
+    assert out.activation_mae[:, 2].isnan().all()
+    assert not out.dead.any()
+    assert not (out.kept == 2).any()
+
+
+def test_an_image_of_nan_does_not_touch_its_neighbour():
+    net, images = Plain(), smooth(2)
+    broken = images.clone()
+    broken[0] = torch.nan
+    out = Explainer(net, "sparse")(broken)
+    assert out.explainable_map[0].isnan().all()
+    assert torch.equal(out.explainable_map[1:], Explainer(net, "sparse")(images[1:]).explainable_map)
+
+
+def test_the_network_is_left_as_it_was_found():
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.BatchNorm2d(4), nn.Dropout(0.5), nn.Conv2d(4, 1, 1))
+    net[1].eval()
+    modes = [module.training for module in net.modules()]
+    statistics = net[1].running_mean.clone()
+    net.train()
+    net[1].eval()
+    Explainer(net, "sparse")(smooth(2))
+    assert [module.training for module in net.modules()] == modes
+    assert torch.equal(net[1].running_mean, statistics)
+    assert hooks(net) == 0
+    assert all(p.requires_grad for p in net.parameters())
+
+
+def test_no_hook_is_left_and_modes_are_restored_when_the_network_fails():
+    class Fails(Plain):
+        broken = False
+
+        def forward(self, images):
+            x = self.second(self.relu(self.first(images)))
+            if self.broken:
+                raise RuntimeError("out of order")
+            return self.last(x)
+
+    net = Fails()
+    explainer = Explainer(net, "sparse")
+    explainer(smooth(1))
+    net.broken = True
+    with pytest.raises(RuntimeError, match="out of order"):
+        explainer(smooth(1))
+    assert hooks(net) == 0
+    assert net.training
+
+
+def test_inference_mode_autocast_and_compiled_modules_change_nothing():
+    net, images = Functional(), smooth(1)
+    expected = Explainer(net, "sparse")(images).explainable_map
+    with torch.inference_mode():
+        assert torch.equal(Explainer(net, "sparse")(images).explainable_map, expected)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        out = Explainer(net, "sparse")(images).explainable_map
+        assert out.dtype == torch.float32
+        assert torch.equal(out, expected)
+    compiled = torch.compile(net, backend="eager")
+    compiled(images)
+    assert torch.equal(Explainer(compiled, "sparse")(images).explainable_map, expected)
+
+
+def test_half_precision_networks_are_explained_in_float32():
+    out = Explainer(Plain().bfloat16(), "sparse")(smooth(1))
+    assert out.explainable_map.dtype == torch.float32
+    assert out.explainable_map.isfinite().all()
+
+
+def test_images_are_taken_as_they_are_and_moved_to_the_network():
+    net, images = Plain(), 255 * smooth(1) - 100  # a network with its own input range
+    out = Explainer(net, "sparse")(images)
+    assert torch.equal(out.saliency_map, net(images))
+    assert Explainer(net, "sparse")(images.double()).explainable_map.dtype == torch.float32
+
+
+def test_luminance_is_rec601_or_the_mean_of_the_channels():
+    rgb = torch.tensor([1.0, 0.5, 0.25]).reshape(1, 3, 1, 1)
+    assert luminance(rgb).item() == pytest.approx(0.299 + 0.587 * 0.5 + 0.114 * 0.25)
+    assert luminance(rgb[:, :2]).item() == 0.75
+    assert luminance(torch.tensor([255, 0, 0], dtype=torch.uint8).reshape(1, 3, 1, 1)).item() == pytest.approx(0.299)
+
+
+def test_a_network_that_is_wrapped_is_explained_at_its_own_size():
+    class Wrapper(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.net = Plain()
+
+        def preprocess(self, images):
+            return nn.functional.interpolate(images.float() / 255, size=(16, 24))
+
+        def forward(self, images):
+            return nn.functional.interpolate(self.net(self.preprocess(images)), size=images.shape[-2:])
+
+    images = torch.randint(0, 256, (1, 3, 40, 60), dtype=torch.uint8)
+    out = Explainer(Wrapper(), "sparse")(images)
+    assert [layer.name for layer in out.layers] == ["first", "relu", "second", "relu:2", "last"]
+    assert out.layers[-1].shape == (1, 16, 24)
+    assert out.explainable_map.shape == out.saliency_map.shape == (1, 1, 40, 60)
+
+
+@pytest.mark.parametrize(
+    ("net", "images", "message"),
+    [
+        (Plain(), torch.rand(3, 8, 8), "B, C, H, W"),
+        (nn.Conv2d(3, 2, 1), torch.rand(1, 3, 8, 8), "one map per image"),
+    ],
+)
+def test_wrong_shapes_are_refused_with_what_is_expected(net, images, message):
+    with pytest.raises(ValueError, match=message):
+        Explainer(net)(images)
+
+
+def test_a_network_that_changes_its_layers_is_refused():
+    class Fickle(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.a, self.b = nn.Conv2d(3, 1, 1), nn.Conv2d(3, 1, 1)
+            self.turn = 0
+
+        def forward(self, images):
+            self.turn += 1
+            return self.a(images) if self.turn == 1 else self.b(images)
+
+    with pytest.raises(ValueError, match="same layers"):
+        Explainer(Fickle())(smooth(1))
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"preset": "fancy"}, "paper, normalized, sparse"),
+        ({"topk": 3}, "top_k"),
+        ({"coefficients": "ridge"}, "'inverse_mae', 'omp', 'nnls'"),
+        ({"top_k": 0}, "at least 1"),
+        ({"bank": "gabor"}, "paper, octave, kovesi"),
+        ({"bank": {"wavelengths": [-1]}}, "positive"),
+    ],
+)
+def test_wrong_options_are_refused_with_what_there_is(options, message):
+    with pytest.raises(ValueError, match=message):
+        Explainer(Plain(), **options)
+
+
+def test_nonnegative_coefficients_are_not_negative():
+    out = Explainer(Plain(), "sparse", coefficients="nnls")(smooth(1))
+    assert all((layer.coefficients.weights >= 0).all() for layer in out.layers)
+    signed = Explainer(Plain(), "sparse")(smooth(1))
+    assert any((layer.coefficients.weights < 0).any() for layer in signed.layers)
+
+
+def test_the_chain_takes_candidates_from_where_it_says():
+    net = Functional()
+    sequential = Explainer(net, "sparse", chain="sequential", image_candidates=False)(smooth(1))
+    assert sequential["fuse"].parents == ("right",)
+    graph = Explainer(net, "sparse", image_candidates=False)(smooth(1))
+    assert graph["fuse"].parents == ("left", "right")
+    assert Explainer(net, "sparse")(smooth(1))["fuse"].parents == ("left", "right", "input")
+    for layer in graph.layers:
+        used = layer.coefficients.source[layer.coefficients.source >= 0]
+        assert used.max() < len(layer.parents)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_small_memory_budget_gives_the_same_maps(preset):
+    net, images = Plain().double(), smooth(1).double()
+    plenty = Explainer(net, preset)(images)
+    tight = Explainer(net, preset, memory_budget=200_000)(images)
+    assert_close(tight.explainable_map, plenty.explainable_map, rtol=1e-8, atol=1e-10)
+    for a, b in zip(plenty.layers, tight.layers, strict=True):
+        assert torch.equal(a.coefficients.filter, b.coefficients.filter)

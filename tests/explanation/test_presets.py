@@ -1,0 +1,70 @@
+"""Configuration groups name presets; their values live in Python alone."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
+from tests.explanation.nets import Plain
+
+from explainsal.explanation import BANKS, PRESETS, FilterBank, Options
+from explainsal.explanation.presets import named_bank, resolve_options
+
+CONF = Path(__file__).resolve().parents[2] / "conf"
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_an_explainer_file_names_every_option_and_no_value(preset):
+    node = OmegaConf.load(CONF / "explainer" / f"{preset}.yaml")
+    assert node.pop("preset") == preset
+    options = {key: value for key, value in node.items() if not key.startswith("_")}
+    assert set(options) == {field.name for field in fields(Options)} | {"low_pass"}
+    assert set(options.values()) == {None}
+
+
+@pytest.mark.parametrize("name", list(BANKS))
+def test_a_bank_file_names_every_parameter_and_no_value(name):
+    node = OmegaConf.to_container(OmegaConf.load(CONF / "bank" / f"{name}.yaml"))
+    assert node.pop("name") == name
+    assert set(node) == {field.name for field in fields(FilterBank) if field.init}
+    assert set(node.values()) == {None}
+
+
+def test_files_and_presets_are_the_same_set():
+    assert {path.stem for path in (CONF / "explainer").glob("*.yaml")} == set(PRESETS)
+    assert {path.stem for path in (CONF / "bank").glob("*.yaml")} == set(BANKS)
+
+
+def test_a_composed_explainer_takes_overrides_of_both_groups():
+    with initialize_config_dir(str(CONF / "explainer"), version_base="1.3"):
+        node = compose("normalized", overrides=["top_k=3", "scales=[2,1]"])
+    node.bank = OmegaConf.merge(OmegaConf.load(CONF / "bank" / "octave.yaml"), {"orientations": 2})
+    options = instantiate(node)(Plain()).options
+    assert (options.top_k, options.scales) == (3, (2, 1))
+    assert options.bank.wavelengths == BANKS["octave"].wavelengths
+    assert options.bank.orientations == 2
+    assert options.selection == PRESETS["normalized"].selection
+
+
+def test_changes_without_a_name_apply_to_the_presets_bank():
+    bank = resolve_options("sparse", bank={"orientations": 3}, low_pass=[1.5]).bank
+    assert bank.wavelengths == PRESETS["sparse"].bank.wavelengths
+    assert (bank.orientations, bank.low_pass) == (3, (1.5,))
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="paper, octave, kovesi"):
+        named_bank("gabor")
+    with pytest.raises(ValueError, match="has no wavelength"):
+        named_bank("paper", wavelength=[3.0])
+
+
+def test_width_is_kovesis_full_width_at_half_height():
+    narrow, broad = BANKS["octave"].filters[1], BANKS["octave"].filters[0]
+    assert (narrow.sigma_on_f, broad.sigma_on_f) == (0.75, 0.55)
+    assert narrow.octaves == pytest.approx(0.98, abs=0.01)
+    assert broad.octaves == pytest.approx(2.03, abs=0.01)
