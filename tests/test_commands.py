@@ -133,7 +133,7 @@ def test_wandb_offline_run_holds_what_was_logged(folder):
         record = wandb_internal_pb2.Record()
         record.ParseFromString(data)
         keys |= {item.key or "/".join(item.nested_key) for item in record.history.item}
-    assert {"train/loss_epoch", "val/loss", "val/cc"} <= keys
+    assert {"train/loss", "val/loss", "val/cc"} <= keys
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), [

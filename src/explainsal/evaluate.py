@@ -13,7 +13,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import DictConfig
 from rich.progress import track
-from torch import nn
+from torch import Tensor, nn
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.classical.center_bias import CenterBias
@@ -34,7 +34,9 @@ from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
 
 
-def evaluate_model(cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule) -> pd.DataFrame:
+def evaluate_model(
+    cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule, explainers: list[LogGaborReconstruction]
+) -> pd.DataFrame:
     """Score a network, its explainable models and the baselines, and write tables, gallery and report.
 
     Returns:
@@ -43,7 +45,6 @@ def evaluate_model(cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDa
     output = Path(cfg.paths.output)
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
-    explainers = explainers_of(cfg)
     module = EvaluationModule(
         {DEEP: model, **baselines(datamodule)},
         partial(new_metrics, cfg.metrics.profile, dataset),
@@ -85,7 +86,12 @@ def draw_maps(sample: SaliencySample, model: SaliencyModel, explainers: list[Log
     with torch.inference_mode():
         maps = {DEEP: model(images)}
     maps |= {explainer.name: explainer.explain(model, images).explainable_map.clamp(min=0) for explainer in explainers}
-    arrays = {name: values[0, 0].cpu().numpy() for name, values in maps.items()}
+    return gallery_image(sample, {name: values[0, 0] for name, values in maps.items()})
+
+
+def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryImage:
+    """One picture with its ground truth, if any, and maps ``(H, W)`` by model name."""
+    arrays = {name: values.cpu().numpy() for name, values in maps.items()}
     return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays)
 
 
@@ -127,7 +133,7 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
     datamodule.prepare_data()
     model = load_model(cfg.checkpoint)
     write_record(Path(cfg.paths.output), cfg, model=describe(model, str(cfg.checkpoint)))
-    results = evaluate_model(cfg, model, datamodule)
+    results = evaluate_model(cfg, model, datamodule, explainers_of(cfg))
     write_record(Path(cfg.paths.output), cfg)
     return results
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from explainsal.cli import command
 from explainsal.errors import MissingFilesError
-from explainsal.evaluate import describe, evaluate_model
+from explainsal.evaluate import describe, evaluate_model, explainers_of
 from explainsal.models import load_model
 from explainsal.record import write_record
 
@@ -41,7 +41,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.evaluate:
         best = output / "checkpoints" / "best.ckpt"
-        evaluate_model(cfg, load_model(best if best.is_file() else output / "checkpoints" / "last.ckpt"), datamodule)
+        evaluate_model(cfg, load_model(best), datamodule, explainers_of(cfg))
     write_record(output, cfg)
     return metrics
 

@@ -67,7 +67,8 @@ class SaliencyModule(LightningModule):
                 "(python -m explainsal.prepare data=...), or train with a smaller rate (module.optimizer.lr=...) or "
                 "trainer.gradient_clip_val=1."
             )
-        self.log("train/loss", loss, prog_bar=True, on_step=True, on_epoch=True, batch_size=len(batch))
+        self.log("train/loss_step", loss, prog_bar=True, batch_size=len(batch))
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch))
         return loss
 
     def validation_step(self, batch: SaliencyBatch, batch_idx: int) -> None:

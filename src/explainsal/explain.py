@@ -1,0 +1,88 @@
+"""Explain a trained network: ``python -m explainsal.explain checkpoint=... image=photo.jpg`` (a folder, data=...)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from rich.progress import track
+
+from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.cli import command
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.evaluate import describe, evaluate_model, gallery_image
+from explainsal.explanation.tables import Tables
+from explainsal.functional.metrics import cc
+from explainsal.functional.types import DensityMap
+from explainsal.models import SaliencyModel, load_model
+from explainsal.modules.evaluation import DEEP
+from explainsal.predict import write_map
+from explainsal.record import write_record
+from explainsal.reporting.html import write_report
+from explainsal.reporting.results import write_gallery
+
+
+def explain(cfg: DictConfig) -> Path:
+    """Explain the network in ``cfg.checkpoint`` on pictures, or on a data set with its scores; returns the folder."""
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    output = Path(cfg.paths.output)
+    datamodule = instantiate(cfg.data)
+    datamodule.prepare_data()
+    model = load_model(cfg.checkpoint)
+    write_record(output, cfg, model=describe(model, str(cfg.checkpoint)))
+    explainer = explainer_of(cfg)
+    dataset = datamodule.dataset(datamodule.eval_split)
+    if dataset.has_fixations:
+        evaluate_model(cfg, model, datamodule, [explainer])
+    else:
+        explain_pictures(output, model, dataset, explainer)
+    write_record(output, cfg)
+    return output
+
+
+def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
+    """The callback that explains with the preset and the single options of ``cfg.explainer``."""
+    options = OmegaConf.to_container(cfg.explainer, resolve=True)
+    assert isinstance(options, dict)
+    preset = str(options.pop("preset"))
+    return LogGaborReconstruction(
+        preset,
+        Path(cfg.paths.output) / "explanation" / preset,
+        limit=cfg.evaluation.explain_images,
+        batch_size=cfg.evaluation.explain_batch_size,
+        options={str(key): value for key, value in options.items() if not str(key).startswith("_")},
+    )
+
+
+def explain_pictures(
+    output: Path, model: SaliencyModel, dataset: SaliencyDataset, explainer: LogGaborReconstruction
+) -> None:
+    """Explain pictures without ground truth: maps as PNG, tables, and the report."""
+    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
+    tables = Tables()
+    for index in track(range(len(dataset)), description="explaining"):
+        sample = dataset[index]
+        images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
+        explanation = explainer.explain(model, images, keep_maps=explainer.maps_per_layer)
+        deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
+        print(f"{sample.id}: CC of the explainable to the deep map {cc(explainable, DensityMap(deep)).item():.3f}")
+        tables.add(explanation, [sample.id])
+        maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
+        write_gallery(output, gallery_image(sample, maps))
+        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
+            write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
+    tables.save(explainer.folder)
+    print(f"maps: {output / 'maps'}\nreport: {write_report(output)}")
+
+
+@command("explain")
+def main(cfg: DictConfig) -> None:
+    """Entry point."""
+    explain(cfg)
+
+
+if __name__ == "__main__":
+    main()
