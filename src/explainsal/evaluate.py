@@ -117,13 +117,21 @@ def protocol(profile: str, dataset: SaliencyDataset) -> dict[str, object]:
 
 def baselines(datamodule: SaliencyDataModule) -> dict[str, nn.Module]:
     """What every network has to beat: the centre bias learned from the training split, and chance."""
-    points, sizes = datamodule.dataset(datamodule.fit_splits[0]).all_fixations()
-    return {"center_bias": CenterBias.fit(points, sizes), "chance": Chance()}
+    return {
+        "center_bias": CenterBias.fit(*fixations_of(datamodule.dataset(datamodule.fit_splits[0]))),
+        "chance": Chance(),
+    }
 
 
 def new_metrics(profile: str, dataset: SaliencyDataset) -> SaliencyMetrics:
     """Empty metrics for a data set; its images' fixations are each other's non-fixations."""
-    return SaliencyMetrics(profile=profile, nonfixations=Nonfixations(*dataset.all_fixations()))
+    return SaliencyMetrics(profile=profile, nonfixations=Nonfixations(*fixations_of(dataset)))
+
+
+def fixations_of(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    """The fixations ``(N_i, 2)`` and the size (H, W) of every image."""
+    points, sizes = dataset.all_fixations()
+    return [torch.from_numpy(p) for p in points], sizes
 
 
 def evaluate(cfg: DictConfig) -> pd.DataFrame:

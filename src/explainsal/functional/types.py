@@ -35,7 +35,9 @@ class FixationBatch:
                 f"x, y and image must be vectors of one length, got {tuple(self.x.shape)}, "
                 f"{tuple(self.y.shape)}, {tuple(self.image.shape)}"
             )
-        if self.image.numel() and not 0 <= int(self.image.min()) <= int(self.image.max()) < self.batch_size:
+        if self.image.is_cuda or not self.image.numel():
+            return  # batches are made on the CPU; a look at the values would stall the accelerator
+        if not 0 <= int(self.image.min()) <= int(self.image.max()) < self.batch_size:
             raise ValueError(f"image indices must lie in [0, {self.batch_size})")
 
     @classmethod
@@ -74,10 +76,10 @@ class FixationBatch:
             )
         return self.y.floor().long() * width + self.x.floor().long()
 
-    def to(self, *args: object, **kwargs: object) -> FixationBatch:
-        """The same fixations on another device; the coordinates stay float64."""
-        device = torch._C._nn._parse_to(*args, **kwargs)[0]
-        return FixationBatch(self.x.to(device), self.y.to(device), self.image.to(device), self.batch_size)
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> FixationBatch:
+        """The same fixations on another device."""
+        x, y, image = (t.to(device, non_blocking=non_blocking) for t in (self.x, self.y, self.image))
+        return FixationBatch(x, y, image, self.batch_size)
 
     def pin_memory(self) -> FixationBatch:
         """The same fixations in page-locked memory."""
@@ -108,9 +110,9 @@ class FixationMap:
         counts = torch.bincount(index, minlength=fixations.batch_size * height * width)
         return cls(counts.reshape(fixations.batch_size, height, width))
 
-    def to(self, *args: object, **kwargs: object) -> FixationMap:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> FixationMap:
         """The same counts on another device."""
-        return FixationMap(self.counts.to(torch._C._nn._parse_to(*args, **kwargs)[0]))
+        return FixationMap(self.counts.to(device, non_blocking=non_blocking))
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,9 +128,9 @@ class DensityMap:
         if self.values.ndim != 3:
             raise ValueError(f"a DensityMap has shape (B, H, W), got {tuple(self.values.shape)}")
 
-    def to(self, *args: object, **kwargs: object) -> DensityMap:
+    def to(self, device: torch.device | str, non_blocking: bool = False) -> DensityMap:
         """The same density on another device."""
-        return DensityMap(self.values.to(torch._C._nn._parse_to(*args, **kwargs)[0]))
+        return DensityMap(self.values.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> DensityMap:
         """The same density in page-locked memory."""

@@ -83,6 +83,9 @@ class CMRNet(nn.Module):
         2489473
     """
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, width: int = 64) -> None:
         super().__init__()
         if width <= 0 or width % 2:

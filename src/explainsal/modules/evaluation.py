@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import pandas as pd
 from lightning import LightningModule
@@ -66,18 +67,19 @@ class EvaluationModule(LightningModule):
         metric; their fidelity to the deep map (``cc_to_deep``) is that of the map as it came.
         """
         self._score(name, maps.clamp(min=0), batch)
-        self.to_deep[name].update(maps.squeeze(1), deep.squeeze(1), batch.index)
+        cast(DeepAgreement, self.to_deep[name]).update(maps.squeeze(1), deep.squeeze(1), batch.index)
 
     def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
-        self.scores[name].update(maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index)
+        metrics = cast(SaliencyMetrics, self.scores[name])
+        metrics.update(maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index)
 
     def per_image(self) -> pd.DataFrame:
         """One row per model and image: model, index, the metrics. Every process has to call it."""
         tables = []
         for name, metrics in self.scores.items():
-            table = metrics.per_image()
+            table = cast(SaliencyMetrics, metrics).per_image()
             if name in self.to_deep:
-                table = table.merge(self.to_deep[name].per_image(), on="index")
+                table = table.merge(cast(DeepAgreement, self.to_deep[name]).per_image(), on="index")
             table.insert(0, "model", name)
             tables.append(table)
         return pd.concat([table for table in tables if len(table)], ignore_index=True)

@@ -52,7 +52,7 @@ def write_gallery(folder: Path, picture: GalleryImage) -> None:
     path = folder / "gallery" / f"{picture.id.replace('/', '_')}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "wb") as file:  # numpy would append .npz to an id that ends otherwise
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the maps for a flag
 
 
 def choose_gallery(per_image: pd.DataFrame, count: int, *, by: str = "cc", among: str = "deep") -> list[int]:
