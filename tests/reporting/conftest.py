@@ -15,7 +15,14 @@ def fake_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_fake_run(tmp_path_factory.mktemp("run"))
 
 
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A whole run of few images, one preset and few layers; do not write into it."""
+    folder = tmp_path_factory.mktemp("small_run")
+    return write_fake_run(folder, images=3, presets=("sparse",), names=("stem.conv", "blocks.0.conv3", "readout"))
+
+
 @pytest.fixture
-def own_run(fake_run: Path, tmp_path: Path) -> Path:
-    """A copy that a test may spoil."""
-    return Path(shutil.copytree(fake_run, tmp_path / "run"))
+def own_run(small_run: Path, tmp_path: Path) -> Path:
+    """A copy of the small run that a test may spoil."""
+    return Path(shutil.copytree(small_run, tmp_path / "run"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,9 @@ ORIENTATIONS = np.arange(5) * np.pi / 5
 SIGMAS = np.array([0.75, 0.65, 0.55, 0.45])
 
 
-def write_fake_run(folder: Path, images: int = 5, seed: int = 0) -> Path:
+def write_fake_run(
+    folder: Path, images: int = 5, presets: Sequence[str] = PRESETS, names: Sequence[str] = NAMES, seed: int = 0
+) -> Path:
     """Write every part of a run into `folder`."""
     rng = np.random.default_rng(seed)
     ids = [f"scene_{number:04d}" for number in range(1401, 1401 + images)]
@@ -35,10 +38,10 @@ def write_fake_run(folder: Path, images: int = 5, seed: int = 0) -> Path:
     write_training(folder, rng)
     write_results(folder)
     scenes = {id: Scene(rng) for id in ids}
-    write_per_image(folder, ids, rng)
+    write_per_image(folder, ids)
     write_gallery(folder, scenes, rng)
-    for preset in PRESETS:
-        write_explanation(folder / "explanation" / preset, SKILL[preset], ids[:3], scenes, rng)
+    for preset in presets:
+        write_explanation(folder / "explanation" / preset, SKILL[preset], ids[:3], names, scenes, rng)
     return folder
 
 
@@ -117,10 +120,13 @@ def write_results(folder: Path) -> None:
     frame.assign(density_sigma=24.0).to_csv(folder / "results.csv", index=False)
 
 
-def write_per_image(folder: Path, ids: list[str], rng: np.random.Generator) -> None:
+def write_per_image(folder: Path, ids: list[str]) -> None:
     others = [f"scene_{number:04d}" for number in range(1401 + len(ids), 1501)]
+    # The gallery holds the best and the worst image and some between, so the ids of the gallery are spread.
+    place = {id: rank for rank, id in zip(np.linspace(0, 99, len(ids)).astype(int), ids, strict=True)}
+    place |= dict(zip(others, sorted(set(range(100)) - set(place.values())), strict=False))
     rows = [
-        {"model": model, "id": id, "index": index, "fixations": 40, "cc": share * rng.uniform(0.3, 0.9)}
+        {"model": model, "id": id, "index": index, "fixations": 40, "cc": share * (0.9 - 0.006 * place[id])}
         for model, share in (("deep", 1.0), ("explainable/sparse", 0.85))
         for index, id in enumerate(ids + others)
     ]
@@ -138,14 +144,14 @@ def write_gallery(folder: Path, scenes: dict[str, Scene], rng: np.random.Generat
 
 
 def write_explanation(
-    folder: Path, skill: float, ids: list[str], scenes: dict[str, Scene], rng: np.random.Generator
+    folder: Path, skill: float, ids: list[str], names: Sequence[str], scenes: dict[str, Scene], rng: np.random.Generator
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     layers, coefficients, maps = [], [], {}
     for id in ids:
-        for layer, name in enumerate(NAMES):
+        for layer, name in enumerate(names):
             size = tuple(side >> min(3, layer // 5) for side in SIZE)
-            fit = float(np.clip(skill * (1 - 0.4 * layer / len(NAMES)) + rng.normal() / 30, -1, 1))
+            fit = float(np.clip(skill * (1 - 0.4 * layer / len(names)) + rng.normal() / 30, -1, 1))
             error = float(np.clip(1.05 - fit + rng.normal() / 40, 0.02, None))
             layers.append(
                 (id, layer, name, name.rsplit(".")[-1], 16, *size, str(max(0, layer - 1)), error / 5, error, fit, 1)

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from explainsal.reporting.figures.style import SALIENCY_CMAP
 from explainsal.reporting.pictures import colors, gray_uri, photo_uri
 from explainsal.reporting.run_folder import ExplanationTables, MapKey, Run
+
+_Place = tuple[int, float | None, float | None]  # index of a picture, its least and its largest value
 
 BUDGET = 9_000_000  # bytes of pictures: what the rest of a report of 15 MB leaves
 SIDES = (160, 128, 96, 64, 48, 32)
@@ -31,57 +35,56 @@ def browser_data(run: Run, budget: int = BUDGET) -> dict[str, Any] | None:
         name: sorted(tables.maps, key=lambda key: (key.layer, key.image, key.map))
         for name, tables in explanations.items()
     }
-    side, pictures = _fitting(explanations, keep, budget)
-    left_out = sum(len(tables.maps) for tables in explanations.values()) - sum(map(len, keep.values()))
+    album = _fitting(explanations, keep, budget)
+    kept = [key for keys in keep.values() for key in keys]
     return {
-        "side": side,
-        "left_out": left_out,
+        "side": album.side,
+        "left_out": sum(len(tables.maps) for tables in explanations.values()) - len(kept),
         "colors": colors(SALIENCY_CMAP),
-        "pictures": pictures.uris,
-        "images": _images(run, {key.image for keys in keep.values() for key in keys}),
-        "presets": [_preset(tables, keep[name], pictures, side) for name, tables in explanations.items()],
+        "pictures": album.uris,
+        "images": _images(run, {key.image for key in kept}),
+        "presets": [_preset(tables, keep[name], album) for name, tables in explanations.items()],
     }
 
 
-class _Pictures:
-    """Each different picture once: presets share their activations."""
+@dataclass(eq=False)
+class _Album:
+    """Each different picture once, as presets share their activations, and where the two of every map are."""
 
-    def __init__(self) -> None:
-        self.uris: list[str] = []
-        self._known: dict[str, int] = {}
+    side: int
+    uris: list[str] = field(default_factory=list)
+    places: dict[tuple[str, MapKey], tuple[_Place, _Place]] = field(default_factory=dict)
+    _known: dict[str, int] = field(default_factory=dict)
 
     @property
     def bytes(self) -> int:
         return sum(map(len, self.uris))
 
-    def add(self, values: Any, side: int) -> list[float | None]:
-        """Index, least and largest value of a picture."""
-        uri, low, high = gray_uri(values, side)
+    def add(self, values: np.ndarray) -> _Place:
+        uri, low, high = gray_uri(values, self.side)
         if uri not in self._known:
             self._known[uri] = len(self.uris)
             self.uris.append(uri)
-        return [self._known[uri], significant(low), significant(high)]
+        return self._known[uri], significant(low), significant(high)
 
 
-def _fitting(
-    explanations: dict[str, ExplanationTables], keep: dict[str, list[MapKey]], budget: int
-) -> tuple[int, _Pictures]:
-    """The largest side whose pictures fit; `keep` loses the last maps of each layer where none does."""
+def _fitting(explanations: dict[str, ExplanationTables], keep: dict[str, list[MapKey]], budget: int) -> _Album:
+    """The album of the largest side that fits; `keep` loses the last maps of each layer where none does."""
     sides = list(SIDES)
     while True:
-        pictures = _Pictures()
+        album = _Album(sides[0])
         for name, keys in keep.items():
             for key in keys:
-                for values in (explanations[name].maps[key].activation, explanations[name].maps[key].reconstruction):
-                    pictures.add(values, sides[0])
-        if pictures.bytes <= budget:
-            return sides[0], pictures
+                pair = explanations[name].maps[key]
+                album.places[name, key] = (album.add(pair.activation), album.add(pair.reconstruction))
+        if album.bytes <= budget:
+            return album
         if len(sides) > 1:
             # A picture's bytes go with its area: skip the sides that cannot fit.
-            wanted = sides[0] * math.sqrt(budget / pictures.bytes) * 1.3
+            wanted = sides[0] * math.sqrt(budget / album.bytes) * 1.3
             sides = [side for side in sides[1:] if side <= wanted] or sides[-1:]
         elif not _drop_last_maps(keep):
-            return sides[0], pictures
+            return album
 
 
 def _drop_last_maps(keep: dict[str, list[MapKey]]) -> bool:
@@ -100,17 +103,17 @@ def _images(run: Run, ids: set[str]) -> list[dict[str, str]]:
     return [{"id": id, "photo": photos.get(id, "")} for id in sorted(ids)]
 
 
-def _preset(tables: ExplanationTables, keys: Sequence[MapKey], pictures: _Pictures, side: int) -> dict[str, Any]:
-    terms = _terms(tables.coefficients)
+def _preset(tables: ExplanationTables, keys: Sequence[MapKey], album: _Album) -> dict[str, Any]:
+    terms = _terms(tables.coefficients, keys)
     maps: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for key in keys:
-        pair = tables.maps[key]
-        found, kept = terms.get((key.image, key.layer, key.map), ([], False))
+        activation, reconstruction = album.places[tables.preset, key]
+        found, kept = terms.get(key, ([], False))
         entry = {
             "map": key.map,
             "kept": kept,
-            "activation": pictures.add(pair.activation, side),
-            "reconstruction": pictures.add(pair.reconstruction, side),
+            "activation": activation,
+            "reconstruction": reconstruction,
             "terms": found,
         }
         maps.setdefault(key.image, {}).setdefault(key.layer, []).append(entry)
@@ -123,18 +126,18 @@ def _facts(rows: pd.DataFrame) -> list[dict[str, Any]]:
     return [dict(zip(known, map(_plain, row), strict=True)) for row in rows.sort_values("layer")[known].to_numpy()]
 
 
-def _terms(coefficients: pd.DataFrame | None) -> dict[tuple[str, int, int], tuple[list[list[Any]], bool]]:
-    """Terms of every map, the largest first, and whether the map is in the next pool."""
+def _terms(coefficients: pd.DataFrame | None, keys: Sequence[MapKey]) -> dict[MapKey, tuple[list[list[Any]], bool]]:
+    """Terms of these maps, the largest first, and whether the map is in the next pool."""
     if coefficients is None:
         return {}
-    known = [column for column in TERM_COLUMNS if column in coefficients]
-    found = {}
-    for key, rows in coefficients.groupby(["image", "layer", "map"], sort=False):
-        image, layer, index = (str(part) for part in key)
-        rows = rows.loc[rows["weight"].abs().sort_values(ascending=False, kind="stable").index]
-        values = [dict(zip(known, map(_plain, row), strict=True)) for row in rows[known].to_numpy(dtype=object)]
-        terms = [[value.get(column) for column in TERM_COLUMNS] for value in values]
-        found[image, int(layer), int(index)] = (terms, bool(rows["kept"].iloc[0]) if "kept" in rows else False)
+    wanted = pd.DataFrame([(key.image, key.layer, key.map) for key in keys], columns=["image", "layer", "map"])
+    rows = coefficients.merge(wanted, on=["image", "layer", "map"])
+    rows = rows.loc[rows["weight"].abs().sort_values(ascending=False, kind="stable").index]
+    found: dict[MapKey, tuple[list[list[Any]], bool]] = {}
+    for row in rows.to_dict("records"):
+        key = MapKey(str(row["image"]), int(row["layer"]), int(row["map"]))
+        terms, _ = found.setdefault(key, ([], bool(row.get("kept"))))
+        terms.append([_plain(row.get(column)) for column in TERM_COLUMNS])
     return found
 
 

@@ -65,6 +65,7 @@ def _content(run: Run) -> dict[str, Any]:
         "facts": summary.facts(run),
         "headlines": summary.headlines(tables[0]) if tables else [],
         "sentences": summary.sentences(tables[0]) if tables else [],
+        "cautions": summary.cautions(run),
         "commands": summary.commands(run),
         "hero": _strip(median(ranked), HERO_SIDE) if ranked else None,
         "tables": tables,
@@ -72,46 +73,51 @@ def _content(run: Run) -> dict[str, Any]:
         "gallery": [_strip(image, MAP_SIDE) for image in shown(ranked)],
         "ranked": any(image.rank is not None for image in ranked),
         "fidelity": _fidelity(run),
-        "usage": [part for tables in run.explanations.values() if (part := _usage(tables))],
+        "usage": [part for place, tables in enumerate(run.explanations.values()) if (part := _usage(tables, place))],
         "browser": browser,
         "browser_json": _script_json(browser) if browser else None,
         "packages": sorted((run.environment or {}).get("packages", {}).items()),
     }
 
 
-def _curves(run: Run) -> list[dict[str, Any]]:
-    figures = []
-    for panel in training_panels(run.training) if run.training is not None else []:
-        with styled(f"curve {panel.title}"):
+def _curves(run: Run) -> list[Markup]:
+    svgs = []
+    for place, panel in enumerate(training_panels(run.training) if run.training is not None else []):
+        with styled():
             figure = new_figure(2.6, 1.6)
             panel.draw(figure.subplots())
-            figures.append({"svg": Markup(themed_svg(figure, panel.title, panel.text)), "text": panel.text})
-    return figures
+            svgs.append(Markup(themed_svg(figure, f"curve-{place}", panel.title, panel.text)))
+    return svgs
 
 
 def _fidelity(run: Run) -> dict[str, Any] | None:
     if not run.explanations:
         return None
-    text = fidelity_text(run.explanations)
-    with styled("fidelity"):
-        svg = Markup(themed_svg(fidelity_figure(run.explanations, COLUMN_WIDTH + 0.5), "Fidelity by layer", text))
+    texts = {preset: fidelity_text(tables) for preset, tables in run.explanations.items()}
+    text = " ".join(f"{preset}: {sentence}" for preset, sentence in texts.items())
+    with styled():
+        figure = fidelity_figure(run.explanations, COLUMN_WIDTH + 0.5)
+        svg = Markup(themed_svg(figure, "fidelity-figure", "Fidelity by layer", text))
     depths = {preset: tables.depth.to_dict("records") for preset, tables in run.explanations.items()}
-    return {"svg": svg, "text": text, "depths": depths}
+    return {"svg": svg, "texts": texts, "depths": depths}
 
 
-def _usage(tables: ExplanationTables) -> dict[str, Any] | None:
+def _usage(tables: ExplanationTables, place: int) -> dict[str, Any] | None:
     if tables.coefficients is None or tables.coefficients.empty:
         return None
     names = dict(zip(tables.depth["layer"], tables.depth["name"], strict=True))
     usage, trend = filter_usage(tables.coefficients, names), bandwidth_trend(tables.coefficients)
-    panels = []
-    for name in ("wavelength", "orientation", "bandwidth"):
-        with styled(f"{tables.preset} {name}"):
-            text = usage_text(usage, name)
-            panels.append(Markup(themed_svg(usage_panel(usage, name), f"Filter usage by {name}", text)))
-    with styled(f"{tables.preset} mean bandwidth"):
-        svg = themed_svg(bandwidth_panel(usage, trend), "Mean bandwidth by layer", trend_text(trend))
-    return {"preset": tables.preset, "panels": panels, "bandwidth": Markup(svg), "trend": trend_text(trend)}
+    with styled():
+        figures = [
+            (usage_panel(usage, name), f"Filter usage by {name}", usage_text(usage, name))
+            for name in ("wavelength", "orientation", "bandwidth")
+        ]
+        figures.append((bandwidth_panel(usage, trend), "Mean bandwidth by layer", trend_text(trend)))
+        svgs = [
+            Markup(themed_svg(figure, f"usage-{place}-{number}", title, text))
+            for number, (figure, title, text) in enumerate(figures)
+        ]
+    return {"preset": tables.preset, "panels": svgs, "trend": trend_text(trend)}
 
 
 def _strip(image: RankedImage, side: int) -> dict[str, Any]:

@@ -102,7 +102,7 @@ def results_tables(results: pd.DataFrame) -> list[ResultsTable]:
 
 
 def _results_table(protocol: dict[str, str], rows: pd.DataFrame) -> ResultsTable:
-    metrics = sorted(dict.fromkeys(rows["metric"]), key=lambda name: name.endswith(TO_DEEP))
+    metrics = sorted(dict.fromkeys(rows["metric"]), key=metric_order)
     cells = {
         (model, metric): Cell(mean, low, high)
         for model, metric, mean, low, high in zip(
@@ -139,6 +139,13 @@ def higher_is_better(metric: str) -> bool:
         (True, False, False)
     """
     return metric.removesuffix(TO_DEEP) != "kld"
+
+
+def metric_order(metric: str) -> tuple[bool, int]:
+    """Where a metric stands: those against fixations first, the known ones in the order of their table, then others."""
+    base = metric.removesuffix(TO_DEEP)
+    known = list(METRIC_TITLES)
+    return metric.endswith(TO_DEEP), known.index(base) if base in known else len(known)
 
 
 def metric_title(metric: str) -> str:

@@ -7,10 +7,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from explainsal.reporting.results_table import Cell, ResultsTable, model_title, number
+from explainsal.reporting.results_table import Cell, ResultsTable, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
+NETWORK_TITLES = {"cmrnet": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
+DATA_TITLES = {
+    "osie": "OSIE",
+    "salicon": "SALICON",
+    "mit1003": "MIT1003",
+    "mit300": "MIT300",
+    "synthetic": "synthetic scenes",
+}
 
 
 @dataclass(frozen=True)
@@ -26,10 +34,9 @@ def title(run: Run, tables: list[ResultsTable]) -> str:
     """The model and the data, as far as they are known."""
     name = str(_model(run).get("name", "")) or "A run"
     data = tables[0].protocol.get("data", "") if tables else ""
-    return f"{NETWORK_TITLES.get(name, name)} on {data}" if data else NETWORK_TITLES.get(name, name)
-
-
-NETWORK_TITLES = {"cmrnet": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
+    return (
+        f"{NETWORK_TITLES.get(name, name)} on {DATA_TITLES.get(data, data)}" if data else NETWORK_TITLES.get(name, name)
+    )
 
 
 def headlines(table: ResultsTable) -> list[Headline]:
@@ -70,9 +77,18 @@ def sentences(table: ResultsTable) -> list[str]:
         )
     if explainable and alike:
         found.append(
-            f"{model_title(preset)}, is the explainable model most like it: {number(alike.mean)} to the deep map, "
-            f"{number(explainable.mean)} to the ground truth."
+            f"Its closest explanation, the preset {preset.partition('/')[2]}, correlates {number(alike.mean)} with "
+            f"the deep map and {number(explainable.mean)} with the ground truth."
         )
+    return found
+
+
+def cautions(run: Run) -> list[str]:
+    """What a reader must not overlook."""
+    found = []
+    if str(_model(run).get("weights", "")).startswith("untrained"):
+        found.append("This network was not trained: its weights are random, and so is what it calls salient.")
+    if run.explanations:
         found.append(
             "An explanation sees the deep activations of every layer, so a good fit alone proves little; "
             "what counts is its distance to the null models."
@@ -83,7 +99,7 @@ def sentences(table: ResultsTable) -> list[str]:
 def _relation(one: Cell, other: Cell) -> str:
     if one.low > other.high:
         return "better"
-    return "worse" if one.high < other.low else "no more clearly"
+    return "worse" if one.high < other.low else "not clearly better"
 
 
 def facts(run: Run) -> list[tuple[str, str]]:

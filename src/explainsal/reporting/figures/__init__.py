@@ -56,22 +56,22 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
     reason = run.why_missing(path)
     if reason:
         raise UserError(f"cannot draw figure={name}. {reason}")
+    if preset is not None and preset not in run.explanations:
+        raise UserError(f"no preset {preset!r} in this run; it has {', '.join(run.explanations) or 'none'}")
     with styled():
         try:
             figure = draw(run, preset)
         except ValueError as error:
             raise UserError(f"cannot draw figure={name}: {error}") from error
-        file = f"usage_{preset}" if name == "usage" and preset else name
-        return save_figure(figure, folder or run.folder / "figures", file)
+        return save_figure(figure, folder or run.folder / "figures", f"{name}_{preset}" if preset else name)
 
 
 def _usage(run: Run, preset: str | None) -> Figure:
-    preset = preset or next(reversed(run.explanations), None)
-    if preset not in run.explanations:
-        raise ValueError(f"no preset {preset!r} in this run; it has {list(run.explanations)}")
-    tables = run.explanations[preset]
+    if not run.explanations:
+        raise ValueError("this run has no explanation")
+    tables = run.explanations[preset or list(run.explanations)[-1]]
     if tables.coefficients is None:
-        raise ValueError(run.why_missing(f"explanation/{preset}/coefficients.parquet"))
+        raise ValueError(run.why_missing(f"explanation/{tables.preset}/coefficients.parquet"))
     names = dict(zip(tables.depth["layer"], tables.depth["name"], strict=True))
     return usage_figure(filter_usage(tables.coefficients, names), bandwidth_trend(tables.coefficients))
 

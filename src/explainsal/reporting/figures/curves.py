@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from explainsal.reporting.figures.style import COLUMN_WIDTH, INK, MUTED, SERIES, horizontal_grid, new_figure
-from explainsal.reporting.results_table import higher_is_better, metric_title, number
+from explainsal.reporting.results_table import higher_is_better, metric_order, metric_title, number
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +37,10 @@ def training_panels(training: pd.DataFrame) -> list[Panel]:
         training: Lightning's ``metrics.csv``: columns epoch, ``train/...``, ``val/...``; NaN where a row has no value.
     """
     train, val = (_by_epoch(training, f"{kind}/loss") for kind in ("train", "val"))
-    metrics = [name for name in map(str, training.columns) if name.startswith("val/") and name != "val/loss"]
+    logged = [name.removeprefix("val/") for name in map(str, training.columns) if name.startswith("val/")]
+    metrics = sorted((name for name in logged if name != "loss"), key=metric_order)
     panels = [] if train.empty and val.empty else [_loss_panel(train, val)]
-    return panels + [_metric_panel(name.removeprefix("val/"), _by_epoch(training, name)) for name in metrics]
+    return panels + [_metric_panel(name, _by_epoch(training, f"val/{name}")) for name in metrics]
 
 
 def curves_figure(training: pd.DataFrame) -> Figure:

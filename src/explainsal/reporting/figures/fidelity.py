@@ -54,17 +54,13 @@ def _draw_measure(axes: Axes, tables: ExplanationTables, measure: str, preset: s
     axes.plot(mean, mean.index, color=color, marker=marker, markersize=2.2, linewidth=0.8, label=preset)
 
 
-def fidelity_text(explanations: Mapping[str, ExplanationTables]) -> str:
-    """The figure in a sentence per preset."""
-    parts = []
-    for preset, tables in explanations.items():
-        depth = tables.depth.dropna(subset=["correlation"])
-        if depth.empty:
-            parts.append(f"{preset}: no layer has a map that is alive")
-            continue
-        worst = depth.iloc[depth["correlation"].argmin()]
-        parts.append(
-            f"{preset}: mean correlation {np.mean(depth['correlation']):.2f} over {len(depth)} layers, "
-            f"least {worst['correlation']:.2f} at {worst['name']}"
-        )
-    return "; ".join(parts) + "."
+def fidelity_text(tables: ExplanationTables) -> str:
+    """A preset's curve in a sentence."""
+    depth = tables.depth.dropna(subset=["correlation"])
+    if depth.empty:
+        return "No layer has a map that is alive."
+    worst, best = (depth.iloc[place(depth["correlation"])] for place in (np.argmin, np.argmax))
+    return (
+        f"Mean correlation {np.mean(depth['correlation']):.2f} over {len(depth)} layers; "
+        f"best {best['correlation']:.2f} at {best['name']}, least {worst['correlation']:.2f} at {worst['name']}."
+    ).replace(" -", " −")

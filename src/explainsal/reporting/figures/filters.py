@@ -11,13 +11,14 @@ from matplotlib.ticker import MaxNLocator
 from explainsal.reporting.figures.style import COLUMN_WIDTH, MUTED, SERIES, USAGE_CMAP, horizontal_grid, new_figure
 from explainsal.reporting.usage import FilterUsage, Trend
 
+ROW_HEIGHT = 0.15  # inches
 UNITS = {"wavelength": "px", "orientation": "°", "bandwidth": "octaves"}
 
 
 def usage_figure(usage: FilterUsage, trend: Trend) -> Figure:
     """The three heat maps and the mean bandwidth, one below the other, at column width."""
     tables = {name: getattr(usage, name) for name in UNITS}
-    heights = [0.45 + 0.11 * len(table) for table in tables.values()] + [1.15]
+    heights = [0.45 + 0.1 * len(table) for table in tables.values()] + [1.15]
     figure = new_figure(COLUMN_WIDTH, sum(heights) + 0.4)
     rows = figure.subplots(4, 1, height_ratios=heights, sharex=True)
     for axes, (name, table) in zip(rows[:3], tables.items(), strict=True):
@@ -30,16 +31,26 @@ def usage_figure(usage: FilterUsage, trend: Trend) -> Figure:
 def usage_panel(usage: FilterUsage, name: str) -> Figure:
     """One heat map: ``wavelength``, ``orientation`` or ``bandwidth``."""
     table = getattr(usage, name)
-    figure = new_figure(COLUMN_WIDTH, 0.75 + 0.115 * len(table))
-    draw_usage(figure.subplots(), table, name)
+    figure, axes = _inset_figure(ROW_HEIGHT * len(table))
+    draw_usage(axes, table, name)
     return figure
 
 
 def bandwidth_panel(usage: FilterUsage, trend: Trend) -> Figure:
     """The mean bandwidth of each layer."""
-    figure = new_figure(COLUMN_WIDTH, 1.6)
-    draw_bandwidth(figure.subplots(), usage, trend)
+    figure, axes = _inset_figure(1.0)
+    draw_bandwidth(axes, usage, trend)
+    axes.set_xlim(usage.mean_bandwidth.index[0] - 0.5, usage.mean_bandwidth.index[-1] + 0.5)
     return figure
+
+
+def _inset_figure(height: float) -> tuple[Figure, Axes]:
+    """Axes of this height, in inches, whose sides stand at the same place in every panel, so that layers line up."""
+    total = height + 0.66
+    figure = new_figure(COLUMN_WIDTH, total)
+    figure.set_layout_engine("none")
+    left, right = 0.62 / COLUMN_WIDTH, 3.0 / COLUMN_WIDTH
+    return figure, figure.add_axes((left, 0.4 / total, right - left, height / total))
 
 
 def draw_usage(axes: Axes, table: pd.DataFrame, name: str) -> None:
@@ -56,7 +67,7 @@ def draw_usage(axes: Axes, table: pd.DataFrame, name: str) -> None:
     axes.tick_params(axis="y", length=0)
     axes.grid(visible=False)
     axes.spines[:].set_visible(False)
-    bar = axes.figure.colorbar(mesh, ax=axes, pad=0.02, aspect=12, fraction=0.06)
+    bar = axes.figure.colorbar(mesh, cax=axes.inset_axes((1.02, 0.0, 0.025, 1.0)))
     bar.outline.set_visible(False)
     bar.ax.yaxis.set_major_locator(MaxNLocator(3))
 
@@ -68,8 +79,10 @@ def draw_bandwidth(axes: Axes, usage: FilterUsage, trend: Trend) -> None:
     third = max(1, len(mean) // 3)
     for index, value in ((mean.index[:third], trend.first), (mean.index[-third:], trend.last)):
         axes.hlines(value, index[0] - 0.4, index[-1] + 0.4, color=SERIES[1], linewidth=1)
-    rank = f"{trend.rank_correlation:+.2f}".replace("-", "−")
-    axes.set_title(f"Mean bandwidth (octaves); rank correlation {rank}")
+    axes.set_title("Mean bandwidth (octaves)")
+    rank = f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−")
+    axes.text(0.02, 0.97, rank, transform=axes.transAxes, va="top", fontsize=6.5)
+    axes.margins(y=0.15)
     axes.set_xlabel("layer, from the input on", color=MUTED)
     axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
     horizontal_grid(axes)

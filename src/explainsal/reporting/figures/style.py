@@ -71,13 +71,14 @@ RC: dict[Any, Any] = {
     "savefig.dpi": 300,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
+    "svg.hashsalt": "explainsal",  # the same figure is the same file
 }
 
 
 @contextmanager
-def styled(salt: str = "explainsal") -> Iterator[None]:
-    """Within the block, new figures have our style; `salt` keeps the ids of several SVGs on one page apart."""
-    with mpl.rc_context({**RC, "svg.hashsalt": salt}):
+def styled() -> Iterator[None]:
+    """Within the block, new figures have our style."""
+    with mpl.rc_context(RC):
         yield
 
 
@@ -103,11 +104,12 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     return paths
 
 
-def themed_svg(figure: Figure, title: str, description: str = "") -> str:
+def themed_svg(figure: Figure, name: str, title: str, description: str = "") -> str:
     """The figure as an ``<svg>`` element for a page that defines our CSS variables.
 
     Args:
-        figure: Drawn inside `styled`, with a salt of its own.
+        figure: Drawn inside `styled`.
+        name: Unique on the page, of letters, digits and hyphens: the ids of the figure's parts begin with it.
         title: What a screen reader calls the figure.
         description: What there is to see in it.
     """
@@ -117,7 +119,8 @@ def themed_svg(figure: Figure, title: str, description: str = "") -> str:
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
     used = set(re.findall(r"#([\w-]+)[\")]", svg))
-    svg = re.sub(r' id="([\w-]+)"', lambda match: match.group(0) if match.group(1) in used else "", svg)
+    svg = re.sub(r' id="([^"]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", svg)
+    svg = re.sub(r'(href="|url\()#([\w-]+)', rf"\g<1>#{name}-\g<2>", svg)
     for color, variable in CSS_VARIABLES.items():
         svg = svg.replace(color, variable)
     label = f"{title}. {description}".strip().replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

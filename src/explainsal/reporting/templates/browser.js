@@ -98,7 +98,7 @@
       octaves === null ? "–" : `${octaves.toFixed(1)} oct`,
       source === null ? "–" : Number.isNaN(Number(source)) ? source : `map ${source}`,
     ].map((text) => element("td", { class: "number" }, text));
-    return element("tr", {}, element("td", {}, picture), ...cells, element("td", { class: "number weight" }, compact(weight), bar));
+    return element("tr", {}, element("td", {}, picture), element("td", { class: "number weight" }, compact(weight), bar), ...cells);
   }
 
   function drawLayer() {

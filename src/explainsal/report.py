@@ -1,0 +1,42 @@
+"""Figures and report.html of a run again, or one figure: ``python -m explainsal.report run=... figure=usage``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from explainsal.cli import command
+from explainsal.errors import UserError
+from explainsal.reporting.figures import write_figure, write_figures
+from explainsal.reporting.html import write_report
+from explainsal.reporting.run_folder import read_run
+from explainsal.reporting.tables import print_results
+
+
+def report(cfg: DictConfig) -> list[Path]:
+    """Rebuild what `cfg` asks for, and return the paths of the files."""
+    if cfg.run is None:
+        raise UserError(f"which run? Give run={newest_run(Path(cfg.paths.outputs)) or 'outputs/<date>/<time>'}")
+    run = read_run(cfg.run)
+    if cfg.figure is not None:
+        return write_figure(run, cfg.figure, preset=cfg.preset)
+    if run.results is not None:
+        print_results(run.results)
+    return [*write_figures(cfg.run), write_report(cfg.run)]
+
+
+def newest_run(outputs: Path) -> Path | None:
+    """The run in ``outputs/<date>/<time>`` that was started last, or None."""
+    return max((path.parent for path in outputs.glob("*/*/environment.json")), default=None)
+
+
+@command("report")
+def main(cfg: DictConfig) -> None:
+    """Entry point."""
+    for path in report(cfg):
+        print(path)
+
+
+if __name__ == "__main__":
+    main()

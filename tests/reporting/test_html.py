@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from tests.reporting.fake_run import NAMES
+
+from explainsal.reporting.browser import browser_data
+from explainsal.reporting.html import render_report, write_report
+from explainsal.reporting.results_table import results_tables
+from explainsal.reporting.run_folder import read_run
+from explainsal.reporting.summary import commands, duration, sentences
+
+SECTIONS = ("results", "training", "gallery", "fidelity", "browser", "filters", "environment")
+
+
+class Page(HTMLParser):
+    """What a page holds: text by section, ids, and every address it names."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.ids: list[str] = []
+        self.addresses: list[str] = []
+        self.text: dict[str, str] = {}
+        self._section = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if known.get("id"):
+            self.ids.append(str(known["id"]))
+        if tag in ("section", "footer"):
+            self._section = known.get("id") or tag
+        self.addresses += [str(known[name]) for name in ("src", "href", "xlink:href", "srcset") if known.get(name)]
+
+    def handle_data(self, data: str) -> None:
+        self.text[self._section] = f"{self.text.get(self._section, '')} {data.strip()}"
+
+
+def test_the_report_is_one_file_that_names_nothing_outside_itself(own_run: Path) -> None:
+    path = write_report(own_run)
+    assert path == own_run / "report.html"
+    assert path.stat().st_size < 15e6
+    page = Page(path.read_text())
+    assert all(address.startswith(("data:", "#")) for address in page.addresses)
+    assert not re.search(r"@import|url\(\s*['\"]?http", path.read_text())
+
+
+def test_ids_are_unique_and_every_link_has_its_target(fake_run: Path) -> None:
+    page = Page(render_report(read_run(fake_run)))
+    assert len(page.ids) == len(set(page.ids))
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
+
+
+def test_the_page_says_what_was_found(fake_run: Path) -> None:
+    page = Page(render_report(read_run(fake_run)))
+    for text, section in [
+        ("0.660", "results"),
+        ("[0.640, 0.680]", "results"),
+        ("profile tuebingen", "results"),
+        ("density sigma 24 px", "results"),
+        ("best of 100, CC 0.900", "gallery"),
+        ("blocks.1.conv3.relu", "fidelity"),
+        ("The mean bandwidth grows with depth", "filters"),
+        ("git checkout ae4011e", "environment"),
+        ("python -m explainsal.train +experiment=demo data=synthetic", "environment"),
+        ("2.13.0+cpu", "environment"),
+        ("The working tree had changes", "environment"),
+    ]:
+        assert text in page.text[section], text
+
+
+@pytest.mark.parametrize(
+    ("path", "section", "command"),
+    [
+        ("results.csv", "results", "explainsal.evaluate"),
+        ("metrics.csv", "training", "explainsal.train"),
+        ("gallery", "gallery", "explainsal.evaluate"),
+        ("explanation", "fidelity", "explainsal.explain"),
+        ("explanation", "browser", "explainsal.explain"),
+        ("explanation", "filters", "explainsal.explain"),
+        ("environment.json", "environment", "explainsal.train"),
+        ("config.yaml", "environment", "explainsal.train"),
+    ],
+)
+def test_a_missing_part_is_a_sentence_in_its_place(own_run: Path, path: str, section: str, command: str) -> None:
+    target = own_run / path
+    shutil.rmtree(target) if target.is_dir() else target.unlink()
+    text = Page(render_report(read_run(own_run))).text[section]
+    assert f"{path} is not in this run" in text
+    assert command in text
+
+
+@pytest.mark.parametrize("path", ["coefficients.parquet", "maps.npz"])
+def test_a_preset_without_all_its_files_still_shows_the_rest(own_run: Path, path: str) -> None:
+    for preset in (own_run / "explanation").iterdir():
+        (preset / path).unlink()
+    page = Page(render_report(read_run(own_run)))
+    assert f"explanation/sparse/{path} is not in this run" in page.text["browser"] + page.text["filters"]
+    assert "Preset sparse" in page.text["fidelity"]
+
+
+def test_a_run_that_holds_only_an_explanation_of_a_photo(own_run: Path) -> None:
+    for path in ("metrics.csv", "results.csv", "per_image.parquet"):
+        (own_run / path).unlink()
+    for path in (own_run / "gallery").iterdir():
+        with np.load(path) as archive:
+            kept = {name: archive[name] for name in archive.files if name not in ("density", "fixations")}
+        np.savez(path, **kept)
+    page = Page(render_report(read_run(own_run)))
+    assert set(SECTIONS) <= set(page.ids)
+    assert "Ground truth" not in page.text["gallery"]
+    assert "Deep model" in page.text["gallery"]
+
+
+def test_names_are_text_never_markup(own_run: Path) -> None:
+    evil = "</script><b>bold</b>"
+    for preset in (own_run / "explanation").iterdir():
+        table = pd.read_csv(preset / "layers.csv")
+        table["name"] = table["name"].replace("readout", evil)
+        table.to_csv(preset / "layers.csv", index=False)
+    html = render_report(read_run(own_run))
+    assert "<b>bold</b>" not in html
+    assert "&lt;b&gt;bold" in html
+    embedded = re.search(r'<script type="application/json" id="browser-data">(.*?)</script>', html, re.DOTALL)
+    assert embedded is not None
+    layers = json.loads(embedded.group(1))["presets"][0]["layers"]["scene_1401"]
+    assert layers[-1]["name"] == evil
+
+
+def test_untrained_weights_are_called_so(small_run: Path) -> None:
+    run = read_run(small_run)
+    assert run.environment is not None
+    assert "not trained" not in render_report(run)
+    model = {**run.environment["model"], "weights": "untrained weights"}
+    assert "not trained" in render_report(replace(run, environment={**run.environment, "model": model}))
+
+
+def test_the_layer_browser_knows_every_map_with_its_terms(fake_run: Path) -> None:
+    data = browser_data(read_run(fake_run))
+    assert data is not None
+    json.dumps(data, allow_nan=False)
+    sparse = data["presets"][-1]
+    assert sparse["name"] == "sparse"
+    entry = sparse["maps"]["scene_1402"][3][1]
+    assert entry["map"] == 1
+    assert len(entry["terms"]) == 10
+    weights = [abs(term[-1]) for term in entry["terms"]]
+    assert weights == sorted(weights, reverse=True)
+    assert [layer["name"] for layer in sparse["layers"]["scene_1402"]] == NAMES
+    with np.load(fake_run / "explanation" / "sparse" / "maps.npz") as archive:
+        activation = archive["scene_1402/3/1/activation"].astype(np.float32)
+    assert entry["activation"][1:] == pytest.approx([activation.min(), activation.max()], rel=1e-3)
+
+
+def test_presets_share_the_pictures_of_their_activations(fake_run: Path) -> None:
+    data = browser_data(read_run(fake_run))
+    assert data is not None
+    first, last = (preset["maps"]["scene_1401"][0][0] for preset in (data["presets"][0], data["presets"][-1]))
+    assert first["activation"][0] == last["activation"][0]
+    assert first["reconstruction"][0] != last["reconstruction"][0]
+
+
+def test_pictures_shrink_and_then_are_left_out_until_they_fit(small_run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = read_run(small_run)
+    whole = browser_data(run)
+    assert whole is not None
+    assert (whole["side"], whole["left_out"]) == (160, 0)
+    total = sum(map(len, whole["pictures"]))
+    smaller = browser_data(run, budget=total // 3)
+    assert smaller is not None
+    assert sum(map(len, smaller["pictures"])) <= total // 3
+    assert smaller["side"] < 160
+    assert smaller["left_out"] == 0
+    fewest = browser_data(run, budget=1000)
+    assert fewest is not None
+    assert fewest["left_out"] == 3 * 3  # one of two maps, of every image and layer
+    monkeypatch.setattr("explainsal.reporting.html.browser_data", lambda _: fewest)
+    assert f"{fewest['left_out']} maps were left out" in Page(render_report(run)).text["browser"]
+
+
+def test_the_summary_does_not_call_a_difference_that_is_none() -> None:
+    def frame(deep: tuple[float, float, float]) -> pd.DataFrame:
+        rows = [("deep", "cc", *deep), ("center_bias", "cc", 0.5, 0.45, 0.55)]
+        return pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high"])
+
+    for deep, verdict in [
+        ((0.6, 0.58, 0.62), "correlates better"),
+        ((0.52, 0.47, 0.57), "correlates not clearly better"),
+        ((0.3, 0.2, 0.4), "correlates worse"),
+    ]:
+        assert verdict in sentences(results_tables(frame(deep))[0])[0]
+
+
+def test_commands_name_the_run_as_one_types_it(fake_run: Path) -> None:
+    run = replace(read_run(fake_run), folder=Path("/somewhere/outputs/2026-11-23/06-00-00"))
+    assert commands(run)[-1] == "python -m explainsal.report run=outputs/2026-11-23/06-00-00"
+
+
+def test_durations() -> None:
+    assert duration("2026-11-23T06:00:00+00:00", "2026-11-23T06:00:41+00:00") == "41 s"
+    assert duration("2026-11-23T06:00:00+00:00", None) == ""

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import spearmanr
+
+from explainsal.reporting.usage import LOW_PASS, bandwidth_octaves, bandwidth_trend, filter_usage, rank_correlation
+
+
+def terms(*rows: tuple[float, ...]) -> pd.DataFrame:
+    """Rows of layer, map, weight, wavelength, orientation, sigma_on_f."""
+    columns = ["layer", "map", "weight", "wavelength", "orientation", "sigma_on_f"]
+    return pd.DataFrame(rows, columns=columns).assign(image="a")
+
+
+def test_octaves_are_the_width_of_the_profile_at_half_its_height() -> None:
+    """Against the profile itself, exp(-ln(f)^2 / (2 ln(sigma)^2)), searched for its half height."""
+    sigma = 0.62
+    octaves = np.linspace(-4, 4, 200_001)
+    gain = np.exp(-((octaves * math.log(2)) ** 2) / (2 * math.log(sigma) ** 2))
+    above = octaves[gain >= 0.5]
+    assert bandwidth_octaves(sigma) == pytest.approx(above[-1] - above[0], abs=1e-4)
+
+
+def test_a_ratio_and_its_inverse_are_equally_wide() -> None:
+    assert bandwidth_octaves(0.5) == pytest.approx(bandwidth_octaves(2.0))
+
+
+def test_shares_weigh_by_the_size_of_the_coefficient_and_every_map_the_same() -> None:
+    usage = filter_usage(
+        terms(
+            (0, 0, 3.0, 4.0, 0.0, 0.5),
+            (0, 0, -1.0, 8.0, 0.0, 0.5),  # a negative coefficient uses its filter as much as a positive one
+            (0, 1, 500.0, 8.0, math.pi / 2, 0.5),  # a loud map
+        ),
+        {},
+    )
+    assert usage.wavelength[0].to_dict() == pytest.approx({4.0: 0.75 / 2, 8.0: 1.25 / 2})
+    assert usage.orientation[0].to_dict() == pytest.approx({0.0: 0.5, 90.0: 0.5})
+
+
+def test_low_pass_filters_have_a_row_but_no_bandwidth_and_constants_have_neither() -> None:
+    usage = filter_usage(
+        terms(
+            (0, 0, 1.0, 4.0, 0.0, 0.5),
+            (0, 0, 1.0, 25.1, math.nan, math.nan),  # low-pass: a wavelength, no orientation
+            (0, 0, 7.0, math.nan, math.nan, math.nan),  # constant
+        ),
+        {},
+    )
+    for table in (usage.wavelength, usage.orientation, usage.bandwidth):
+        assert table.loc[LOW_PASS, 0] == pytest.approx(0.5)
+        assert table[0].sum() == pytest.approx(1.0)
+    assert usage.mean_bandwidth[0] == pytest.approx(bandwidth_octaves(0.5))
+
+
+def test_a_map_without_any_coefficient_does_not_count() -> None:
+    usage = filter_usage(terms((0, 0, 0.0, 4.0, 0.0, 0.5), (0, 1, 2.0, 8.0, 0.0, 0.5)), {})
+    assert usage.wavelength[0].to_dict() == {8.0: 1.0}
+
+
+def test_the_trend_of_growing_and_shrinking_bandwidths() -> None:
+    growing = [(layer, 0, 1.0, 4.0, 0.0, 0.9 - 0.1 * layer) for layer in range(6)]
+    trend = bandwidth_trend(terms(*growing))
+    assert trend.rank_correlation == pytest.approx(1.0)
+    assert trend.verdict == "grows"
+    assert trend.first == pytest.approx(np.mean(bandwidth_octaves(np.array([0.9, 0.8]))))
+    assert trend.last == pytest.approx(np.mean(bandwidth_octaves(np.array([0.5, 0.4]))))
+    shrinking = [(5 - layer, *rest) for layer, *rest in growing]
+    assert bandwidth_trend(terms(*shrinking)).verdict == "shrinks"
+
+
+def test_no_trend_where_there_is_nothing_to_compare() -> None:
+    trend = bandwidth_trend(terms((0, 0, 1.0, 4.0, 0.0, 0.5), (1, 0, 1.0, 4.0, 0.0, 0.6)))
+    assert math.isnan(trend.rank_correlation)
+    assert trend.verdict == "neither grows nor shrinks"
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(0, 6).map(float), min_size=3, max_size=20))
+def test_rank_correlation_is_spearmans(values: list[float]) -> None:
+    actual = rank_correlation(pd.Series(values))
+    if len(set(values)) == 1:
+        assert math.isnan(actual)
+    else:
+        assert actual == pytest.approx(spearmanr(range(len(values)), values).statistic, abs=1e-12)
