@@ -115,3 +115,21 @@ def other_points(all_points: list[np.ndarray], sizes: list[tuple[int, int]], ima
         if other != image:
             found += [(min(int(y * (height / h)), height - 1), min(int(x * (width / w)), width - 1)) for x, y in points]
     return found
+
+
+def ranked_auc(positives: np.ndarray, negatives: np.ndarray) -> float:
+    """The same as `pairwise_auc`, by sorting the negatives: the fast way in NumPy."""
+    negatives = np.sort(negatives)
+    below, not_above = np.searchsorted(negatives, positives, "left"), np.searchsorted(negatives, positives, "right")
+    return float((below + not_above).mean() / 2 / len(negatives))
+
+
+def ranked_auc_judd(saliency: np.ndarray, points: Points) -> float:
+    """The MIT code's curve without jitter (no ties), one sort in place of one pass per fixation."""
+    flat = np.sort(saliency.ravel())
+    fixated = np.sort([saliency[p] for p in set(points)])[::-1]
+    above = len(flat) - np.searchsorted(flat, fixated, "left")
+    hit = np.arange(1, len(fixated) + 1)
+    x = np.concatenate([[0], (above - hit) / (len(flat) - len(fixated)), [1]])
+    y = np.concatenate([[0], hit / len(fixated), [1]])
+    return float(((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum())

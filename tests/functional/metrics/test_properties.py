@@ -250,10 +250,11 @@ def test_ranks_do_not_depend_on_the_table(monkeypatch: pytest.MonkeyPatch, cells
     weights = torch.randint(0, 4, (2, 500), generator=generator(1), dtype=torch.int32)
     table = ranks.Ranks(values, values.amin(1), values.amax(1), at, mask)
     for weight in (None, weights):
-        below, level = table.weigh(weight)
+        below, level, total = table.weigh(weight)
         factor = torch.ones(2, 500) if weight is None else weight
         expected_below = ((values[:, None] < at[:, :, None]) * factor[:, None]).sum(2).double()
         expected_level = ((values[:, None] == at[:, :, None]) * factor[:, None]).sum(2).double()
+        assert torch.equal(total, factor.sum(1).double())
         assert torch.equal(below[mask], expected_below[mask])
         assert torch.equal(level[mask], expected_level[mask])
 

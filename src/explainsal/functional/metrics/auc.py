@@ -47,8 +47,7 @@ def auc(
     """
     maps, points = placed(preds, fixations)
     if nonfixations == "uniform":
-        below, level = maps.ranks(points).weigh()
-        negatives = torch.full_like(maps.low, maps.pixels)
+        below, level, negatives = maps.ranks(points).weigh()
     elif nonfixations == "unfixated":
         below, level, negatives = _unfixated(maps, points)
     else:
@@ -91,8 +90,8 @@ def shuffled_auc(
     """
     maps, points = placed(preds, fixations)
     counts = counts_for(nonfixations, maps)
-    below, level = maps.ranks(points).weigh(counts)
-    return _auc(maps, points, below, level, counts.sum(dim=1).to(torch.float64), unique, nan_for_constant)
+    below, level, negatives = maps.ranks(points).weigh(counts)
+    return _auc(maps, points, below, level, negatives, unique, nan_for_constant)
 
 
 def auc_judd(
@@ -170,12 +169,12 @@ def _auc(
 
 def _unfixated(maps: Maps, points: Points) -> tuple[Tensor, Tensor, Tensor]:
     """Unfixated pixels below and level with each fixated value, and how many there are."""
-    below, level = maps.ranks(points).weigh()
+    below, level, pixels = maps.ranks(points).weigh()
     at = maps.at(points)
     fixated = torch.where(points.first, at, torch.inf).sort(dim=1).values
     fixated_below = torch.searchsorted(fixated, at.contiguous())
     fixated_level = torch.searchsorted(fixated, at.contiguous(), right=True) - fixated_below
-    return below - fixated_below, level - fixated_level, maps.pixels - points.count(unique=True).to(torch.float64)
+    return below - fixated_below, level - fixated_level, pixels - points.count(unique=True)
 
 
 def _above_lowest(maps: Maps, points: Points, below: Tensor, level: Tensor, negatives: Tensor) -> Tensor:

@@ -70,7 +70,11 @@ def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: boo
         [1.0, 0.0]
     """
     maps, densities = paired(preds, target)
-    products = torch.stack([maps.centered(b).mul_(densities.centered(b)).sum(dim=1) for b in maps.blocks()]).sum(dim=0)
+    parts = []
+    for block in maps.blocks():
+        p, g = maps.centered(block), densities.centered(block)
+        parts.append(torch.stack([p.square().sum(dim=1), g.square().sum(dim=1), p.mul_(g).sum(dim=1)]))
+    maps.squares, densities.squares, products = torch.stack(parts).sum(dim=0)  # nss wants them too
     result = (products / (maps.squares.sqrt() * densities.squares.sqrt())).clamp(-1, 1)
     result = torch.where(maps.constant, 0.0, result)
     return _mask(_mask(result, densities.constant, True), maps.constant, nan_for_constant)
@@ -117,7 +121,7 @@ def kl_div(
 
 
 def _divergence(p: Tensor, g: Tensor, eps: float) -> Tensor:
-    ratio = p.add_(eps).reciprocal_().mul_(g).add_(eps) if eps else g / p
+    ratio = torch.div(g, p.add_(eps), out=p).add_(eps) if eps else g / p
     return ratio.log_().mul_(g).sum(dim=1)
 
 

@@ -48,7 +48,7 @@ class Maps:
         bad = ~(self.high - self.low).isfinite()
         if bool(bad.any()):
             raise ValueError(f"{name} of images {bad.nonzero().flatten().tolist()} in the batch hold NaN or infinity")
-        self._affine: dict[tuple[str, float], tuple[Tensor, Tensor | None, Tensor]] = {}
+        self._affine: dict[tuple[str, float], tuple[Tensor | None, Tensor | None, Tensor]] = {}
         self._ranks: tuple[Points, Ranks] | None = None
 
     @classmethod
@@ -102,17 +102,20 @@ class Maps:
             columns: Which pixels.
         """
         shift, extra, total = self._density_of(normalization, offset)
+        if shift is None:
+            return self.values[:, columns] / total[:, None]
         density = self.values[:, columns] - shift[:, None]
         return (density if extra is None else density.add_(extra[:, None])).div_(total[:, None])
 
     def density_at(self, points: Points, normalization: Normalization, offset: float = 0.0) -> Tensor:
         """The densities at the points, shape ``(B, N)``; ``(1, H, W)`` maps serve every image."""
         shift, extra, total = self._density_of(normalization, offset)
-        values = self.at(points) - shift[:, None]
+        values = self.at(points)
+        values = values if shift is None else values - shift[:, None]
         return (values if extra is None else values + extra[:, None]) / total[:, None]
 
-    def _density_of(self, normalization: str, offset: float) -> tuple[Tensor, Tensor | None, Tensor]:
-        """What to subtract, what to add after that (None: nothing), what to divide by; each ``(B,)``."""
+    def _density_of(self, normalization: str, offset: float) -> tuple[Tensor | None, Tensor | None, Tensor]:
+        """What to subtract (None: nothing), what to add after that, what to divide by; each ``(B,)``."""
         key = (normalization, offset)
         if key not in self._affine:
             if normalization not in ("sum", "minmax", "raw"):
@@ -124,7 +127,8 @@ class Maps:
             if normalization == "sum" and bool(nothing.any()):  # uniform: (v - v + 1) / n
                 extra = torch.where(nothing, 1.0, offset)
             total = torch.where(nothing, self.pixels if normalization == "sum" else 1.0, total)
-            self._affine[key] = shift, extra, total
+            plain = extra is None and not bool((shift != 0).any())
+            self._affine[key] = None if plain else shift, extra, total
         return self._affine[key]
 
     def _total(self, shift: Tensor) -> Tensor:

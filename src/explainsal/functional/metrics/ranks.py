@@ -29,9 +29,9 @@ class Ranks:
     Example:
         >>> values = torch.tensor([[1.0, 2.0, 2.0, 5.0]], dtype=torch.float64)
         >>> at, mask = torch.tensor([[2.0, 5.0]], dtype=torch.float64), torch.ones(1, 2, dtype=torch.bool)
-        >>> below, level = Ranks(values, values.amin(1), values.amax(1), at, mask).weigh()
-        >>> below.tolist(), level.tolist()
-        ([[1.0, 3.0]], [[2.0, 1.0]])
+        >>> below, level, total = Ranks(values, values.amin(1), values.amax(1), at, mask).weigh()
+        >>> below.tolist(), level.tolist(), total.tolist()
+        ([[1.0, 3.0]], [[2.0, 1.0]], [4.0])
     """
 
     def __init__(self, values: Tensor, low: Tensor, high: Tensor, at: Tensor, mask: Tensor) -> None:
@@ -41,16 +41,16 @@ class Ranks:
         self._below = torch.searchsorted(bounds, at)  # pixels in buckets 0.._below are below the value
         self._level = torch.searchsorted(bounds, at.nextafter(bounds.new_full((), torch.inf)))  # .._level not above it
         self._bucket = _buckets(values, low, high, bounds).flatten()  # image * length + bucket
-        self._uniform: tuple[Tensor, Tensor] | None = None
+        self._uniform: tuple[Tensor, Tensor, Tensor] | None = None
 
-    def weigh(self, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Weight of the pixels below each fixated value, and of the pixels level with it.
+    def weigh(self, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Weight of the pixels below each fixated value, of the pixels level with it, and of all pixels.
 
         Args:
             weights: Shape ``(B, P)``, int32 or int64; None counts every pixel once.
 
         Returns:
-            Two tensors ``(B, N)``, float64 (exact for integers).
+            Two tensors ``(B, N)`` and one ``(B,)``, float64 (exact for integers).
         """
         if weights is None:
             if self._uniform is None:
@@ -59,10 +59,10 @@ class Ranks:
         histogram = torch.zeros(self._images * self._length, dtype=weights.dtype, device=weights.device)
         return self._counts(histogram.index_add_(0, self._bucket, weights.reshape(-1)))
 
-    def _counts(self, histogram: Tensor) -> tuple[Tensor, Tensor]:
+    def _counts(self, histogram: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         reached = histogram.reshape(self._images, self._length).cumsum(dim=1).to(torch.float64)
         below = reached.gather(1, self._below)
-        return below, reached.gather(1, self._level) - below
+        return below, reached.gather(1, self._level) - below, reached[:, -1]
 
 
 def _bounds(at: Tensor, mask: Tensor) -> Tensor:

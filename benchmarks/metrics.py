@@ -1,0 +1,190 @@
+"""Speed of the metric set SIM, CC, NSS, KLD, AUC, AUC-Judd, sAUC: one thread, 480x640, float64, batches.
+
+    OMP_NUM_THREADS=1 python benchmarks/metrics.py [--batch 8] [--runs 15] [--maps smooth]
+
+In the same process and alternating with it, image by image: NumPy code with a sort per AUC (tests/reference), and
+pysaliency itself where it can be imported (0.2.22 needs numpy < 2.4 and setuptools < 81: an environment of its own).
+CPU time of this process, median and quartiles; the ratio is what counts, since machines and their load differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import numpy as np
+import torch
+from tests.reference import metrics as reference
+
+from explainsal.functional import metrics
+from explainsal.functional.metrics import Maps, Nonfixations, Points
+from explainsal.functional.types import DensityMap, FixationBatch
+
+SIZE = (480, 640)
+FIXATIONS = 130  # per image, as in OSIE
+POOL = 700  # images
+SALICON = (5000, 420)  # validation images, fixations per image
+NAMES = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc")
+
+
+def maps(kind: str, images: int, generator: np.random.Generator) -> np.ndarray:
+    """Predictions: blobs with a little texture as a network gives them, the same in 8 bits, or noise."""
+    rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
+    out = []
+    for _ in range(images):
+        centres = generator.random((5, 2)) * SIZE
+        blobs = sum(np.exp(-((rows - r) ** 2 + (columns - c) ** 2) / (2 * 70**2)) for r, c in centres)
+        out.append(blobs + 0.02 * generator.random(SIZE))
+    stack = np.stack(out)
+    if kind == "uint8":
+        return np.floor(stack / stack.max((1, 2), keepdims=True) * 255)
+    return generator.random(stack.shape) if kind == "noise" else stack
+
+
+def draw(density: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """Points (x, y) from a density, a tenth of them uniform."""
+    p = 0.9 * density.ravel() / density.sum() + 0.1 / density.size
+    pixel = generator.choice(density.size, count, p=p)
+    return np.stack([pixel % SIZE[1], pixel // SIZE[1]], 1) + generator.random((count, 2))
+
+
+def timed(function: Callable[[], object]) -> float:
+    start = time.process_time()
+    function()
+    return time.process_time() - start
+
+
+class Ours:
+    """All of the set for a batch, from shared pieces, as `SaliencyMetrics` does it."""
+
+    def __init__(self, preds: np.ndarray, density: np.ndarray, points: list[np.ndarray], pool: Nonfixations) -> None:
+        self.preds, self.density = torch.from_numpy(preds), torch.from_numpy(density)
+        self.fixations = FixationBatch.from_points([torch.from_numpy(p) for p in points])
+        self.pool, self.index = pool, torch.arange(len(preds))
+
+    def __call__(self) -> dict[str, np.ndarray]:
+        prepared, target = Maps(self.preds), Maps.of(DensityMap(self.density))
+        placed = Points.of(self.fixations, SIZE)
+        values = {
+            "sim": metrics.sim(prepared, target),
+            "cc": metrics.cc(prepared, target),
+            "nss": metrics.nss(prepared, placed),
+            "kld": metrics.kl_div(prepared, target),
+            "auc": metrics.auc(prepared, placed),
+            "auc_judd": metrics.auc_judd(prepared, placed),
+            "sauc": metrics.shuffled_auc(prepared, placed, self.pool.others(self.index, SIZE)),
+        }
+        return {name: value.numpy() for name, value in values.items()}
+
+
+def plain(pred: np.ndarray, density: np.ndarray, points: reference.Points, others: reference.Points) -> list[float]:
+    """The set for one image with NumPy; AUCs by sorting."""
+    rows, columns = np.array(points).T
+    other_rows, other_columns = np.array(others).T
+    positives = pred[rows, columns]
+    return [
+        reference.sim(pred, density),
+        reference.cc(pred, density),
+        reference.nss(pred, points),
+        reference.kl_div(pred, density),
+        reference.ranked_auc(positives, pred.ravel()),
+        reference.ranked_auc_judd(pred, points),
+        reference.ranked_auc(positives, pred[other_rows, other_columns]),
+    ]
+
+
+def pysaliency_calls(
+    preds: np.ndarray, density: np.ndarray, points: list[np.ndarray], everyone: list[np.ndarray]
+) -> dict[str, Callable[[int], object]] | None:
+    """The calls of ../shared/fixtures/metrics/timing.md, by image, or None where pysaliency cannot be imported."""
+    try:
+        import pysaliency
+        from pysaliency import metrics as theirs
+        from pysaliency.roc import general_rocs_per_positive
+    except ImportError as error:
+        print(f"pysaliency left out: {error}")
+        return None
+
+    class Given(pysaliency.SaliencyMapModel):
+        def _saliency_map(self, stimulus: np.ndarray) -> np.ndarray:
+            return preds[int(stimulus[0, 0, 0])]
+
+    images = range(len(preds))
+    stimuli = pysaliency.Stimuli([np.full((*SIZE, 3), i, np.uint8) for i in images])
+    columns, rows = ([p[:, axis] for p in points] for axis in (0, 1))
+    times = [np.arange(len(p)) for p in points]
+    trains = pysaliency.FixationTrains.from_fixation_trains(columns, rows, times, list(images), [0] * len(points))
+    fixations = [trains[trains.n == i] for i in images]
+    others = [np.concatenate([p for j, p in enumerate(everyone) if j != i]).astype(int).T for i in images]
+    model = Given(caching=False)
+
+    def at(i: int, xy: np.ndarray) -> np.ndarray:
+        return preds[i][xy[1], xy[0]]
+
+    def fixated(i: int) -> np.ndarray:
+        return at(i, points[i].astype(int).T)
+
+    return {
+        "sim": lambda i: theirs.SIM(preds[i], density[i]),
+        "cc": lambda i: theirs.CC(preds[i], density[i]),
+        "nss": lambda i: theirs.NSS(preds[i], *points[i].astype(int).T).mean(),
+        "kld": lambda i: theirs.MIT_KLDiv(preds[i], density[i]),
+        "auc": lambda i: general_rocs_per_positive(fixated(i), preds[i].flatten()).mean(),
+        "auc_judd": lambda i: model.AUC_Judd(stimuli, fixations[i], jitter=False),
+        "sauc": lambda i: general_rocs_per_positive(fixated(i), at(i, others[i])).mean(),
+    }
+
+
+def quartiles(seconds: list[float]) -> str:
+    low, median, high = np.percentile(np.array(seconds) * 1e3, [25, 50, 75])
+    return f"{median:7.2f} ms  [{low:.2f}, {high:.2f}]"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--batch", type=int, default=8)
+    parser.add_argument("--runs", type=int, default=15)
+    parser.add_argument("--maps", choices=("smooth", "uint8", "noise"), default="smooth")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    generator = np.random.default_rng(0)
+    preds = maps(options.maps, options.batch, generator)
+    density = maps("smooth", options.batch, generator)
+    everyone = [draw(density[i % options.batch], FIXATIONS, generator) for i in range(POOL)]
+    points = everyone[: options.batch]
+    pool = Nonfixations([torch.from_numpy(p) for p in everyone], [SIZE] * POOL)
+    ours = Ours(preds, density, points, pool)
+    pixels = [[(int(y), int(x)) for x, y in p] for p in points]
+    others = [[(int(y), int(x)) for j, p in enumerate(everyone) if j != i for x, y in p] for i in range(len(points))]
+    calls = pysaliency_calls(preds, density, points, everyone)
+
+    values = ours()  # warm-up, and the check that both compute the same
+    for i in range(options.batch):
+        expected = plain(preds[i], density[i], pixels[i], others[i])
+        for name, value in zip(NAMES, expected, strict=True):
+            tolerance = 0.05 if name == "auc_judd" and options.maps == "uint8" else 1e-9  # ties: another definition
+            assert abs(values[name][i] - value) < tolerance, (name, values[name][i], value)
+    times: dict[str, list[float]] = {"ours": [], "numpy": [], "pysaliency": []}
+    for run in range(options.runs):
+        i = run % options.batch
+        times["ours"].append(timed(ours) / options.batch)
+        times["numpy"].append(timed(lambda i=i: plain(preds[i], density[i], pixels[i], others[i])))
+        if calls and run == 0:  # numba compiles; and theirs are the same numbers
+            assert abs(calls["auc"](0) - values["auc"][0]) < 1e-9
+            assert [call(0) for call in calls.values()]
+        if calls:
+            times["pysaliency"].append(timed(lambda i=i: [call(i) for call in calls.values()]))
+    print(f"{options.maps} maps, batches of {options.batch}, {FIXATIONS} fixations, {POOL} images; CPU time per image")
+    base = np.median(times["ours"])
+    for name, seconds in times.items():
+        if seconds:
+            print(f"{name:11s} {quartiles(seconds)}  ratio {np.median(seconds) / base:5.1f}")
+    print(f"SALICON validation, {SALICON[0]} images on 2 cores: {SALICON[0] * base / 2:.0f} s projected")
+
+
+if __name__ == "__main__":
+    main()
