@@ -13,7 +13,10 @@ LEVEL = {
     "__init__": 3, "cli": 3, "record": 3, "evaluation": 3,
     "train": 3, "evaluate": 3, "explain": 3, "predict": 3, "prepare": 3, "report": 3,
 }  # fmt: skip
-SIDEWAYS = {("explanation", "models.layers")}  # layers of a network as data
+SIDEWAYS = {
+    ("explanation", "models.layers"),  # layers of a network as data
+    ("callbacks", "modules"),  # callbacks watch the loops of modules
+}
 ENTRY_POINTS_ONLY = ("hydra", "omegaconf")
 
 
