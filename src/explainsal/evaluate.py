@@ -28,6 +28,7 @@ from explainsal.models import SaliencyModel, load_model
 from explainsal.models.complexity import complexity
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.record import write_record
+from explainsal.reporting.figures import write_figures
 from explainsal.reporting.html import write_report
 from explainsal.reporting.results import choose_gallery, write_gallery, write_results
 from explainsal.reporting.run_folder import GalleryImage
@@ -62,6 +63,7 @@ def evaluate_model(
     shown = choose_gallery(per_image[per_image["index"].isin(explained)], cfg.evaluation.gallery)
     for index in track(shown, description="gallery"):
         write_gallery(output, draw_maps(dataset[index], model, explainers))
+    write_figures(output)
     print(f"report: {write_report(output)}")
     return results
 

@@ -1,0 +1,115 @@
+"""Training and scoring modules inside real, tiny Lightning loops."""
+
+import math
+from functools import partial
+
+import lightning
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+from explainsal.classical.chance import Chance
+from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.errors import UserError
+from explainsal.functional.losses import normalized_l1
+from explainsal.metrics import SaliencyMetrics
+from explainsal.models import load_model
+from explainsal.modules.evaluation import EvaluationModule
+from explainsal.modules.saliency import SaliencyModule
+
+
+def samples(count=6, size=(40, 56), density=True):
+    rng = np.random.default_rng(0)
+    return [
+        SaliencySample(
+            id=f"image{i}", index=i, image=rng.integers(0, 256, (*size, 3), dtype=np.uint8),
+            fixations=rng.uniform(0, 40, (5, 2)), density=rng.random(size, dtype=np.float32) if density else None,
+        )
+        for i in range(count)
+    ]  # fmt: skip
+
+
+def loader(data, batch_size=4):
+    return DataLoader(data, batch_size, collate_fn=SaliencyBatch.collate)
+
+
+def module(loss=normalized_l1):
+    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    return SaliencyModule(
+        model, loss, partial(torch.optim.Adam, lr=1e-3), partial(torch.optim.lr_scheduler.StepLR, step_size=2)
+    )
+
+
+def trainer(folder, **options):
+    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "logger": False}
+    return lightning.Trainer(default_root_dir=folder, accelerator="cpu", **{**quiet, "max_epochs": 1, **options})
+
+
+def test_a_step_changes_every_weight_and_logs_metrics_at_native_size(tmp_path):
+    net = module()
+    before = {name: p.clone() for name, p in net.model.named_parameters()}
+    fit = trainer(tmp_path)
+    fit.fit(net, loader(samples()), loader(samples(3)))
+    assert {"train/loss", "val/loss", "val/cc", "val/sim", "val/nss", "val/kld"} <= set(fit.callback_metrics)
+    assert all(not torch.equal(before[name], p) for name, p in net.model.named_parameters())
+    reference = SaliencyMetrics(names=["cc"])
+    batch = SaliencyBatch.collate(samples(3))
+    with torch.no_grad():
+        maps = net.model(batch.images).squeeze(1)
+    reference.update(maps, batch.fixations, batch.density, index=batch.index)
+    assert maps.shape == (3, 40, 56)
+    assert fit.callback_metrics["val/cc"].item() == pytest.approx(reference.compute()["cc"].item(), rel=1e-4)
+
+
+def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_images(tmp_path):
+    with pytest.raises(UserError, match="the loss became nan at step 0 on the images image0, image1") as error:
+        trainer(tmp_path).fit(module(lambda preds, target: (preds * math.nan).sum()), loader(samples(), batch_size=2))
+    assert "gradient_clip_val" in str(error.value)
+
+
+def test_training_without_densities_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no fixation densities"):
+        trainer(tmp_path).fit(module(), loader(samples(density=False)))
+
+
+def test_a_checkpoint_restores_the_trained_function_under_weights_only_loading(tmp_path):
+    net, fit = module(), trainer(tmp_path)
+    fit.fit(net, loader(samples()))
+    fit.save_checkpoint(tmp_path / "last.ckpt")
+    images = torch.rand(2, 3, 50, 60)
+    with torch.no_grad():
+        assert torch.equal(load_model(tmp_path / "last.ckpt")(images), net.model.eval()(images))
+    again = trainer(tmp_path, max_epochs=2)
+    again.fit(module(), loader(samples()), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
+    assert again.current_epoch == 2
+
+
+def evaluation(data, batch_size, explainable=()):
+    scoring = EvaluationModule({"deep": load_model("cmrnet", width=4, input_size=(24, 32)), "chance": Chance()},
+                               partial(SaliencyMetrics, names=["cc", "nss", "auc"]), explainable)  # fmt: skip
+    trainer(None).test(scoring, loader(data, batch_size), verbose=False)
+    return scoring
+
+
+def test_scores_do_not_depend_on_batches_and_count_repeated_images_once():
+    data = samples(5)
+    torch.manual_seed(1)
+    whole = evaluation(data, 5).per_image()
+    torch.manual_seed(1)
+    split = evaluation([*data, data[0]], 2).per_image()  # as a distributed sampler pads
+    assert whole["index"].tolist() == split["index"].tolist() == [0, 1, 2, 3, 4] * 2
+    np.testing.assert_allclose(whole[["cc", "nss", "auc"]], split[["cc", "nss", "auc"]], rtol=1e-5, atol=1e-7)
+    assert set(whole[whole["model"] == "chance"]["auc"]) == {0.5}
+
+
+def test_an_explainable_map_is_compared_with_truth_and_with_the_deep_map():
+    scoring = evaluation(samples(2), 2, explainable=["explainable/x"])
+    batch = SaliencyBatch.collate(samples(2))
+    deep = torch.rand(2, 1, 40, 56)
+    scoring.score_explainable("explainable/x", 3 * deep + 0.1, deep, batch)
+    table = scoring.per_image().set_index("model").loc["explainable/x"]
+    assert table["cc_to_deep"].tolist() == pytest.approx([1, 1])
+    assert table["cc"].notna().all()
+    deep_rows = scoring.per_image().set_index("model").loc["deep"]
+    assert deep_rows["cc_to_deep"].isna().all()
