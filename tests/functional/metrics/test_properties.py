@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from explainsal.functional import metrics
-from explainsal.functional.metrics import Nonfixations, Points, ranks
+from explainsal.functional.metrics import Nonfixations, Points, draws, ranks
 from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (9, 14)
@@ -394,3 +394,32 @@ def test_points_are_sorted_and_padded() -> None:
     assert points.pixel.tolist() == [[0, 19, 19], [1, 0, 0]]
     assert points.mask.tolist() == [[True, True, True], [True, False, False]]
     assert points.first.tolist() == [[True, True, False], [True, False, False]]
+
+
+def test_three_bounds_in_one_cell() -> None:
+    """The number above the last value of a cell lies in the next cell: an odd number of bounds, and all compared."""
+    last = torch.tensor(0.5, dtype=torch.float64).nextafter(torch.tensor(0.0, dtype=torch.float64)).item()
+    original, ranks.CELLS = ranks.CELLS, 3  # cells [0, 0.5), [0.5, 1), {1}
+    try:
+        values = torch.tensor([[0.0, 0.2, last, last, 0.5, 1.0]], dtype=torch.float64)
+        at = torch.tensor([[0.2, last]], dtype=torch.float64)
+        below, level, _ = ranks.Ranks(values, values.amin(1), values.amax(1), at, torch.ones(1, 2).bool()).weigh()
+    finally:
+        ranks.CELLS = original
+    assert below.tolist() == [[1, 2]]
+    assert level.tolist() == [[1, 2]]
+
+
+def test_random_numbers_are_splitmix64() -> None:
+    """First numbers of the published generator from seed 1234567, and a uniform spread over counters and indices."""
+    published = [6457827717110365317, 3203168211198807973, 9817491932198370423, 4593380528125082431]
+    state = torch.tensor(1234567) + torch.arange(4) * draws._GAMMA
+    assert [value % 2**64 for value in draws._mix(state).tolist()] == published
+    for numbers in (
+        draws.uniform(0, torch.tensor(3), torch.arange(100_000)),
+        draws.uniform(0, torch.arange(100_000), torch.tensor(0)),
+    ):
+        expected = 100_000 / 64
+        chi_square = ((torch.histc(numbers, 64, 0, 1) - expected) ** 2 / expected).sum().item()
+        assert 25 < chi_square < 120  # 63 degrees of freedom
+        assert 0 <= numbers.min() < numbers.max() < 1
