@@ -170,24 +170,20 @@ def write_explanation(
 
 
 def fake_coefficients(id: str, layer: int, index: int, rng: np.random.Generator) -> list[dict[str, object]]:
-    """Ten terms whose bandwidth grows with the layer."""
+    """Eight filters at each of two scales whose bandwidth grows with the layer, a low-pass filter and a constant."""
+    source = "input" if layer == 0 else f"{NAMES[layer - 1]}/{rng.integers(10)}"
+    common = {"image": id, "layer": layer, "map": index, "source": source, "scale": 1.0, "kept": index == 0}
     rows = []
-    for term in range(10):
+    for term in range(16):
         width = int(np.clip(rng.normal(4 * layer / len(NAMES), 0.8), 0, 3))
-        rows.append(
-            {
-                "image": id,
-                "layer": layer,
-                "map": index,
-                "term": term,
-                "weight": float(rng.normal()),
-                "wavelength": float(rng.choice(WAVELENGTHS)),
-                "orientation": float(rng.choice(ORIENTATIONS)),
-                "sigma_on_f": float(SIGMAS[width]),
-                "sigma_theta": 0.6,
-                "source": "input" if layer == 0 else str(int(rng.integers(10))),
-                "scale": 1.0,
-                "kept": True,
-            }
-        )
+        parameters = {
+            "wavelength": float(rng.choice(WAVELENGTHS)),
+            "orientation": float(rng.choice(ORIENTATIONS)),
+            "sigma_on_f": float(SIGMAS[width]),
+            "sigma_theta": 0.6,
+        }
+        rows.append(common | {"term": term, "weight": float(rng.normal()), "scale": 1.0 + term % 2} | parameters)
+    nothing = dict.fromkeys(("orientation", "sigma_on_f", "sigma_theta"), np.nan)
+    rows.append(common | {"term": 16, "weight": 0.3, "wavelength": 4 * np.pi} | nothing)
+    rows.append(common | {"term": -1, "weight": 40.0, "wavelength": np.nan, "source": ""} | nothing)
     return rows

@@ -114,7 +114,7 @@ def test_every_layer_name_stands_beside_its_row(fake_run: Path) -> None:
     np.testing.assert_allclose(right.lines[2].get_xdata(), rows.groupby("layer")["relative_mae"].mean())
 
 
-def test_heat_maps_have_a_row_per_parameter_and_a_column_per_layer(fake_run: Path) -> None:
+def test_heat_maps_have_a_row_per_parameter_and_one_for_low_pass(fake_run: Path) -> None:
     coefficients = read_run(fake_run).explanations["sparse"].coefficients
     assert coefficients is not None
     usage = filter_usage(coefficients, {})
@@ -122,7 +122,7 @@ def test_heat_maps_have_a_row_per_parameter_and_a_column_per_layer(fake_run: Pat
         axes = usage_figure(usage, bandwidth_trend(coefficients)).axes
     meshes = [mesh for axis in axes for mesh in axis.collections if isinstance(mesh, QuadMesh)]
     shapes = {mesh.get_array().shape for mesh in meshes if mesh.get_array().shape[1] == len(NAMES)}
-    assert shapes == {(len(WAVELENGTHS), len(NAMES)), (len(ORIENTATIONS), len(NAMES))}
+    assert shapes == {(len(WAVELENGTHS) + 1, len(NAMES)), (len(ORIENTATIONS) + 1, len(NAMES))}
 
 
 def test_the_verdict_on_bandwidth_states_its_numbers() -> None:
@@ -154,6 +154,11 @@ def test_strips_without_ground_truth_have_no_column_for_it(fake_run: Path) -> No
 def test_displayed_maps_of_nothing_stay_nothing() -> None:
     assert not displayed(np.zeros((2, 2))).any()
     assert not displayed(np.full((2, 2), -3.0)).any()
+    assert not displayed(np.full((2, 2), 3.0)).any()
+
+
+def test_displayed_maps_use_the_whole_range_whatever_their_offset() -> None:
+    np.testing.assert_allclose(displayed(np.array([[5.0, 6.0, 7.0]])), [[0.0, 0.5, 1.0]])
 
 
 def test_an_svg_follows_the_theme_of_its_page(fake_run: Path) -> None:

@@ -151,9 +151,11 @@ def test_the_layer_browser_knows_every_map_with_its_terms(fake_run: Path) -> Non
     assert sparse["name"] == "sparse"
     entry = sparse["maps"]["scene_1402"][3][1]
     assert entry["map"] == 1
-    assert len(entry["terms"]) == 10
-    weights = [abs(term[-1]) for term in entry["terms"]]
+    *filters, constant = entry["terms"]
+    assert len(filters) == 17
+    weights = [abs(term[-1]) for term in filters]
     assert weights == sorted(weights, reverse=True)
+    assert constant == ["", None, None, None, None, 1.0, 40.0]  # last, though its weight is the largest
     assert [layer["name"] for layer in sparse["layers"]["scene_1402"]] == NAMES
     with np.load(fake_run / "explanation" / "sparse" / "maps.npz") as archive:
         activation = archive["scene_1402/3/1/activation"].astype(np.float32)
@@ -192,9 +194,9 @@ def test_the_summary_does_not_call_a_difference_that_is_none() -> None:
         return pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high"])
 
     for deep, verdict in [
-        ((0.6, 0.58, 0.62), "correlates better"),
-        ((0.52, 0.47, 0.57), "correlates not clearly better"),
-        ((0.3, 0.2, 0.4), "correlates worse"),
+        ((0.6, 0.58, 0.62), "better than the centre bias"),
+        ((0.52, 0.47, 0.57), "about as well as the centre bias"),
+        ((0.3, 0.2, 0.4), "worse than the centre bias"),
     ]:
         assert verdict in sentences(results_tables(frame(deep))[0])[0]
 

@@ -5,13 +5,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.reporting.chromium import Chromium, find_chromium
 from tests.reporting.fake_run import NAMES
 
 from explainsal.reporting.html import write_report
 
-READ_COLUMN = "[...document.querySelectorAll('.results tbody tr')].map((row) => row.dataset.model)"
+READ_COLUMN = "[...document.querySelectorAll('.results')[%d].tBodies[0].rows].map((row) => row.dataset.model)"
 PIXELS = """(() => {
   const canvas = document.getElementById('%s');
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
@@ -63,19 +64,28 @@ def test_it_fits_its_window(page: Chromium, report: Path, tmp_path: Path, width:
     )
 
 
-def test_heads_sort_the_table_best_first_and_missing_values_last(page: Chromium) -> None:
-    def sort_by(column: int) -> list[str]:
-        page.run(f"document.querySelectorAll('.results thead button')[{column}].click()")
-        return list(page.run(READ_COLUMN))
+def test_heads_sort_the_table_best_first(page: Chromium) -> None:
+    def sort_by(column: int, table: int = 0) -> list[str]:
+        page.run(f"document.querySelectorAll('.results')[{table}].querySelectorAll('thead button')[{column}].click()")
+        return list(page.run(READ_COLUMN % table))
 
     assert sort_by(1)[0] == "deep"
     assert page.run("document.querySelectorAll('.results thead th')[1].ariaSort") == "descending"
     assert sort_by(1)[0] == "chance"
     assert sort_by(4)[0] == "deep"  # the divergence: least first
-    to_deep = sort_by(8)
-    assert to_deep[:3] == ["explainable/sparse", "explainable/normalized", "explainable/paper"]
-    assert sort_by(8)[:3] == to_deep[2::-1]
-    assert page.run("document.querySelectorAll('.results thead th[aria-sort]').length") == 1
+    to_deep = sort_by(1, table=1)
+    assert to_deep == ["explainable/sparse", "explainable/normalized", "explainable/paper"]
+    assert sort_by(1, table=1) == to_deep[::-1]
+    assert page.run("document.querySelectorAll('.results thead th[aria-sort]').length") == 2  # one in each table
+
+
+def test_values_that_were_not_measured_are_last_in_both_directions(chromium: Chromium, own_run: Path) -> None:
+    table = pd.read_csv(own_run / "results.csv")
+    table[(table["model"] != "chance") | (table["metric"] != "nss")].to_csv(own_run / "results.csv", index=False)
+    chromium.open(write_report(own_run))
+    for _ in range(2):
+        chromium.run("document.querySelectorAll('.results thead button')[3].click()")
+        assert chromium.run(READ_COLUMN % 0)[-1] == "chance"
 
 
 def test_the_layer_browser_shows_what_is_picked(page: Chromium) -> None:
@@ -90,8 +100,10 @@ def test_the_layer_browser_shows_what_is_picked(page: Chromium) -> None:
     assert page.run("document.getElementById('layer-depth').value") == "7"
     after = page.run(PIXELS % "activation")
     assert after[:2] == [64, 48]
-    assert page.run("document.querySelectorAll('#terms tbody tr').length") == 10
-    weights = page.run("[...document.querySelectorAll('#terms .weight')].map((cell) => cell.textContent)")
+    assert page.run("document.querySelectorAll('#terms tbody tr').length") == 18
+    assert "17 filters" in page.run("document.querySelector('#terms caption').textContent")
+    assert page.run("document.querySelector('#terms tbody tr:last-child').textContent").endswith("constant")
+    weights = page.run("[...document.querySelectorAll('#terms .weight:has(.bar)')].map((cell) => cell.textContent)")
     sizes = [abs(float(weight.replace("−", "-"))) for weight in weights]
     assert sizes == sorted(sizes, reverse=True)
     page.run("document.querySelector('input[name=image][value=scene_1403]').click()")

@@ -56,6 +56,20 @@ def test_ties_are_all_best() -> None:
     assert all(cell.best for cell in table.cells.values())
 
 
+def test_models_that_saw_fewer_images_say_so_and_are_never_the_best() -> None:
+    frame = results(("deep", "cc", 0.6, 0.5, 0.7), ("chance", "cc", 0.1, 0.0, 0.2), ("few", "cc", 0.9, 0.8, 1.0))
+    table = results_tables(frame.assign(images=[100, 100, 12]))[0]
+    assert [table.subset(model) for model in table.models] == ["", "", "12 of 100 images"]
+    assert [key for key, cell in table.cells.items() if cell.best] == [("deep", "cc")]
+    assert "12 of 100 images" in printed(frame.assign(images=[100, 100, 12]))
+
+
+def test_sections_hold_the_models_that_have_a_number_in_them() -> None:
+    frame = results(("deep", "cc", 0.6, 0.5, 0.7), ("explainable/sparse", "cc_to_deep", 0.8, 0.7, 0.9))
+    sections = [(section.models, section.metrics) for section in results_tables(frame)[0].sections()]
+    assert sections == [(("deep",), ("cc",)), (("explainable/sparse",), ("cc_to_deep",))]
+
+
 def test_two_protocols_never_share_a_table() -> None:
     frame = pd.concat(
         [

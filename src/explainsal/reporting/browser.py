@@ -132,7 +132,9 @@ def _terms(coefficients: pd.DataFrame | None, keys: Sequence[MapKey]) -> dict[Ma
         return {}
     wanted = pd.DataFrame([(key.image, key.layer, key.map) for key in keys], columns=["image", "layer", "map"])
     rows = coefficients.merge(wanted, on=["image", "layer", "map"])
-    rows = rows.loc[rows["weight"].abs().sort_values(ascending=False, kind="stable").index]
+    # Constants, which are no filters, last: their weights are of another kind.
+    order = rows["weight"].abs().where(rows["wavelength"].notna(), -1.0).sort_values(ascending=False, kind="stable")
+    rows = rows.loc[order.index]
     found: dict[MapKey, tuple[list[list[Any]], bool]] = {}
     for row in rows.to_dict("records"):
         key = MapKey(str(row["image"]), int(row["layer"]), int(row["map"]))

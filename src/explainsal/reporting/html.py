@@ -23,6 +23,7 @@ from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 PHOTO_SIDE, MAP_SIDE = 480, 320
 HERO_SIDE = 640
+FAITHFUL = 0.2  # mean correlation of the layers, below which an explanation explains nothing
 
 
 def write_report(run_dir: Path | str) -> Path:
@@ -49,6 +50,7 @@ def render_report(run: Run) -> str:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    templates.filters["code"] = _code
     templates.globals.update(
         metric_title=metric_title, model_title=model_title, number=number, higher_is_better=higher_is_better
     )
@@ -70,6 +72,7 @@ def _content(run: Run) -> dict[str, Any]:
         "hero": _strip(median(ranked), HERO_SIDE) if ranked else None,
         "tables": tables,
         "curves": _curves(run),
+        "dots": any(picture.fixations is not None for picture in run.gallery),
         "gallery": [_strip(image, MAP_SIDE) for image in shown(ranked)],
         "ranked": any(image.rank is not None for image in ranked),
         "fidelity": _fidelity(run),
@@ -117,7 +120,17 @@ def _usage(tables: ExplanationTables, place: int) -> dict[str, Any] | None:
             Markup(themed_svg(figure, f"usage-{place}-{number}", title, text))
             for number, (figure, title, text) in enumerate(figures)
         ]
-    return {"preset": tables.preset, "panels": svgs, "trend": trend_text(trend)}
+    return {"preset": tables.preset, "panels": svgs, "trend": trend_text(trend), "caution": _hollow(tables)}
+
+
+def _hollow(tables: ExplanationTables) -> str:
+    """A caution where the filters rebuild next to nothing: then ties, not the network, choose them."""
+    correlation = tables.depth["correlation"].mean()
+    if correlation >= FAITHFUL:
+        return ""
+    return (
+        f"These filters rebuild next to nothing (mean correlation {number(correlation)}): which they are says little."
+    )
 
 
 def _strip(image: RankedImage, side: int) -> dict[str, Any]:
@@ -137,6 +150,12 @@ def _strip(image: RankedImage, side: int) -> dict[str, Any]:
         "fixations": fixations,
         "has_truth": picture.density is not None,
     }
+
+
+def _code(sentence: str) -> Markup:
+    """A sentence whose parts in backticks are code."""
+    parts = [Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(sentence.split("`"))]
+    return Markup("").join(parts)
 
 
 def _script_json(data: dict[str, Any]) -> Markup:

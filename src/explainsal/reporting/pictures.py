@@ -20,7 +20,7 @@ def photo_uri(image: np.ndarray, side: int) -> str:
 
 
 def map_uri(saliency_map: np.ndarray, side: int) -> str:
-    """A map ``(H, W)`` as a PNG in our saliency colours; negative values at 0, the largest value brightest."""
+    """A map ``(H, W)`` as a PNG in our saliency colours; as `displayed` stretches it."""
     small = np.asarray(_shrunk(Image.fromarray(displayed(saliency_map).astype(np.float32)), side))
     picture = Image.fromarray((small.clip(0, 1) * 255).round().astype(np.uint8), "P")
     picture.putpalette(_palette(SALIENCY_CMAP))

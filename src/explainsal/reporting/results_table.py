@@ -41,6 +41,15 @@ class Cell:
         return f"{number(self.mean)} {self.interval}".strip()
 
 
+@dataclass(frozen=True)
+class Section:
+    """Rows and columns that belong together."""
+
+    title: str
+    models: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class ResultsTable:
     """Results that may be compared with each other, because one protocol made them.
@@ -48,9 +57,9 @@ class ResultsTable:
     Args:
         protocol: Profile, data set, split, release and density sigma, as far as they are known.
         models: Rows, in the order of the results.
-        metrics: Columns: comparisons with fixations first, those with the deep map (``*_to_deep``) last.
+        metrics: Columns: comparisons with the ground truth first, those with the deep map (``*_to_deep``) last.
         cells: By model and metric; a pair that was not measured is absent.
-        images: Number of images that count, per model.
+        images: By model, how many images its numbers come from, where that is known.
         skipped: Number of images that a metric is undefined for, the most of any metric.
     """
 
@@ -58,8 +67,28 @@ class ResultsTable:
     models: tuple[str, ...]
     metrics: tuple[str, ...]
     cells: dict[tuple[str, str], Cell]
-    images: int | None
-    skipped: int | None
+    images: dict[str, int]
+    skipped: int
+
+    @property
+    def most_images(self) -> int:
+        """The images of the models that saw all; 0 where that is unknown."""
+        return max(self.images.values(), default=0)
+
+    def subset(self, model: str) -> str:
+        """``12 of 100 images`` for a model that was not scored on all; else empty: only equals may be compared."""
+        count = self.images.get(model, self.most_images)
+        return f"{count} of {self.most_images} images" if count < self.most_images else ""
+
+    def sections(self) -> list[Section]:
+        """The comparisons with the ground truth, and those with the deep map, each with the models that have any."""
+        found = []
+        for title, to_deep in (("Against the ground truth", False), ("Against the deep map", True)):
+            metrics = tuple(metric for metric in self.metrics if metric.endswith(TO_DEEP) == to_deep)
+            models = tuple(m for m in self.models if any((m, metric) in self.cells for metric in metrics))
+            if metrics and models:
+                found.append(Section(title, models, metrics))
+        return found
 
     @property
     def caption(self) -> str:
@@ -68,7 +97,7 @@ class ResultsTable:
         words = [
             " ".join(filter(None, (self.protocol.get("data"), self.protocol.get("split")))),
             f"release {self.protocol['release']}" if "release" in self.protocol else "",
-            f"{self.images} images" if self.images else "",
+            f"{self.most_images} images" if self.images else "",
             f"{self.skipped} undefined for some metric" if self.skipped else "",
             f"metric profile {self.protocol['profile']}" if "profile" in self.protocol else "metric profile unknown",
             f"density sigma {sigma}" + (" px" if is_number(sigma) else "") if sigma else "",
@@ -109,20 +138,32 @@ def _results_table(protocol: dict[str, str], rows: pd.DataFrame) -> ResultsTable
             *(rows[column].tolist() for column in ("model", "metric", "mean", "low", "high")), strict=True
         )
     }
+    images = _images(rows)
     for metric in metrics:
-        _mark_best(metric, cells)
+        _mark_best(metric, cells, images)
     return ResultsTable(
         protocol=protocol,
         models=tuple(dict.fromkeys(rows["model"])),
         metrics=tuple(metrics),
         cells=cells,
-        images=int(rows["images"].max()) if "images" in rows and rows["images"].notna().any() else None,
-        skipped=int(rows["skipped"].max()) if "skipped" in rows and rows["skipped"].notna().any() else None,
+        images=images,
+        skipped=int(rows["skipped"].max()) if "skipped" in rows and rows["skipped"].notna().any() else 0,
     )
 
 
-def _mark_best(metric: str, cells: dict[tuple[str, str], Cell]) -> None:
+def _images(rows: pd.DataFrame) -> dict[str, int]:
+    if "images" not in rows:
+        return {}
+    return {
+        str(model): int(count) for model, count in rows.groupby("model", sort=False)["images"].max().dropna().items()
+    }
+
+
+def _mark_best(metric: str, cells: dict[tuple[str, str], Cell], images: dict[str, int]) -> None:
     column = {key: cell for key, cell in cells.items() if key[1] == metric and not math.isnan(cell.mean)}
+    # Models that saw fewer images may have seen the easy ones.
+    most = max((images.get(model, 0) for model, _ in column), default=0)
+    column = {key: cell for key, cell in column.items() if images.get(key[0], 0) == most}
     if len(column) < 2:
         return  # the only number of a column is not the best of anything
     best = (max if higher_is_better(metric) else min)(cell.mean for cell in column.values())

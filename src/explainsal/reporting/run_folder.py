@@ -14,8 +14,8 @@ from explainsal.errors import MissingFilesError
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
 PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the most faithful one last
-EVALUATE = "python -m explainsal.evaluate checkpoint=RUN/checkpoints/best.ckpt"
-EXPLAIN = "python -m explainsal.explain checkpoint=RUN/checkpoints/best.ckpt"
+EVALUATE = "python -m explainsal.evaluate checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
+EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
 TRAIN = "python -m explainsal.train"
 
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")

@@ -48,8 +48,14 @@ def headlines(table: ResultsTable) -> list[Headline]:
         (preset, f"{HEADLINE}_to_deep", "Explainable to deep"),
         ("center_bias", HEADLINE, "Centre bias alone"),
     ]
-    found = [(label, table.cells.get((model, metric))) for model, metric, label in wanted]
-    return [Headline(label, number(cell.mean), f"CC {cell.interval}".strip()) for label, cell in found if cell]
+    found = [(label, model, table.cells.get((model, metric))) for model, metric, label in wanted]
+    return [
+        Headline(
+            label, number(cell.mean), ", ".join(filter(None, (f"CC {cell.interval}".strip(), table.subset(model))))
+        )
+        for label, model, cell in found
+        if cell
+    ]
 
 
 def best_explainable(table: ResultsTable) -> str:
@@ -72,13 +78,12 @@ def sentences(table: ResultsTable) -> list[str]:
     explainable, alike = (cells.get((preset, metric)) for metric in (HEADLINE, f"{HEADLINE}_to_deep"))
     found = []
     if deep and chance:
-        found.append(
-            f"The deep model correlates {_relation(deep, chance)} with where people looked than the centre bias."
-        )
+        found.append(f"The deep model predicts where people looked {_relation(deep, chance)}.")
     if explainable and alike:
         found.append(
             f"Its closest explanation, the preset {preset.partition('/')[2]}, correlates {number(alike.mean)} with "
-            f"the deep map and {number(explainable.mean)} with the ground truth."
+            f"the deep map and {number(explainable.mean)} with the ground truth"
+            + (f", on {table.subset(preset)}." if table.subset(preset) else ".")
         )
     return found
 
@@ -98,8 +103,10 @@ def cautions(run: Run) -> list[str]:
 
 def _relation(one: Cell, other: Cell) -> str:
     if one.low > other.high:
-        return "better"
-    return "worse" if one.high < other.low else "not clearly better"
+        return "better than the centre bias"
+    if one.high < other.low:
+        return "worse than the centre bias"
+    return "about as well as the centre bias: their intervals overlap"
 
 
 def facts(run: Run) -> list[tuple[str, str]]:

@@ -11,32 +11,47 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from explainsal.reporting.results_table import ResultsTable, metric_title, model_title, number, results_tables
+from explainsal.reporting.results_table import ResultsTable, Section, metric_title, model_title, number, results_tables
 
 
 def rich_tables(table: ResultsTable, width: int) -> list[Table]:
     """The table for a terminal, in as many parts below each other as its width in characters asks for."""
-    headed = max((len(model_title(model)) for model in table.models), default=0) + 2
+    screens = []
+    for section in table.sections():
+        parts = [_rich_table(table, section, metrics) for metrics in _parts(table, section, width)]
+        parts[0].title = section.title
+        screens += parts
+    return screens
+
+
+def _parts(table: ResultsTable, section: Section, width: int) -> list[list[str]]:
+    """The section's metrics, broken into lines that fit."""
+    headed = max(len(line) for model in section.models for line in _head(table, model)) + 2
     parts: list[list[str]] = [[]]
     room = width - headed
-    for metric in table.metrics:
-        needed = max(len(line) for model in table.models for line in _lines(table, model, metric)) + 2
+    for metric in section.metrics:
+        needed = max(len(line) for model in section.models for line in _lines(table, model, metric)) + 2
         if room < needed and parts[-1]:
             parts.append([])
             room = width - headed
         parts[-1].append(metric)
         room -= needed
-    return [_rich_table(table, metrics) for metrics in parts]
+    return parts
 
 
-def _rich_table(table: ResultsTable, metrics: Sequence[str]) -> Table:
-    screen = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+def _rich_table(table: ResultsTable, section: Section, metrics: Sequence[str]) -> Table:
+    screen = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, title_justify="left")
     screen.add_column("model", no_wrap=True)
     for metric in metrics:
         screen.add_column(metric_title(metric), justify="right", no_wrap=True)
-    for model in table.models:
-        screen.add_row(model_title(model), *(_rich_cell(table, model, metric) for metric in metrics))
+    for model in section.models:
+        screen.add_row(_rich_head(table, model), *(_rich_cell(table, model, metric) for metric in metrics))
     return screen
+
+
+def _rich_head(table: ResultsTable, model: str) -> Text:
+    title, *subset = _head(table, model)
+    return Text(title).append("".join(f"\n{line}" for line in subset), style="dim")
 
 
 def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
@@ -47,6 +62,11 @@ def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
     for line in interval:
         text.append(f"\n{line}", style="dim not bold")
     return text
+
+
+def _head(table: ResultsTable, model: str) -> list[str]:
+    """What stands at the start of a row: the model, and how many images where not all."""
+    return [model_title(model), *filter(None, [table.subset(model)])]
 
 
 def _lines(table: ResultsTable, model: str, metric: str) -> list[str]:
@@ -68,11 +88,11 @@ def print_results(results: pd.DataFrame, console: Console | None = None) -> None
 
 
 def write_table(tables: Sequence[ResultsTable], path: Path) -> Path:
-    """Write the tables as one CSV file: a row per protocol and model, columns ``cc``, ``cc_low``, ``cc_high`` etc."""
+    """Write the tables as one CSV file: a row per protocol and model; columns ``cc``, ``cc_low``, ``cc_high`` etc."""
     rows = []
     for table in tables:
         for model in table.models:
-            row: dict[str, object] = {**table.protocol, "model": model}
+            row: dict[str, object] = {**table.protocol, "model": model, "images": table.images.get(model)}
             for metric in table.metrics:
                 cell = table.cells.get((model, metric))
                 if cell is not None:

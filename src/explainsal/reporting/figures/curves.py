@@ -111,6 +111,9 @@ def _metric_panel(metric: str, values: pd.Series) -> Panel:
 def _finish(axes: Axes, title: str) -> None:
     axes.set_title(title)
     axes.set_xlabel("epoch", color=MUTED)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
+    first, last = axes.dataLim.intervalx
+    if first == last:  # a single epoch: its number alone on the axis
+        axes.set_xlim(first - 0.5, last + 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     horizontal_grid(axes)

@@ -61,7 +61,9 @@ def _draw_strip(row: Sequence[Axes], image: GalleryImage, models: Sequence[str],
 
 
 def displayed(saliency_map: np.ndarray) -> np.ndarray:
-    """A map as it is shown: negative values at 0, then stretched so that its largest value is 1.
+    """A map as it is shown: negative values at 0, then stretched from 0 at its least to 1 at its largest value.
+
+    A constant map, which points nowhere, is 0.
 
     Example:
         >>> displayed(np.array([[-1.0, 2.0], [4.0, 0.0]]))
@@ -69,5 +71,5 @@ def displayed(saliency_map: np.ndarray) -> np.ndarray:
                [1. , 0. ]])
     """
     positive = np.nan_to_num(np.maximum(saliency_map, 0.0))
-    largest = positive.max(initial=0.0)
-    return positive / largest if largest > 0 else positive
+    low, high = positive.min(initial=np.inf), positive.max(initial=0.0)
+    return (positive - low) / (high - low) if high > low else np.zeros_like(positive)

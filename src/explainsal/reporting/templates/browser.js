@@ -13,7 +13,8 @@
   }
 
   const show = (value, digits = 2) => value === null || value === undefined ? "–" : value.toFixed(digits).replace("-", "−");
-  const compact = (value) => value === null ? "–" : String(Number(value.toPrecision(3))).replace("-", "−");
+  const plain = (value) => value !== 0 && Math.abs(value) < 1e-3 ? value.toExponential(1) : String(Number(value.toPrecision(3)));
+  const compact = (value) => value === null ? "–" : plain(value).replaceAll("-", "−");
   const facts = () => state.preset.layers[state.image].find((layer) => layer.layer === state.layer);
   const mapsHere = () => state.preset.maps[state.image]?.[state.layer] ?? [];
 
@@ -79,26 +80,35 @@
 
   function drawTerms(entry) {
     const table = at("terms");
-    const largest = Math.max(...entry.terms.map((term) => Math.abs(term.at(-1))), 1e-30);
-    table.caption.textContent = entry.terms.length
-      ? `The ${entry.terms.length} terms of map ${entry.map}, the largest first`
-      : "The filters of this map were not kept.";
+    const filters = entry.terms.filter((term) => !isConstant(term));
+    const largest = Math.max(...filters.map((term) => Math.abs(term.at(-1))), 1e-30);
+    const scales = new Set(filters.map((term) => term[5])).size;
+    table.caption.textContent = filters.length
+      ? `The ${filters.length} filters of map ${entry.map}${scales > 1 ? `, at ${scales} scales` : ""}, the largest weight first`
+      : "No filter of this map is known: it was rebuilt from none, or its terms were not kept.";
+    table.classList.toggle("one-scale", scales < 2);
     table.tBodies[0].replaceChildren(...entry.terms.map((term) => termRow(term, largest)));
   }
 
-  function termRow([source, wavelength, orientation, sigmaOnF, sigmaTheta, , weight], largest) {
-    const constant = wavelength === null && orientation === null;
-    const picture = element("canvas", { class: "filter", role: "img", "aria-label": constant ? "constant" : "filter" });
-    if (!constant) drawFilter(picture, wavelength, orientation, sigmaOnF, sigmaTheta);
+  // A constant is no filter: it has a weight in the units of the map, and nothing else.
+  const isConstant = ([, wavelength, orientation]) => wavelength === null && orientation === null;
+
+  function termRow(term, largest) {
+    const [source, wavelength, orientation, sigmaOnF, sigmaTheta, scale, weight] = term;
+    if (isConstant(term)) {
+      return element("tr", {}, element("td"), element("td", { class: "number weight" }, compact(weight)), element("td", { colspan: 5 }, "constant"));
+    }
+    const picture = element("canvas", { class: "filter", role: "img", "aria-label": orientation === null ? "low-pass filter" : "filter" });
+    drawFilter(picture, wavelength, orientation, sigmaOnF, sigmaTheta);
     const bar = element("span", { class: weight < 0 ? "bar negative" : "bar", style: `--share:${Math.abs(weight) / largest}` });
     const octaves = orientation === null ? null : 2 * Math.sqrt(2 / Math.LN2) * Math.abs(Math.log(sigmaOnF));
     const cells = [
-      constant ? "constant" : wavelength === null ? "–" : `${compact(wavelength)} px`,
+      orientation === null ? `low-pass, sigma ${compact(wavelength / 2 / Math.PI)} px` : `${compact(wavelength)} px`,
       orientation === null ? "–" : `${Math.round(orientation * 180 / Math.PI)}°`,
       octaves === null ? "–" : `${octaves.toFixed(1)} oct`,
-      source === null ? "–" : Number.isNaN(Number(source)) ? source : `map ${source}`,
     ].map((text) => element("td", { class: "number" }, text));
-    return element("tr", {}, element("td", {}, picture), element("td", { class: "number weight" }, compact(weight), bar), ...cells);
+    return element("tr", {}, element("td", {}, picture), element("td", { class: "number weight" }, compact(weight), bar), ...cells,
+      element("td", { class: "number scale-column" }, scale === null ? "–" : `×${scale}`), element("td", { class: "source" }, source ?? "–"));
   }
 
   function drawLayer() {

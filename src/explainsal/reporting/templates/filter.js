@@ -1,52 +1,70 @@
 "use strict";
-// Draws the even part of a log-Gabor filter in space: the sum of its transfer function over the frequency plane,
-// sampled on a polar grid, on a patch of SIDE pixels of the filtered map.
+// Draws the even part of a log-Gabor filter in space: its transfer function on the FFT grid of a map of MAP pixels,
+// transformed back; SIDE pixels around the centre are shown.
 const drawFilter = (() => {
-  const SIDE = 32, RADII = 14, ANGLES = 18;
+  const MAP = 64, SIDE = 32;
   const known = new Map();
+  const cosine = Float64Array.from({ length: MAP }, (_, i) => Math.cos(2 * Math.PI * i / MAP));
+  const sine = Float64Array.from({ length: MAP }, (_, i) => Math.sin(2 * Math.PI * i / MAP));
+  const modulo = (i) => ((i % MAP) + MAP) % MAP;
 
-  function kernel(wavelength, orientation, sigmaOnF, sigmaTheta) {
-    const values = new Float32Array(SIDE * SIDE);
-    const spread = Math.abs(Math.log(sigmaOnF));
-    for (let i = 0; i < RADII; i++) {
-      const u = (i + 0.5) / RADII * 5 - 2.5;                       // standard deviations of log frequency
-      const frequency = Math.exp(u * spread) / wavelength;
-      if (frequency > 0.7) continue;                               // beyond the corners of the frequency plane
-      for (let j = 0; j < ANGLES; j++) {
-        const v = (j + 0.5) / ANGLES * 5 - 2.5;
-        const angle = orientation + v * sigmaTheta;
-        const gain = Math.exp(-(u * u + v * v) / 2) * frequency * frequency;   // area of a polar cell
-        const fx = 2 * Math.PI * frequency * Math.cos(angle), fy = 2 * Math.PI * frequency * Math.sin(angle);
-        for (let y = 0; y < SIDE; y++) {
-          for (let x = 0; x < SIDE; x++) {
-            values[y * SIDE + x] += gain * Math.cos(fx * (x + 0.5 - SIDE / 2) + fy * (y + 0.5 - SIDE / 2));
-          }
+  function gain(u, v, wavelength, orientation, sigmaOnF, sigmaTheta) {
+    const x = (u < MAP / 2 ? u : u - MAP) / MAP, y = (v < MAP / 2 ? v : v - MAP) / MAP;
+    const frequency = Math.hypot(x, y);
+    if (frequency === 0) return 0;
+    const radial = Math.log(frequency * wavelength) / Math.log(sigmaOnF);
+    const turn = Math.atan2(y, x) - orientation;
+    const angular = Math.atan2(Math.sin(turn), Math.cos(turn)) / sigmaTheta;
+    return Math.exp(-(radial * radial + angular * angular) / 2);
+  }
+
+  function kernel(...filter) {
+    const real = new Float64Array(MAP * SIDE), imaginary = new Float64Array(MAP * SIDE);
+    for (let v = 0; v < MAP; v++) {
+      for (let u = 0; u < MAP; u++) {
+        const value = gain(u, v, ...filter);
+        if (value < 1e-6) continue;
+        for (let x = 0; x < SIDE; x++) {
+          const phase = modulo(u * (x - SIDE / 2));
+          real[v * SIDE + x] += value * cosine[phase];
+          imaginary[v * SIDE + x] += value * sine[phase];
+        }
+      }
+    }
+    const values = new Float64Array(SIDE * SIDE);
+    for (let y = 0; y < SIDE; y++) {
+      for (let v = 0; v < MAP; v++) {
+        const phase = modulo(v * (y - SIDE / 2));
+        for (let x = 0; x < SIDE; x++) {
+          values[y * SIDE + x] += real[v * SIDE + x] * cosine[phase] - imaginary[v * SIDE + x] * sine[phase];
         }
       }
     }
     return values;
   }
 
-  function blob() {
-    const values = new Float32Array(SIDE * SIDE);
-    for (let i = 0; i < values.length; i++) {
-      const x = i % SIDE + 0.5 - SIDE / 2, y = Math.floor(i / SIDE) + 0.5 - SIDE / 2;
-      values[i] = Math.exp(-(x * x + y * y) / 50);
-    }
-    return values;
+  function gaussian(sigma) {
+    return Float64Array.from({ length: SIDE * SIDE }, (_, i) => {
+      const x = i % SIDE - SIDE / 2, y = Math.floor(i / SIDE) - SIDE / 2;
+      return Math.exp(-(x * x + y * y) / (2 * sigma * sigma));
+    });
   }
 
   return (canvas, wavelength, orientation, sigmaOnF, sigmaTheta) => {
     const name = [wavelength, orientation, sigmaOnF, sigmaTheta].join();
     if (!known.has(name)) {
-      known.set(name, orientation === null ? blob() : kernel(wavelength, orientation, sigmaOnF, sigmaTheta ?? 0.6));
+      const lowPass = orientation === null;
+      known.set(name, lowPass ? gaussian(wavelength / 2 / Math.PI) : kernel(wavelength, orientation, sigmaOnF, sigmaTheta));
     }
     const values = known.get(name);
     const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 1e-30);
     canvas.width = canvas.height = SIDE;
     const context = canvas.getContext("2d");
     const pixels = context.createImageData(SIDE, SIDE);
-    values.forEach((value, i) => pixels.data.set([128, 128, 128].map((gray) => gray + 127 * value / largest).concat(255), 4 * i));
+    values.forEach((value, i) => {
+      const gray = 128 + 127 * value / largest;
+      pixels.data.set([gray, gray, gray, 255], 4 * i);
+    });
     context.putImageData(pixels, 0, 0);
   };
 })();
