@@ -13,7 +13,7 @@ from explainsal.data.decoding import image_size, read_gray, read_image
 from explainsal.data.density import fixation_density
 from explainsal.data.fixation_table import FixationTable
 from explainsal.data.sample import SaliencySample
-from explainsal.errors import CorruptFileError
+from explainsal.errors import CorruptFileError, UserError
 
 Transform = Callable[[SaliencySample], SaliencySample]
 
@@ -125,10 +125,12 @@ class SaliencyDataset(Dataset[SaliencySample]):
             One ``(N_i, 2)`` float64 array of (x, y) in pixels per image, and one ``(H, W)`` per image.
 
         Raises:
-            ValueError: If the data set has no fixations.
+            UserError: If the data set has no fixations.
         """
         if self._fixations is None:
-            raise ValueError(f"{self.name} {self.split} has no fixations")
+            raise UserError(
+                f"{self.name} {self.split} has no ground truth: its maps can be predicted and explained, not evaluated"
+            )
         return [self._fixations.points(i) for i in range(len(self))], self.sizes
 
     def with_transform(self, transform: Transform | None) -> SaliencyDataset:

@@ -73,7 +73,7 @@ def make_scene(rng: np.random.Generator, size: tuple[int, int]) -> Scene:
 
     Example:
         >>> scene = make_scene(np.random.default_rng(3), (60, 80))
-        >>> scene.image.shape, scene.image.dtype, round(scene.density().sum(), 6)
+        >>> scene.image.shape, scene.image.dtype, round(float(scene.density().sum()), 6)
         ((60, 80, 3), dtype('uint8'), 1.0)
     """
     kinds = list(KINDS)

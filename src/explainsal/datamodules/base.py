@@ -129,5 +129,8 @@ class SaliencyDataModule(L.LightningDataModule):
 
 
 def _one_thread(worker: int) -> None:
-    """Workers are parallel already: OpenCV's own pool would only fight over the cores."""
-    cv2.setNumThreads(1)
+    """Workers are parallel already: OpenCV's own pool would only fight over the cores.
+
+    0 means no pool. 1 would stop the pool's threads, which a forked process does not have, and wait for them for ever.
+    """
+    cv2.setNumThreads(0)
