@@ -27,7 +27,7 @@ FLAGS = (
     "--hide-scrollbars",
     "--remote-debugging-pipe",
 )
-PATIENCE = 60.0  # seconds: a busy machine is slow, a broken page never answers
+PATIENCE = 180.0  # seconds: a busy machine is slow, a broken page never answers
 
 
 def find_chromium() -> str | None:
@@ -99,6 +99,13 @@ class Chromium:
         answer = self.call("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def wait_for(self, script: str) -> None:
+        """Ask again and again until a JavaScript expression is true."""
+        end = time.monotonic() + PATIENCE
+        while not self.run(script):
+            assert time.monotonic() < end, f"never true: {script}"
+            time.sleep(0.02)
 
     def press(self, key: str, code: int) -> None:
         """Press and release one key."""

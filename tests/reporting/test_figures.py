@@ -117,9 +117,9 @@ def test_every_layer_name_stands_beside_its_row(fake_run: Path) -> None:
 def test_heat_maps_have_a_row_per_parameter_and_one_for_low_pass(fake_run: Path) -> None:
     coefficients = read_run(fake_run).explanations["sparse"].coefficients
     assert coefficients is not None
-    usage = filter_usage(coefficients, {})
+    usage = filter_usage(coefficients)
     with styled():
-        axes = usage_figure(usage, bandwidth_trend(coefficients)).axes
+        axes = usage_figure(usage, bandwidth_trend(usage)).axes
     meshes = [mesh for axis in axes for mesh in axis.collections if isinstance(mesh, QuadMesh)]
     shapes = {mesh.get_array().shape for mesh in meshes if mesh.get_array().shape[1] == len(NAMES)}
     assert shapes == {(len(WAVELENGTHS) + 1, len(NAMES)), (len(ORIENTATIONS) + 1, len(NAMES))}

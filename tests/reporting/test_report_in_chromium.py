@@ -18,7 +18,8 @@ PIXELS = """(() => {
   const data = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
   return [canvas.width, canvas.height, data.reduce((sum, value) => sum + value, 0)];
 })()"""
-SETTLED = "new Promise((resolve) => setTimeout(resolve, 150))"
+PAINTED = """['activation', 'reconstruction'].map((id) => document.getElementById(id).dataset)
+  .every(({ wanted, shown }) => wanted && wanted === shown)"""
 
 
 @pytest.fixture(scope="module")
@@ -89,13 +90,13 @@ def test_values_that_were_not_measured_are_last_in_both_directions(chromium: Chr
 
 
 def test_the_layer_browser_shows_what_is_picked(page: Chromium) -> None:
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     assert page.run("document.getElementById('layer-facts').textContent").startswith(f"{NAMES[0]}: 16 maps of 96×128")
     before = page.run(PIXELS % "activation")
     assert before[:2] == [128, 96]
     assert before[2] > 255 * 128 * 96  # more than an opaque black picture
     page.run("{const s = document.getElementById('layer-choice'); s.value = 7; s.dispatchEvent(new Event('change'))}")
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     assert page.run("document.getElementById('layer-facts').textContent").startswith(NAMES[7])
     assert page.run("document.getElementById('layer-depth').value") == "7"
     after = page.run(PIXELS % "activation")
@@ -107,19 +108,19 @@ def test_the_layer_browser_shows_what_is_picked(page: Chromium) -> None:
     sizes = [abs(float(weight.replace("−", "-"))) for weight in weights]
     assert sizes == sorted(sizes, reverse=True)
     page.run("document.querySelector('input[name=image][value=scene_1403]').click()")
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     assert page.run(PIXELS % "activation") != after
     reconstruction = page.run(PIXELS % "reconstruction")
     page.run("document.querySelector('input[name=preset][value=paper]').click()")
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     assert page.run(PIXELS % "reconstruction") != reconstruction
 
 
 def test_one_colour_range_for_both_maps_on_request(page: Chromium) -> None:
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     activation, reconstruction = page.run(PIXELS % "activation"), page.run(PIXELS % "reconstruction")
     page.run("document.getElementById('same-scale').click()")
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     assert page.run(PIXELS % "activation") == activation
     assert page.run(PIXELS % "reconstruction") != reconstruction
 
@@ -149,7 +150,7 @@ def test_fixations_can_be_hidden(page: Chromium) -> None:
 
 
 def test_everything_that_can_be_used_has_a_name_for_a_screen_reader(page: Chromium) -> None:
-    page.run(SETTLED)
+    page.wait_for(PAINTED)
     tree = page.call("Accessibility.getFullAXTree")["nodes"]
     usable = {"button", "link", "radio", "checkbox", "slider", "combobox", "img", "image", "table", "region"}
     named = [node for node in tree if not node["ignored"] and node.get("role", {}).get("value") in usable]

@@ -9,13 +9,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from explainsal.reporting.usage import LOW_PASS, bandwidth_octaves, bandwidth_trend, filter_usage, rank_correlation
+from explainsal.reporting.usage import (
+    LOW_PASS,
+    Trend,
+    bandwidth_octaves,
+    bandwidth_trend,
+    filter_usage,
+    rank_correlation,
+)
 
 
 def terms(*rows: tuple[float, ...]) -> pd.DataFrame:
     """Rows of layer, map, weight, wavelength, orientation, sigma_on_f."""
     columns = ["layer", "map", "weight", "wavelength", "orientation", "sigma_on_f"]
     return pd.DataFrame(rows, columns=columns).assign(image="a")
+
+
+def trend_of(*rows: tuple[float, ...]) -> Trend:
+    return bandwidth_trend(filter_usage(terms(*rows)))
 
 
 def test_octaves_are_the_width_of_the_profile_at_half_its_height() -> None:
@@ -37,8 +48,7 @@ def test_shares_weigh_by_the_size_of_the_coefficient_and_every_map_the_same() ->
             (0, 0, 3.0, 4.0, 0.0, 0.5),
             (0, 0, -1.0, 8.0, 0.0, 0.5),  # a negative coefficient uses its filter as much as a positive one
             (0, 1, 500.0, 8.0, math.pi / 2, 0.5),  # a loud map
-        ),
-        {},
+        )
     )
     assert usage.wavelength[0].to_dict() == pytest.approx({4.0: 0.75 / 2, 8.0: 1.25 / 2})
     assert usage.orientation[0].to_dict() == pytest.approx({0.0: 0.5, 90.0: 0.5})
@@ -50,8 +60,7 @@ def test_low_pass_filters_have_a_row_but_no_bandwidth_and_constants_have_neither
             (0, 0, 1.0, 4.0, 0.0, 0.5),
             (0, 0, 1.0, 25.1, math.nan, math.nan),  # low-pass: a wavelength, no orientation
             (0, 0, 7.0, math.nan, math.nan, math.nan),  # constant
-        ),
-        {},
+        )
     )
     for table in (usage.wavelength, usage.orientation, usage.bandwidth):
         assert table.loc[LOW_PASS, 0] == pytest.approx(0.5)
@@ -60,23 +69,29 @@ def test_low_pass_filters_have_a_row_but_no_bandwidth_and_constants_have_neither
 
 
 def test_a_map_without_any_coefficient_does_not_count() -> None:
-    usage = filter_usage(terms((0, 0, 0.0, 4.0, 0.0, 0.5), (0, 1, 2.0, 8.0, 0.0, 0.5)), {})
+    usage = filter_usage(terms((0, 0, 0.0, 4.0, 0.0, 0.5), (0, 1, 2.0, 8.0, 0.0, 0.5)))
     assert usage.wavelength[0].to_dict() == {8.0: 1.0}
 
 
 def test_the_trend_of_growing_and_shrinking_bandwidths() -> None:
     growing = [(layer, 0, 1.0, 4.0, 0.0, 0.9 - 0.1 * layer) for layer in range(6)]
-    trend = bandwidth_trend(terms(*growing))
+    trend = trend_of(*growing)
     assert trend.rank_correlation == pytest.approx(1.0)
     assert trend.verdict == "grows"
     assert trend.first == pytest.approx(np.mean(bandwidth_octaves(np.array([0.9, 0.8]))))
     assert trend.last == pytest.approx(np.mean(bandwidth_octaves(np.array([0.5, 0.4]))))
     shrinking = [(5 - layer, *rest) for layer, *rest in growing]
-    assert bandwidth_trend(terms(*shrinking)).verdict == "shrinks"
+    assert trend_of(*shrinking).verdict == "shrinks"
+
+
+def test_the_range_of_single_images() -> None:
+    rows = [(layer, 0, 1.0, 4.0, 0.0, 0.9 - 0.1 * layer) for layer in range(6)]
+    one, other = terms(*rows), terms(*((5 - layer, *rest) for layer, *rest in rows)).assign(image="b")
+    assert bandwidth_trend(filter_usage(pd.concat([one, other]))).image_range == pytest.approx((-1.0, 1.0))
 
 
 def test_no_trend_where_there_is_nothing_to_compare() -> None:
-    trend = bandwidth_trend(terms((0, 0, 1.0, 4.0, 0.0, 0.5), (1, 0, 1.0, 4.0, 0.0, 0.6)))
+    trend = trend_of((0, 0, 1.0, 4.0, 0.0, 0.5), (1, 0, 1.0, 4.0, 0.0, 0.6))
     assert math.isnan(trend.rank_correlation)
     assert trend.verdict == "neither grows nor shrinks"
 

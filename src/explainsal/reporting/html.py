@@ -108,8 +108,8 @@ def _fidelity(run: Run) -> dict[str, Any] | None:
 def _usage(tables: ExplanationTables, place: int) -> dict[str, Any] | None:
     if tables.coefficients is None or tables.coefficients.empty:
         return None
-    names = dict(zip(tables.depth["layer"], tables.depth["name"], strict=True))
-    usage, trend = filter_usage(tables.coefficients, names), bandwidth_trend(tables.coefficients)
+    usage = filter_usage(tables.coefficients)
+    trend = bandwidth_trend(usage)
     with styled():
         figures = [
             (usage_panel(usage, name), f"Filter usage by {name}", usage_text(usage, name))

@@ -41,17 +41,17 @@ class FilterUsage:
         orientation: The same by orientation, in degrees.
         bandwidth: The same by radial bandwidth, in octaves.
         mean_bandwidth: Per layer, octaves, over the band-pass filters alone.
-        names: Per layer, its name.
+        image_bandwidth: The same with a column per image.
     """
 
     wavelength: pd.DataFrame
     orientation: pd.DataFrame
     bandwidth: pd.DataFrame
     mean_bandwidth: pd.Series
-    names: dict[int, str]
+    image_bandwidth: pd.DataFrame
 
 
-def filter_usage(coefficients: pd.DataFrame, names: dict[int, str]) -> FilterUsage:
+def filter_usage(coefficients: pd.DataFrame) -> FilterUsage:
     """Count filters, each weighted by the size of its coefficient.
 
     A loud activation map has large coefficients: so that it does not speak for its layer, the sizes of the
@@ -60,21 +60,26 @@ def filter_usage(coefficients: pd.DataFrame, names: dict[int, str]) -> FilterUsa
 
     Args:
         coefficients: Columns image, layer, map, weight, wavelength, orientation (radians), sigma_on_f.
-        names: Name of each layer, by its number.
     """
     used = _shares(coefficients)
     band_pass = used[used["wavelength_row"] != LOW_PASS]
-    weighted = (band_pass["octaves"] * band_pass["share"]).groupby(band_pass["layer"]).sum()
     return FilterUsage(
         wavelength=_by_layer(used, "wavelength_row"),
         orientation=_by_layer(used, "orientation_row"),
         bandwidth=_by_layer(used, "bandwidth_row"),
-        mean_bandwidth=weighted / band_pass.groupby("layer")["share"].sum(),
-        names=names,
+        mean_bandwidth=_mean_octaves(band_pass, ["layer"]),
+        image_bandwidth=_mean_octaves(band_pass, ["layer", "image"]).unstack("image"),
     )
 
 
+def _mean_octaves(band_pass: pd.DataFrame, by: list[str]) -> pd.Series:
+    weighted = band_pass.assign(weighted=band_pass["octaves"] * band_pass["share"]).groupby(by)[["weighted", "share"]]
+    sums = weighted.sum()
+    return sums["weighted"] / sums["share"]
+
+
 def _shares(coefficients: pd.DataFrame) -> pd.DataFrame:
+    coefficients = coefficients.reset_index(drop=True)  # tables that were joined repeat their index
     low_pass = is_low_pass(coefficients)
     filters = coefficients[low_pass | coefficients["wavelength"].notna()]
     low_pass = low_pass[filters.index]
@@ -131,23 +136,17 @@ class Trend:
         return "grows" if self.rank_correlation > 0 else "shrinks"
 
 
-def bandwidth_trend(coefficients: pd.DataFrame) -> Trend:
-    """Does the mean bandwidth of the filters grow with depth, as the paper says?
-
-    Args:
-        coefficients: As for `filter_usage`.
-    """
-    mean = filter_usage(coefficients, {}).mean_bandwidth
-    of_images = [
-        rank_correlation(filter_usage(rows, {}).mean_bandwidth) for _, rows in coefficients.groupby("image", sort=False)
-    ]
+def bandwidth_trend(usage: FilterUsage) -> Trend:
+    """Does the mean bandwidth of the filters grow with depth, as the paper says?"""
+    mean = usage.mean_bandwidth
+    of_images = [rank_correlation(usage.image_bandwidth[image].dropna()) for image in usage.image_bandwidth]
     third = max(1, len(mean) // 3)
     return Trend(
         rank_correlation=rank_correlation(mean),
         first=float(mean.iloc[:third].mean()),
         last=float(mean.iloc[-third:].mean()),
         layers=len(mean),
-        image_range=(min(of_images), max(of_images)),
+        image_range=(min(of_images, default=math.nan), max(of_images, default=math.nan)),
     )
 
 

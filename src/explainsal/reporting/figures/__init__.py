@@ -72,8 +72,8 @@ def _usage(run: Run, preset: str | None) -> Figure:
     tables = run.explanations[preset or list(run.explanations)[-1]]
     if tables.coefficients is None:
         raise ValueError(run.why_missing(f"explanation/{tables.preset}/coefficients.parquet"))
-    names = dict(zip(tables.depth["layer"], tables.depth["name"], strict=True))
-    return usage_figure(filter_usage(tables.coefficients, names), bandwidth_trend(tables.coefficients))
+    usage = filter_usage(tables.coefficients)
+    return usage_figure(usage, bandwidth_trend(usage))
 
 
 def _strips(run: Run, preset: str | None) -> Figure:

@@ -49,9 +49,10 @@
 
   async function paint(id, [index, low, high], [from, to], label) {
     const canvas = at(id);
-    canvas.dataset.wanted = index;
+    const turn = String(Number(canvas.dataset.wanted ?? 0) + 1);
+    canvas.dataset.wanted = turn;
     const gray = await grayValues(index);
-    if (canvas.dataset.wanted !== String(index)) return;     // another map was picked meanwhile
+    if (canvas.dataset.wanted !== turn) return;     // another map was picked meanwhile
     canvas.width = gray.width;
     canvas.height = gray.height;
     const context = canvas.getContext("2d");
@@ -66,6 +67,7 @@
     const text = `${label}, ${compact(low)} to ${compact(high)}`;
     canvas.setAttribute("aria-label", text);
     canvas.nextElementSibling.textContent = text;
+    canvas.dataset.shown = turn;
   }
 
   function drawMaps() {
@@ -103,8 +105,8 @@
     const bar = element("span", { class: weight < 0 ? "bar negative" : "bar", style: `--share:${Math.abs(weight) / largest}` });
     const octaves = orientation === null ? null : 2 * Math.sqrt(2 / Math.LN2) * Math.abs(Math.log(sigmaOnF));
     const cells = [
-      orientation === null ? `low-pass, sigma ${compact(wavelength / 2 / Math.PI)} px` : `${compact(wavelength)} px`,
-      orientation === null ? "–" : `${Math.round(orientation * 180 / Math.PI)}°`,
+      orientation === null ? `σ ${compact(wavelength / 2 / Math.PI)} px` : `${compact(wavelength)} px`,
+      orientation === null ? "low-pass" : `${Math.round(orientation * 180 / Math.PI)}°`,
       octaves === null ? "–" : `${octaves.toFixed(1)} oct`,
     ].map((text) => element("td", { class: "number" }, text));
     return element("tr", {}, element("td", {}, picture), element("td", { class: "number weight" }, compact(weight), bar), ...cells,

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from omegaconf import DictConfig, OmegaConf
+from tests.commands import run
+
+from explainsal.errors import UserError
+from explainsal.report import newest_run, report
+
+
+def config(**values: object) -> DictConfig:
+    return OmegaConf.create({"run": None, "figure": None, "preset": None, "paths": {"outputs": "outputs"}, **values})
+
+
+def test_one_figure_or_everything(own_run: Path) -> None:
+    assert [path.name for path in report(config(run=str(own_run), figure="curves"))] == ["curves.png", "curves.pdf"]
+    everything = report(config(run=str(own_run)))
+    assert everything[-1] == own_run / "report.html"
+    assert all(path.is_file() for path in everything)
+    assert {path.stem for path in everything} == {"curves", "strips", "layers", "usage_sparse", "results", "report"}
+
+
+def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"run=outputs/<date>/<time>"):
+        report(config())
+    for name in ("2026-11-22/23-00-00", "2026-11-23/06-00-00", "2026-11-23/05-00-00"):
+        shutil.copytree(own_run, tmp_path / "outputs" / name)
+    assert newest_run(tmp_path / "outputs") == tmp_path / "outputs/2026-11-23/06-00-00"
+
+
+def test_the_command_writes_into_the_run_and_nowhere_else(own_run: Path, tmp_path: Path) -> None:
+    before = set(own_run.rglob("*"))
+    done = run(tmp_path, "report", f"run={own_run}", "figure=layers")
+    assert done.stdout.split() == [str(own_run / "figures" / f"layers.{kind}") for kind in ("png", "pdf")]
+    assert {path.name for path in set(own_run.rglob("*")) - before} == {"figures", "layers.png", "layers.pdf"}
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_what_cannot_be_drawn_is_said_in_one_message(own_run: Path, tmp_path: Path) -> None:
+    (own_run / "results.csv").write_text("model,metric,mean,low,high\ndeep,cc,0.6,0.5,0.")
+    done = run(tmp_path, "report", f"run={own_run}", code=2)
+    assert "results.csv is cut short" in done.stderr
+    assert "Traceback" not in done.stderr
