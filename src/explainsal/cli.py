@@ -99,7 +99,7 @@ def _exit(code: int) -> None:
 def _quiet() -> None:
     """Silence notes that a user cannot act on; what concerns data or numbers stays."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "fontTools"):
         logging.getLogger(name).setLevel(logging.WARNING)
     for message in _NOTES:
         warnings.filterwarnings("ignore", message=message)

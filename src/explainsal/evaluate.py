@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 from rich.progress import track
 from torch import Tensor, nn
@@ -38,7 +39,7 @@ from explainsal.reporting.tables import print_results
 def evaluate_model(
     cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule, explainers: list[LogGaborReconstruction]
 ) -> pd.DataFrame:
-    """Score a network, its explainable models and the baselines, and write tables, gallery and report.
+    """Score a network, its explainable models and the baselines, and write tables and gallery.
 
     Returns:
         The long results table: a row per model and metric, with bootstrap interval.
@@ -63,9 +64,16 @@ def evaluate_model(
     shown = choose_gallery(per_image[per_image["index"].isin(explained)], cfg.evaluation.gallery)
     for index in track(shown, description="gallery"):
         write_gallery(output, draw_maps(dataset[index], model, explainers))
+    return results
+
+
+@rank_zero_only
+def finish_run(cfg: DictConfig) -> None:
+    """Complete the record, draw the figures, write the report, and say where it is."""
+    output = Path(cfg.paths.output)
+    write_record(output, cfg)
     write_figures(output)
     print(f"report: {write_report(output)}")
-    return results
 
 
 def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
@@ -144,7 +152,7 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
     model = load_model(cfg.checkpoint)
     write_record(Path(cfg.paths.output), cfg, model=describe(model, str(cfg.checkpoint)))
     results = evaluate_model(cfg, model, datamodule, explainers_of(cfg))
-    write_record(Path(cfg.paths.output), cfg)
+    finish_run(cfg)
     return results
 
 

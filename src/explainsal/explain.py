@@ -13,7 +13,7 @@ from rich.progress import track
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.evaluate import describe, evaluate_model, gallery_image
+from explainsal.evaluate import describe, evaluate_model, finish_run, gallery_image
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap
@@ -21,7 +21,6 @@ from explainsal.models import SaliencyModel, load_model
 from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
 from explainsal.record import write_record
-from explainsal.reporting.html import write_report
 from explainsal.reporting.results import write_gallery
 
 
@@ -39,7 +38,7 @@ def explain(cfg: DictConfig) -> Path:
         evaluate_model(cfg, model, datamodule, [explainer])
     else:
         explain_pictures(output, model, dataset, explainer)
-    write_record(output, cfg)
+    finish_run(cfg)
     return output
 
 
@@ -75,7 +74,7 @@ def explain_pictures(
         for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
     tables.save(explainer.folder)
-    print(f"maps: {output / 'maps'}\nreport: {write_report(output)}")
+    print(f"maps: {output / 'maps'}")
 
 
 @command("explain")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 PACKAGES = (
@@ -28,6 +29,7 @@ PACKAGES = (
 )
 
 
+@rank_zero_only
 def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None = None) -> None:
     """Write ``config.yaml`` and ``environment.json`` into the run's folder (again at the end, for `finished`)."""
     folder.mkdir(parents=True, exist_ok=True)

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 
 from explainsal.cli import command
 from explainsal.errors import MissingFilesError
-from explainsal.evaluate import describe, evaluate_model, explainers_of
+from explainsal.evaluate import describe, evaluate_model, explainers_of, finish_run
 from explainsal.models import load_model
 from explainsal.record import write_record
 
@@ -42,7 +42,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if cfg.evaluate:
         best = output / "checkpoints" / "best.ckpt"
         evaluate_model(cfg, load_model(best), datamodule, explainers_of(cfg))
-    write_record(output, cfg)
+    finish_run(cfg)
     return metrics
 
 
