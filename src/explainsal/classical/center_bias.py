@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from explainsal.classical.matlab import blur
+
 GRID = 128
 
 
@@ -68,7 +70,8 @@ class CenterBias(nn.Module):
             raise ValueError("fixations are NaN or outside their image; clip or drop them first")
         column, row = (unit * GRID).long().clamp(max=GRID - 1).unbind(dim=1)
         counts = torch.bincount(row * GRID + column, minlength=GRID * GRID).reshape(GRID, GRID).to(torch.float64)
-        density = _blur(counts, bandwidth * GRID)
+        sigma = bandwidth * GRID
+        density = blur(counts, 2 * math.ceil(4 * sigma) + 1, sigma, "symmetric")  # mirrored: no mass is lost
         return cls((1 - uniform) * density / density.sum() + uniform / GRID**2)
 
     def density(self, size: tuple[int, int]) -> Tensor:
@@ -80,22 +83,3 @@ class CenterBias(nn.Module):
         """The same map for every image: ``(B, 3, H, W)`` to ``(B, 1, H, W)``, float32, maximum 1."""
         density = self.density((int(images.shape[2]), int(images.shape[3])))
         return (density / density.max()).float().expand(images.shape[0], 1, -1, -1).clone()
-
-
-def _blur(maps: Tensor, sigma: float) -> Tensor:
-    """Gaussian blur, truncated at 4 sigma, mirrored at the borders so that no mass is lost."""
-    radius = min(math.ceil(4 * sigma), maps.shape[0])
-    offset = torch.arange(-radius, radius + 1, dtype=maps.dtype)
-    kernel = torch.exp(-(offset**2) / (2 * sigma**2))
-    kernel = kernel / kernel.sum()
-    for dim in (0, 1):
-        mirrored = torch.cat(
-            [
-                maps.narrow(dim, 0, radius).flip(dim),
-                maps,
-                maps.narrow(dim, maps.shape[dim] - radius, radius).flip(dim),
-            ],
-            dim=dim,
-        )
-        maps = (mirrored.unfold(dim, len(kernel), 1) * kernel).sum(dim=-1)
-    return maps
