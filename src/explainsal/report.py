@@ -10,8 +10,9 @@ from explainsal.cli import command
 from explainsal.errors import UserError
 from explainsal.reporting.figures import write_figure, write_figures
 from explainsal.reporting.html import write_report
+from explainsal.reporting.results_table import results_tables
 from explainsal.reporting.run_folder import read_run
-from explainsal.reporting.tables import print_results
+from explainsal.reporting.tables import print_results, write_table
 
 
 def report(cfg: DictConfig) -> list[Path]:
@@ -21,9 +22,11 @@ def report(cfg: DictConfig) -> list[Path]:
     run = read_run(cfg.run)
     if cfg.figure is not None:
         return write_figure(run, cfg.figure, preset=cfg.preset)
+    written = write_figures(cfg.run)
     if run.results is not None:
         print_results(run.results)
-    return [*write_figures(cfg.run), write_report(cfg.run)]
+        written.append(write_table(results_tables(run.results), run.folder / "figures" / "results.csv"))
+    return [*written, write_report(cfg.run)]
 
 
 def newest_run(outputs: Path) -> Path | None:
