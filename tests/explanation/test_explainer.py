@@ -270,3 +270,18 @@ def test_a_small_memory_budget_gives_the_same_maps(preset):
     assert_close(tight.explainable_map, plenty.explainable_map, rtol=1e-8, atol=1e-10)
     for a, b in zip(plenty.layers, tight.layers, strict=True):
         assert torch.equal(a.coefficients.filter, b.coefficients.filter)
+
+
+def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_mean():
+    net, images = Plain(), smooth(1)
+    out = Explainer(net, "normalized", signed=True, fusion="mean")(images, keep_maps=True)
+    plain = Explainer(net, "normalized", fusion="mean")(images, keep_maps=True)
+    first, second = out["first"].coefficients, plain["first"].coefficients
+    assert torch.equal(first.filter, second.filter)  # the same candidates
+    assert_close(first.weights.abs(), second.weights)
+    energy = out.bank.candidates(luminance(images)[0, 0])
+    for a in range(4):
+        for weight, place in zip(first.weights[0, a], first.filter[0, a], strict=True):
+            pair = torch.stack([out["first"].activations[0, a].flatten(), energy[place].flatten()])
+            assert weight.sign() == torch.corrcoef(pair)[0, 1].sign()
+    assert (out["first"].correlation > 0).all()

@@ -12,7 +12,12 @@ from hypothesis import strategies as st
 from tests.reference import explanation as plain
 from torch.testing import assert_close
 
-from explainsal.functional.block_variance import block_variance, enlarged_block_variance, scaled_block_variance
+from explainsal.functional.block_variance import (
+    block_variance,
+    enlarged_block_variance,
+    scaled_block_moments,
+    scaled_block_variance,
+)
 from explainsal.functional.resize import resize_bilinear, scaled_size, there_and_back
 
 SIZES = st.tuples(st.integers(1, 40), st.integers(1, 40))  # odd, not divisible by 8, smaller than a block
@@ -33,7 +38,7 @@ def test_equals_the_variance_of_every_block(size, block, seed):
 
 @given(SIZES, st.sampled_from([0.25, 0.5, 1, 2, 3, 4, 8]), st.sampled_from(["keep", "crop"]), SEEDS)
 @settings(deadline=None, max_examples=80)
-def test_a_scaled_map_needs_not_be_made(size, scale, partial, seed):
+def test_a_scaled_map_need_not_be_made(size, scale, partial, seed):
     maps = random_maps(size, seed)
     made = block_variance(resize_bilinear(maps, scaled_size(size, scale)), partial=partial)
     actual = scaled_block_variance(maps, scale, partial=partial)
@@ -99,3 +104,17 @@ def test_cut_blocks_can_be_left_out():
 def test_wrong_arguments_are_refused(call, message):
     with pytest.raises(ValueError, match=message):
         call(torch.rand(8, 8))
+
+
+@given(SIZES, st.sampled_from([0.5, 1, 2, 4]), SEEDS)
+@settings(deadline=None, max_examples=40)
+def test_block_means_of_a_scaled_map_come_along(size, scale, seed):
+    maps = random_maps(size, seed)
+    made = resize_bilinear(maps, scaled_size(size, scale)).numpy()
+    mean, variance = scaled_block_moments(maps, scale)
+    rows, columns = made.shape[-2:]
+    for i in range(mean.shape[-2]):
+        for j in range(mean.shape[-1]):
+            block = made[:, 8 * i : min(8 * i + 8, rows), 8 * j : min(8 * j + 8, columns)]
+            assert_close(mean[:, i, j].numpy(), block.mean((1, 2)), rtol=1e-9, atol=1e-12)
+    assert torch.equal(variance, scaled_block_variance(maps, scale))

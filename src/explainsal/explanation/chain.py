@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Sequence
 from typing import Any
 
@@ -123,13 +124,14 @@ class Chain:
 def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
     """For every layer, in order, the layers whose pools it is rebuilt from."""
     sources: dict[str, tuple[str, ...]] = {}
-    before = INPUT
+    before = [INPUT]
+    chance = random.Random(options.chain_seed)
     for layer in layers:
-        parents = layer.parents if options.chain == "graph" else (before,)
+        parents = {"graph": layer.parents, "sequential": (before[-1],)}.get(options.chain) or (chance.choice(before),)
         if options.image_candidates and INPUT not in parents:
             parents = (*parents, INPUT)
         sources[layer.name] = parents
-        before = layer.name
+        before.append(layer.name)
     return sources
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -49,6 +50,12 @@ class Explainer:
         inner = getattr(self.net, "net", None)
         self.core = uncompiled(inner) if isinstance(inner, nn.Module) and hasattr(self.net, "preprocess") else self.net
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+
+    def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
+        """The same explainer of another network, or with some options changed."""
+        other = Explainer(self.net if net is None else net, self.preset)
+        other.options = replace(self.options, **options)
+        return other
 
     def layers(self, size: tuple[int, int] = (288, 384), channels: int = 3) -> list[NetworkLayer]:
         """Every layer of the network for images of a size, skipped ones with the reason.

@@ -8,7 +8,7 @@ from torch import Tensor
 from explainsal.explanation.candidates import Candidates, scaled
 from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional.block_variance import scaled_block_variance
+from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
 
@@ -26,34 +26,51 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         The reconstructions and their terms, ``top_k`` per scale.
     """
     target = scaled(activations, options.scaling)
-    errors = _errors(target, candidates, options)  # (B, A, S, N)
+    errors, signs = _compare(target, candidates, options)  # (B, A, S, N), (B, A, N)
     errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
     mae, index = least(errors, options.top_k)  # (B, A, S, T)
     weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
+    if signs is not None:
+        weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
     maps = torch.empty_like(activations)
     each = (len(options.scales) + 2) * activations[:, 0].numel() * activations.element_size()
     step = max(1, budget // (4 * each))
     for a in range(0, activations.shape[1], step):
         combined = _combine(candidates, index[:, a : a + step], weights[:, a : a + step])
-        maps[:, a : a + step] = fuse_scales(combined, options.scales)
+        maps[:, a : a + step] = fuse_scales(combined, options.scales, options.fusion)
     if options.rescale == "moments":
         maps = _with_moments(maps, activations)
         target = activations
     return Rebuilt(maps, target, Terms(index.flatten(2), weights.flatten(2)))
 
 
-def _errors(target: Tensor, candidates: Candidates, options: Options) -> Tensor:
-    """Eq. 2 for all activation maps, scales and candidates, ``(B, A, S, N)``."""
+def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor | None]:
+    """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
 
-    def described(maps: Tensor, scale: float) -> Tensor:
-        return scaled_block_variance(maps, scale, options.block_size, partial=options.partial_blocks).flatten(-2)
-
-    wanted = [described(target, scale) for scale in options.scales]
+    centered = (target - target.mean((-2, -1), keepdim=True)).flatten(-2)
+    mine = [_describe(target, scale, options) for scale in options.scales]
+    opposite = [_describe(-target, scale, options) for scale in options.scales] if options.signed else []
     errors = target.new_empty(*target.shape[:2], len(options.scales), len(candidates))
+    signs = target.new_empty(*target.shape[:2], len(candidates)) if options.signed else None
     for index, maps in candidates.chunks():
+        negative = centered @ maps.flatten(-2).transpose(1, 2) < 0 if options.signed else None
         for s, scale in enumerate(options.scales):
-            errors[:, :, s, index] = pairwise_mae(wanted[s], described(maps, scale))
-    return errors
+            theirs = _describe(maps, scale, options)
+            error = pairwise_mae(mine[s], theirs)
+            if negative is not None and options.descriptor != "variance":  # variance does not know the sign
+                error = torch.where(negative, pairwise_mae(opposite[s], theirs), error)
+            errors[:, :, s, index] = error
+        if signs is not None and negative is not None:
+            signs[:, :, index] = 1 - 2 * negative.to(signs)
+    return errors, signs
+
+
+def _describe(maps: Tensor, scale: float, options: Options) -> Tensor:
+    """What maps are matched by at a scale, ``(B, n, D)``."""
+    mean, variance = scaled_block_moments(maps, scale, options.block_size, partial=options.partial_blocks)
+    if options.descriptor == "variance":
+        return variance.flatten(-2)
+    return torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1)
 
 
 def _combine(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:

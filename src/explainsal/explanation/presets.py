@@ -53,6 +53,11 @@ class Options:
         top_k: Candidates per reconstruction (and, for ``"inverse_mae"``, per scale).
         scales: Relative scales of the matching; ``"inverse_mae"`` only.
         block_size: Side of a block of the variance, in pixels; ``"inverse_mae"`` only.
+        descriptor: What maps are matched by: block-wise ``"variance"`` (Eq. 2), or ``"mean_deviation"``, the mean and
+            the standard deviation of each block, which also tells where a map is high and where low.
+        signed: Whether an inverse-error weight takes the sign of the candidate's correlation with the activation map:
+            block variance cannot tell a map from its negative. The paper's weights are positive.
+        fusion: How scales are fused: ``"root_sum_squares"`` (Eq. 4), or ``"mean"``, which keeps signs.
         partial_blocks: Whether cut blocks at the border count (``"keep"``) or not (``"crop"``).
         rescale: How a reconstruction gets the units of its activation map: ``"none"`` (the paper), ``"moments"``
             (its mean and standard deviation). Sparse weights need none.
@@ -60,7 +65,8 @@ class Options:
             map's mean absolute deviation) or highest ``"correlation"``.
         pool_size: How many of them.
         chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
-            that really feed this one.
+            that really feed this one; ``"random"``, one random earlier layer each, is a null model.
+        chain_seed: Of that choice.
         image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
         layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
@@ -74,12 +80,16 @@ class Options:
     scales: tuple[float, ...]
     block_size: int
     partial_blocks: Literal["keep", "crop"]
+    descriptor: Literal["variance", "mean_deviation"]
+    signed: bool
+    fusion: Literal["root_sum_squares", "mean"]
     rescale: Literal["none", "moments"]
     selection: Literal["mae", "relative_mae", "correlation"]
     pool_size: int
-    chain: Literal["sequential", "graph"]
+    chain: Literal["sequential", "graph", "random"]
     image_candidates: bool
     layers: str | tuple[str, ...]
+    chain_seed: int = 0
     memory_budget: int | None = None
 
     def __post_init__(self) -> None:
@@ -97,9 +107,11 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "scaling": ("none", "min_max", "standardize"),
     "coefficients": ("inverse_mae", "omp", "nnls"),
     "partial_blocks": ("keep", "crop"),
+    "descriptor": ("variance", "mean_deviation"),
+    "fusion": ("root_sum_squares", "mean"),
     "rescale": ("none", "moments"),
     "selection": ("mae", "relative_mae", "correlation"),
-    "chain": ("sequential", "graph"),
+    "chain": ("sequential", "graph", "random"),
 }
 
 _PAPER = Options(
@@ -110,6 +122,9 @@ _PAPER = Options(
     scales=(4, 2, 1, 0.5, 0.25),
     block_size=8,
     partial_blocks="keep",
+    descriptor="variance",
+    signed=False,
+    fusion="root_sum_squares",
     rescale="none",
     selection="mae",
     pool_size=10,

@@ -33,11 +33,21 @@ def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "kee
     """
     if block_size < 1:
         raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
-    return _pool(_crop(maps, block_size, partial), None, block_size)
+    return _pool(_crop(maps, block_size, partial), None, block_size)[1]
 
 
 def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
     """Block variance of the bilinearly resized maps: ``block_variance(resize(maps, scale))``.
+
+    As :func:`scaled_block_moments`, the variance alone.
+    """
+    return scaled_block_moments(maps, scale, block_size, partial=partial)[1]
+
+
+def scaled_block_moments(
+    maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep"
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance of every block of the bilinearly resized maps.
 
     An enlarged map is not made where its blocks hold whole source pixels; see :func:`enlarged_block_variance`.
 
@@ -48,12 +58,21 @@ def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, pa
         partial: See :func:`block_variance`.
 
     Returns:
-        Shape ``(..., Hb, Wb)``, the blocks of the resized map.
+        Two tensors ``(..., Hb, Wb)``, the blocks of the resized map.
+
+    Example:
+        >>> mean, variance = scaled_block_moments(torch.tensor([[1.0, 3.0], [1.0, 3.0]]), 1)
+        >>> mean.item(), variance.item()
+        (2.0, 1.0)
     """
     if scale > 1 and scale == int(scale) and block_size % int(scale) == 0:
-        return enlarged_block_variance(maps, int(scale), block_size, partial=partial)
+        means, within = _source_pixel_moments(maps, int(scale))
+        cells = block_size // int(scale)
+        return _pool(_crop(means, cells, partial), _crop(within, cells, partial), cells)
     size = scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale)
-    return block_variance(resize_bilinear(maps, size), block_size, partial=partial)
+    if block_size < 1:
+        raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
+    return _pool(_crop(resize_bilinear(maps, size), block_size, partial), None, block_size)
 
 
 def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
@@ -87,7 +106,7 @@ def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, p
         raise ValueError(f"the factor must divide the block size {block_size}, got {factor}")
     cells = block_size // factor
     means, within = _source_pixel_moments(maps, factor)  # before cropping: the neighbours beyond the cut take part
-    return _pool(_crop(means, cells, partial), _crop(within, cells, partial), cells)
+    return _pool(_crop(means, cells, partial), _crop(within, cells, partial), cells)[1]
 
 
 def _source_pixel_moments(maps: Tensor, factor: int) -> tuple[Tensor, Tensor]:
@@ -125,8 +144,8 @@ def _axis_parts(maps: Tensor, dim: int, mean_size: float, bend: float) -> list[T
     return [mean, difference, curvature] if bend else [mean, difference]
 
 
-def _pool(means: Tensor, within: Tensor | None, cells: int) -> Tensor:
-    """Variance of blocks of ``cells x cells`` equally weighted cells, given each cell's mean and inner variance."""
+def _pool(means: Tensor, within: Tensor | None, cells: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance of blocks of ``cells x cells`` equal cells, given the cells' means and inner variances."""
     rows = []
     for top, height in _spans(means.shape[-2], cells):
         row = []
@@ -134,11 +153,17 @@ def _pool(means: Tensor, within: Tensor | None, cells: int) -> Tensor:
             part = means.narrow(-2, top, height).narrow(-1, left, width)
             inner = None if within is None else within.narrow(-2, top, height).narrow(-1, left, width)
             row.append(_pool_whole(part, inner, min(cells, height), min(cells, width)))
-        rows.append(torch.cat(row, dim=-1) if len(row) > 1 else row[0])
-    return torch.cat(rows, dim=-2) if len(rows) > 1 else rows[0]
+        rows.append(_joined(row, -1))
+    return _joined(rows, -2)
 
 
-def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -> Tensor:
+def _joined(parts: list[tuple[Tensor, Tensor]], dim: int) -> tuple[Tensor, Tensor]:
+    if len(parts) == 1:
+        return parts[0]
+    return torch.cat([mean for mean, _ in parts], dim), torch.cat([variance for _, variance in parts], dim)
+
+
+def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -> tuple[Tensor, Tensor]:
     """As :func:`_pool` where the map holds a whole number of blocks of ``rows x columns`` cells."""
     while rows % 2 == 0:  # halving by pairs needs no mean of large numbers, and rows are contiguous in memory
         means, within = _merge_pairs(means, within, -2)
@@ -148,11 +173,11 @@ def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -
         columns //= 2
     if rows > 1 or columns > 1:
         blocks = means.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows))  # (..., Hb, rows, Wb, columns)
-        between = blocks.var(dim=(-3, -1), correction=0)
+        between, mean = torch.var_mean(blocks, dim=(-3, -1), correction=0)
         if within is not None:
             between = between + within.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows)).mean(dim=(-3, -1))
-        return between
-    return torch.zeros_like(means) if within is None else within
+        return mean, between
+    return means, torch.zeros_like(means) if within is None else within
 
 
 def _merge_pairs(means: Tensor, within: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from explainsal.functional.resize import there_and_back
+
+Fusion = Literal["root_sum_squares", "mean"]
 
 # Block variances per tile of `pairwise_mae` on a CPU: 800 candidates x 256 x 4 bytes stay in the second-level cache.
 _TILE = 256
@@ -87,7 +91,7 @@ def combine(candidates: Tensor, index: Tensor, weights: Tensor) -> Tensor:
     return rows.reshape(*index.shape[:-1], *candidates.shape[1:])
 
 
-def fuse_scales(maps: Tensor, scales: tuple[float, ...]) -> Tensor:
+def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_sum_squares") -> Tensor:
     """Fuse the reconstructions of one map at several scales: the root of the sum of their squares (Eq. 4).
 
     Resizing is linear, so the combination at a scale is made at the original size, and taken to that scale and back.
@@ -95,18 +99,25 @@ def fuse_scales(maps: Tensor, scales: tuple[float, ...]) -> Tensor:
     Args:
         maps: Shape ``(..., S, H, W)``: per scale, the combination of candidates at the original size.
         scales: The S relative scales.
+        fusion: ``"root_sum_squares"`` is the paper's, and loses the sign; ``"mean"`` keeps it.
 
     Returns:
-        Shape ``(..., H, W)``, non-negative.
+        Shape ``(..., H, W)``.
+
+    Raises:
+        ValueError: If `fusion` is unknown.
 
     Example:
         >>> fuse_scales(torch.tensor([[[3.0]], [[4.0]]]), (1, 2)).tolist()
         [[5.0]]
     """
+    if fusion not in ("root_sum_squares", "mean"):
+        raise ValueError(f"fusion must be 'root_sum_squares' or 'mean', got {fusion!r}")
     fused = torch.zeros_like(maps[..., 0, :, :])
     for s, scale in enumerate(scales):
-        fused.add_(there_and_back(maps[..., s, :, :], scale).square())
-    return fused.sqrt_()
+        one = there_and_back(maps[..., s, :, :], scale)
+        fused.add_(one) if fusion == "mean" else fused.addcmul_(one, one)
+    return fused.div_(len(scales)) if fusion == "mean" else fused.sqrt_()
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:

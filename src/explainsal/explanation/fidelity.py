@@ -1,0 +1,70 @@
+"""How faithful an explanation is: per image, beside its null models at the same configuration."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+import torch
+from torch import Tensor
+
+from explainsal.explanation.explainer import Explainer
+from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.result import Explanation
+from explainsal.functional.metrics import cc, kl_div, sim
+from explainsal.functional.types import DensityMap
+
+EXPLANATION = "explanation"  # name of the explanation itself among the variants
+
+
+def fidelity_table(
+    explainer: Explainer,
+    images: Tensor,
+    *,
+    density: DensityMap | None = None,
+    ids: Sequence[str] | None = None,
+    nulls: Sequence[str] = NULLS,
+    seed: int = 0,
+) -> pd.DataFrame:
+    """Measure an explanation and its null models on the same images.
+
+    Args:
+        explainer: What to measure.
+        images: Shape ``(B, C, H, W)``.
+        density: Fixation densities ``(B, H, W)`` at the size of the network's map, for ``cc``; None: left out.
+        ids: A name per image; default their positions.
+        nulls: Which null models; see :func:`~explainsal.explanation.nulls.null_explainer`.
+        seed: Of the null models.
+
+    Returns:
+        A row per variant (``"explanation"``, then the null models) and image: variant, image, cc_to_deep,
+        sim_to_deep, kld_to_deep (explainable map, clamped at 0 for the last two, against the network's own map),
+        layer_correlation (mean over layers of the mean over live maps), cc (against the density).
+    """
+    variants = {EXPLANATION: explainer, **{null: null_explainer(explainer, null, seed=seed) for null in nulls}}
+    names = [str(i) for i in range(len(images))] if ids is None else list(ids)
+    tables = []
+    for name, variant in variants.items():
+        for i, image in enumerate(names):
+            one = None if density is None else DensityMap(density.values[i : i + 1])
+            tables.append({"variant": name, "image": image, **_measures(variant(images[i : i + 1]), one)})
+    return pd.DataFrame(tables)
+
+
+def layer_correlation(explanation: Explanation) -> Tensor:
+    """Mean over the layers of the mean correlation of their live maps, shape ``(B,)``; layers without any count not."""
+    layers = torch.stack([layer.correlation.nanmean(dim=1) for layer in explanation.layers])
+    return layers.nanmean(dim=0)
+
+
+def _measures(explanation: Explanation, density: DensityMap | None) -> dict[str, float]:
+    explainable, deep = explanation.explainable_map.squeeze(1), DensityMap(explanation.saliency_map.squeeze(1))
+    values = {
+        "cc_to_deep": cc(explainable, deep),
+        "sim_to_deep": sim(explainable.clamp(min=0), deep),
+        "kld_to_deep": kl_div(explainable.clamp(min=0), deep),
+        "layer_correlation": layer_correlation(explanation),
+    }
+    if density is not None:
+        values["cc"] = cc(explainable, density)
+    return {name: float(value) for name, value in values.items()}

@@ -1,0 +1,86 @@
+"""Null models: what an explanation reaches that explains nothing (DESIGN, "Honesty").
+
+The method sees the deep activations at every layer, so it can mimic. A fidelity means something only as its distance to
+these, at the same configuration (docs/decisions/0013).
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+from explainsal.explanation.explainer import Explainer
+
+NULLS = ("shuffled_filters", "untrained_network", "random_layer")
+
+
+def null_explainer(explainer: Explainer, null: str, *, seed: int = 0) -> Explainer:
+    """An explainer that differs from another in one thing, which takes its meaning away.
+
+    Args:
+        explainer: The one to compare with.
+        null: ``"shuffled_filters"``: one permutation of the frequencies for all filters, low-pass members included.
+            ``"untrained_network"``: the same network with fresh weights, to be compared with its own map.
+            ``"random_layer"``: every layer is rebuilt from one random earlier layer instead of its parents.
+        seed: Of the permutation, the weights or the choice of layers.
+
+    Returns:
+        A new explainer with the same options otherwise; the given one and its network are untouched.
+
+    Raises:
+        ValueError: If there is no such null model.
+    """
+    if null == "shuffled_filters":
+        return explainer.changed(bank=explainer.options.bank.shuffled(seed))
+    if null == "untrained_network":
+        return explainer.changed(untrained_copy(explainer.net, seed=seed))
+    if null == "random_layer":
+        return explainer.changed(chain="random", chain_seed=seed)
+    raise ValueError(f"unknown null model {null!r}; there are {', '.join(NULLS)}")
+
+
+def untrained_copy(net: nn.Module, *, seed: int = 0, keep: Callable[[str], bool] = lambda name: False) -> nn.Module:
+    """The same network with fresh weights, as its modules draw them (``reset_parameters``).
+
+    Args:
+        net: Any network; left as it is, and so is the state of the random numbers.
+        seed: Of the weights.
+        keep: Which modules, by name, keep their weights.
+
+    Raises:
+        ValueError: If a parameter belongs to a module that cannot draw it anew.
+    """
+    fresh = copy.deepcopy(net)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        for name, module in fresh.named_modules():
+            own = [p for p, _ in module.named_parameters(recurse=False)]
+            if not own or keep(name):
+                continue
+            reset = getattr(module, "reset_parameters", None)
+            if reset is None:
+                raise ValueError(
+                    f"{name or type(net).__name__} holds parameters ({', '.join(own)}) but has no reset_parameters, so "
+                    "an untrained copy cannot be made; pass one to an Explainer yourself"
+                )
+            reset()
+    return fresh
+
+
+def cascade(net: nn.Module, *, seed: int = 0) -> list[tuple[str, nn.Module]]:
+    """Copies of a network whose weights are drawn anew from the last layer up to and including each named one.
+
+    The sanity check of Adebayo et al. (2018): an explanation of the weights must change along the cascade.
+
+    Returns:
+        Name of the layer that was reached, and the copy; the first has one fresh layer, the last none of the old ones.
+    """
+    names = [name for name, module in net.named_modules() if any(True for _ in module.parameters(recurse=False))]
+    copies = []
+    for position in range(len(names) - 1, -1, -1):
+        kept = set(names[:position])
+        copies.append((names[position], untrained_copy(net, seed=seed, keep=kept.__contains__)))
+    return copies

@@ -1,0 +1,91 @@
+"""The null models differ from the explanation in one thing, and the table tells them apart."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.explanation.nets import Functional, Plain
+from torch import nn
+
+from explainsal.explanation import Explainer
+from explainsal.explanation.fidelity import fidelity_table, layer_correlation
+from explainsal.explanation.nulls import NULLS, cascade, null_explainer, untrained_copy
+from explainsal.functional.types import DensityMap
+
+
+def smooth(count=1, size=(24, 32)):
+    return nn.functional.avg_pool2d(torch.rand(count, 3, *size), 5, stride=1, padding=2)
+
+
+def test_shuffled_filters_differ_in_the_bank_alone():
+    explainer = Explainer(Functional(), "sparse", top_k=4)
+    null = null_explainer(explainer, "shuffled_filters", seed=2)
+    assert null.net is explainer.net
+    assert null.options.bank.shuffle == 2
+    assert null.options.top_k == 4
+    assert explainer.options.bank.shuffle is None
+
+
+def test_an_untrained_network_has_other_weights_and_the_same_form():
+    net = Plain()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    state = torch.random.get_rng_state()
+    fresh = untrained_copy(net, seed=1)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    assert all(torch.equal(net.state_dict()[name], value) for name, value in before.items())
+    assert not any(torch.equal(fresh.state_dict()[name], value) for name, value in before.items())
+    again = untrained_copy(net, seed=1)
+    assert torch.equal(again.first.weight, fresh.first.weight)
+
+
+def test_an_untrained_copy_that_cannot_be_made_is_refused():
+    class Own(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.scale = nn.Parameter(torch.ones(1))
+
+    with pytest.raises(ValueError, match="scale"):
+        untrained_copy(Own())
+
+
+def test_random_layers_are_earlier_ones_and_fixed_by_the_seed():
+    explainer = Explainer(Functional(), "sparse", image_candidates=False)
+    names = ["input", *(layer.name for layer in explainer.layers((24, 32)))]
+    images = smooth()
+    chosen = []
+    for seed in (0, 0, 1):
+        out = null_explainer(explainer, "random_layer", seed=seed)(images)
+        for layer in out.layers:
+            assert len(layer.parents) == 1
+            assert names.index(layer.parents[0]) < names.index(layer.name)
+        chosen.append([layer.parents for layer in out.layers])
+    assert chosen[0] == chosen[1]
+    assert chosen[0] != chosen[2]
+
+
+def test_a_cascade_goes_from_the_last_layer_to_the_first():
+    net = Plain()
+    steps = cascade(net, seed=5)
+    assert [name for name, _ in steps] == ["last", "second", "first"]
+    assert torch.equal(steps[0][1].first.weight, net.first.weight)
+    assert not torch.equal(steps[0][1].last.weight, net.last.weight)
+    assert not torch.equal(steps[2][1].first.weight, net.first.weight)
+
+
+def test_the_table_has_a_row_per_variant_and_image():
+    net, images = Functional(), smooth(2)
+    explainer = Explainer(net, "sparse")
+    table = fidelity_table(explainer, images, density=DensityMap(torch.rand(2, 24, 32)), ids=["a", "b"])
+    assert list(table["variant"].unique()) == ["explanation", *NULLS]
+    assert len(table) == 8
+    out = explainer(images)
+    mine = table[table["variant"] == "explanation"]
+    a, b = out.explainable_map.flatten(1), out.saliency_map.flatten(1)
+    expected = [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in zip(a, b, strict=True)]
+    assert mine["cc_to_deep"].tolist() == pytest.approx(expected, abs=1e-5)
+    assert mine["layer_correlation"].tolist() == pytest.approx(layer_correlation(out).tolist(), abs=1e-6)
+
+
+def test_an_unknown_null_is_refused():
+    with pytest.raises(ValueError, match="shuffled_filters"):
+        null_explainer(Explainer(Plain()), "noise")
