@@ -119,6 +119,10 @@ def test_two_processes_count_every_image_once(folder, trained):
     )
     assert (single["model"] == "deep").sum() == 7
     pd.testing.assert_frame_equal(single, double, rtol=1e-5)
+    layers = [pd.read_csv(folder / "outputs" / name / "explanation/normalized/layers.csv")
+              for name in ("one_process", "two_processes")]  # fmt: skip
+    pd.testing.assert_frame_equal(*layers, rtol=1e-3)
+    assert layers[0]["image"].nunique() == 3
 
 
 def test_wandb_offline_run_holds_what_was_logged(folder):

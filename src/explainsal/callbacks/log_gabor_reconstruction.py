@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
@@ -28,7 +29,7 @@ class LogGaborReconstruction(Callback):
     Args:
         preset: ``"paper"``, ``"normalized"`` or ``"sparse"``.
         folder: Where the tables go, e.g. ``<run>/explanation/<preset>``.
-        limit: Explain only the first so many images of a loop; None: all.
+        limit: Explain only the first so many images of the data set, in whichever process they are; None: all.
         batch_size: Images explained at a time.
         table_images: Images whose coefficients are written; every image is in ``layers.csv``.
         map_images: Images of which a few maps per layer are written.
@@ -86,7 +87,7 @@ class LogGaborReconstruction(Callback):
         self._write(trainer)
         for key, values in self._values.items():
             if values:
-                pl_module.log(f"val/explainable_{self.preset}_{key}", sum(values) / len(values), rank_zero_only=True)
+                pl_module.log(f"val/explainable_{self.preset}_{key}", sum(values) / len(values))
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start anew."""
@@ -109,8 +110,7 @@ class LogGaborReconstruction(Callback):
         self._values: dict[str, list[float]] = {"cc_to_deep": [], "cc": []}
 
     def _follow(self, trainer: Trainer, pl_module: LightningModule, batch: SaliencyBatch) -> None:
-        limit = math.ceil(self.limit / trainer.world_size) if self.limit < math.inf else len(batch) + self._seen
-        stop = min(len(batch), limit - self._seen)
+        stop = int((batch.index < self.limit).long().cumprod(0).sum())  # the leading images below the limit
         for start in range(0, stop, self.batch_size):
             part = _slice(batch, start, min(start + self.batch_size, stop))
             keep = self.maps_per_layer if self._seen < self.map_images else False
@@ -128,7 +128,13 @@ class LogGaborReconstruction(Callback):
         self._seen += len(batch)
 
     def _write(self, trainer: Trainer) -> None:
-        if trainer.is_global_zero and self._seen:
+        """Gather what all processes saw, and let the first one write it. Every process has to call this."""
+        if trainer.world_size > 1:
+            parts: list[Any] = [None] * trainer.world_size
+            torch.distributed.all_gather_object(parts, (self._tables, self._values))
+            self._tables = Tables.merged([tables for tables, _ in parts])
+            self._values = {key: [v for _, values in parts for v in values[key]] for key in self._values}
+        if trainer.is_global_zero and len(self._tables):
             self._tables.save(self.folder)
 
 

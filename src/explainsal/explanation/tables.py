@@ -21,6 +21,19 @@ class Tables:
         self._coefficients: list[pd.DataFrame] = []
         self._maps: dict[str, np.ndarray] = {}
 
+    @classmethod
+    def merged(cls, parts: Sequence[Tables]) -> Tables:
+        """The rows of several, those of an image that was explained twice once."""
+        whole = cls()
+        for part in parts:
+            whole._maps |= part._maps
+            whole._layers += part._layers
+            whole._coefficients += part._coefficients
+        return whole
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
     def add(self, explanation: Explanation, ids: Sequence[str] | None = None, *, coefficients: bool = True) -> None:
         """Take the rows of an explanation; those of its coefficients, which are many, on request."""
         self._layers.append(layer_table(explanation, ids))
@@ -32,11 +45,17 @@ class Tables:
         """Write ``layers.csv``, ``coefficients.parquet`` and, where maps were kept, ``maps.npz``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        pd.concat(self._layers).to_csv(folder / "layers.csv", index=False)
+        _once(self._layers, ["image", "layer"]).to_csv(folder / "layers.csv", index=False)
         if self._coefficients:
-            pd.concat(self._coefficients).to_parquet(folder / "coefficients.parquet", index=False)
+            terms = _once(self._coefficients, ["image", "layer", "map", "term"])
+            terms.to_parquet(folder / "coefficients.parquet", index=False)
         if self._maps:
             np.savez_compressed(folder / "maps.npz", **self._maps)  # type: ignore[arg-type]
+
+
+def _once(tables: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
+    """All rows in the order of the keys; a distributed sampler may repeat an image."""
+    return pd.concat(tables).drop_duplicates(keys).sort_values(keys, kind="stable", ignore_index=True)
 
 
 def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> pd.DataFrame:
