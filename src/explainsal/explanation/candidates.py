@@ -12,6 +12,8 @@ from explainsal.explanation.bank import FilterBank
 from explainsal.functional.reconstruction import centered_scale
 from explainsal.functional.resize import resize_bilinear
 
+_CPU_CHUNK = 2**21  # pixels of candidates that a CPU makes at a time: 8 MiB of float32
+
 
 @dataclass(frozen=True, eq=False)
 class Pool:
@@ -73,6 +75,8 @@ class Candidates:
         )  # fmt: skip
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
         self._per_chunk = max(1, budget // (4 * each))
+        if self.device.type == "cpu":  # larger chunks spend their time on fresh memory pages
+            self._per_chunk = min(self._per_chunk, max(1, _CPU_CHUNK // (size[0] * size[1])))
         self._kept: list[tuple[Tensor, Tensor]] | None = None
         self._keep = len(self) * each <= budget // 2
 

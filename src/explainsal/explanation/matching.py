@@ -12,6 +12,9 @@ from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
 
+# Pixels that a CPU describes at a time: 1 MiB of float32, so that the dozen passes over them stay in the cache.
+_CPU_BLOCK = 2**18
+
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
     """Rebuild every activation map of a layer.
@@ -48,14 +51,13 @@ def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[
     """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
 
     centered = (target - target.mean((-2, -1), keepdim=True)).flatten(-2)
-    mine = [_describe(target, scale, options) for scale in options.scales]
-    opposite = [_describe(-target, scale, options) for scale in options.scales] if options.signed else []
+    mine = _describe(target, options)
+    opposite = _describe(-target, options) if options.signed else mine
     errors = target.new_empty(*target.shape[:2], len(options.scales), len(candidates))
     signs = target.new_empty(*target.shape[:2], len(candidates)) if options.signed else None
     for index, maps in candidates.chunks():
         negative = centered @ maps.flatten(-2).transpose(1, 2) < 0 if options.signed else None
-        for s, scale in enumerate(options.scales):
-            theirs = _describe(maps, scale, options)
+        for s, theirs in enumerate(_describe(maps, options)):
             error = pairwise_mae(mine[s], theirs)
             if negative is not None and options.descriptor != "variance":  # variance does not know the sign
                 error = torch.where(negative, pairwise_mae(opposite[s], theirs), error)
@@ -65,12 +67,21 @@ def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[
     return errors, signs
 
 
-def _describe(maps: Tensor, scale: float, options: Options) -> Tensor:
-    """What maps are matched by at a scale, ``(B, n, D)``."""
-    mean, variance = scaled_block_moments(maps, scale, options.block_size, partial=options.partial_blocks)
-    if options.descriptor == "variance":
-        return variance.flatten(-2)
-    return torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1)
+def _describe(maps: Tensor, options: Options) -> list[Tensor]:
+    """What maps are matched by, ``(B, n, D)`` per scale."""
+    at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, _CPU_BLOCK // maps[0, 0].numel())
+    parts = [
+        [
+            variance.flatten(-2)
+            if options.descriptor == "variance"
+            else torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1)
+            for mean, variance in scaled_block_moments(
+                some, options.scales, options.block_size, partial=options.partial_blocks
+            )
+        ]
+        for some in maps.split(at_once, dim=1)
+    ]
+    return [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
 
 
 def _combine(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import torch
@@ -39,40 +40,50 @@ def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "kee
 def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
     """Block variance of the bilinearly resized maps: ``block_variance(resize(maps, scale))``.
 
-    As :func:`scaled_block_moments`, the variance alone.
+    As :func:`scaled_block_moments`, the variance at one scale alone.
     """
-    return scaled_block_moments(maps, scale, block_size, partial=partial)[1]
+    return scaled_block_moments(maps, [scale], block_size, partial=partial)[0][1]
 
 
 def scaled_block_moments(
-    maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep"
-) -> tuple[Tensor, Tensor]:
-    """Mean and variance of every block of the bilinearly resized maps.
+    maps: Tensor, scales: Sequence[float], block_size: int = 8, *, partial: Partial = "keep"
+) -> list[tuple[Tensor, Tensor]]:
+    """Mean and variance of every block of the maps, resized bilinearly to several scales.
 
-    An enlarged map is not made where its blocks hold whole source pixels; see :func:`enlarged_block_variance`.
+    Enlarged maps are not made where their blocks hold whole source pixels (:func:`enlarged_block_variance`), and the
+    scales 2, 4, 8 share most of their work.
 
     Args:
         maps: Shape ``(..., H, W)``.
-        scale: Relative scale, e.g. 4, 2, 1, 0.5, 0.25.
-        block_size: Side of a block at that scale, in pixels.
+        scales: Relative scales, e.g. 4, 2, 1, 0.5, 0.25.
+        block_size: Side of a block at each scale, in pixels.
         partial: See :func:`block_variance`.
 
     Returns:
-        Two tensors ``(..., Hb, Wb)``, the blocks of the resized map.
+        Per scale two tensors ``(..., Hb, Wb)``, the blocks of the resized map.
+
+    Raises:
+        ValueError: If `block_size` is not positive or `partial` is unknown.
 
     Example:
-        >>> mean, variance = scaled_block_moments(torch.tensor([[1.0, 3.0], [1.0, 3.0]]), 1)
+        >>> [(mean, variance)] = scaled_block_moments(torch.tensor([[1.0, 3.0], [1.0, 3.0]]), [1])
         >>> mean.item(), variance.item()
         (2.0, 1.0)
     """
-    if scale > 1 and scale == int(scale) and block_size % int(scale) == 0:
-        means, within = _source_pixel_moments(maps, int(scale))
-        cells = block_size // int(scale)
-        return _pool(_crop(means, cells, partial), _crop(within, cells, partial), cells)
-    size = scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale)
     if block_size < 1:
         raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
-    return _pool(_crop(resize_bilinear(maps, size), block_size, partial), None, block_size)
+    shared: dict[float, _Parts] = {}
+    results = []
+    for scale in scales:
+        if scale > 1 and scale == int(scale) and block_size % int(scale) == 0:
+            means, within = _source_pixel_moments(maps, int(scale), shared)
+            cells = block_size // int(scale)
+        else:
+            size = scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale)
+            means, within, cells = resize_bilinear(maps, size), None, block_size
+        within = None if within is None else _crop(within, cells, partial)
+        results.append(_pool(_crop(means, cells, partial), within, cells))
+    return results
 
 
 def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
@@ -104,44 +115,47 @@ def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, p
     """
     if factor < 1 or block_size % factor:
         raise ValueError(f"the factor must divide the block size {block_size}, got {factor}")
-    cells = block_size // factor
-    means, within = _source_pixel_moments(maps, factor)  # before cropping: the neighbours beyond the cut take part
-    return _pool(_crop(means, cells, partial), _crop(within, cells, partial), cells)[1]
+    return scaled_block_variance(maps, factor, block_size, partial=partial)
 
 
-def _source_pixel_moments(maps: Tensor, factor: int) -> tuple[Tensor, Tensor]:
+# Per axis and axis: mean, difference, curvature along x times the same along y.
+_Parts = list[list[Tensor]]
+
+
+def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]) -> tuple[Tensor, Tensor]:
     """Mean and variance of the enlarged map inside every source pixel, both ``(..., H, W)``.
 
-    Along one axis the enlarged map is ``x + t A + (|t| - mean|t|) S`` around its mean, with A and S half the
-    difference and half the curvature of the neighbours: three orthogonal parts, so that variances add.
+    Along one axis the enlarged map is ``mean + t d / 2 + (|t| - mean|t|) c / 2`` with d the difference and c the
+    curvature of the neighbours: three orthogonal parts, so that variances add. All even factors have one mean|t|, and
+    share the parts.
     """
     offsets = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
     size = offsets.abs()
     mean_size = float(size.mean())
-    slope = float(offsets.square().mean())  # variance of t
-    bend = float(size.square().mean()) - mean_size**2  # variance of |t|; 0 for factor 2
-    along_x = _axis_parts(maps, -1, mean_size, bend)
-    means, *ripples = (part for column in along_x for part in _axis_parts(column, -2, mean_size, bend))
-    weights = [1.0, slope, bend][: len(along_x)]
-    products = [x * y for x in weights for y in weights][1:]
-    within = ripples[0].square_().mul_(products[0])
-    for part, weight in zip(ripples[1:], products[1:], strict=True):
-        within.addcmul_(part, part, value=weight)
-    return means, within
+    slope = float(offsets.square().mean()) / 4
+    bend = float(size.square().mean() - size.mean() ** 2) / 4  # 0 for factor 2
+    if mean_size not in shared:
+        shared[mean_size] = _parts(maps, mean_size)
+    parts, within = shared[mean_size], torch.zeros_like(maps)
+    for i, along_x in enumerate((1.0, slope, bend)):
+        for j, along_y in enumerate((1.0, slope, bend)):
+            if i + j and along_x * along_y:
+                within.addcmul_(parts[i][j], parts[i][j], value=along_x * along_y)
+    return parts[0][0], within
 
 
-def _axis_parts(maps: Tensor, dim: int, mean_size: float, bend: float) -> list[Tensor]:
-    """Along one axis: the mean over the source pixel, the half difference A and, unless `bend` is 0, half curvature S.
+def _parts(maps: Tensor, mean_size: float) -> _Parts:
+    padded = torch.cat([maps[..., :1], maps, maps[..., -1:]], dim=-1)  # the border pixel repeated
+    padded = torch.cat([padded[..., :1, :], padded, padded[..., -1:, :]], dim=-2)
+    return [_axis_parts(column, -2, mean_size) for column in _axis_parts(padded, -1, mean_size)]
 
-    The neighbours beyond the border repeat the border pixel.
-    """
-    length = maps.shape[dim]
-    padded = torch.cat([maps.narrow(dim, 0, 1), maps, maps.narrow(dim, length - 1, 1)], dim)
-    before, after = padded.narrow(dim, 0, length), padded.narrow(dim, 2, length)
-    difference = torch.sub(after, before).mul_(0.5)
-    curvature = torch.add(after, before).mul_(0.5).sub_(maps)
-    mean = torch.add(maps, curvature, alpha=mean_size)
-    return [mean, difference, curvature] if bend else [mean, difference]
+
+def _axis_parts(padded: Tensor, dim: int, mean_size: float) -> list[Tensor]:
+    """Along one axis: the mean over the source pixel, the difference and the curvature of its neighbours."""
+    length = padded.shape[dim] - 2
+    before, middle, after = (padded.narrow(dim, start, length) for start in range(3))
+    curvature = torch.add(before, after).sub_(middle, alpha=2)
+    return [torch.add(middle, curvature, alpha=mean_size / 2), torch.sub(after, before), curvature]
 
 
 def _pool(means: Tensor, within: Tensor | None, cells: int) -> tuple[Tensor, Tensor]:
