@@ -7,12 +7,15 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.classical.hft import HFT
+from explainsal.classical.icl import ICL
 from explainsal.classical.itti import Itti
 from explainsal.classical.signature import Signature
+from explainsal.classical.sim import SIM2011
+from explainsal.classical.sim_grouping import SIMGrouping
 from explainsal.classical.spectral_residual import SpectralResidual
 
-MODELS = [Itti, Signature, SpectralResidual, HFT]
-COLOR_BLIND = (SpectralResidual,)  # it sees the grey image alone
+MODELS = [Itti, ICL, HFT, SIM2011, SIMGrouping, Signature, SpectralResidual]
+WHOLE_IMAGE = [Itti, ICL, HFT, Signature]  # SIM compares neighbourhoods only, spectral residual sees no colour
 models = pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
 
 
@@ -59,7 +62,7 @@ def test_a_flat_picture_gives_a_finite_map(model: type[nn.Module], value: float)
     assert maps.min() >= 0
 
 
-@pytest.mark.parametrize("model", [m for m in MODELS if m not in COLOR_BLIND], ids=lambda m: m.__name__)
+@pytest.mark.parametrize("model", WHOLE_IMAGE, ids=lambda m: m.__name__)
 def test_an_odd_one_out_is_found(model: type[nn.Module]) -> None:
     """One red disc among green ones, by colour alone: the map at it is higher than at any other disc."""
     rows, columns = torch.meshgrid(torch.arange(192), torch.arange(256), indexing="ij")
@@ -71,6 +74,16 @@ def test_an_odd_one_out_is_found(model: type[nn.Module]) -> None:
     maps = model()(images)[0, 0]
     values = [maps[r - 12 : r + 13, c - 12 : c + 13].mean().item() for r, c in centres]
     assert max(values) == values[6]
+
+
+@models
+def test_a_lone_disc_is_found(model: type[nn.Module]) -> None:
+    rows, columns = torch.meshgrid(torch.arange(192), torch.arange(256), indexing="ij")
+    disc = (rows - 60) ** 2 + (columns - 170) ** 2 < 10**2
+    images = torch.full((1, 3, 192, 256), 0.5)
+    images[0, :, disc] = torch.tensor([0.9, 0.2, 0.2])[:, None]
+    maps = model()(images)[0, 0]
+    assert maps[disc].mean() > 1.5 * maps.mean()
 
 
 @models

@@ -1,0 +1,147 @@
+"""What the two saliency models of Murray et al. share: opponent colours, wavelet planes, contrast sensitivity."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from explainsal.classical.matlab import filter_axis, min_max, pad
+
+_H = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0], dtype=torch.float64) / 16
+
+Planes = tuple[Tensor, Tensor, Tensor]
+"""Horizontal, vertical and diagonal detail of one level, ``(B, n, n)`` each."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """The extended contrast sensitivity function: how much a centre-surround contrast counts at a scale.
+
+    Args:
+        gain: Height b of the contrast's weight g.
+        below: Width of g towards finer scales. Likewise `above`, towards coarser ones.
+        floor_width: Width of k, which a place without contrast keeps.
+        peak: Scale of the peak of g.
+        floor_scale: Scale from which k is 1.
+    """
+
+    gain: float
+    below: float
+    above: float
+    floor_width: float
+    peak: float
+    floor_scale: float
+
+    def __call__(self, contrast: Tensor, scale: int) -> Tensor:
+        """``z g(s) + k(s)``; scale 1 is the finest."""
+        width = self.below if scale <= self.peak else self.above
+        g = self.gain * _bell(scale - self.peak, width)
+        k = _bell(scale - self.floor_scale, self.floor_width) if scale <= self.floor_scale else 1.0
+        return contrast * g + k
+
+
+def _bell(distance: float, width: float) -> float:
+    return float(torch.exp(torch.tensor(-(distance**2) / (2 * width**2), dtype=torch.float64)))
+
+
+def opponent(images: Tensor) -> Tensor:
+    """Red-green, yellow-blue and intensity of linear RGB, ``(B, 3, H, W)``; sRGB ``(B, 3, H, W)`` in [0, 1]."""
+    linear = torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
+    red, green, blue = linear.unbind(dim=1)
+    intensity = red + green + blue
+    divisor = torch.where(intensity == 0, 1.0, intensity)
+    return torch.stack([(red - green) / divisor, (red + green - 2 * blue) / divisor, intensity], dim=1)
+
+
+def to_square(plane: Tensor) -> Tensor:
+    """Mirrored below and to the right to the next power of two of the longer side, ``(B, n, n)``."""
+    height, width = int(plane.shape[-2]), int(plane.shape[-1])
+    side = 1 << (max(height, width) - 1).bit_length()
+    return pad(plane, (0, side - height), (0, side - width), "reflect")
+
+
+def smooth_x(maps: Tensor) -> Tensor:
+    """[1 4 6 4 1] / 16 along the rows."""
+    return filter_axis(maps, _H, -1, "reflect")
+
+
+def smooth_y(maps: Tensor) -> Tensor:
+    """[1 4 6 4 1] / 16 along the columns."""
+    return filter_axis(maps, _H, -2, "reflect")
+
+
+def enlarge(maps: Tensor) -> Tensor:
+    """Twice the size: zeros in between, then smoothed with gain 2 per axis."""
+    wide = torch.zeros(*maps.shape[:-2], 2 * maps.shape[-2], 2 * maps.shape[-1], dtype=maps.dtype, device=maps.device)
+    wide[..., ::2, ::2] = maps
+    return 4 * smooth_y(smooth_x(wide))
+
+
+def rebuild(weights: Sequence[Planes]) -> Tensor:
+    """The inverse transform of the weights in place of the planes, from a residual of ones; finest level first."""
+    image = torch.ones_like(weights[-1][0][..., ::2, ::2])
+    for planes in reversed(weights):
+        image = enlarge(image) + planes[0] + planes[1] + planes[2]
+    return image
+
+
+def combine(channels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Channels ``(B, 3, n, n)`` cut to `size` and divided by their sums, and their Euclidean norm ``(B, h, w)``."""
+    channels = channels[..., : size[0], : size[1]]
+    total = channels.sum(dim=(-2, -1), keepdim=True)
+    channels = channels / torch.where(total > 0, total, 1.0)
+    return channels, channels.square().sum(dim=1).sqrt()
+
+
+def to_bytes(maps: Tensor) -> Tensor:
+    """``floor(255 x)`` of maps scaled to 0..1: what the original code returns."""
+    return (255 * min_max(maps)).floor()
+
+
+def run_sum(maps: Tensor, length: int, step: tuple[int, int], size: tuple[int, int]) -> Tensor:
+    """Sums of `length` samples along a line, ``(..., *size)``: the first starts at each pixel, the next one step on.
+
+    Args:
+        maps: Padded, ``(..., H, W)``: all samples have to lie in it.
+        length: Samples per sum; the cost grows with its logarithm.
+        step: Rows and columns from one sample to the next, not negative.
+        size: Height and width of the result.
+    """
+
+    def moved(block: Tensor, samples: int, rows: int, columns: int) -> Tensor:
+        top, left = samples * step[0], samples * step[1]
+        return block[..., top : top + rows, left : left + columns]
+
+    total = torch.zeros(*maps.shape[:-2], *size, dtype=maps.dtype, device=maps.device)
+    block, width, done = maps, 1, 0  # block: sums of `width` samples
+    while done < length:
+        if (length - done) & width:
+            total = total + moved(block, done, *size)
+            done += width
+        if done < length:
+            rows, columns = int(block.shape[-2]) - width * step[0], int(block.shape[-1]) - width * step[1]
+            block = block[..., :rows, :columns] + moved(block, width, rows, columns)
+            width *= 2
+    return total
+
+
+def centre_and_surround(maps: Tensor, centre: int, surround: int, step: tuple[int, int]) -> tuple[Tensor, Tensor]:
+    """Sums over `centre` samples around each pixel along a line, and over `surround` samples on both sides of them.
+
+    Args:
+        maps: Shape ``(..., H, W)``; mirrored at the borders.
+        centre: Odd number of samples.
+        surround: Number of samples on each side.
+        step: Direction of the line: (0, 1), (1, 0) or (1, 1); for the other diagonal, flip the maps.
+    """
+    reach = centre // 2 + surround
+    size = int(maps.shape[-2]), int(maps.shape[-1])
+    rows, columns = reach * step[0], reach * step[1]
+    padded = pad(maps, (rows, rows), (columns, columns), "symmetric")
+    whole = run_sum(padded, 2 * reach + 1, step, size)
+    inner = padded[..., surround * step[0] :, surround * step[1] :]
+    middle = run_sum(inner, centre, step, size)
+    return middle, whole - middle
