@@ -39,7 +39,7 @@ def cached_table(
     if path.is_file():
         try:
             return FixationTable.load(path)
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             log.warning("cannot read the cached fixations %s (%s): parsing them again", path, error)
     table = build()
     try:

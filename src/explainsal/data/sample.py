@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -69,7 +70,9 @@ class SaliencyBatch:
         densities = [s.density for s in samples if s.density is not None]
         if len(fixations) not in (0, len(samples)) or len(densities) not in (0, len(samples)):
             raise ValueError(f"only some of these samples have ground truth: {[s.id for s in samples]}")
-        images = torch.from_numpy(np.stack([s.image for s in samples])).permute(0, 3, 1, 2).contiguous()
+        images = torch.empty((len(samples), 3, *samples[0].size), dtype=torch.uint8)
+        for planes, sample in zip(images.numpy(), samples, strict=True):  # faster than a transposed copy
+            cv2.split(np.ascontiguousarray(sample.image), list(planes))
         return cls(
             ids=tuple(s.id for s in samples),
             index=torch.tensor([s.index for s in samples], dtype=torch.int64),

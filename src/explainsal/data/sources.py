@@ -36,6 +36,7 @@ class Source:
         unpack: How the files must lie under the data root, one line per step.
         images: Number of images per split.
         fixations: Number of fixations per split.
+        size: Height and width of every image in pixels.
     """
 
     title: str
@@ -45,6 +46,7 @@ class Source:
     unpack: tuple[str, ...]
     images: dict[str, int] = field(default_factory=dict)
     fixations: dict[str, int] = field(default_factory=dict)
+    size: tuple[int, int] | None = None
 
     def missing(self, what: str, looked: Sequence[Path]) -> MissingFilesError:
         """The error for files that are not there.
@@ -96,6 +98,7 @@ SALICON = {
         unpack=_SALICON_UNPACK,
         images=_SALICON_COUNT,
         fixations={"train": 4_598_112, "val": 2_576_914},
+        size=(480, 640),
     ),
     "2015": Source(
         title="SALICON (2015 release)",
@@ -114,6 +117,7 @@ SALICON = {
         unpack=_SALICON_UNPACK,
         images=_SALICON_COUNT,
         fixations={"train": 3_171_533, "val": 1_662_655},
+        size=(480, 640),
     ),
 }
 
@@ -131,5 +135,6 @@ OSIE = Source(
     ),
     unpack=("data/stimuli/1001.jpg ... 1700.jpg", "data/eye/fixations.mat"),
     images={"train": 350, "val": 50, "test": 100},
-    fixations={"all 700 published images": 98_321},
+    fixations={"train": 48_793, "val": 6_943, "test": 14_140},  # counted; 98,321 on all 700 published images
+    size=(600, 800),
 )

@@ -161,8 +161,12 @@ def _write(paths: dict[str, Path], scene: Scene, observers: list[np.ndarray], se
 def _write_gaze(path: Path, observers: list[np.ndarray], settings: SyntheticSettings) -> None:
     gaze = np.zeros((len(observers), 1), dtype=GAZE)
     for k, fixations in enumerate(observers):
-        location = np.repeat(fixations, settings.samples, axis=0)
-        gaze[k, 0] = (location, np.arange(len(location), dtype=np.uint32)[:, None] * 16, fixations)
+        rng = np.random.default_rng(k)
+        location = np.repeat(fixations.astype(np.int64), settings.samples, axis=0)
+        location = location + np.rint(2 * rng.standard_normal(location.shape)).astype(np.int64)
+        location = np.clip(location, 1, settings.size[::-1]).astype(np.uint16)
+        timestamp = np.cumsum(rng.integers(12, 21, len(location)))[:, None].astype(np.uint32)
+        gaze[k, 0] = (location, timestamp, fixations)
     content = {"image": path.stem, "resolution": np.array([settings.size], np.uint16), "gaze": gaze}
     scipy.io.savemat(path, content, do_compression=True)
 

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.data.sources import Source
 from explainsal.datamodules.batches import SizeGroupedBatchSampler
 
 log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class SaliencyDataModule(L.LightningDataModule):
 
     name: str
     release: str | None = None
+    source: Source | None = None
     fit_splits: tuple[str, str] = ("train", "val")
 
     def __init__(
@@ -124,7 +126,7 @@ class SaliencyDataModule(L.LightningDataModule):
         if len(set(dataset.sizes)) <= 1 or self.batch_size == 1:
             return DataLoader(dataset, self.batch_size, shuffle=shuffle, drop_last=drop_last, **options)
         order = torch.utils.data.RandomSampler(dataset) if shuffle else torch.utils.data.SequentialSampler(dataset)
-        batches = SizeGroupedBatchSampler(order, self.batch_size, False, sizes=dataset.sizes)
+        batches = SizeGroupedBatchSampler(order, self.batch_size)
         return DataLoader(dataset, batch_sampler=batches, **options)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 import torch
 from torch.utils.data import BatchSampler, DistributedSampler, RandomSampler, Sampler
@@ -16,29 +16,26 @@ class SizeGroupedBatchSampler(BatchSampler):
     until each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
 
     Args:
-        sampler: Order of the images. Lightning replaces it by a `DistributedSampler` in a distributed run: then its
-            seed and epoch decide the order and its rank the share.
+        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image: a `RandomSampler`, a
+            `SequentialSampler`, or the `DistributedSampler` that Lightning puts in their place in a distributed run:
+            then its seed and epoch decide the order and its rank the share.
         batch_size: Images per batch.
         drop_last: Whether the smaller batches are left out.
-        sizes: ``(H, W)`` of every image.
+
+    Raises:
+        ValueError: If `batch_size` is not positive or the sampler's data set has no ``sizes``.
 
     Example:
         >>> from torch.utils.data import SequentialSampler
-        >>> sizes = [(4, 6), (6, 4), (4, 6), (4, 6)]
-        >>> list(SizeGroupedBatchSampler(SequentialSampler(sizes), 2, False, sizes=sizes))
+        >>> class Pictures(list):
+        ...     sizes = [(4, 6), (6, 4), (4, 6), (4, 6)]
+        >>> list(SizeGroupedBatchSampler(SequentialSampler(Pictures("abcd")), 2, False))
         [[0, 2], [1], [3]]
     """
 
-    def __init__(
-        self,
-        sampler: Sampler[int] | Iterable[int],
-        batch_size: int,
-        drop_last: bool = False,
-        *,
-        sizes: Sequence[tuple[int, int]],
-    ) -> None:
+    def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool = False) -> None:
         super().__init__(sampler, batch_size, drop_last)
-        self.sizes = list(sizes)
+        self.sizes = _sizes(sampler)
         self._shuffled = isinstance(sampler, RandomSampler)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -82,3 +79,14 @@ class SizeGroupedBatchSampler(BatchSampler):
             if len(batch) == self.batch_size:
                 batches.append(waiting.pop(self.sizes[index]))
         return batches if self.drop_last else [*batches, *waiting.values()]
+
+
+def _sizes(sampler: object) -> list[tuple[int, int]]:
+    """The sizes of the data set that a sampler draws from, found through the samplers that wrap it."""
+    inner: object | None = sampler
+    while inner is not None and not hasattr(inner, "sizes"):
+        names = (name for name in ("data_source", "dataset", "_sampler") if hasattr(inner, name))
+        inner = getattr(inner, next(names, ""), None)
+    if inner is None:
+        raise ValueError(f"the data set of {type(sampler).__name__} has no sizes to group by")
+    return list(inner.sizes)

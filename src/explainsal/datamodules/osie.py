@@ -7,6 +7,7 @@ from pathlib import Path
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.fixation_table import Outside
 from explainsal.data.osie import SIGMA, read_osie
+from explainsal.data.sources import OSIE
 from explainsal.datamodules.base import SaliencyDataModule
 
 
@@ -14,6 +15,7 @@ class OSIEDataModule(SaliencyDataModule):
     """OSIE: train 1001-1350, validation 1351-1400, test 1401-1500; see `read_osie` and `SaliencyDataModule`."""
 
     name = "osie"
+    source = OSIE
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ import torch
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.fixation_table import Outside
 from explainsal.data.salicon import read_salicon
+from explainsal.data.sources import SALICON
 from explainsal.datamodules.base import SaliencyDataModule
 
 HOLDOUT_SEED = 0  # which training images are held out: the same in every run
@@ -62,6 +63,7 @@ class SaliconDataModule(SaliencyDataModule):
         if holdout < 0:
             raise ValueError(f"holdout must not be negative, got {holdout}")
         self.release: str = str(release)
+        self.source = SALICON.get(self.release)
         self.holdout = holdout
         self.outside = outside
         self.cache = cache

@@ -1,0 +1,79 @@
+"""What a data set on disk holds, beside what was published."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rich.progress import track
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.sources import Source
+from explainsal.errors import UserError
+
+
+@dataclass(frozen=True)
+class SplitCheck:
+    """One split as found, with the published numbers where they are known.
+
+    Args:
+        split: Its name.
+        images: Number of images.
+        published_images: The same as published, None where unknown.
+        fixations: Number of fixations, None where there are none to expect.
+        published_fixations: The same as published, None where unknown.
+        sizes: The different ``(H, W)`` of the images, the most frequent first.
+        unfixated: Images without any fixation.
+        damaged: One message per file that could not be read, or a density that is zero everywhere.
+        remarks: What differs from the publication.
+    """
+
+    split: str
+    images: int
+    published_images: int | None
+    fixations: int | None
+    published_fixations: int | None
+    sizes: tuple[tuple[int, int], ...]
+    unfixated: int
+    damaged: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def check_split(dataset: SaliencyDataset, source: Source | None = None, *, decode: bool = False) -> SplitCheck:
+    """Count what is there; with `decode`, read every picture and map once to find damaged ones."""
+    sizes, counts = np.unique(np.array(dataset.sizes), axis=0, return_counts=True)
+    ordered = tuple((int(h), int(w)) for h, w in sizes[np.argsort(-counts, kind="stable")])
+    published_images = source.images.get(dataset.split) if source else None
+    published_fixations = source.fixations.get(dataset.split) if source else None
+    fixations = dataset.fixation_count if dataset.has_fixations else None
+    remarks = []
+    if published_images not in (None, len(dataset)):
+        remarks.append(f"{len(dataset):,} images, published {published_images:,}")
+    if fixations is not None and published_fixations not in (None, fixations):
+        remarks.append(f"{fixations:,} fixations, published {published_fixations:,}")
+    if source and source.size and any(size != source.size for size in ordered):
+        remarks.append(f"images of {ordered} pixels (H, W), published {source.size}")
+    return SplitCheck(
+        split=dataset.split,
+        images=len(dataset),
+        published_images=published_images,
+        fixations=fixations,
+        published_fixations=published_fixations,
+        sizes=ordered,
+        unfixated=sum(not len(p) for p in dataset.all_fixations()[0]) if dataset.has_fixations else 0,
+        damaged=tuple(_damaged(dataset)) if decode else (),
+        remarks=tuple(remarks),
+    )
+
+
+def _damaged(dataset: SaliencyDataset) -> list[str]:
+    messages = []
+    for index in track(range(len(dataset)), f"reading every file of {dataset.split}", transient=True):
+        try:
+            sample = dataset[index]
+        except UserError as error:
+            messages.append(str(error))
+            continue
+        if sample.density is not None and not sample.density.any():
+            messages.append(f"the density of {sample.id} is zero everywhere")
+    return messages
