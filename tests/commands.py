@@ -9,8 +9,9 @@ from pathlib import Path
 
 TINY = (
     "+experiment=demo", "model.width=4", "model.input_size=[24,32]", "data.sizes={train:16,val:4,test:6}",
-    "data.image_size=[48,64]", "data.num_workers=0", "trainer=cpu", "trainer.max_epochs=1", "evaluation.explain_images=2",
-    "callbacks.progress._target_=lightning.pytorch.callbacks.TQDMProgressBar",
+    "data.image_size=[48,64]", "data.num_workers=0", "trainer=cpu", "trainer.max_epochs=1",
+    "evaluation.explain_images=2",
+        "callbacks.progress._target_=lightning.pytorch.callbacks.TQDMProgressBar",
 )  # fmt: skip
 
 
@@ -39,3 +40,21 @@ def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
         command(name, *arguments), cwd=folder, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
+
+
+def wandb_records(file: Path) -> list:
+    """Every record of an offline W&B run: its file is a LevelDB log of protobuf messages behind a header of 7 bytes."""
+    from wandb.proto import wandb_internal_pb2
+
+    data, position, block, message, records = file.read_bytes(), 7, 32768, b"", []
+    while position + 7 <= len(data):
+        if block - position % block < 7:  # no header fits any more: the rest of the block is padding
+            position += block - position % block
+            continue
+        length, kind = int.from_bytes(data[position + 4 : position + 6], "little"), data[position + 6]
+        message += data[position + 7 : position + 7 + length]
+        position += 7 + length
+        if kind in (1, 4):  # a whole record, or the last part of one
+            records.append(wandb_internal_pb2.Record.FromString(message))
+            message = b""
+    return records

@@ -7,7 +7,7 @@ import time
 import pandas as pd
 import pytest
 import torch
-from tests.commands import TINY, run, start
+from tests.commands import TINY, run, start, wandb_records
 
 pytestmark = pytest.mark.slow
 
@@ -105,8 +105,8 @@ def test_kill_9_loses_at_most_the_epoch_in_flight(folder):
 
 
 def test_two_processes_count_every_image_once(folder, trained):
-    options = ("data=synthetic", "data.image_size=[48,64]", "data.sizes={train:16,val:4,test:7}", "data.root=data/uneven",
-               "data.num_workers=0", "evaluation.presets=[normalized]", "evaluation.explain_images=3",
+    options = ("data=synthetic", "data.image_size=[48,64]", "data.sizes={train:16,val:4,test:7}",
+               "data.root=data/uneven", "data.num_workers=0", "evaluation.presets=[normalized]", "evaluation.explain_images=3",
                f"checkpoint={trained[0]}/checkpoints/best.ckpt")  # fmt: skip
     run(folder, "evaluate", *options, "trainer=cpu", "hydra.run.dir=outputs/one_process")
     run(folder, "evaluate", *options, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2",
@@ -126,24 +126,17 @@ def test_two_processes_count_every_image_once(folder, trained):
 
 
 def test_wandb_offline_run_holds_what_was_logged(folder):
-    from wandb.proto import wandb_internal_pb2
-    from wandb.sdk.internal.datastore import DataStore
-
     run(folder, "train", *TINY, "logger=wandb", "evaluate=false", "hydra.run.dir=outputs/wandb")
     (file,) = (folder / "outputs/wandb/wandb").glob("offline-run-*/*.wandb")
-    store, keys = DataStore(), set()
-    store.open_for_scan(str(file))
-    while (data := store.scan_data()) is not None:
-        record = wandb_internal_pb2.Record()
-        record.ParseFromString(data)
-        keys |= {item.key or "/".join(item.nested_key) for item in record.history.item}
+    keys = {item.key or "/".join(item.nested_key) for record in wandb_records(file) for item in record.history.item}
     assert {"train/loss", "val/loss", "val/cc"} <= keys
 
 
 @pytest.mark.parametrize(("arguments", "code", "message"), [
     (["+experiment=cmrnet"], 2, "data=synthetic"),
-    ([*TINY, "data=osie", "data.root=nowhere"], 2, "nowhere"),
-    ([*TINY, "modle.width=3"], 1, "modle"),
+    (["data=osie", "data.root=nowhere"], 2, "nowhere"),
+    ([*TINY, "modle.width=3"], 2, "modle"),
+    ([*TINY, "model.width=7"], 2, "model: width must be a positive even number, got 7"),
     ([*TINY, "resume=absent.ckpt"], 2, "absent.ckpt"),
     ([*TINY, "paths.outputs=/proc/none"], 2, "/proc/none"),
 ])  # fmt: skip
@@ -164,7 +157,7 @@ def test_a_sweep_goes_on_after_a_job_that_fails(folder):
         "evaluate=false",
         "resume=absent.ckpt,null",
         "hydra.sweep.dir=outputs/sweep",
-        code=1,
+        code=2,
     )
     assert not (folder / "outputs/sweep/0/checkpoints").exists()
     assert (folder / "outputs/sweep/1/checkpoints/last.ckpt").is_file()

@@ -10,12 +10,14 @@ import sys
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
 from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
 
 from explainsal.errors import UserError
 
@@ -46,42 +48,63 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        started = False
+
         @functools.wraps(task)
         def guarded(cfg: DictConfig) -> Any:
+            nonlocal started
+            started = True
             _quiet()
             try:
                 return task(cfg)
             except KeyboardInterrupt:
-                _say(f"Interrupted. What was finished is in {HydraConfig.get().runtime.output_dir}")
-                _exit(EXIT_INTERRUPTED)
-            except (UserError, OSError) as error:
+                _end(f"Interrupted. What was finished is in {HydraConfig.get().runtime.output_dir}", EXIT_INTERRUPTED)
+            except Exception as error:
                 message = _user_message(error)
                 if message is None:
                     raise
-                _say(message)
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    _say(message)
                     raise
-                _exit(EXIT_USER_ERROR)
+                _end(message, EXIT_USER_ERROR)
 
         entry = hydra.main(version_base="1.3", config_path=conf_dir(), config_name=config_name)(guarded)
 
         @functools.wraps(task)
         def main() -> None:
-            # hydra prints a short error of its own for a wrong override; the traceback on request only
-            entry()
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                return entry()
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own, shortened tracebacks hide the message
+            try:
+                entry()
+            except Exception as error:
+                message = _user_message(error)
+                if message is None and not started and isinstance(error, OSError):
+                    message = (
+                        f"cannot make the run's folder {error.filename}: {error.strerror}. Set paths.outputs=FOLDER"
+                    )
+                if message is None:
+                    raise
+                _end(message, EXIT_USER_ERROR)
 
         return main
 
     return decorate
 
 
-def _user_message(error: Exception) -> str | None:
+def _user_message(error: BaseException) -> str | None:
     """What to tell the user, or None where a traceback tells more."""
+    if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised
+        if isinstance(error.__cause__, ValueError | TypeError):
+            return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: {error.__cause__}"
+        return _user_message(error.__cause__) if error.__cause__ else str(error)
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return f"{error}\nThe options are in `--help`; a key that is not there yet is added with a plus: +key=value."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({error.filename or 'while writing'}). Make room, then run the same command again."
-    if isinstance(error, PermissionError):
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to write {error.filename}. Choose another place: paths.outputs=... or paths.data=..."
     return None
 
@@ -90,9 +113,9 @@ def _say(message: str) -> None:
     print(f"\nexplainsal: {message}", file=sys.stderr, flush=True)
 
 
-def _exit(code: int) -> None:
-    """Leave with this code, also under torchrun-like launchers where only rank 0 should be heard."""
+def _end(message: str, code: int) -> NoReturn:
     sys.stdout.flush()
+    _say(message)
     raise SystemExit(code)
 
 
