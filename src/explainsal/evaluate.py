@@ -29,9 +29,9 @@ from explainsal.models import SaliencyModel, load_model
 from explainsal.models.complexity import complexity
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.record import write_record
-from explainsal.reporting.figures import write_figures
 from explainsal.reporting.html import write_report
 from explainsal.reporting.results import choose_gallery, write_gallery, write_results
+from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
 

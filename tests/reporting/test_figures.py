@@ -8,24 +8,26 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 from matplotlib.collections import QuadMesh
 from PIL import Image
 from tests.reporting.fake_run import NAMES, ORIENTATIONS, WAVELENGTHS
 
 from explainsal.errors import UserError
-from explainsal.reporting.figures import FIGURES, write_figure, write_figures
+from explainsal.explanation.presets import PRESETS
 from explainsal.reporting.figures.curves import curves_figure, training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import trend_text, usage_figure
 from explainsal.reporting.figures.strips import displayed, strips_figure
 from explainsal.reporting.figures.style import COLUMN_WIDTH, styled, themed_svg
+from explainsal.reporting.run_figures import FIGURES, run_bank, write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
 from explainsal.reporting.usage import Trend, bandwidth_trend, filter_usage
 
 
 def test_every_figure_is_drawn_as_png_and_pdf(own_run: Path) -> None:
     names = {path.relative_to(own_run / "figures").as_posix() for path in write_figures(own_run)}
-    stems = ["curves", "strips", "layers", "usage_sparse"]
+    stems = ["curves", "strips", "layers", "usage_sparse", "bank_sparse"]
     assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")}
     for path in (own_run / "figures").glob("*.pdf"):
         assert path.read_bytes().startswith(b"%PDF")
@@ -55,7 +57,7 @@ def test_drawing_leaves_the_style_of_the_program_alone(fake_run: Path, tmp_path:
 
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_that_the_run_has_no_numbers_for_says_what_is_missing(own_run: Path, name: str) -> None:
-    part = own_run / FIGURES[name][0]
+    part = own_run / FIGURES[name].path.partition("/")[0]
     shutil.rmtree(part) if part.is_dir() else part.unlink()
     with pytest.raises(UserError, match=rf"figure={name}.*explainsal\."):
         write_figure(read_run(own_run), name)
@@ -65,11 +67,29 @@ def test_figures_without_numbers_are_left_out_of_all(own_run: Path) -> None:
     (own_run / "metrics.csv").unlink()
     shutil.rmtree(own_run / "gallery")
     (own_run / "explanation" / "sparse" / "coefficients.parquet").unlink()
-    assert [path.name for path in write_figures(own_run)] == ["layers.png", "layers.pdf"]
+    assert [path.name for path in write_figures(own_run)] == [
+        f"{name}.{kind}" for name in ("layers", "bank_sparse") for kind in ("png", "pdf")
+    ]
+
+
+def test_the_bank_is_the_one_that_the_run_explained_with(own_run: Path) -> None:
+    assert run_bank(read_run(own_run), "sparse") == PRESETS["sparse"].bank
+    explainer = {"preset": "sparse", "bank": {"name": None, "orientations": 3}, "low_pass": [2.0]}
+    (own_run / "config.yaml").write_text(yaml.safe_dump({"explainer": explainer}))
+    changed = run_bank(read_run(own_run), "sparse")
+    assert (changed.orientations, changed.low_pass) == (3, (2.0,))
+    assert changed.wavelengths == PRESETS["sparse"].bank.wavelengths
+    assert run_bank(read_run(own_run), "paper") == PRESETS["paper"].bank
+
+
+def test_named_banks_need_no_run(tmp_path: Path) -> None:
+    assert [path.name for path in write_bank("kovesi", tmp_path)] == ["bank_kovesi.png", "bank_kovesi.pdf"]
+    with pytest.raises(UserError, match="paper, octave, kovesi"):
+        write_bank("nothing", tmp_path)
 
 
 def test_unknown_names_are_answered_with_those_that_are(fake_run: Path) -> None:
-    with pytest.raises(UserError, match="curves, strips, layers, usage"):
+    with pytest.raises(UserError, match="curves, strips, layers, usage, bank"):
         write_figure(read_run(fake_run), "nothing")
     with pytest.raises(UserError, match="paper, normalized, sparse"):
         write_figure(read_run(fake_run), "usage", preset="nothing")

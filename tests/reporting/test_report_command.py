@@ -12,7 +12,9 @@ from explainsal.report import newest_run, report
 
 
 def config(**values: object) -> DictConfig:
-    return OmegaConf.create({"run": None, "figure": None, "preset": None, "paths": {"outputs": "outputs"}, **values})
+    return OmegaConf.create(
+        {"run": None, "figure": None, "preset": None, "bank": None, "paths": {"outputs": "outputs"}, **values}
+    )
 
 
 def test_one_figure_or_everything(own_run: Path) -> None:
@@ -20,7 +22,20 @@ def test_one_figure_or_everything(own_run: Path) -> None:
     everything = report(config(run=str(own_run)))
     assert everything[-1] == own_run / "report.html"
     assert all(path.is_file() for path in everything)
-    assert {path.stem for path in everything} == {"curves", "strips", "layers", "usage_sparse", "results", "report"}
+    assert {path.stem for path in everything} == {
+        "curves",
+        "strips",
+        "layers",
+        "usage_sparse",
+        "bank_sparse",
+        "results",
+        "report",
+    }
+
+
+def test_a_named_bank_lands_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert report(config(bank="paper")) == [tmp_path / "bank_paper.png", tmp_path / "bank_paper.pdf"]
 
 
 def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path) -> None:

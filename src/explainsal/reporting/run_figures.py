@@ -1,0 +1,153 @@
+"""The figures of a run, each by its name, as PNG and PDF files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+from matplotlib.figure import Figure
+
+from explainsal.errors import UserError
+from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.presets import BANKS, resolve_options
+from explainsal.reporting.bank import bank_figure
+from explainsal.reporting.figures.curves import curves_figure
+from explainsal.reporting.figures.fidelity import fidelity_figure
+from explainsal.reporting.figures.filters import usage_figure
+from explainsal.reporting.figures.strips import strips_figure
+from explainsal.reporting.figures.style import save_figure, styled
+from explainsal.reporting.gallery import ranked_gallery, shown
+from explainsal.reporting.run_folder import Run, read_run
+from explainsal.reporting.usage import bandwidth_trend, filter_usage
+
+STRIPS = 5
+
+
+def write_figures(run_dir: Path | str) -> list[Path]:
+    """Draw every figure that the run has the numbers for into its ``figures`` folder, as PNG and PDF.
+
+    Raises:
+        MissingFilesError: If `run_dir` is not a run.
+        CorruptFileError: If a file of it cannot be read.
+    """
+    run = read_run(run_dir)
+    written = []
+    for name, figure in FIGURES.items():
+        presets = list(run.explanations) if figure.per_preset else [None]
+        for preset in presets:
+            if not run.why_missing(figure.part(preset)):
+                written += write_figure(run, name, preset=preset)
+    return written
+
+
+def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path | None = None) -> list[Path]:
+    """Draw one figure as PNG and PDF.
+
+    Args:
+        run: What to draw.
+        name: ``curves``, ``strips``, ``layers``, ``usage`` or ``bank``.
+        preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
+            of all.
+        folder: Where to; the run's ``figures`` where None.
+
+    Raises:
+        UserError: If there is no such figure or preset, or the run lacks its numbers.
+    """
+    if name not in FIGURES:
+        raise UserError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
+    figure = FIGURES[name]
+    reason = run.why_missing(figure.part(None))
+    if preset is not None and not reason and preset not in run.explanations:
+        raise UserError(f"no preset {preset!r} in this run; it has {', '.join(run.explanations) or 'none'}")
+    if figure.per_preset and preset is None and run.explanations:
+        preset = list(run.explanations)[-1]
+    reason = reason or run.why_missing(figure.part(preset))
+    if reason:
+        raise UserError(f"cannot draw figure={name}. {reason}")
+    with styled():
+        try:
+            drawn = figure.draw(run, preset)
+        except ValueError as error:
+            raise UserError(f"cannot draw figure={name}: {error}") from error
+        return save_figure(drawn, folder or run.folder / "figures", f"{name}_{preset}" if preset else name)
+
+
+def write_bank(bank: str, folder: Path) -> list[Path]:
+    """Draw one of the named filter banks, without any run.
+
+    Raises:
+        UserError: If there is no such bank.
+    """
+    if bank not in BANKS:
+        raise UserError(f"no filter bank {bank!r}; there are {', '.join(BANKS)}")
+    with styled():
+        return save_figure(bank_figure(BANKS[bank], bank), folder, f"bank_{bank}")
+
+
+def _curves(run: Run, preset: str | None) -> Figure:
+    assert run.training is not None  # write_figure spoke otherwise
+    return curves_figure(run.training)
+
+
+def _strips(run: Run, preset: str | None) -> Figure:
+    images = shown(ranked_gallery(run), STRIPS)
+    labels = [f"{image.place}\nCC {image.cc:.2f}" if image.cc is not None else "" for image in images]
+    return strips_figure([image.picture for image in images], labels)
+
+
+def _layers(run: Run, preset: str | None) -> Figure:
+    return fidelity_figure({preset: run.explanations[preset]} if preset else run.explanations)
+
+
+def _usage(run: Run, preset: str | None) -> Figure:
+    tables = run.explanations.get(str(preset))
+    if tables is None or tables.coefficients is None:
+        raise ValueError("this run has no coefficients")
+    usage = filter_usage(tables.coefficients)
+    return usage_figure(usage, bandwidth_trend(usage))
+
+
+def _bank(run: Run, preset: str | None) -> Figure:
+    return bank_figure(run_bank(run, str(preset)), str(preset))
+
+
+def run_bank(run: Run, preset: str) -> FilterBank:
+    """The filter bank that a run explained with: the preset's, with the changes that the run's config made to it."""
+    config = yaml.safe_load(run.config) if run.config else {}
+    explainer = config.get("explainer") if isinstance(config, dict) else None
+    if not isinstance(explainer, dict) or explainer.get("preset") != preset:
+        return resolve_options(preset).bank
+    return resolve_options(preset, bank=explainer.get("bank"), low_pass=explainer.get("low_pass")).bank
+
+
+@dataclass(frozen=True)
+class RunFigure:
+    """A figure of a run.
+
+    Args:
+        path: The part of the run that it needs, with ``{preset}`` where it is one of a preset's.
+        draw: Draws it.
+    """
+
+    path: str
+    draw: Callable[[Run, str | None], Figure]
+
+    @property
+    def per_preset(self) -> bool:
+        """Whether there is one for every preset."""
+        return "{preset}" in self.path
+
+    def part(self, preset: str | None) -> str:
+        """The part that it needs; of any preset, where None."""
+        return self.path.format(preset=preset) if preset else self.path.partition("/")[0]
+
+
+FIGURES = {
+    "curves": RunFigure("metrics.csv", _curves),
+    "strips": RunFigure("gallery", _strips),
+    "layers": RunFigure("explanation", _layers),
+    "usage": RunFigure("explanation/{preset}/coefficients.parquet", _usage),
+    "bank": RunFigure("explanation/{preset}/layers.csv", _bank),
+}
