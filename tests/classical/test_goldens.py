@@ -65,9 +65,10 @@ def test_hft(goldens: Goldens) -> None:
 
 @pytest.mark.slow
 def test_sim2011(goldens: Goldens) -> None:
-    raw = SIM2011().raw(goldens.unit)
-    assert difference(F.avg_pool2d(raw, 4), goldens("sim2011_raw_150x200")) < STORED
-    levels = (to_bytes(raw) - goldens("sim2011_u8")).abs()
+    some = [0, 3]  # four take a minute
+    raw = SIM2011().raw(goldens.unit[some])
+    assert difference(F.avg_pool2d(raw, 4), goldens("sim2011_raw_150x200")[some]) < STORED
+    levels = (to_bytes(raw) - goldens("sim2011_u8")[some]).abs()
     assert levels.max() <= 1  # floor of a value within rounding of a whole number
     assert (levels > 0).double().mean() < 1e-5
 

@@ -119,7 +119,7 @@ def run_sum(maps: Tensor, length: int, step: tuple[int, int], size: tuple[int, i
     block, width, done = maps, 1, 0  # block: sums of `width` samples
     while done < length:
         if (length - done) & width:
-            total = total + moved(block, done, *size)
+            total.add_(moved(block, done, *size))
             done += width
         if done < length:
             rows, columns = int(block.shape[-2]) - width * step[0], int(block.shape[-1]) - width * step[1]
@@ -141,7 +141,13 @@ def centre_and_surround(maps: Tensor, centre: int, surround: int, step: tuple[in
     size = int(maps.shape[-2]), int(maps.shape[-1])
     rows, columns = reach * step[0], reach * step[1]
     padded = pad(maps, (rows, rows), (columns, columns), "symmetric")
-    whole = run_sum(padded, 2 * reach + 1, step, size)
-    inner = padded[..., surround * step[0] :, surround * step[1] :]
-    middle = run_sum(inner, centre, step, size)
+    length = 2 * reach + 1
+    if length % centre:
+        whole = run_sum(padded, length, step, size)
+        middle = run_sum(padded[..., surround * step[0] :, surround * step[1] :], centre, step, size)
+    else:  # the long sum is made of short ones
+        reduced = int(padded.shape[-2]) - (centre - 1) * step[0], int(padded.shape[-1]) - (centre - 1) * step[1]
+        short = run_sum(padded, centre, step, reduced)
+        whole = run_sum(short, length // centre, (centre * step[0], centre * step[1]), size)
+        middle = short[..., surround * step[0] :, surround * step[1] :][..., : size[0], : size[1]]
     return middle, whole - middle
