@@ -106,8 +106,8 @@ def test_kill_9_loses_at_most_the_epoch_in_flight(folder):
 
 def test_two_processes_count_every_image_once(folder, trained):
     options = ("data=synthetic", "data.image_size=[48,64]", "data.sizes={train:16,val:4,test:7}",
-               "data.root=data/uneven", "data.num_workers=0", "evaluation.presets=[normalized]", "evaluation.explain_images=3",
-               f"checkpoint={trained[0]}/checkpoints/best.ckpt")  # fmt: skip
+               "data.root=data/uneven", "data.num_workers=0", "evaluation.presets=[normalized]",
+               "evaluation.explain_images=3", f"checkpoint={trained[0]}/checkpoints/best.ckpt")  # fmt: skip
     run(folder, "evaluate", *options, "trainer=cpu", "hydra.run.dir=outputs/one_process")
     run(folder, "evaluate", *options, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2",
         "hydra.run.dir=outputs/two_processes")  # fmt: skip
