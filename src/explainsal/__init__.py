@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from explainsal.models import load_model as load_model
 
 _PUBLIC = {"load_model": "explainsal.models", "Explainer": "explainsal.explanation"}
-__all__ = ["Explainer", "load_model"]  # noqa: F822 - resolved on first use: importing the package stays fast
+__all__ = ["Explainer", "load_model"]
 
 
 def __getattr__(name: str) -> Any:
