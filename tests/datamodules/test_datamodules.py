@@ -60,7 +60,7 @@ def test_loops_see_their_splits(synthetic):
     assert len(train) == len(set(train)) == 6  # 7 in batches of 2: the odd one waits for the next epoch
     assert ids(module.train_dataloader()) != train
     assert len(ids(synthetic(batch_size=8).train_dataloader())) == 7
-    assert (module.name, module.release, module.eval_split) == ("synthetic", "v1-seed0", "test")
+    assert (module.name, module.release, module.eval_split) == ("synthetic", "v2-seed0", "test")
 
 
 def test_only_training_images_are_augmented(synthetic):

@@ -21,7 +21,7 @@ from explainsal.data.salicon import SPLITS, read_layout
 from explainsal.data.scenes import Scene, make_scene
 from explainsal.errors import UserError
 
-VERSION = 1  # raise it when the same settings make other pictures: older folders are then written anew
+VERSION = 2  # raise it when the same settings make other pictures: older folders are then written anew
 MARKER = "synthetic.json"
 FOLDERS = ("images", "maps", "fixations")
 SUFFIXES = {"images": ".jpg", "maps": ".png", "fixations": ".mat"}
