@@ -9,13 +9,20 @@ from torch import Tensor, nn
 from explainsal.classical.hft import HFT
 from explainsal.classical.icl import ICL
 from explainsal.classical.itti import Itti
+from explainsal.classical.rare import RareStyle
 from explainsal.classical.signature import Signature
 from explainsal.classical.sim import SIM2011
 from explainsal.classical.sim_grouping import SIMGrouping
 from explainsal.classical.spectral_residual import SpectralResidual
 
-MODELS = [Itti, ICL, HFT, SIM2011, SIMGrouping, Signature, SpectralResidual]
-WHOLE_IMAGE = [Itti, ICL, HFT, Signature]  # SIM compares neighbourhoods only, spectral residual sees no colour
+MODELS = [Itti, ICL, HFT, SIM2011, SIMGrouping, RareStyle, Signature, SpectralResidual]
+WHOLE_IMAGE = [
+    Itti,
+    ICL,
+    HFT,
+    RareStyle,
+    Signature,
+]  # SIM compares neighbourhoods only, spectral residual sees no colour
 models = pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
 
 

@@ -61,3 +61,25 @@ def imresize_axis(values: np.ndarray, target: int, scale: float, bicubic: bool) 
             norm += weight
         out.append(total / norm)
     return np.array(out)
+
+
+def self_information(values: np.ndarray, bins: int) -> np.ndarray:
+    """-log of the share of the pixels that fall into a pixel's bin, for one map size."""
+    scaled = (values - values.min()) / (values.max() - values.min())
+    place = np.minimum((scaled * bins).astype(int), bins - 1)
+    out = np.zeros_like(scaled)
+    for row in range(scaled.shape[0]):
+        for column in range(scaled.shape[1]):
+            out[row, column] = -math.log((place == place[row, column]).mean() + 1e-4)
+    return out
+
+
+def fuse(maps: list[np.ndarray], threshold: float) -> np.ndarray:
+    """Maps scaled to 0..1, sorted by (max - mean)^2, weighted i/N, those below the threshold left out."""
+    scaled = [(m - m.min()) / (m.max() - m.min()) for m in maps]
+    scaled.sort(key=lambda m: (m.max() - m.mean()) ** 2)
+    total = np.zeros_like(maps[0])
+    for i, m in enumerate(scaled, start=1):
+        if i / len(maps) >= threshold:
+            total += i / len(maps) * m
+    return total
