@@ -43,6 +43,8 @@ GRAPH = {
 }  # fmt: skip
 SEQUENCE = {name: [before] for name, before in zip(NAMES, ["input", *NAMES], strict=False)}
 
+SEQUENCE_AND_IMAGE = {name: list(dict.fromkeys([*before, "input"])) for name, before in SEQUENCE.items()}
+
 
 def activations_by_hand(net, images):
     x = {"stem": net.stem(images)}
@@ -64,7 +66,10 @@ def transfer(bank, size):
 
 CASES = {
     "paper": ({"pool_size": 2, "top_k": 4}, SEQUENCE),
-    "normalized": ({"pool_size": 2, "top_k": 4}, SEQUENCE),
+    "normalized": (
+        {"pool_size": 2, "top_k": 4},
+        {name: list(dict.fromkeys([*p, "input"])) for name, p in SEQUENCE.items()},
+    ),
     "sparse": ({"pool_size": 2, "top_k": 4}, GRAPH),
 }
 
@@ -80,13 +85,13 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
     if preset == "sparse":
         rebuild = functools.partial(plain.rebuild_by_pursuit, top_k=4)
     else:
-        rebuild = functools.partial(plain.rebuild_by_matching, scales=options.scales, top_k=4, block=8,
-                                    standardize=preset == "normalized")  # fmt: skip
+        rebuild = functools.partial(plain.rebuild_by_matching, scales=options.scales, top_k=4, block=options.block_size,
+                                    standardize=preset == "normalized", signed=options.signed)  # fmt: skip
     luminance = sum(w * images[0, c].numpy() for c, w in enumerate(LUMINANCE))
     expected = plain.explain_chain(
         luminance, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
         energies=lambda s: len(transfer(options.bank, s)) - len(options.bank.low_pass),
-        rebuild=rebuild, standardize=preset != "paper", relative=preset != "paper", pool_size=2,
+        rebuild=rebuild, standardize=preset != "paper", selection=options.selection, pool_size=2,
     )  # fmt: skip
 
     assert [layer.name for layer in out.layers] == NAMES

@@ -71,6 +71,14 @@ def test_energy_is_even_and_odd_part_together():
     assert_close(local_energy(maps, bank), (responses.real**2 + responses.imag**2).sqrt())
 
 
+def test_energy_of_very_faint_and_very_strong_maps_is_the_energy_scaled():
+    maps, bank = torch.rand(2, 9, 10), log_gabor_bank((9, 10), [3.0], [0.0, 0.7], [0.55], [0.6])
+    faint = local_energy(torch.stack([maps[0] * 1e-30, maps[1] * 1e30]), bank)
+    assert_close(faint[0] * 1e30, local_energy(maps, bank)[0])
+    assert_close(faint[1] * 1e-30, local_energy(maps, bank)[1])
+    assert (local_energy(torch.zeros(9, 10), bank) == 0).all()
+
+
 def test_energy_in_chunks_equals_energy_at_once(monkeypatch):
     maps, bank = torch.rand(3, 2, 9, 10), log_gabor_bank((9, 10), [3.0, 4.0], [0.0, 0.7, 1.0], [0.55], [0.6])
     whole = local_energy(maps, bank)
@@ -126,9 +134,10 @@ def test_a_bank_of_another_size_is_refused():
         filter_responses(torch.rand(8, 9), gaussian_bank((8, 8), [1.0]))
 
 
+@pytest.mark.parametrize("parts", [("energy",), ("even", "energy")])
 @pytest.mark.parametrize("name", list(BANKS))
-def test_groups_of_a_large_bank_are_the_bank(name, monkeypatch):
-    bank = FilterBank(**{**_settings(BANKS[name]), "low_pass": (1.0, 2.0)})
+def test_groups_of_a_large_bank_are_the_bank(name, parts, monkeypatch):
+    bank = FilterBank(**{**_settings(BANKS[name]), "low_pass": (1.0, 2.0), "parts": parts})
     maps = torch.rand(2, 20, 30)
     whole = bank.candidates(maps)
     monkeypatch.setattr("explainsal.explanation.bank._CACHED_BYTES", 0)
@@ -142,6 +151,20 @@ def test_an_octave_bank_serves_a_map_with_what_fits_into_it():
     bank = BANKS["octave"]
     assert {bank.filters[i].wavelength for i in bank.available((20, 30))} == {3, 6, 12, 24}
     assert bank.transfer((20, 30)).shape[0] == len(bank.available((20, 30)))
+
+
+def test_signed_parts_are_the_real_and_the_imaginary_part_beside_the_energy():
+    bank = FilterBank(**{**_settings(BANKS["kovesi"]), "parts": ("energy", "even", "odd"), "low_pass": (2.0,)})
+    maps = torch.rand(2, 16, 20)
+    seen = bank.candidates(maps)
+    assert seen.shape[1] == len(bank) == 3 * 24 + 1
+    assert [f.part for f in bank.filters[:4]] == ["energy", "even", "odd", "energy"]
+    assert_close(seen[:, 0:72:3].square(), seen[:, 1:72:3].square() + seen[:, 2:72:3].square(), rtol=1e-4, atol=1e-6)
+    plain = FilterBank(**{**_settings(BANKS["kovesi"]), "low_pass": (2.0,)}).candidates(maps)
+    assert_close(seen[:, 0:72:3], plain[:, :24], rtol=1e-4, atol=1e-6)
+    responses = filter_responses(maps, bank.transfer((16, 20))[:24])
+    assert_close(seen[:, 1:72:3], responses.real)
+    assert_close(seen[:, 72], plain[:, 24])
 
 
 def test_kovesi_covers_the_passband_evenly():

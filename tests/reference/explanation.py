@@ -79,6 +79,15 @@ def block_variances(array, block):
     )
 
 
+def block_means_and_deviations(array, block):
+    blocks = [
+        array[top : top + block, left : left + block]
+        for top in range(0, array.shape[0], block)
+        for left in range(0, array.shape[1], block)
+    ]
+    return np.array([b.mean() for b in blocks] + [b.std() for b in blocks])
+
+
 def responses(array, bank, energies):
     """Local energy through the first `energies` filters, the real part through the others."""
     complex_ = [np.fft.ifft2(np.fft.fft2(array) * one) for one in bank]
@@ -92,24 +101,29 @@ def standardized(array):
     return (array - array.mean()) / deviation
 
 
-def rebuild_by_matching(activation, candidates, *, scales, top_k, block, standardize):
+def rebuild_by_matching(activation, candidates, *, scales, top_k, block, standardize, signed=False):
     """Eq. 2 to 4 for one activation map; returns the reconstruction, the chosen candidates and weights per scale."""
     size = activation.shape
     target = standardized(activation) if standardize else activation
     chosen, weights, squares = [], [], np.zeros(size)
+    describe = block_means_and_deviations if signed else block_variances
+    signs = [-1.0 if signed and (target * c).sum() < 0 else 1.0 for c in candidates]  # the target has no mean then
     for scale in scales:
         there = scaled_size(size, scale)
-        mine = block_variances(resize(target, there), block)
-        errors = [abs(mine - block_variances(resize(c, there), block)).mean() for c in candidates]
+        errors = []
+        for c, sign in zip(candidates, signs, strict=True):
+            mine = describe(resize(sign * target, there), block)
+            errors.append(abs(mine - describe(resize(c, there), block)).mean())
         order = sorted(range(len(candidates)), key=lambda n: (errors[n], n))[:top_k]
         least = [errors[n] for n in order]
         inverse = [float(e == 0) for e in least] if least[0] == 0 else [1 / e for e in least]
-        coefficients = [value / sum(inverse) for value in inverse]
+        coefficients = [signs[n] * value / sum(inverse) for n, value in zip(order, inverse, strict=True)]
         combined = sum(w * resize(candidates[n], there) for w, n in zip(coefficients, order, strict=True))
-        squares = squares + resize(combined, size) ** 2
+        back = resize(combined, size)
+        squares = squares + (back / len(scales) if signed else back**2)
         chosen.append(order)
         weights.append(coefficients)
-    fused = np.sqrt(squares)
+    fused = squares if signed else np.sqrt(squares)
     if standardize:
         fused = standardized(fused) * activation.std() + activation.mean()
     return fused, chosen, weights
@@ -134,7 +148,7 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False):
     return np.reshape(rebuilt, activation.shape), support, weights
 
 
-def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, standardize, relative, pool_size):
+def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, standardize, selection, pool_size):
     """Rebuild layer after layer.
 
     layers: name -> activations (A, H, W), in order; parents: name -> names of the layers (or "input") it is rebuilt
@@ -154,7 +168,10 @@ def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, sta
         details = [rebuild(activation, candidates) for activation in activations]
         maps = np.array([d[0] for d in details])
         errors = abs(activations - maps).mean((1, 2))
-        if relative:
+        if selection == "correlation":
+            pairs = zip(activations, maps, strict=True)
+            errors = np.array([-np.corrcoef(x.ravel(), r.ravel())[0, 1] if x.std() > 0 else np.inf for x, r in pairs])
+        if selection == "relative_mae":
             deviation = abs(activations - activations.mean((1, 2), keepdims=True)).mean((1, 2))
             errors = np.array([e / d if d > 1e-12 else np.inf for e, d in zip(errors, deviation, strict=True)])
         order = sorted(range(len(errors)), key=lambda a: (errors[a], a))[:pool_size]

@@ -16,6 +16,8 @@ from explainsal.functional.log_gabor import Border, filter_responses, gaussian_b
 # Banks of more bytes are sampled anew where they are used: at 1080 x 1920 the paper's 80 filters take 660 MB.
 _CACHED_BYTES = 2**27
 
+Part = Literal["energy", "even", "odd"]
+
 
 @dataclass(frozen=True)
 class Filter:
@@ -23,6 +25,8 @@ class Filter:
 
     Args:
         kind: ``"log_gabor"`` or ``"low_pass"``.
+        part: What is taken of the complex response: ``"energy"``, its magnitude (Eq. 1), or its signed ``"even"``
+            (real) or ``"odd"`` (imaginary) part. A low-pass response is even.
         wavelength: Centre wavelength in pixels of the filtered map; of a low-pass filter, ``2 pi`` times its sigma.
         orientation: Centre orientation in radians.
         sigma_on_f: Radial width as a ratio.
@@ -30,6 +34,7 @@ class Filter:
     """
 
     kind: Literal["log_gabor", "low_pass"]
+    part: Part
     wavelength: float
     orientation: float = math.nan
     sigma_on_f: float = math.nan
@@ -51,6 +56,8 @@ class FilterBank:
         sigma_on_f: Radial widths, paired with `sigma_theta`.
         sigma_theta: Angular widths in radians.
         orientation_range: In radians; pi, since a map and its energy do not distinguish opposite directions.
+        parts: What is taken of every log-Gabor response, one candidate each; the paper takes the energy alone. Signed
+            parts are what simple cells answer, energies what complex cells do.
         sigma_unit: Whether `sigma_on_f` is the ratio sigma_f/f_0 or sigma_f itself in cycles per pixel.
         low_pass: Sigmas in pixels of Gaussian members, appended to the bank. Their response keeps its sign.
         up_to_map_size: Leaves out wavelengths above a map's longer side: no period of them fits.
@@ -67,6 +74,7 @@ class FilterBank:
     sigma_on_f: tuple[float, ...]
     sigma_theta: tuple[float, ...]
     orientation_range: float = math.pi
+    parts: tuple[Part, ...] = ("energy",)
     sigma_unit: Literal["ratio", "absolute"] = "ratio"
     low_pass: tuple[float, ...] = ()
     up_to_map_size: bool = False
@@ -77,6 +85,9 @@ class FilterBank:
     def __post_init__(self) -> None:
         for name in ("wavelengths", "sigma_on_f", "sigma_theta", "low_pass"):  # lists, e.g. from a configuration
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+        object.__setattr__(self, "parts", tuple(self.parts))
+        if not self.parts or not set(self.parts) <= {"energy", "even", "odd"}:
+            raise ValueError(f"parts must be some of 'energy', 'even', 'odd'; got {self.parts}")
         if self.orientations < 1:
             raise ValueError(f"a bank needs at least 1 orientation, got {self.orientations}")
         object.__setattr__(self, "filters", self._table())
@@ -115,6 +126,8 @@ class FilterBank:
     ) -> Tensor:
         """Transfer functions for maps of a size: of the :meth:`available` filters, or of one of the :meth:`groups`.
 
+        The parts of a response share a transfer function, which is there once.
+
         Returns:
             Shape ``(g, H', W')``: the size, or twice it where the border reflects. Cached per size, dtype and device
             unless large.
@@ -136,26 +149,35 @@ class FilterBank:
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
-        energies = max(0, len(self.available(size)) - len(self.low_pass) - first)
-        parts = []
-        if energies:
-            parts.append(local_energy(maps, bank[:energies], border=self.border))
-        if energies < len(bank):
-            parts.append(filter_responses(maps, bank[energies:], border=self.border).real)
-        return torch.cat(parts, dim=-3) if len(parts) > 1 else parts[0]
+        gabors = max(0, len(self.available(size)) - len(self.low_pass) - first) // len(self.parts)
+        seen = []
+        if gabors:
+            seen.append(self._parts_of(maps, bank[:gabors]))
+        if gabors < len(bank):
+            seen.append(filter_responses(maps, bank[gabors:], border=self.border).real)
+        return torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
 
     def shuffled(self, seed: int = 0) -> FilterBank:
         """The null model of the same size and gains: see `shuffle`."""
         return replace(self, shuffle=seed)
 
+    def _parts_of(self, maps: Tensor, bank: Tensor) -> Tensor:
+        if self.parts == ("energy",):
+            return local_energy(maps, bank, border=self.border)
+        responses = filter_responses(maps, bank, border=self.border)
+        take = {"energy": Tensor.abs, "even": torch.real, "odd": torch.imag}
+        return torch.stack([take[part](responses) for part in self.parts], dim=-3).flatten(-4, -3)
+
     def _table(self) -> tuple[Filter, ...]:
+        absolute = self.sigma_unit == "absolute"
         gabors = [
-            Filter("log_gabor", wavelength, angle, width * (wavelength if self.sigma_unit == "absolute" else 1), spread)
+            Filter("log_gabor", part, wavelength, angle, width * (wavelength if absolute else 1), spread)
             for angle in self.angles
             for wavelength in self.wavelengths
             for width, spread in zip(self.sigma_on_f, self.sigma_theta, strict=False)
+            for part in self.parts
         ]
-        return (*gabors, *(Filter("low_pass", 2 * math.pi * sigma) for sigma in self.low_pass))
+        return (*gabors, *(Filter("low_pass", "even", 2 * math.pi * sigma) for sigma in self.low_pass))
 
     def _grid(self, size: tuple[int, int]) -> tuple[int, int]:
         scale = 2 if self.border == "reflect" else 1
@@ -168,7 +190,7 @@ def _sample(
     grid = bank._grid(size)
     longest = max(size) if bank.up_to_map_size else math.inf
     wavelengths = [wavelength for wavelength in bank.wavelengths if wavelength <= longest]
-    each = len(wavelengths) * len(bank.sigma_on_f)
+    each = len(wavelengths) * len(bank.sigma_on_f) * len(bank.parts)
     angles = bank.angles if group is None else bank.angles[group.start // max(each, 1) : group.stop // max(each, 1)]
     parts = []
     if wavelengths and angles:

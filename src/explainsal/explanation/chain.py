@@ -67,7 +67,7 @@ class Chain:
         rebuilt, coefficients = self._rebuild(activations, pools)
         maps = rebuilt.maps
         fit = measure_fit(rebuilt.target, maps)
-        kept = best_maps(fit, self.options.selection, self.options.pool_size)
+        kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size)
         self._add_pool(name, maps, kept)
         self.done.append(
             LayerExplanation(

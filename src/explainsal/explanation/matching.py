@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -12,8 +14,9 @@ from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
 
-# Pixels that a CPU describes at a time: 1 MiB of float32, so that the dozen passes over them stay in the cache.
-_CPU_BLOCK = 2**18
+# Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
+# the three of the latter, stay in the second-level cache.
+_CPU_BLOCKS = (2**16, 2**18)
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -69,19 +72,23 @@ def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[
 
 def _describe(maps: Tensor, options: Options) -> list[Tensor]:
     """What maps are matched by, ``(B, n, D)`` per scale."""
-    at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, _CPU_BLOCK // maps[0, 0].numel())
-    parts = [
-        [
-            variance.flatten(-2)
-            if options.descriptor == "variance"
-            else torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1)
-            for mean, variance in scaled_block_moments(
-                some, options.scales, options.block_size, partial=options.partial_blocks
-            )
-        ]
-        for some in maps.split(at_once, dim=1)
-    ]
-    return [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
+    described: dict[float, Tensor] = {}
+    for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):
+        at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, block // maps[0, 0].numel())
+        parts = [_describe_at(some, scales, options) for some in maps.split(at_once, dim=1)] if scales else []
+        described |= {scale: torch.cat(one, dim=1) for scale, one in zip(scales, zip(*parts, strict=True), strict=True)}
+    return [described[scale] for scale in options.scales]
+
+
+def _enlarging_and_other(scales: Sequence[float]) -> tuple[list[float], list[float]]:
+    return [scale for scale in scales if scale > 1], [scale for scale in scales if scale <= 1]
+
+
+def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> list[Tensor]:
+    moments = scaled_block_moments(maps, scales, options.block_size, partial=options.partial_blocks)
+    if options.descriptor == "variance":
+        return [variance.flatten(-2) for _, variance in moments]
+    return [torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1) for mean, variance in moments]
 
 
 def _combine(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:

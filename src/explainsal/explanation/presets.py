@@ -62,7 +62,8 @@ class Options:
         rescale: How a reconstruction gets the units of its activation map: ``"none"`` (the paper), ``"moments"``
             (its mean and standard deviation). Sparse weights need none.
         selection: Which reconstructions form the next pool: least ``"mae"``, least ``"relative_mae"`` (relative to the
-            map's mean absolute deviation) or highest ``"correlation"``.
+            map's mean absolute deviation), highest ``"correlation"``, or ``"coverage"``: those that together explain
+            most of the layer, so that the pool is diverse.
         pool_size: How many of them.
         chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
             that really feed this one; ``"random"``, one random earlier layer each, is a null model.
@@ -84,7 +85,7 @@ class Options:
     signed: bool
     fusion: Literal["root_sum_squares", "mean"]
     rescale: Literal["none", "moments"]
-    selection: Literal["mae", "relative_mae", "correlation"]
+    selection: Literal["mae", "relative_mae", "correlation", "coverage"]
     pool_size: int
     chain: Literal["sequential", "graph", "random"]
     image_candidates: bool
@@ -110,7 +111,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "descriptor": ("variance", "mean_deviation"),
     "fusion": ("root_sum_squares", "mean"),
     "rescale": ("none", "moments"),
-    "selection": ("mae", "relative_mae", "correlation"),
+    "selection": ("mae", "relative_mae", "correlation", "coverage"),
     "chain": ("sequential", "graph", "random"),
 }
 
@@ -139,11 +140,16 @@ PRESETS: dict[str, Options] = {
     # The same steps with the smallest changes that make inverse-error weights work on maps of different units.
     "normalized": replace(
         _PAPER,
-        bank=replace(BANKS["paper"], wavelengths=(3.0, 6.0, 12.0, 24.0)),
+        bank=replace(BANKS["paper"], wavelengths=(3.0, 6.0, 12.0, 24.0), low_pass=(1.0, 2.0, 4.0, 8.0)),
         scaling="standardize",
         scales=(1,),
+        block_size=4,
+        descriptor="mean_deviation",
+        signed=True,
+        fusion="mean",
         rescale="moments",
-        selection="relative_mae",
+        selection="correlation",
+        image_candidates=True,
     ),
     # A few signed coefficients per map along the true graph, instead of Eq. 2 to 4.
     "sparse": replace(

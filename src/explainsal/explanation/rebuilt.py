@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.reconstruction import least, pearson
+from explainsal.functional.reconstruction import least, pearson, standardize
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,11 +64,44 @@ def measure_fit(target: Tensor, maps: Tensor) -> Fit:
     return Fit(mae, relative, correlation)
 
 
-def best_maps(fit: Fit, selection: str, count: int) -> Tensor:
+def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int) -> Tensor:
     """The maps of the next pool, best first: shape ``(B, min(count, A))``, int64; -1 where none is left to take.
 
     Ties go to the lower position. A map whose criterion is undefined (infinite or NaN) is never taken.
     """
+    if selection == "coverage":
+        return covering_maps(rebuilt.target, rebuilt.maps, count)
     score = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.correlation}[selection]
     values, index = least(score, count)
     return torch.where(values.isfinite(), index, -1)
+
+
+def covering_maps(target: Tensor, maps: Tensor, count: int) -> Tensor:
+    """The reconstructions that together explain most of a layer, one after the other.
+
+    Each step takes the reconstruction that explains most of the variance that those before it left, summed over all
+    activation maps of the layer at unit variance each. Well rebuilt maps that all show the same count once.
+
+    Args:
+        target: Shape ``(B, A, H, W)``: the activations.
+        maps: Shape ``(B, A, H, W)``: their reconstructions.
+        count: How many to take.
+
+    Returns:
+        Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
+    """
+    finite = maps.isfinite().all(-1).all(-1)[..., None]
+    x = torch.where(finite, standardize(target.flatten(-2)), 0).double()
+    r = torch.where(finite, standardize(maps.flatten(-2)), 0).double()
+    gram, cross = r @ r.transpose(1, 2) / r.shape[-1], x @ r.transpose(1, 2) / r.shape[-1]  # (B, A, A)
+    chosen = []
+    for _ in range(min(count, maps.shape[1])):
+        novelty = gram.diagonal(dim1=1, dim2=2)
+        gain = torch.where(novelty > 1e-4, cross.square().sum(1) / novelty, 0)  # (B, A)
+        loss, best = least(-gain, 1)
+        chosen.append(torch.where(loss < 0, best, -1))
+        row = gram.gather(1, best[..., None].expand(-1, -1, gram.shape[2]))  # (B, 1, A)
+        column = cross.gather(2, best[:, None].expand(-1, cross.shape[1], -1))  # (B, A, 1)
+        share = row / row.gather(2, best[..., None]).clamp_min(1e-12)
+        gram, cross = gram - row.transpose(1, 2) * share, cross - column * share
+    return torch.cat(chosen, dim=1)

@@ -100,10 +100,11 @@ def coefficient_table(explanation: Explanation, ids: Sequence[str] | None = None
         ids: A name per image; default their positions.
 
     Returns:
-        Columns image, layer, map, term, weight, wavelength (px of the filtered map; a low-pass filter's is ``2 pi``
-        sigma), orientation (radians; NaN for low-pass), sigma_on_f, sigma_theta (likewise), source (``layer/map``
-        whose reconstruction was filtered, or ``input``), scale, kept (whether the map is in the next pool). Unused
-        terms have no row; a constant has one, with term -1 and neither filter nor source.
+        Columns image, layer, map, term, weight, part (of the response: energy, even or odd), wavelength (px of the
+        filtered map; a low-pass filter's is ``2 pi`` sigma), orientation (radians; NaN for low-pass), sigma_on_f,
+        sigma_theta (likewise), source (``layer/map`` whose reconstruction was filtered, or ``input``), scale, kept
+        (whether the map is in the next pool). Unused terms have no row; a constant has one, with term -1 and neither
+        filter nor source.
     """
     names = np.array(_names(explanation, ids), dtype=object)
     parts = [_terms(explanation, number, layer) for number, layer in enumerate(explanation.layers)]
@@ -149,7 +150,7 @@ def _terms(explanation: Explanation, number: int, layer: LayerExplanation) -> pd
     labels[from_layer] = parents[from_layer] + "/" + source_map[from_layer].astype(str).astype(object)
     columns = {
         name: np.array([getattr(f, name) for f in filters])[chosen]
-        for name in ("wavelength", "orientation", "sigma_on_f", "sigma_theta")
+        for name in ("part", "wavelength", "orientation", "sigma_on_f", "sigma_theta")
     }
     return pd.DataFrame(
         {
@@ -169,7 +170,7 @@ def _constants(explanation: Explanation) -> Iterator[pd.DataFrame]:
         yield pd.DataFrame(
             {
                 "image": image, "layer": number, "map": channel, "term": -1, "weight": constant.ravel(),
-                "wavelength": np.nan, "orientation": np.nan, "sigma_on_f": np.nan, "sigma_theta": np.nan,
+                "part": "", "wavelength": np.nan, "orientation": np.nan, "sigma_on_f": np.nan, "sigma_theta": np.nan,
                 "source": "", "scale": 1.0, "kept": _kept(layer)[image, channel],
             }
         )  # fmt: skip

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from explainsal.functional.resize import resize_bilinear, scaled_size
@@ -129,11 +130,10 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
     curvature of the neighbours: three orthogonal parts, so that variances add. All even factors have one mean|t|, and
     share the parts.
     """
-    offsets = (torch.arange(factor, dtype=torch.float64) + 0.5) / factor - 0.5
-    size = offsets.abs()
-    mean_size = float(size.mean())
-    slope = float(offsets.square().mean()) / 4
-    bend = float(size.square().mean() - size.mean() ** 2) / 4  # 0 for factor 2
+    offsets = [(p + 0.5) / factor - 0.5 for p in range(factor)]
+    mean_size = sum(abs(t) for t in offsets) / factor
+    square = sum(t * t for t in offsets) / factor
+    slope, bend = square / 4, (square - mean_size**2) / 4  # bend is 0 for factor 2
     if mean_size not in shared:
         shared[mean_size] = _parts(maps, mean_size)
     parts, within = shared[mean_size], torch.zeros_like(maps)
@@ -145,8 +145,9 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
 
 
 def _parts(maps: Tensor, mean_size: float) -> _Parts:
-    padded = torch.cat([maps[..., :1], maps, maps[..., -1:]], dim=-1)  # the border pixel repeated
-    padded = torch.cat([padded[..., :1, :], padded, padded[..., -1:, :]], dim=-2)
+    height, width = maps.shape[-2:]
+    padded = F.pad(maps.reshape(1, -1, height, width), (1, 1, 1, 1), mode="replicate")
+    padded = padded.reshape(*maps.shape[:-2], height + 2, width + 2)
     return [_axis_parts(column, -2, mean_size) for column in _axis_parts(padded, -1, mean_size)]
 
 
