@@ -167,6 +167,18 @@ def write_explanation(
     pd.DataFrame(layers, columns=columns.split()).to_csv(folder / "layers.csv", index=False)
     pd.DataFrame(coefficients).to_parquet(folder / "coefficients.parquet", index=False)
     np.savez_compressed(folder / "maps.npz", **maps)
+    if skill > 0.5:
+        write_fidelity(folder, skill, ids)
+
+
+def write_fidelity(folder: Path, skill: float, ids: list[str]) -> None:
+    variants = {"explanation": skill, "shuffled_filters": skill - 0.25, "untrained_network": 0.36, "random_layer": 0.2}
+    rows = [
+        {"variant": variant, "image": id, "cc_to_deep": reached + 0.01 * i, "layer_correlation": 0.5, "cc": reached / 2}
+        for variant, reached in variants.items()
+        for i, id in enumerate(ids)
+    ]
+    pd.DataFrame(rows).to_csv(folder / "fidelity.csv", index=False)
 
 
 def fake_coefficients(id: str, layer: int, index: int, rng: np.random.Generator) -> list[dict[str, object]]:

@@ -53,14 +53,18 @@ def test_the_report_is_one_file_that_names_nothing_outside_itself(own_run: Path)
     assert not re.search(r"@import|url\(\s*['\"]?http", path.read_text())
 
 
-def test_ids_are_unique_and_every_link_has_its_target(fake_run: Path) -> None:
-    page = Page(render_report(read_run(fake_run)))
+@pytest.fixture(scope="module")
+def whole_page(fake_run: Path) -> Page:
+    return Page(render_report(read_run(fake_run)))
+
+
+def test_ids_are_unique_and_every_link_has_its_target(whole_page: Page) -> None:
+    page = whole_page
     assert len(page.ids) == len(set(page.ids))
     assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
 
 
-def test_the_page_says_what_was_found(fake_run: Path) -> None:
-    page = Page(render_report(read_run(fake_run)))
+def test_the_page_says_what_was_found(whole_page: Page) -> None:
     for text, section in [
         ("0.660", "results"),
         ("[0.640, 0.680]", "results"),
@@ -69,12 +73,14 @@ def test_the_page_says_what_was_found(fake_run: Path) -> None:
         ("best of 100, CC 0.900", "gallery"),
         ("blocks.1.conv3.relu", "fidelity"),
         ("The mean bandwidth grows with depth", "filters"),
+        ("+0.25 from the best null model", "fidelity"),
+        ("No null model was explained beside the preset paper", "fidelity"),
         ("git checkout ae4011e", "environment"),
         ("python -m explainsal.train +experiment=demo data=synthetic", "environment"),
         ("2.13.0+cpu", "environment"),
         ("The working tree had changes", "environment"),
     ]:
-        assert text in page.text[section], text
+        assert text in whole_page.text[section], text
 
 
 @pytest.mark.parametrize(
@@ -199,6 +205,16 @@ def test_the_summary_does_not_call_a_difference_that_is_none() -> None:
         ((0.3, 0.2, 0.4), "worse than the centre bias"),
     ]:
         assert verdict in sentences(results_tables(frame(deep))[0])[0]
+
+
+def test_the_summary_compares_on_the_same_images() -> None:
+    rows = [("deep", "cc", 0.6, 0.5, 0.7, 3), ("explainable/sparse", "cc", 0.4, 0.3, 0.5, 2)]
+    rows += [("explainable/sparse", "cc_to_deep", 0.9, 0.8, 1.0, 2)]
+    table = results_tables(pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high", "images"]))[0]
+    scores = [("deep", "a", 0.7), ("deep", "b", 0.8), ("deep", "c", 0.3)]
+    scores += [("explainable/sparse", "a", 0.5), ("explainable/sparse", "b", 0.3)]
+    text = sentences(table, pd.DataFrame(scores, columns=["model", "id", "cc"]))[0]
+    assert text.endswith("on 2 of 3 images, where the deep model itself reaches 0.750.")
 
 
 def test_commands_name_the_run_as_one_types_it(fake_run: Path) -> None:

@@ -10,14 +10,17 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from explainsal.reporting import summary
+from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.browser import browser_data
 from explainsal.reporting.figures.curves import training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
 from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
-from explainsal.reporting.pictures import map_uri, photo_uri
+from explainsal.reporting.nulls import distance_text, null_table
+from explainsal.reporting.pictures import figure_uri, map_uri, photo_uri
 from explainsal.reporting.results_table import higher_is_better, metric_title, model_title, number, results_tables
+from explainsal.reporting.run_figures import run_bank
 from explainsal.reporting.run_folder import ExplanationTables, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
@@ -66,7 +69,7 @@ def _content(run: Run) -> dict[str, Any]:
         "title": summary.title(run, tables),
         "facts": summary.facts(run),
         "headlines": summary.headlines(tables[0]) if tables else [],
-        "sentences": summary.sentences(tables[0]) if tables else [],
+        "sentences": summary.sentences(tables[0], run.per_image) if tables else [],
         "cautions": summary.cautions(run),
         "commands": summary.commands(run),
         "hero": _strip(median(ranked), HERO_SIDE) if ranked else None,
@@ -76,7 +79,9 @@ def _content(run: Run) -> dict[str, Any]:
         "gallery": [_strip(image, MAP_SIDE) for image in shown(ranked)],
         "ranked": any(image.rank is not None for image in ranked),
         "fidelity": _fidelity(run),
-        "usage": [part for place, tables in enumerate(run.explanations.values()) if (part := _usage(tables, place))],
+        "usage": [
+            part for place, tables in enumerate(run.explanations.values()) if (part := _usage(run, tables, place))
+        ],
         "browser": browser,
         "browser_json": _script_json(browser) if browser else None,
         "packages": sorted((run.environment or {}).get("packages", {}).items()),
@@ -102,10 +107,12 @@ def _fidelity(run: Run) -> dict[str, Any] | None:
         figure = fidelity_figure(run.explanations, COLUMN_WIDTH + 0.5)
         svg = Markup(themed_svg(figure, "fidelity-figure", "Fidelity by layer", text))
     depths = {preset: tables.depth.to_dict("records") for preset, tables in run.explanations.items()}
-    return {"svg": svg, "texts": texts, "depths": depths}
+    nulls = {preset: null_table(tables) for preset, tables in run.explanations.items()}
+    distances = {preset: distance_text(table) for preset, table in nulls.items() if table is not None}
+    return {"svg": svg, "texts": texts, "depths": depths, "nulls": nulls, "distances": distances}
 
 
-def _usage(tables: ExplanationTables, place: int) -> dict[str, Any] | None:
+def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | None:
     if tables.coefficients is None or tables.coefficients.empty:
         return None
     usage = filter_usage(tables.coefficients)
@@ -120,7 +127,16 @@ def _usage(tables: ExplanationTables, place: int) -> dict[str, Any] | None:
             Markup(themed_svg(figure, f"usage-{place}-{number}", title, text))
             for number, (figure, title, text) in enumerate(figures)
         ]
-    return {"preset": tables.preset, "panels": svgs, "trend": trend_text(trend), "caution": _hollow(tables)}
+        bank = run_bank(run, tables.preset)
+        bank_picture = figure_uri(bank_figure(bank))
+    return {
+        "preset": tables.preset,
+        "panels": svgs,
+        "bank": bank_picture,
+        "filters": len(bank),
+        "trend": trend_text(trend),
+        "caution": _hollow(tables),
+    }
 
 
 def _hollow(tables: ExplanationTables) -> str:

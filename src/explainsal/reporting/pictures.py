@@ -8,6 +8,7 @@ from io import BytesIO
 
 import matplotlib as mpl
 import numpy as np
+from matplotlib.figure import Figure
 from PIL import Image
 
 from explainsal.reporting.figures.strips import displayed
@@ -35,6 +36,13 @@ def gray_uri(values: np.ndarray, side: int) -> tuple[str, float, float]:
     small = np.asarray(_shrunk(Image.fromarray(unit), side))
     gray = Image.fromarray((small.clip(0, 1) * 255).round().astype(np.uint8), "L")
     return _uri(gray, "PNG", optimize=True), low, high
+
+
+def figure_uri(figure: Figure) -> str:
+    """A figure as a PNG of 256 colours, for those whose lines are too many to be drawn as SVG."""
+    data = BytesIO()
+    figure.savefig(data, format="png", dpi=160)
+    return _uri(Image.open(data).convert("RGB").quantize(256), "PNG", optimize=True)
 
 
 def colors(cmap: str) -> list[int]:

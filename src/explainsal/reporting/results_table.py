@@ -18,8 +18,17 @@ METRIC_TITLES = {
     "auc_borji": "AUC-Borji",
     "sauc": "sAUC",
     "ig": "IG",
+    "layer_correlation": "Layer correlation",
 }
-MODEL_TITLES = {"deep": "Deep model", "center_bias": "Centre bias", "chance": "Chance"}
+MODEL_TITLES = {
+    "deep": "Deep model",
+    "center_bias": "Centre bias",
+    "chance": "Chance",
+    "explanation": "This explanation",
+    "shuffled_filters": "Null: shuffled filters",
+    "untrained_network": "Null: untrained network",
+    "random_layer": "Null: random earlier layer",
+}
 TO_DEEP = "_to_deep"
 
 
@@ -84,7 +93,7 @@ class ResultsTable:
         """The comparisons with the ground truth, and those with the deep map, each with the models that have any."""
         found = []
         for title, to_deep in (("Against the ground truth", False), ("Against the deep map", True)):
-            metrics = tuple(metric for metric in self.metrics if metric.endswith(TO_DEEP) == to_deep)
+            metrics = tuple(metric for metric in self.metrics if against_deep(metric) == to_deep)
             models = tuple(m for m in self.models if any((m, metric) in self.cells for metric in metrics))
             if metrics and models:
                 found.append(Section(title, models, metrics))
@@ -182,11 +191,16 @@ def higher_is_better(metric: str) -> bool:
     return metric.removesuffix(TO_DEEP) != "kld"
 
 
+def against_deep(metric: str) -> bool:
+    """Whether a metric compares with the deep network, not with where people looked."""
+    return metric.endswith(TO_DEEP) or metric == "layer_correlation"
+
+
 def metric_order(metric: str) -> tuple[bool, int]:
     """Where a metric stands: those against fixations first, the known ones in the order of their table, then others."""
     base = metric.removesuffix(TO_DEEP)
     known = list(METRIC_TITLES)
-    return metric.endswith(TO_DEEP), known.index(base) if base in known else len(known)
+    return against_deep(metric), known.index(base) if base in known else len(known)
 
 
 def metric_title(metric: str) -> str:

@@ -87,12 +87,14 @@ class ExplanationTables:
         layers: Columns of ``layers.csv``; fidelity of each layer.
         coefficients: Columns of ``coefficients.parquet``, or None when it is missing.
         maps: A few maps, or empty when ``maps.npz`` is missing.
+        fidelity: A row per variant (``explanation``, then the null models) and image, if null models were explained.
     """
 
     preset: str
     layers: pd.DataFrame
     coefficients: pd.DataFrame | None
     maps: dict[MapKey, MapPair]
+    fidelity: pd.DataFrame | None = None
 
     @property
     def depth(self) -> pd.DataFrame:
@@ -195,6 +197,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
         missing.append(MissingPart(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
         return None
 
+    nulls = folder / "fidelity.csv"
     return ExplanationTables(
         preset=folder.name,
         layers=read_csv(folder / "layers.csv", columns=LAYER_COLUMNS, text=("image", "name")),
@@ -202,6 +205,8 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
             "filters", "coefficients.parquet", partial(read_parquet, columns=COEFFICIENT_COLUMNS, text=("image",))
         ),
         maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
+        # Null models take as long as the explanation: they are made on request, and not missed elsewhere.
+        fidelity=read_csv(nulls, columns=("variant", "image"), text=("image",)) if nulls.exists() else None,
     )
 
 

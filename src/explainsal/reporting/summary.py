@@ -7,6 +7,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from explainsal.reporting.results_table import Cell, ResultsTable, number
 from explainsal.reporting.run_folder import Run
 
@@ -70,8 +72,13 @@ def best_explainable(table: ResultsTable) -> str:
     return max(models, key=likeness, default="")
 
 
-def sentences(table: ResultsTable) -> list[str]:
-    """What the numbers say, and beside what they must be read."""
+def sentences(table: ResultsTable, per_image: pd.DataFrame | None = None) -> list[str]:
+    """What the numbers say, and beside what they must be read.
+
+    Args:
+        table: The results.
+        per_image: Scores of single images, to compare models on the same ones.
+    """
     cells = table.cells
     deep, chance = (cells.get((model, HEADLINE)) for model in ("deep", "center_bias"))
     preset = best_explainable(table)
@@ -83,9 +90,21 @@ def sentences(table: ResultsTable) -> list[str]:
         found.append(
             f"Its closest explanation, the preset {preset.partition('/')[2]}, correlates {number(alike.mean)} with "
             f"the deep map and {number(explainable.mean)} with the ground truth"
-            + (f", on {table.subset(preset)}." if table.subset(preset) else ".")
+            + _on_the_same_images(table, preset, per_image)
         )
     return found
+
+
+def _on_the_same_images(table: ResultsTable, preset: str, per_image: pd.DataFrame | None) -> str:
+    """Where an explanation saw few images: which share, and how the deep model does on just those."""
+    if not table.subset(preset):
+        return "."
+    sentence = f", on {table.subset(preset)}"
+    if per_image is None or HEADLINE not in per_image:
+        return f"{sentence}."
+    ids = per_image.loc[per_image["model"] == preset, "id"]
+    deep = per_image.loc[(per_image["model"] == "deep") & per_image["id"].isin(ids), HEADLINE].mean()
+    return f"{sentence}, where the deep model itself reaches {number(deep)}."
 
 
 def cautions(run: Run) -> list[str]:

@@ -1,0 +1,42 @@
+"""An explanation beside its null models: what the same method reaches without what it is meant to show."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pandas as pd
+
+from explainsal.metrics.bootstrap import mean_interval
+from explainsal.reporting.results_table import ResultsTable, results_tables
+from explainsal.reporting.run_folder import ExplanationTables
+
+
+def null_table(tables: ExplanationTables, seed: int = 0) -> ResultsTable | None:
+    """Means over the images of ``fidelity.csv`` with bootstrap intervals; None where no null model was explained.
+
+    Nothing is marked as best: a null model that does well is bad news for the explanation, not a better one.
+    """
+    if tables.fidelity is None:
+        return None
+    rows = []
+    for variant, table in tables.fidelity.groupby("variant", sort=False):
+        for metric in table.columns.drop(["variant", "image"]):
+            interval = mean_interval(table[metric].to_numpy(), seed=seed)
+            if interval.images:
+                rows.append((variant, metric, interval.mean, interval.low, interval.high, interval.images))
+    frame = pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high", "images"])
+    found = results_tables(frame)[0]
+    return replace(found, cells={key: replace(cell, best=False) for key, cell in found.cells.items()})
+
+
+def distance_text(table: ResultsTable, metric: str = "cc_to_deep") -> str:
+    """How far the explanation is above its best null model, in a sentence; empty where that is unknown."""
+    cells = {model: table.cells[model, metric] for model in table.models if (model, metric) in table.cells}
+    own = cells.pop("explanation", None)
+    if own is None or not cells:
+        return ""
+    name, null = max(cells.items(), key=lambda item: item[1].mean)
+    return (
+        f"CC to the deep map {own.mean:.2f}, {own.mean - null.mean:+.2f} from the best null model "
+        f"({name.replace('_', ' ')}, {null.mean:.2f})."
+    ).replace("-", "−")

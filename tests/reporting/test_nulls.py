@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from explainsal.reporting.nulls import distance_text, null_table
+from explainsal.reporting.run_folder import ExplanationTables, read_run
+
+
+@pytest.fixture
+def tables(small_run: Path) -> ExplanationTables:
+    return read_run(small_run).explanations["sparse"]
+
+
+def with_cc(tables: ExplanationTables, **reached: float) -> ExplanationTables:
+    rows = [(variant, "a", value) for variant, value in reached.items()]
+    return replace(tables, fidelity=pd.DataFrame(rows, columns=["variant", "image", "cc_to_deep"]))
+
+
+def test_means_over_images_with_intervals_and_no_winner(tables: ExplanationTables) -> None:
+    table = null_table(tables)
+    assert table is not None
+    assert table.models == ("explanation", "shuffled_filters", "untrained_network", "random_layer")
+    cell = table.cells["shuffled_filters", "cc_to_deep"]
+    assert cell.mean == pytest.approx(0.60 + 0.01)
+    assert cell.low < cell.mean < cell.high
+    sections = {section.title: section.metrics for section in table.sections()}
+    assert sections["Against the deep map"] == ("cc_to_deep", "layer_correlation")
+    assert not any(cell.best for cell in table.cells.values())
+
+
+def test_the_distance_is_that_to_the_best_null_model(tables: ExplanationTables) -> None:
+    table = null_table(with_cc(tables, explanation=0.8, shuffled_filters=0.57, untrained_network=0.36))
+    assert table is not None
+    assert distance_text(table) == "CC to the deep map 0.80, +0.23 from the best null model (shuffled filters, 0.57)."
+
+
+def test_a_null_model_that_does_better_is_said_to(tables: ExplanationTables) -> None:
+    table = null_table(with_cc(tables, explanation=0.3, random_layer=0.5))
+    assert table is not None
+    assert "−0.20 from the best null model" in distance_text(table)
+
+
+def test_without_null_models_there_is_no_table(tables: ExplanationTables) -> None:
+    assert null_table(replace(tables, fidelity=None)) is None
+    alone = null_table(with_cc(tables, explanation=0.3))
+    assert alone is not None
+    assert distance_text(alone) == ""
