@@ -8,6 +8,7 @@ from torch import Tensor
 
 CELLS = 1 << 14
 BLOCK = 16384  # pixels of each map handled at a time on a CPU
+_MOST_SHARED = 0.1  # share of pixels up to which they are picked out to be compared
 
 
 class Ranks:
@@ -80,16 +81,18 @@ def _buckets(values: Tensor, low: Tensor, high: Tensor, bounds: Tensor) -> Tenso
     scale = torch.where(span > 0, (CELLS - 1) / span, 0.0)[:, None]
     scale = torch.where(scale.isfinite(), scale, 0.0)  # a span so small that its inverse overflows: one cell
     offset = torch.arange(len(bounds), device=values.device, dtype=torch.int32)[:, None] * CELLS
-    table = _table(_cells(bounds.clamp(max=high[:, None]), low, scale) + offset, bounds)
+    table = _table(_cells(bounds.clamp(max=high[:, None]), low, scale) + offset, bounds, low == high)
     buckets = torch.empty(values.shape, dtype=torch.int32, device=values.device)
     width = BLOCK if values.device.type == "cpu" else values.shape[1]
     for first in range(0, values.shape[1], width):
         part = values[:, first : first + width]
-        bucket = table.index_select(0, _cells(part, low, scale).add_(offset).flatten())
-        shared = (bucket < 0).nonzero().flatten()  # pixels in a cell with a bound
-        row = shared // part.shape[1]
-        bucket[shared] = _compare(bucket[shared], part[row, shared - row * part.shape[1]], bounds)
-        buckets[:, first : first + width] = bucket.reshape(part.shape)
+        entry = table.index_select(0, _cells(part, low, scale).add_(offset).flatten())
+        shared = (entry < 0).nonzero().flatten()  # pixels in a cell with a bound
+        if len(shared) > _MOST_SHARED * len(entry):
+            entry = _settle(entry, part.flatten(), bounds)
+        else:
+            entry[shared] = _settle(entry[shared], part.flatten()[shared], bounds)
+        buckets[:, first : first + width] = entry.reshape(part.shape)
     return buckets
 
 
@@ -97,31 +100,33 @@ def _cells(values: Tensor, low: Tensor, scale: Tensor) -> Tensor:
     return (values - low[:, None]).mul_(scale).to(torch.int32)  # at most (CELLS - 1) (1 + 2^-52), so below CELLS
 
 
-def _table(cells: Tensor, bounds: Tensor) -> Tensor:
+def _table(cells: Tensor, bounds: Tensor, constant: Tensor) -> Tensor:
     """What to know of each cell, ``(B * CELLS,)``, int32: how many bounds lie in earlier cells, plus image * length.
 
     This is the bucket of a cell without a bound. A cell with one or two has -1 minus it, a cell with more another
-    B * length less: the pixels in it have to be compared.
+    B * length less: the pixels in it have to be compared; but those of a constant map reach the first of two bounds.
     """
     images, length = bounds.shape
     held = torch.bincount(torch.where(bounds.isfinite(), cells, -1).flatten() + 1, minlength=images * CELLS + 1)
     held = held[1:].reshape(images, CELLS)
     before = held.cumsum(dim=1) - held + torch.arange(images, device=held.device)[:, None] * length
     table = torch.where(held > 0, -1 - before - torch.where(held > 2, images * length, 0), before)
+    table[:, 0] = torch.where(constant, before[:, 0] + held[:, 0] // 2, table[:, 0])
     return table.to(torch.int32).flatten()
 
 
-def _compare(entry: Tensor, values: Tensor, bounds: Tensor) -> Tensor:
-    """Buckets of values whose cell's table entry is negative."""
-    many = entry < -bounds.numel()
-    first = torch.where(many, -1 - bounds.numel(), -1) - entry  # of the bounds in the cell, or after it
-    flat = bounds.flatten()
-    bucket = first + (values >= flat[first]).int() + (values >= flat[first + 1]).int()
+def _settle(entry: Tensor, values: Tensor, bounds: Tensor) -> Tensor:
+    """Buckets, int32, of values by their cell's table entry: entries below 0 are compared with the cell's bounds."""
+    flat, number = bounds.flatten(), bounds.numel()
+    first = torch.where(entry < 0, -1 - entry, entry)  # of the bounds in the cell, or after it
+    many = first >= number
+    first = first - many.int() * number
+    bucket = first + (values >= flat.index_select(0, first)) + (values >= flat.index_select(0, first + 1))
     crowded = many.nonzero().flatten()
     if len(crowded):
-        row = first[crowded] // bounds.shape[1]
-        bucket[crowded] = _search(bounds, row, values[crowded]) + row * bounds.shape[1]
-    return bucket.to(torch.int32)
+        row = first[crowded].long() // bounds.shape[1]
+        bucket[crowded] = (_search(bounds, row, values[crowded]) + row * bounds.shape[1]).int()
+    return bucket
 
 
 def _search(bounds: Tensor, row: Tensor, values: Tensor) -> Tensor:
