@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,8 +18,8 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.classical import classical_model
 from explainsal.classical.center_bias import CenterBias
-from explainsal.classical.chance import Chance
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch, SaliencySample
@@ -48,8 +49,9 @@ def evaluate_model(
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
     module = EvaluationModule(
-        {DEEP: model, **baselines(datamodule)},
-        partial(new_metrics, cfg.metrics.profile, dataset),
+        {DEEP: model, **baselines(cfg.evaluation.baselines, datamodule)},
+        # the non-fixations of an image are the fixations of all others: one pool, shared by the models
+        partial(SaliencyMetrics, profile=cfg.metrics.profile, nonfixations=Nonfixations(*fixations_of(dataset))),
         explainable=[explainer.name for explainer in explainers],
     )
     # mixed precision is for training: the numbers in a table are computed in float32
@@ -125,17 +127,14 @@ def protocol(profile: str, dataset: SaliencyDataset) -> dict[str, object]:
     }
 
 
-def baselines(datamodule: SaliencyDataModule) -> dict[str, nn.Module]:
-    """What every network has to beat: the centre bias learned from the training split, and chance."""
-    return {
-        "center_bias": CenterBias.fit(*fixations_of(datamodule.dataset(datamodule.fit_splits[0]))),
-        "chance": Chance(),
-    }
+def baselines(names: Iterable[str], datamodule: SaliencyDataModule) -> dict[str, nn.Module]:
+    """What a network has to beat, by name: classical models, and the centre bias learned from the training split."""
+    return {name: learned_center_bias(datamodule) if name == "center_bias" else classical_model(name) for name in names}
 
 
-def new_metrics(profile: str, dataset: SaliencyDataset) -> SaliencyMetrics:
-    """Empty metrics for a data set; its images' fixations are each other's non-fixations."""
-    return SaliencyMetrics(profile=profile, nonfixations=Nonfixations(*fixations_of(dataset)))
+def learned_center_bias(datamodule: SaliencyDataModule) -> CenterBias:
+    """Where people look in the training images, whatever they show."""
+    return CenterBias.fit(*fixations_of(datamodule.dataset(datamodule.fit_splits[0])))
 
 
 def fixations_of(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
