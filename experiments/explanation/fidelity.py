@@ -1,7 +1,7 @@
 """Fidelity of an explanation beside its null models, with bootstrap intervals, on OSIE.
 
     python experiments/explanation/fidelity.py best.ckpt --preset sparse --images 8
-    python experiments/explanation/fidelity.py best.ckpt --preset sparse --option coefficients=nnls --nulls shuffled_filters
+    python experiments/explanation/fidelity.py best.ckpt --option coefficients=nnls --nulls shuffled_filters
 
 Prints the table and writes results/<checkpoint>_<preset><options>.csv, a row per variant and image, beside this file.
 """

@@ -56,7 +56,7 @@ def test_coefficients_rebuild_the_maps(preset):
     net, images = Plain(), smooth(1)
     options = {} if preset == "sparse" else {"scales": (1,), "rescale": "none"}
     out = Explainer(net, preset, **options)(images, keep_maps=True)
-    layer, before = out["second"], out["relu"]
+    layer = out["second"]
     terms = layer.coefficients
     for a in range(layer.shape[0]):
         total = torch.zeros(24, 32)
@@ -65,7 +65,7 @@ def test_coefficients_rebuild_the_maps(preset):
         ):
             if source >= 0:
                 parent = layer.parents[source]
-                one = luminance(images)[0, 0] if parent == "input" else before.reconstructions[0, channel]
+                one = luminance(images)[0, 0] if parent == "input" else out[parent].reconstructions[0, channel]
                 candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
                 if out.options.scaling == "standardize":
                     candidate = (candidate - candidate.mean()) / candidate.std(correction=0)
@@ -251,12 +251,12 @@ def test_nonnegative_coefficients_are_not_negative():
 
 
 def test_the_chain_takes_candidates_from_where_it_says():
-    net = Functional()
-    sequential = Explainer(net, "sparse", chain="sequential", image_candidates=False)(smooth(1))
+    net, bare = Functional(), {"image_candidates": False, "fill_pool": False}
+    sequential = Explainer(net, "sparse", chain="sequential", **bare)(smooth(1))
     assert sequential["fuse"].parents == ("right",)
-    graph = Explainer(net, "sparse", image_candidates=False)(smooth(1))
+    graph = Explainer(net, "sparse", **bare)(smooth(1))
     assert graph["fuse"].parents == ("left", "right")
-    assert Explainer(net, "sparse")(smooth(1))["fuse"].parents == ("left", "right", "input")
+    assert Explainer(net, "sparse", fill_pool=False)(smooth(1))["fuse"].parents == ("left", "right", "input")
     for layer in graph.layers:
         used = layer.coefficients.source[layer.coefficients.source >= 0]
         assert used.max() < len(layer.parents)
@@ -270,6 +270,14 @@ def test_a_small_memory_budget_gives_the_same_maps(preset):
     assert_close(tight.explainable_map, plenty.explainable_map, rtol=1e-8, atol=1e-10)
     for a, b in zip(plenty.layers, tight.layers, strict=True):
         assert torch.equal(a.coefficients.filter, b.coefficients.filter)
+
+
+def test_a_layer_of_one_map_does_not_starve_what_comes_after_it():
+    """Functional: stem 4 maps, head 1 map, output; a pool of 5 places."""
+    out = Explainer(Functional(), "sparse", pool_size=5, image_candidates=False)(smooth(1))
+    assert out["head"].parents == ("stem", "fuse")  # 4 + 4 maps are enough
+    assert out["output"].parents == ("head", "stem", "fuse")  # 1 is not
+    assert out["left"].parents == ("stem", "input")  # nor are 4
 
 
 def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_mean():

@@ -49,7 +49,7 @@ def test_an_untrained_copy_that_cannot_be_made_is_refused():
 
 
 def test_random_layers_are_earlier_ones_and_fixed_by_the_seed():
-    explainer = Explainer(Functional(), "sparse", image_candidates=False)
+    explainer = Explainer(Functional(), "sparse", image_candidates=False, fill_pool=False)
     names = ["input", *(layer.name for layer in explainer.layers((24, 32)))]
     images = smooth()
     chosen = []

@@ -92,6 +92,7 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
         luminance, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
         energies=lambda s: len(transfer(options.bank, s)) - len(options.bank.low_pass),
         rebuild=rebuild, standardize=preset != "paper", selection=options.selection, pool_size=2,
+        low_pass_parts=options.bank.low_pass_parts,
     )  # fmt: skip
 
     assert [layer.name for layer in out.layers] == NAMES

@@ -167,6 +167,24 @@ def test_signed_parts_are_the_real_and_the_imaginary_part_beside_the_energy():
     assert_close(seen[:, 72], plain[:, 24])
 
 
+def test_half_wave_and_half_squared_blurs_are_what_lies_above_the_mean():
+    bank = FilterBank(
+        **{
+            **_settings(BANKS["kovesi"]),
+            "low_pass": (1.0, 3.0),
+            "low_pass_parts": ("even", "half_wave", "half_squared"),
+        }
+    )
+    maps = torch.rand(2, 16, 20)
+    seen = bank.candidates(maps)[:, 24:]
+    assert [f.part for f in bank.filters[24:27]] == ["even", "half_wave", "half_squared"]
+    assert seen.shape[1] == 6
+    for even, half, squared in (seen[:, :3].unbind(1), seen[:, 3:].unbind(1)):
+        above = (even - even.mean((-2, -1), keepdim=True)).relu()
+        assert_close(half, above)
+        assert_close(squared, above**2)
+
+
 def test_kovesi_covers_the_passband_evenly():
     """Between its shortest and longest wavelength, away from the ends, total gain varies by less than a fifth."""
     total = BANKS["kovesi"].transfer((256, 256), dtype=torch.float64).sum(0)

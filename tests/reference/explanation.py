@@ -88,10 +88,34 @@ def block_means_and_deviations(array, block):
     return np.array([b.mean() for b in blocks] + [b.std() for b in blocks])
 
 
-def responses(array, bank, energies):
-    """Local energy through the first `energies` filters, the real part through the others."""
-    complex_ = [np.fft.ifft2(np.fft.fft2(array) * one) for one in bank]
-    return [abs(r) if g < energies else r.real for g, r in enumerate(complex_)]
+def responses(array, bank, energies, low_pass_parts=("even",)):
+    """Local energy through the first `energies` filters; parts of the real response through the others."""
+    seen = []
+    for g, one in enumerate(bank):
+        response = np.fft.ifft2(np.fft.fft2(array) * one)
+        if g < energies:
+            seen.append(abs(response))
+            continue
+        above = np.maximum(response.real - response.real.mean(), 0)
+        seen += [{"even": response.real, "half_wave": above, "half_squared": above**2}[part] for part in low_pass_parts]
+    return seen
+
+
+def covering(activations, maps, count):
+    """Greedy choice of the reconstructions that together explain most of all activations, by least squares anew."""
+    live = [a for a in range(len(maps)) if standardized(activations[a]).any()]
+    x = np.array([standardized(activations[a]).ravel() for a in live])
+    r = np.array([standardized(one).ravel() for one in maps])
+    chosen = []
+    for _ in range(min(count, len(maps))):
+        rest = {}
+        for j in range(len(maps)):
+            if j not in chosen and r[j].any():
+                basis = r[[*chosen, j]].T
+                rest[j] = ((x.T - basis @ np.linalg.lstsq(basis, x.T, rcond=None)[0]) ** 2).sum()
+        if rest:
+            chosen.append(min(rest, key=lambda j: (rest[j], j)))
+    return chosen
 
 
 def standardized(array):
@@ -148,7 +172,19 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False):
     return np.reshape(rebuilt, activation.shape), support, weights
 
 
-def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, standardize, selection, pool_size):
+def explain_chain(
+    luminance,
+    layers,
+    parents,
+    bank_of,
+    *,
+    energies,
+    rebuild,
+    standardize,
+    selection,
+    pool_size,
+    low_pass_parts=("even",),
+):
     """Rebuild layer after layer.
 
     layers: name -> activations (A, H, W), in order; parents: name -> names of the layers (or "input") it is rebuilt
@@ -162,7 +198,7 @@ def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, sta
         candidates = []
         for parent in parents[name]:
             for one in pools[parent]:
-                for response in responses(one, bank_of(one.shape), energies(one.shape)):
+                for response in responses(one, bank_of(one.shape), energies(one.shape), low_pass_parts):
                     response = resize(response, size)
                     candidates.append(standardized(response) if standardize else response)
         details = [rebuild(activation, candidates) for activation in activations]
@@ -176,6 +212,8 @@ def explain_chain(luminance, layers, parents, bank_of, *, energies, rebuild, sta
             errors = np.array([e / d if d > 1e-12 else np.inf for e, d in zip(errors, deviation, strict=True)])
         order = sorted(range(len(errors)), key=lambda a: (errors[a], a))[:pool_size]
         kept = [a for a in order if np.isfinite(errors[a])]
+        if selection == "coverage":
+            kept = covering(activations, maps, pool_size)
         pools[name] = [maps[a] for a in kept]
         result[name] = (maps, kept, details)
     return result

@@ -16,7 +16,7 @@ from explainsal.functional.log_gabor import Border, filter_responses, gaussian_b
 # Banks of more bytes are sampled anew where they are used: at 1080 x 1920 the paper's 80 filters take 660 MB.
 _CACHED_BYTES = 2**27
 
-Part = Literal["energy", "even", "odd"]
+Part = Literal["energy", "even", "odd", "half_wave", "half_squared"]
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,8 @@ class Filter:
     Args:
         kind: ``"log_gabor"`` or ``"low_pass"``.
         part: What is taken of the complex response: ``"energy"``, its magnitude (Eq. 1), or its signed ``"even"``
-            (real) or ``"odd"`` (imaginary) part. A low-pass response is even.
+            (real) or ``"odd"`` (imaginary) part. A low-pass response is even; ``"half_wave"`` is what of it lies above
+            its mean over the map, ``"half_squared"`` the square of that, as simple cells are modelled (Heeger, 1992).
         wavelength: Centre wavelength in pixels of the filtered map; of a low-pass filter, ``2 pi`` times its sigma.
         orientation: Centre orientation in radians.
         sigma_on_f: Radial width as a ratio.
@@ -60,6 +61,8 @@ class FilterBank:
             parts are what simple cells answer, energies what complex cells do.
         sigma_unit: Whether `sigma_on_f` is the ratio sigma_f/f_0 or sigma_f itself in cycles per pixel.
         low_pass: Sigmas in pixels of Gaussian members, appended to the bank. Their response keeps its sign.
+        low_pass_parts: What is taken of every low-pass response, one candidate each: some of ``"even"``,
+            ``"half_wave"``, ``"half_squared"``.
         up_to_map_size: Leaves out wavelengths above a map's longer side: no period of them fits.
         border: How maps continue beyond their border.
         shuffle: A seed replaces every filter by the same one with its frequencies permuted, one fixed permutation per
@@ -77,6 +80,7 @@ class FilterBank:
     parts: tuple[Part, ...] = ("energy",)
     sigma_unit: Literal["ratio", "absolute"] = "ratio"
     low_pass: tuple[float, ...] = ()
+    low_pass_parts: tuple[Part, ...] = ("even",)
     up_to_map_size: bool = False
     border: Border = "circular"
     shuffle: int | None = None
@@ -88,6 +92,11 @@ class FilterBank:
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts or not set(self.parts) <= {"energy", "even", "odd"}:
             raise ValueError(f"parts must be some of 'energy', 'even', 'odd'; got {self.parts}")
+        object.__setattr__(self, "low_pass_parts", tuple(self.low_pass_parts))
+        if not self.low_pass_parts or not set(self.low_pass_parts) <= {"even", "half_wave", "half_squared"}:
+            raise ValueError(
+                f"low_pass_parts must be some of 'even', 'half_wave', 'half_squared'; got {self.low_pass_parts}"
+            )
         if self.orientations < 1:
             raise ValueError(f"a bank needs at least 1 orientation, got {self.orientations}")
         object.__setattr__(self, "filters", self._table())
@@ -112,7 +121,7 @@ class FilterBank:
         count = len(self.available(size))
         if 4 * len(self) * math.prod(self._grid(size)) <= _CACHED_BYTES:
             return [range(count)]
-        each = (count - len(self.low_pass)) // self.orientations
+        each = (count - len(self.low_pass) * len(self.low_pass_parts)) // self.orientations
         cuts = [range(i * each, (i + 1) * each) for i in range(self.orientations)]
         return [group for group in (*cuts, range(each * self.orientations, count)) if group]
 
@@ -149,12 +158,13 @@ class FilterBank:
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
-        gabors = max(0, len(self.available(size)) - len(self.low_pass) - first) // len(self.parts)
+        low_pass = len(self.low_pass) * len(self.low_pass_parts)
+        gabors = max(0, len(self.available(size)) - low_pass - first) // len(self.parts)
         seen = []
         if gabors:
             seen.append(self._parts_of(maps, bank[:gabors]))
         if gabors < len(bank):
-            seen.append(filter_responses(maps, bank[gabors:], border=self.border).real)
+            seen.append(self._low_pass_parts_of(filter_responses(maps, bank[gabors:], border=self.border).real))
         return torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
 
     def shuffled(self, seed: int = 0) -> FilterBank:
@@ -168,6 +178,11 @@ class FilterBank:
         take = {"energy": Tensor.abs, "even": torch.real, "odd": torch.imag}
         return torch.stack([take[part](responses) for part in self.parts], dim=-3).flatten(-4, -3)
 
+    def _low_pass_parts_of(self, blurred: Tensor) -> Tensor:
+        above = (blurred - blurred.mean((-2, -1), keepdim=True)).clamp_min(0)
+        taken = {"even": blurred, "half_wave": above, "half_squared": above.square()}
+        return torch.stack([taken[part] for part in self.low_pass_parts], dim=-3).flatten(-4, -3)
+
     def _table(self) -> tuple[Filter, ...]:
         absolute = self.sigma_unit == "absolute"
         gabors = [
@@ -177,7 +192,10 @@ class FilterBank:
             for width, spread in zip(self.sigma_on_f, self.sigma_theta, strict=False)
             for part in self.parts
         ]
-        return (*gabors, *(Filter("low_pass", "even", 2 * math.pi * sigma) for sigma in self.low_pass))
+        blurs = [
+            Filter("low_pass", part, 2 * math.pi * sigma) for sigma in self.low_pass for part in self.low_pass_parts
+        ]
+        return (*gabors, *blurs)
 
     def _grid(self, size: tuple[int, int]) -> tuple[int, int]:
         scale = 2 if self.border == "reflect" else 1

@@ -124,15 +124,29 @@ class Chain:
 def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
     """For every layer, in order, the layers whose pools it is rebuilt from."""
     sources: dict[str, tuple[str, ...]] = {}
+    places = {layer.name: min(options.pool_size, layer.shape[0]) for layer in layers}
     before = [INPUT]
     chance = random.Random(options.chain_seed)
     for layer in layers:
         parents = {"graph": layer.parents, "sequential": (before[-1],)}.get(options.chain) or (chance.choice(before),)
+        if options.fill_pool:
+            parents = _filled(parents, sources, places, options.pool_size)
         if options.image_candidates and INPUT not in parents:
             parents = (*parents, INPUT)
         sources[layer.name] = parents
         before.append(layer.name)
     return sources
+
+
+def _filled(
+    parents: tuple[str, ...], sources: dict[str, tuple[str, ...]], places: dict[str, int], wanted: int
+) -> tuple[str, ...]:
+    """Parents, and while these have fewer maps than a pool holds, what they were rebuilt from in turn."""
+    found, nearest = list(parents), parents
+    while nearest and sum(places.get(name, 1) for name in found) < wanted:
+        nearest = tuple(dict.fromkeys(s for name in nearest for s in sources.get(name, ()) if s not in found))
+        found += nearest
+    return tuple(found)
 
 
 def _pick(maps: Tensor, channels: Tensor) -> Tensor:

@@ -38,7 +38,7 @@ def null_explainer(explainer: Explainer, null: str, *, seed: int = 0) -> Explain
     if null == "untrained_network":
         return explainer.changed(untrained_copy(explainer.net, seed=seed))
     if null == "random_layer":
-        return explainer.changed(chain="random", chain_seed=seed)
+        return explainer.changed(chain="random", chain_seed=seed, image_candidates=False, fill_pool=False)
     raise ValueError(f"unknown null model {null!r}; there are {', '.join(NULLS)}")
 
 
