@@ -93,12 +93,15 @@ def test_ctrl_c_keeps_the_state_and_resume_goes_on(folder):
 
 
 def test_kill_9_loses_at_most_the_epoch_in_flight(folder):
-    process = start(folder, "train", *TINY, "trainer.max_epochs=500", "evaluate=false", "hydra.run.dir=outputs/killed")
-    last = folder / "outputs/killed/checkpoints/last.ckpt"
-    wait_for(last.is_file, process)
+    # a rate of 0: the first epoch stays the best, and still every epoch has to be kept
+    arguments = (*TINY, "trainer.max_epochs=500", "evaluate=false", "module.optimizer.lr=0")
+    process = start(folder, "train", *arguments, "hydra.run.dir=outputs/killed")
+    last, table = (folder / "outputs/killed" / name for name in ("checkpoints/last.ckpt", "metrics.csv"))
+    wait_for(lambda: table.is_file() and "\n5," in table.read_text(), process)
     process.kill()
     process.communicate(timeout=60)
     epoch = torch.load(last, weights_only=True)["epoch"]
+    assert epoch >= 4
     run(folder, "train", *TINY, f"trainer.max_epochs={epoch + 2}", "evaluate=false", f"resume={last}",
         "hydra.run.dir=outputs/revived")  # fmt: skip
     assert torch.load(folder / "outputs/revived/checkpoints/last.ckpt", weights_only=True)["epoch"] == epoch + 1

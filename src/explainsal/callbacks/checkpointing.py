@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
+from lightning.pytorch.trainer.states import TrainerFn
 
 from explainsal.errors import UserError
 
@@ -55,5 +56,6 @@ class InterruptCheckpoint(Callback):
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save when a person stopped the run; after an error the weights may be the broken ones."""
-        if isinstance(exception, KeyboardInterrupt) and trainer.training and trainer.global_step > 0:
+        fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
+        if isinstance(exception, KeyboardInterrupt) and fitting and trainer.global_step > 0:
             trainer.save_checkpoint(self.path)
