@@ -80,10 +80,11 @@ def loaders(root: Path, workers: int) -> dict[str, DataLoader]:
     }
 
 
-def rate(loader: DataLoader) -> float:
-    start = time.perf_counter()
+def run(loader: DataLoader) -> tuple[float, float]:
+    """Images per second, and milliseconds of this process's CPU per image (all of the work, without workers)."""
+    wall, cpu = time.perf_counter(), time.process_time()
     images = sum(len(batch) for batch in loader)
-    return images / (time.perf_counter() - start)
+    return images / (time.perf_counter() - wall), (time.process_time() - cpu) / images * 1e3
 
 
 def main() -> None:
@@ -104,19 +105,19 @@ def main() -> None:
         print(
             f"{args.images} images, {size / 1e3:.0f} kB each; indexing once: {parsing / args.images * 1e3:.1f} ms each"
         )
-        print(f"{'loader':24} {'workers':>7} {'images/s':>9} {'ratio':>6}")
+        print(f"{'loader':24} {'workers':>7} {'images/s':>9} {'ratio':>6} {'CPU ms/image':>13}")
         for workers in args.workers:
             ready = loaders(root, workers)
-            rates: dict[str, list[float]] = {name: [] for name in ready}
-            for epoch in range(args.epochs + 1):
+            runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ready}
+            for _ in range(args.epochs + 1):
                 for name, loader in ready.items():
-                    value = rate(loader)
-                    if epoch:
-                        rates[name].append(value)
-            plain = statistics.median(rates["plain"])
-            for name, values in rates.items():
-                value = statistics.median(values)
-                print(f"{name:24} {workers:7d} {value:9.0f} {value / plain:6.1f}")
+                    runs[name].append(run(loader))
+            medians = {
+                name: [statistics.median(column) for column in zip(*r[1:], strict=True)] for name, r in runs.items()
+            }
+            for name, (rate, cpu) in medians.items():
+                cost = f"{cpu:13.1f}" if workers == 0 else ""
+                print(f"{name:24} {workers:7d} {rate:9.0f} {rate / medians['plain'][0]:6.1f} {cost}")
 
 
 if __name__ == "__main__":

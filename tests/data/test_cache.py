@@ -96,6 +96,16 @@ def test_a_kill_while_writing_leaves_nothing_that_looks_whole(source, monkeypatc
     assert same(get(source, table), table())
 
 
+def test_a_kill_before_the_file_is_moved_into_place(source, monkeypatch):
+    def killed(self, target):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", killed)
+    with pytest.raises(KeyboardInterrupt):
+        get(source, Builder())
+    assert list((source.parent / ".explainsal").iterdir()) == []
+
+
 def test_a_full_disk_costs_only_time(source, monkeypatch, caplog):
     def full(self, path):
         raise OSError(28, "No space left on device")

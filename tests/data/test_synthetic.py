@@ -119,6 +119,9 @@ def test_fixations_follow_the_known_density(kind):
     scene = next(s for s in (make_scene(rng, (48, 64)) for _ in range(200)) if s.kind == kind)
     density = scene.density()
     assert density.sum() == pytest.approx(1, abs=1e-12)
+    shares = scene.components()[:, 4]
+    assert shares[-1] == 0.18
+    assert shares.sum() == pytest.approx(0.95)  # the rest is the uniform floor
     expected = density.reshape(4, 12, 4, 16).sum((1, 3)) * 4000
     x, y = scene.fixations(np.random.default_rng(6), 4000).T
     counted = np.histogram2d(y, x, bins=[np.arange(0, 49, 12), np.arange(0, 65, 16)])[0]

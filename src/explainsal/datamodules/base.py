@@ -53,7 +53,7 @@ class SaliencyDataModule(L.LightningDataModule):
         pin_memory: bool | None = None,
     ) -> None:
         super().__init__()
-        num_workers = min(8, len(os.sched_getaffinity(0)) - 1) if num_workers is None else num_workers
+        num_workers = min(8, _cores() - 1) if num_workers is None else num_workers
         if batch_size < 1 or num_workers < 0:
             raise ValueError(f"batch_size must be positive and num_workers not negative: {batch_size}, {num_workers}")
         self.root = Path(root)
@@ -128,6 +128,11 @@ class SaliencyDataModule(L.LightningDataModule):
         order = torch.utils.data.RandomSampler(dataset) if shuffle else torch.utils.data.SequentialSampler(dataset)
         batches = SizeGroupedBatchSampler(order, self.batch_size)
         return DataLoader(dataset, batch_sampler=batches, **options)
+
+
+def _cores() -> int:
+    """Cores that this process may use; a container often has fewer than the machine."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _one_thread(worker: int) -> None:
