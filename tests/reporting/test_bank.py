@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from explainsal.explanation import BANKS
+from explainsal.explanation.presets import PRESETS
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.figures.style import styled
 
@@ -31,3 +32,14 @@ def test_filters_beyond_nyquist_are_named_so():
     with styled():
         labels = [t.get_text() for t in bank_figure(BANKS["paper"]).axes[1].get_legend().get_texts()]
     assert [label for label in labels if "Nyquist" in label] == ["1 px (beyond Nyquist)", "1.5 px (beyond Nyquist)"]
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_the_bank_of_every_preset_is_drawn_each_filter_once(preset):
+    bank = PRESETS[preset].bank
+    with styled():
+        title = bank_figure(bank).get_suptitle()
+    low_pass = f" + {len(bank.low_pass)} low-pass" if bank.low_pass else ""
+    longest = 256 if bank.up_to_map_size else float("inf")  # the picture's grid
+    one = [f for f in bank.filters if f.kind == "log_gabor" and f.part == bank.parts[0] and f.wavelength <= longest]
+    assert title == f"{len(one)} log-Gabor{low_pass} filters"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,6 +27,8 @@ def bank_figure(bank: FilterBank, title: str = "") -> Figure:
         bank: What to draw.
         title: Above the picture, e.g. the bank's name.
     """
+    # the parts of a response share one transfer function, which is drawn and counted once
+    bank = replace(bank, parts=bank.parts[:1], low_pass_parts=bank.low_pass_parts[:1])
     figure = new_figure(PAGE_WIDTH, 2.5)
     plane, profile, patches = figure.subplots(1, 3, width_ratios=[1, 1.25, 1.1])
     transfer = bank.transfer((_SIDE, _SIDE), dtype=torch.float64).numpy()
