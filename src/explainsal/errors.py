@@ -2,7 +2,21 @@
 
 
 class UserError(Exception):
-    """A problem that the user can solve. Commands print its message alone, without a traceback, and exit with 2."""
+    """A problem that the user can solve. Commands print its message alone, without a traceback, and exit with 2.
+
+    A DataLoader worker hands its error to the main process as one text with the traceback in it, from which PyTorch
+    makes a new error of the same class; the message is taken out of that text again.
+
+    Example:
+        >>> text = "Caught UserError in DataLoader worker process 0.\\nOriginal Traceback (most recent call last):\\n"
+        >>> str(UserError(text + "explainsal.errors.UserError: a.jpg is damaged\\n"))
+        'a.jpg is damaged'
+    """
+
+    def __init__(self, message: str = "") -> None:
+        name = f"{type(self).__module__}.{type(self).__qualname__}: "
+        handed_over = message.startswith("Caught ") and "Original Traceback" in message
+        super().__init__(message.rsplit(name, 1)[-1].strip() if handed_over else message)
 
 
 class MissingFilesError(UserError):

@@ -160,6 +160,19 @@ def test_folder_errors(tmp_path):
         FolderDataModule(tmp_path, batch_size=1).dataset("train")
 
 
+def test_a_damaged_picture_is_one_clear_message_from_a_worker_too(tmp_path):
+    write_pictures(tmp_path, [(40, 60)] * 3)
+    picture = tmp_path / "1" / "1.png"
+    picture.write_bytes(picture.read_bytes()[:-30])
+    messages = []
+    for workers in (0, 1):
+        with pytest.raises(CorruptFileError) as error:
+            list(FolderDataModule(tmp_path, batch_size=1, num_workers=workers).predict_dataloader())
+        messages.append(str(error.value))
+    assert messages[0] == messages[1]
+    assert messages[0].startswith(f"cannot read the picture {picture}")
+
+
 def test_wrong_loader_settings(synthetic):
     with pytest.raises(ValueError, match="batch_size"):
         synthetic(batch_size=0)
