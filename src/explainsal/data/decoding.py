@@ -13,7 +13,7 @@ from PIL import Image
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 
-cv2.setLogLevel(2)  # errors only: OpenCV's own line on a damaged file would stand beside our message
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # damaged files get our message, not two
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 
 
