@@ -43,8 +43,6 @@ GRAPH = {
 }  # fmt: skip
 SEQUENCE = {name: [before] for name, before in zip(NAMES, ["input", *NAMES], strict=False)}
 
-SEQUENCE_AND_IMAGE = {name: list(dict.fromkeys([*before, "input"])) for name, before in SEQUENCE.items()}
-
 
 def activations_by_hand(net, images):
     x = {"stem": net.stem(images)}
@@ -66,10 +64,7 @@ def transfer(bank, size):
 
 CASES = {
     "paper": ({"pool_size": 2, "top_k": 4}, SEQUENCE),
-    "normalized": (
-        {"pool_size": 2, "top_k": 4},
-        {name: list(dict.fromkeys([*p, "input"])) for name, p in SEQUENCE.items()},
-    ),
+    "normalized": ({"pool_size": 2, "top_k": 4}, GRAPH),
     "sparse": ({"pool_size": 2, "top_k": 4}, GRAPH),
 }
 

@@ -141,10 +141,15 @@ _PAPER = Options(
 PRESETS: dict[str, Options] = {
     # Section II-B word by word.
     "paper": _PAPER,
-    # The same steps with the smallest changes that make inverse-error weights work on maps of different units.
+    # The same steps with the changes that make inverse-error weights work, each measured in docs/decisions/0003.
     "normalized": replace(
         _PAPER,
-        bank=replace(BANKS["paper"], wavelengths=(3.0, 6.0, 12.0, 24.0), low_pass=(1.0, 2.0, 4.0, 8.0)),
+        bank=replace(
+            BANKS["paper"],
+            wavelengths=(3.0, 6.0, 12.0, 24.0),
+            low_pass=(1.0, 2.0, 4.0, 8.0),
+            low_pass_parts=("even", "half_wave", "half_squared"),
+        ),
         scaling="standardize",
         scales=(1,),
         block_size=4,
@@ -153,7 +158,9 @@ PRESETS: dict[str, Options] = {
         fusion="mean",
         rescale="moments",
         selection="correlation",
+        chain="graph",
         image_candidates=True,
+        fill_pool=True,
     ),
     # A few signed coefficients per map along the true graph, instead of Eq. 2 to 4.
     "sparse": replace(
@@ -162,7 +169,7 @@ PRESETS: dict[str, Options] = {
             BANKS["octave"],
             sigma_on_f=(0.65,),  # one width: as faithful as two in less than half the time
             sigma_theta=BANKS["octave"].sigma_theta[:1],
-            low_pass=(0.5, 1.0, 2.0, 4.0, 8.0, 16.0),
+            low_pass=(1.0, 2.0, 4.0, 8.0),  # below 1 px a blur is a copy, and as useful to the null model
             low_pass_parts=("even", "half_wave", "half_squared"),
         ),
         scaling="standardize",
