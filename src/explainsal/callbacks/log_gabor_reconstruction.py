@@ -18,6 +18,8 @@ from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 
+_KEPT_MAPS = 32  # at 800 x 600 these are 60 MB
+
 
 class LogGaborReconstruction(Callback):
     """Rebuild every layer for images of the loop, on the model's device, and keep what the report needs.
@@ -108,6 +110,7 @@ class LogGaborReconstruction(Callback):
         self._seen = 0
         self._tables = Tables()
         self._values: dict[str, list[float]] = {"cc_to_deep": [], "cc": []}
+        self.maps: dict[int, Tensor] = {}  # data-set index -> explainable map (H, W), for pictures of the first images
 
     def _follow(self, trainer: Trainer, pl_module: LightningModule, batch: SaliencyBatch) -> None:
         stop = int((batch.index < self.limit).long().cumprod(0).sum())  # the leading images below the limit
@@ -124,6 +127,8 @@ class LogGaborReconstruction(Callback):
         self._values["cc_to_deep"] += cc(explainable, DensityMap(deep)).tolist()
         if batch.density is not None:
             self._values["cc"] += cc(explainable, batch.density).tolist()
+        if len(self.maps) < _KEPT_MAPS:
+            self.maps |= dict(zip(batch.index.tolist(), explainable.cpu(), strict=True))
         self._tables.add(explanation, batch.ids, coefficients=self._seen < self.table_images)
         self._seen += len(batch)
 
