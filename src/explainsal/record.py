@@ -25,7 +25,6 @@ PACKAGES = (
     "numpy",
     "scipy",
     "albumentations",
-    "kornia",
 )
 
 
