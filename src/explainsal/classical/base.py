@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -9,7 +11,7 @@ from explainsal.classical.matlab import Kernel, imresize
 from explainsal.functional.images import as_unit_float
 
 
-class ClassicalModel(nn.Module):
+class ClassicalModel(nn.Module, ABC):
     """A model without weights. Subclasses compute a map of their own size in `saliency`; `forward` enlarges it.
 
     Everything is computed in float64: these models threshold, rank and take logarithms, and agreement with the
@@ -39,6 +41,6 @@ class ClassicalModel(nn.Module):
             maps = imresize(maps, size, self.enlarge)
         return maps.clamp(min=0).unsqueeze(1).float()
 
+    @abstractmethod
     def saliency(self, images: Tensor) -> Tensor:
         """The model's own map, ``(B, h, w)`` float64, of float64 RGB images ``(B, 3, H, W)`` in [0, 1]."""
-        raise NotImplementedError
