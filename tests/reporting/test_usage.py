@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
+from explainsal.reporting.figures.filters import trend_text
 from explainsal.reporting.usage import (
     LOW_PASS,
     Trend,
@@ -104,3 +105,13 @@ def test_rank_correlation_is_spearmans(values: list[float]) -> None:
         assert math.isnan(actual)
     else:
         assert actual == pytest.approx(spearmanr(range(len(values)), values).statistic, abs=1e-12)
+
+
+def test_a_bank_of_one_bandwidth_shows_no_trend() -> None:
+    """Weighted means of one number differ in their last digits; that is not a trend."""
+    rng = np.random.default_rng(0)
+    rows = [(layer, m, w, 4.0, 0.0, 0.65) for layer in range(12) for m in range(5) for w in rng.normal(size=3)]
+    trend = trend_of(*rows)
+    assert math.isnan(trend.rank_correlation)
+    assert trend.first == trend.last
+    assert "cannot tell whether it grows" in trend_text(trend)

@@ -75,7 +75,8 @@ def filter_usage(coefficients: pd.DataFrame) -> FilterUsage:
 def _mean_octaves(band_pass: pd.DataFrame, by: list[str]) -> pd.Series:
     weighted = band_pass.assign(weighted=band_pass["octaves"] * band_pass["share"]).groupby(by)[["weighted", "share"]]
     sums = weighted.sum()
-    return sums["weighted"] / sums["share"]
+    # the mean of equal bandwidths differs in its last digits, and ranks would make a trend of that
+    return (sums["weighted"] / sums["share"]).round(6)
 
 
 def _shares(coefficients: pd.DataFrame) -> pd.DataFrame:

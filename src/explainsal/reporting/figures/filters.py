@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -80,7 +82,10 @@ def draw_bandwidth(axes: Axes, usage: FilterUsage, trend: Trend) -> None:
     for index, value in ((mean.index[:third], trend.first), (mean.index[-third:], trend.last)):
         axes.hlines(value, index[0] - 0.4, index[-1] + 0.4, color=SERIES[1], linewidth=1)
     axes.set_title("Mean bandwidth (octaves)")
-    rank = f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−")
+    known = not math.isnan(trend.rank_correlation)
+    rank = (
+        f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−") if known else "no trend to see"
+    )
     axes.text(0.02, 0.97, rank, transform=axes.transAxes, va="top", fontsize=6.5)
     axes.margins(y=0.15)
     axes.set_xlabel("layer, from the input on", color=MUTED)
@@ -100,6 +105,8 @@ def usage_text(usage: FilterUsage, name: str) -> str:
 
 def trend_text(trend: Trend) -> str:
     """The verdict on the paper's claim, with its numbers."""
+    if math.isnan(trend.rank_correlation) and trend.first == trend.last:
+        return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot tell whether it grows."
     low, high = trend.image_range
     return (
         f"The mean bandwidth {trend.verdict} with depth: {trend.first:.2f} octaves in the first third of the layers, "
