@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal
 
-from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.bank import FilterBank, Part
 
 _PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
+_BLURS = (1.0, 2.0, 4.0, 8.0)  # sigmas in px; below 1 px a blur is a copy, and as useful to the null model
+_BLUR_PARTS: tuple[Part, ...] = ("even", "half_wave", "half_squared")
 
 BANKS: dict[str, FilterBank] = {
     # Section II-B1: 5 orientations x 4 wavelengths x 4 widths = 80 filters, literally.
@@ -147,8 +149,8 @@ PRESETS: dict[str, Options] = {
         bank=replace(
             BANKS["paper"],
             wavelengths=(3.0, 6.0, 12.0, 24.0),
-            low_pass=(1.0, 2.0, 4.0, 8.0),
-            low_pass_parts=("even", "half_wave", "half_squared"),
+            low_pass=_BLURS,
+            low_pass_parts=_BLUR_PARTS,
         ),
         scaling="standardize",
         scales=(1,),
@@ -169,8 +171,8 @@ PRESETS: dict[str, Options] = {
             BANKS["octave"],
             sigma_on_f=(0.65,),  # one width: as faithful as two in less than half the time
             sigma_theta=BANKS["octave"].sigma_theta[:1],
-            low_pass=(1.0, 2.0, 4.0, 8.0),  # below 1 px a blur is a copy, and as useful to the null model
-            low_pass_parts=("even", "half_wave", "half_squared"),
+            low_pass=_BLURS,
+            low_pass_parts=_BLUR_PARTS,
         ),
         scaling="standardize",
         coefficients="omp",
