@@ -9,7 +9,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from explainsal.explanation import PRESETS, Explainer
-from explainsal.explanation.explainer import luminance
+from explainsal.explanation.input_maps import input_maps
 
 ALL = pytest.mark.parametrize("preset", list(PRESETS))
 
@@ -51,10 +51,12 @@ def test_activations_behind_an_in_place_relu_are_those_of_the_convolution():
 
 
 @ALL
-def test_coefficients_rebuild_the_maps(preset):
+@pytest.mark.parametrize("kind", ["luminance", "opponent"])
+def test_coefficients_rebuild_the_maps(preset, kind):
     """The combination of the named filters of the named pool maps is the reconstruction, at a scale of 1."""
     net, images = Plain(), smooth(1)
     options = {} if preset == "sparse" else {"scales": (1,), "rescale": "none"}
+    options["input_maps"] = kind
     out = Explainer(net, preset, **options)(images, keep_maps=True)
     layer = out["second"]
     terms = layer.coefficients
@@ -65,7 +67,11 @@ def test_coefficients_rebuild_the_maps(preset):
         ):
             if source >= 0:
                 parent = layer.parents[source]
-                one = luminance(images)[0, 0] if parent == "input" else out[parent].reconstructions[0, channel]
+                one = (
+                    input_maps(images, kind)[0, channel]
+                    if parent == "input"
+                    else out[parent].reconstructions[0, channel]
+                )
                 candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
                 if out.options.scaling == "standardize":
                     candidate = (candidate - candidate.mean()) / candidate.std(correction=0)
@@ -176,9 +182,17 @@ def test_images_are_taken_as_they_are_and_moved_to_the_network():
 
 def test_luminance_is_rec601_or_the_mean_of_the_channels():
     rgb = torch.tensor([1.0, 0.5, 0.25]).reshape(1, 3, 1, 1)
-    assert luminance(rgb).item() == pytest.approx(0.299 + 0.587 * 0.5 + 0.114 * 0.25)
-    assert luminance(rgb[:, :2]).item() == 0.75
-    assert luminance(torch.tensor([255, 0, 0], dtype=torch.uint8).reshape(1, 3, 1, 1)).item() == pytest.approx(0.299)
+    assert input_maps(rgb).item() == pytest.approx(0.299 + 0.587 * 0.5 + 0.114 * 0.25)
+    assert input_maps(rgb[:, :2]).item() == input_maps(rgb[:, :2], "opponent").item() == 0.75
+    assert input_maps(torch.tensor([255, 0, 0], dtype=torch.uint8).reshape(1, 3, 1, 1)).item() == pytest.approx(0.299)
+
+
+def test_opponent_maps_are_luminance_red_green_and_blue_yellow():
+    rgb = torch.tensor([1.0, 0.5, 0.25]).reshape(1, 3, 1, 1)
+    assert input_maps(rgb, "opponent").flatten().tolist() == pytest.approx([0.621, 0.5, -0.5])
+    assert torch.equal(input_maps(smooth(1), "opponent")[:, :1], input_maps(smooth(1)))
+    with pytest.raises(ValueError, match="'luminance', 'opponent'"):
+        input_maps(rgb, "hsv")
 
 
 def test_a_network_that_is_wrapped_is_explained_at_its_own_size():
@@ -288,7 +302,7 @@ def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_m
     first, second = out["first"].coefficients, plain["first"].coefficients
     assert torch.equal(first.filter, second.filter)
     assert_close(first.weights.abs(), second.weights)
-    seen = out.bank.candidates(luminance(images)[0, 0])
+    seen = out.bank.candidates(input_maps(images)[0, 0])
     for a in range(4):
         for weight, place in zip(first.weights[0, a], first.filter[0, a], strict=True):
             pair = torch.stack([out["first"].activations[0, a].flatten(), seen[place].flatten()])

@@ -27,21 +27,25 @@ class Chain:
     Args:
         options: How layers are rebuilt.
         layers: The network's layers; skipped ones are left out.
-        luminance: Shape ``(B, 1, H, W)``, of the images given to the module that is explained.
+        first_pool: Shape ``(B, P, H, W)``, the input maps of the images given to the module that is explained.
         keep_maps: Which maps stay in the result: see :class:`~explainsal.explanation.Explainer`.
     """
 
     def __init__(
-        self, options: Options, layers: Sequence[NetworkLayer], luminance: Tensor, keep_maps: bool | int | Sequence[str]
+        self,
+        options: Options,
+        layers: Sequence[NetworkLayer],
+        first_pool: Tensor,
+        keep_maps: bool | int | Sequence[str],
     ) -> None:
-        self.options, self.luminance, self.keep_maps = options, luminance, keep_maps
+        self.options, self.first_pool, self.keep_maps = options, first_pool, keep_maps
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
         self.sources = _sources(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
         self.pools: dict[str, Pool] = {}
         self.done: list[LayerExplanation] = []
         self.final: tuple[str, Tensor] | None = None
-        default = _CPU_BUDGET if luminance.device.type == "cpu" else _ACCELERATOR_BUDGET
+        default = _CPU_BUDGET if first_pool.device.type == "cpu" else _ACCELERATOR_BUDGET
         self.budget = default if options.memory_budget is None else options.memory_budget
 
     @property
@@ -50,9 +54,9 @@ class Chain:
         return list(self.layers)
 
     def start(self, images: Tensor) -> None:
-        """Take the luminance, at the size that the network sees, as the first pool."""
-        maps = resize_antialiased(self.luminance, (int(images.shape[-2]), int(images.shape[-1])))
-        self.pools[INPUT] = Pool(INPUT, maps, torch.zeros(maps.shape[:2], dtype=torch.int64, device=maps.device))
+        """Take the input maps, at the size that the network sees, as the first pool."""
+        maps = resize_antialiased(self.first_pool, (int(images.shape[-2]), int(images.shape[-1])))
+        self.pools[INPUT] = Pool(INPUT, maps, torch.arange(maps.shape[1], device=maps.device).expand(len(maps), -1))
 
     def rebuild(self, name: str, output: Any) -> None:
         """Rebuild a layer that has just run."""

@@ -10,14 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.explanation.capture import as_in_evaluation, uncompiled, watch_layers
-from explainsal.explanation.chain import Chain, as_computed
+from explainsal.explanation.chain import Chain
 from explainsal.explanation.graph import trace_layers
+from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.resize import resize_bilinear
 from explainsal.models.layers import NetworkLayer, select_layers
-
-_LUMINANCE = (0.299, 0.587, 0.114)
 
 
 class Explainer:
@@ -73,7 +72,7 @@ class Explainer:
 
         Args:
             images: Shape ``(B, C, H, W)``, in the range that the network expects; nothing is clamped. 8-bit images
-                are passed on as they are, and count as 0 to 1 for the luminance.
+                are passed on as they are, and count as 0 to 1 for the input maps.
             keep_maps: Which activations and reconstructions stay in the result: all, those of the layers named, or,
                 as a number, the first so many maps of each layer's pool. Otherwise only one layer's exist at a time.
 
@@ -93,7 +92,7 @@ class Explainer:
 
     def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
         layers, final = self._plan(images)
-        chain = Chain(self.options, layers, luminance(images), keep_maps)
+        chain = Chain(self.options, layers, input_maps(images, self.options.input_maps), keep_maps)
         with (
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0])),
             watch_layers(self.core, chain.names, chain.rebuild),
@@ -117,26 +116,6 @@ class Explainer:
             calls, final = trace_layers(self.net, images[:1], self.core)
             self._plans[key] = select_layers(calls, self.options.layers, final), final
         return self._plans[key]
-
-
-def luminance(images: Tensor) -> Tensor:
-    """Luminance of RGB images (.299, .587, .114), or the mean over channels where there are not three.
-
-    Args:
-        images: Shape ``(B, C, H, W)``; 8-bit images are divided by 255.
-
-    Returns:
-        Shape ``(B, 1, H, W)``, float32 (float64 for float64 images).
-
-    Example:
-        >>> round(luminance(torch.ones(1, 3, 1, 1)).item(), 6), luminance(torch.ones(1, 2, 1, 1)).item()
-        (1.0, 1.0)
-    """
-    images = as_computed(images) if images.is_floating_point() else images.float() / 255
-    if images.shape[1] != len(_LUMINANCE):
-        return images.mean(1, keepdim=True)
-    weights = torch.tensor(_LUMINANCE, dtype=images.dtype, device=images.device)
-    return (images * weights[:, None, None]).sum(1, keepdim=True)
 
 
 def _one_map(output: Any, count: int) -> Tensor:

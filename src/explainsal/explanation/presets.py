@@ -70,6 +70,8 @@ class Options:
         chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
             that really feed this one; ``"random"``, one random earlier layer each, is a null model.
         chain_seed: Of that choice.
+        input_maps: What of the image the filters see: its ``"luminance"``, or ``"opponent"``: that and two
+            colour-opponent maps (:func:`~explainsal.explanation.input_maps.input_maps`).
         image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
         fill_pool: Whether a layer whose sources have fewer maps than a pool holds (after a layer of one map, say) is
             also offered what these were rebuilt from.
@@ -92,6 +94,7 @@ class Options:
     selection: Literal["mae", "relative_mae", "correlation", "coverage"]
     pool_size: int
     chain: Literal["sequential", "graph", "random"]
+    input_maps: Literal["luminance", "opponent"]
     image_candidates: bool
     fill_pool: bool
     layers: str | tuple[str, ...]
@@ -118,6 +121,7 @@ _CHOICES: dict[str, tuple[str, ...]] = {
     "rescale": ("none", "moments"),
     "selection": ("mae", "relative_mae", "correlation", "coverage"),
     "chain": ("sequential", "graph", "random"),
+    "input_maps": ("luminance", "opponent"),
 }
 
 _PAPER = Options(
@@ -135,6 +139,7 @@ _PAPER = Options(
     selection="mae",
     pool_size=10,
     chain="sequential",
+    input_maps="luminance",
     image_candidates=False,
     fill_pool=False,
     layers="leaf",

@@ -50,7 +50,7 @@ class LayerExplanation:
         type: Class of the module.
         kind: What it does, e.g. ``"conv"``.
         shape: ``(A, H, W)``.
-        parents: The layers its candidates were made of; ``"input"`` is the image's luminance.
+        parents: The layers its candidates were made of; ``"input"`` is the image (its input maps).
         activation_mae: Shape ``(B, A)``: mean absolute error of each reconstruction.
         relative_mae: Shape ``(B, A)``: the same relative to the map's mean absolute deviation; infinite where dead.
         correlation: Shape ``(B, A)``: Pearson's, over the pixels; NaN where the activation map is dead (constant).
