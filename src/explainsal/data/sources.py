@@ -138,3 +138,104 @@ OSIE = Source(
     fixations={"train": 48_793, "val": 6_943, "test": 14_140},  # counted; 98,321 on all 700 published images
     size=(600, 800),
 )
+
+_NO_LICENCE = "none stated by the authors: for research, cite them, do not pass the pictures on"
+_JUDD = "http://people.csail.mit.edu/tjudd/WherePeopleLook"
+
+MIT1003 = Source(
+    title="MIT1003 (Judd et al., 2009)",
+    page=f"{_JUDD}/index.html",
+    licence=_NO_LICENCE,
+    archives=(
+        Archive("ALLSTIMULI.zip", f"{_JUDD}/ALLSTIMULI.zip", "235 MB", "0d7df8b954ecba69b6796e77b9afe4b6"),
+        Archive("DATA.zip, gaze of 15 observers", f"{_JUDD}/DATA.zip", "47.1 MB", "ea19d74ad0a0144428c53e9d75c2d71c"),
+        Archive("ALLFIXATIONMAPS.zip, for data.ground_truth=maps", f"{_JUDD}/ALLFIXATIONMAPS.zip", "size unknown"),
+    ),
+    unpack=(
+        "ALLSTIMULI/<image>.jpeg                                 1003 images",
+        "DATA/<observer>/<image>.mat                             15 observers",
+        "ALLFIXATIONMAPS/<image>_fixMap.jpg, <image>_fixPts.jpg  only for data.ground_truth=maps",
+    ),
+    images={"all": 1003},
+    fixations={"all": 104_171},
+)
+
+MIT300 = Source(
+    title="MIT300 (Judd et al., 2012)",
+    page="http://saliency.mit.edu/results_mit300.html",
+    licence=_NO_LICENCE,
+    archives=(
+        Archive(
+            "BenchmarkIMAGES.zip",
+            "http://saliency.mit.edu/BenchmarkIMAGES.zip",
+            "44.4 MB",
+            "03ed32bdf5e4289950cd28df89451260",
+        ),
+    ),
+    unpack=("BenchmarkIMAGES/i1.jpg ... i300.jpg",),
+    images={"test": 300},
+)
+
+CAT2000 = Source(
+    title="CAT2000 (Borji & Itti, 2015)",
+    page="http://saliency.mit.edu/results_cat2000.html",
+    licence=_NO_LICENCE,
+    archives=(
+        Archive(
+            "trainSet.zip", "http://saliency.mit.edu/trainSet.zip", "about 4 GB", "56ad5c77e6c8f72ed9ef2901628d6e48"
+        ),
+        Archive(
+            "testSet.zip, images alone",
+            "http://saliency.mit.edu/testSet.zip",
+            "size not published",
+            "903ec668df2e5a8470aef9d8654e7985",
+        ),
+    ),
+    unpack=(
+        "trainSet/Stimuli/<Category>/<nnn>.jpg        20 categories of 100 images",
+        "trainSet/allFixData.mat                      the fixations of every observer",
+        "trainSet/FIXATIONLOCS/<Category>/<nnn>.mat   only for data.ground_truth=maps",
+        "testSet/Stimuli/<Category>/<nnn>.jpg         images alone",
+    ),
+    images={"all": 2000, "test": 2000},
+    fixations={"all": 667_804},
+    size=(1080, 1920),
+)
+
+TORONTO = Source(
+    title="Toronto (Bruce & Tsotsos, 2005)",
+    page="http://www-sop.inria.fr/members/Neil.Bruce/",
+    licence=_NO_LICENCE,
+    archives=(
+        Archive(
+            "eyetrackingdata.zip",
+            "http://www-sop.inria.fr/members/Neil.Bruce/eyetrackingdata.zip",
+            "12.3 MB",
+            "38d5c02217060d4d2d1a4649cc632af1",
+        ),
+    ),
+    unpack=(
+        "eyetrackingdata/fixdens/Original Image Set/1.jpg ... 120.jpg",
+        "eyetrackingdata/fixdens/origfixdata.mat",
+    ),
+    images={"all": 120},
+    fixations={"all": 11_199},
+    size=(511, 681),
+)
+
+PASCAL_S = Source(
+    title="PASCAL-S (Li et al., 2014)",
+    page="http://cbs.ic.gatech.edu/salobj/",
+    licence=_NO_LICENCE,
+    archives=(
+        Archive(
+            "salObj.zip (the server's TLS certificate is invalid)",
+            "http://cbs.ic.gatech.edu/salobj/download/salObj.zip",
+            "about 108 MB",
+            "e48b4e5deac08bddcaec55ce56e4d420",
+        ),
+    ),
+    unpack=("datasets/imgs/pascal/1.jpg ... 850.jpg", "datasets/fixations/pascalFix.mat"),
+    images={"all": 850},
+    fixations={"all": 40_314},
+)
