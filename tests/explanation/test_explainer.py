@@ -190,7 +190,8 @@ def test_luminance_is_rec601_or_the_mean_of_the_channels():
 def test_opponent_maps_are_luminance_red_green_and_blue_yellow():
     rgb = torch.tensor([1.0, 0.5, 0.25]).reshape(1, 3, 1, 1)
     assert input_maps(rgb, "opponent").flatten().tolist() == pytest.approx([0.621, 0.5, -0.5])
-    assert torch.equal(input_maps(smooth(1), "opponent")[:, :1], input_maps(smooth(1)))
+    images = smooth(1)
+    assert torch.equal(input_maps(images, "opponent")[:, :1], input_maps(images))
     with pytest.raises(ValueError, match="'luminance', 'opponent'"):
         input_maps(rgb, "hsv")
 
