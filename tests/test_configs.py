@@ -31,6 +31,17 @@ def nodes(config) -> list:
     return []
 
 
+def unknown(keys: set[str], target) -> set[str]:
+    """Keys that may not be passed; a class of ours hands its **options to the class that it extends."""
+    own = inspect.signature(target).parameters.values()
+    left = keys - {p.name for p in own if p.kind is not p.VAR_KEYWORD}
+    if not any(p.kind is p.VAR_KEYWORD for p in own):
+        return left
+    if not target.__module__.startswith("explainsal"):
+        return set()
+    return unknown(left, next(cls for cls in target.__mro__[1:] if "__init__" in vars(cls)))
+
+
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_each_choice_names_its_module(group, name):
     node = composed("train", f"{group}={name}")[group]
@@ -48,8 +59,7 @@ def test_each_target_has_only_real_parameters(overrides):
     found = nodes(composed("train", *overrides))
     assert len(found) >= 5
     for node in found:
-        parameters = {key: None for key in node if not key.startswith("_")}
-        inspect.signature(get_object(node._target_)).bind_partial(**parameters)
+        assert not unknown({key for key in node if not key.startswith("_")}, get_object(node._target_))
 
 
 @pytest.mark.parametrize("command", COMMANDS)

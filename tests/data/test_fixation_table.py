@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from explainsal.data.fixation_table import FixationTable
+from explainsal.data.fixation_table import FixationTable, Scanpath
 from explainsal.errors import CorruptFileError
 
 
@@ -33,6 +33,29 @@ def test_an_image_is_half_open(point, inside):
         full.inside("error", "set")
 
 
+def test_clipping_moves_points_to_the_edge_and_leaves_out_what_is_no_number():
+    full = table([(1, 1), (-3, 2)], [(7, 4), (np.nan, 1)])
+    with pytest.warns(UserWarning, match="3 of 4 fixations.*moved"):
+        clipped = full.inside("clip", "set")
+    assert clipped.counts.tolist() == [2, 1]
+    assert clipped.points(0).tolist() == [[1, 1], [0, 2]]
+    assert np.floor(clipped.points(1)).tolist() == [[5, 3]]
+    assert clipped.inside("error", "set") is clipped
+
+
+def test_times_and_durations_stay_with_their_fixations(tmp_path):
+    paths = [Scanpath(np.array([[0.0, 0], [9, 9], [1, 1]]), 7, np.arange(3.0), np.arange(3.0) / 10)]
+    full = FixationTable.from_observers(["a", "b"], [(4, 6), (4, 6)], [[], paths])
+    with pytest.warns(UserWarning, match="1 of 3"):
+        kept = full.inside("drop", "set").select([1])
+    kept.save(tmp_path / "table.npz")
+    for each in (kept, FixationTable.load(tmp_path / "table.npz")):
+        assert (each.ids, each.t.tolist(), each.observer.tolist()) == (("b",), [0, 2], [7, 7])
+        np.testing.assert_allclose(each.duration, [0, 0.2], rtol=1e-6)
+    mixed = FixationTable.from_observers(["a"], [(4, 6)], [[*paths, np.zeros((1, 2))]])
+    assert mixed.t is None  # one observer without times: the column would not be complete
+
+
 def test_selection_keeps_points_with_their_images():
     full = table([(0, 1), (1, 1)], [], [(2, 2)], [(3, 3), (4, 3), (5, 3)])
     part = full.select([3, 1, 0])
@@ -50,4 +73,4 @@ def test_points_are_a_copy():
 
 def test_wrong_option():
     with pytest.raises(ValueError, match="outside"):
-        table([(0, 0)]).inside("clip", "set")
+        table([(0, 0)]).inside("keep", "set")

@@ -6,13 +6,14 @@ import scipy.io
 from scipy.ndimage import gaussian_filter
 
 from explainsal.data.osie import read_osie
+from explainsal.data.reading import Reading
 from explainsal.errors import CorruptFileError, MissingFilesError
 
 
 @pytest.fixture
 def osie(shared, tmp_path):
     def read(split, **options):
-        return read_osie(shared / "data" / "osie", split, cache=tmp_path, **options)
+        return read_osie(shared / "data" / "osie", split, reading=Reading(cache=tmp_path), **options)
 
     return read
 

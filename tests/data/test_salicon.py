@@ -11,13 +11,14 @@ from PIL import Image
 from tests.data.conftest import coco_names, write_mat
 
 from explainsal.data import salicon as module
+from explainsal.data.reading import Reading
 from explainsal.data.salicon import read_gaze, read_salicon
 from explainsal.data.sources import SALICON
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 
-def read(root, split="train", **options):
-    return read_salicon(root, split, release="2017", **options)
+def read(root, split="train", *, ground_truth="fixations", **options):
+    return read_salicon(root, split, release="2017", ground_truth=ground_truth, reading=Reading(**options))
 
 
 def test_a_fixation_lies_in_the_middle_of_its_one_based_pixel(salicon):
@@ -145,7 +146,7 @@ def test_an_image_without_partner_is_named(salicon, kind, suffix):
     root, written = salicon
     name = sorted(written["train"])[2]
     (root / kind / "train" / f"{name}.{suffix}").unlink()
-    with pytest.raises(MissingFilesError, match=rf"1 of 6 images.*{name}\.{suffix}"):
+    with pytest.raises(MissingFilesError, match=rf"1 of 6 images have no \.{suffix} file in .*{name}"):
         read(root)
 
 

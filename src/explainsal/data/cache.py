@@ -12,13 +12,18 @@ from pathlib import Path
 
 from explainsal.data.fixation_table import FixationTable
 
-FORMAT = 1  # raise it when the meaning of a stored table changes: older files are then rebuilt
+FORMAT = 2  # raise it when the meaning of a stored table changes: older files are then rebuilt
 
 log = logging.getLogger(__name__)
 
 
 def cached_table(
-    name: str, root: Path, sources: Iterable[Path], build: Callable[[], FixationTable], *, folder: Path | None = None
+    name: str,
+    root: Path,
+    sources: Iterable[str | Path],
+    build: Callable[[], FixationTable],
+    *,
+    folder: Path | None = None,
 ) -> FixationTable:
     """The table called `name` of the data set at `root`, from the cache or newly built.
 
@@ -33,9 +38,8 @@ def cached_table(
         folder: Where to keep it, in a folder per `root`; by default ``.explainsal`` beside the data, or, where the
             data are read-only, ``$XDG_CACHE_HOME/explainsal`` (``~/.cache/explainsal``).
     """
-    key = fingerprint(sources)
-    folder = folder / _hash_of(root) if folder else _default_folder(root)
-    path = folder / f"{name}-{key}.npz"
+    folder = cache_folder(root, folder)
+    path = folder / f"{name}-{fingerprint(sources)}.npz"
     if path.is_file():
         try:
             return FixationTable.load(path)
@@ -49,13 +53,20 @@ def cached_table(
     return table
 
 
-def fingerprint(sources: Iterable[Path]) -> str:
+def fingerprint(sources: Iterable[str | Path]) -> str:
     """Sixteen hexadecimal digits over the names, sizes and modification times of some files."""
     digest = hashlib.blake2b(str(FORMAT).encode(), digest_size=8)
-    for path in sorted(sources):
-        stat = path.stat()
-        digest.update(f"{path.name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
+    for path in sorted(str(source) for source in sources):
+        stat = os.stat(path)
+        digest.update(
+            f"{os.path.basename(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape")
+        )
     return digest.hexdigest()
+
+
+def cache_folder(root: Path, folder: Path | None = None) -> Path:
+    """Where what is derived from the data set at `root` is kept; see `cached_table`."""
+    return Path(folder) / _hash_of(root) if folder else _default_folder(root)
 
 
 def _write(table: FixationTable, path: Path, *, stale: str) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from torch.utils.data import Dataset
 
-from explainsal.data.decoding import image_size, read_gray, read_image
+from explainsal.data.decoding import read_density, read_image
 from explainsal.data.density import fixation_density
 from explainsal.data.fixation_table import FixationTable
 from explainsal.data.sample import SaliencySample
@@ -30,7 +30,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
         images: Picture file of each image.
         sizes: Height and width of each image in pixels.
         fixations: The fixations of all images, None where the data set has none.
-        maps: Published density (8-bit grey picture) of each image, None where there are none.
+        maps: Published density of each image, see `read_density`, None where there are none.
         density_sigma: Standard deviation in pixels of the Gaussian that makes a density of the fixations.
         release: Which of several published versions, e.g. ``2017``.
         transform: Applied to every sample, e.g. an augmentation.
@@ -45,10 +45,10 @@ class SaliencyDataset(Dataset[SaliencySample]):
         name: str,
         split: str,
         ids: Sequence[str],
-        images: Sequence[Path],
+        images: Sequence[str | Path],
         sizes: Sequence[tuple[int, int]] | np.ndarray,
         fixations: FixationTable | None = None,
-        maps: Sequence[Path] | None = None,
+        maps: Sequence[str | Path] | None = None,
         density_sigma: float | None = None,
         release: str | None = None,
         transform: Transform | None = None,
@@ -157,7 +157,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
     def _density(self, index: int, points: np.ndarray | None) -> np.ndarray | None:
         size = self._size(index)
         if self._maps is not None:
-            density = read_gray(self._maps[index])
+            density = read_density(self._maps[index])
             if density.shape != size:
                 raise CorruptFileError(
                     f"{self._maps[index]} is {density.shape[0]} x {density.shape[1]} pixels (H x W), its image "
@@ -167,8 +167,3 @@ class SaliencyDataset(Dataset[SaliencySample]):
         if points is None or self.density_sigma is None:
             return None
         return fixation_density(points, size, self.density_sigma)
-
-
-def read_sizes(images: Sequence[Path]) -> list[tuple[int, int]]:
-    """Height and width of picture files, from their headers."""
-    return [image_size(path) for path in images]

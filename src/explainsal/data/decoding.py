@@ -11,10 +11,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from explainsal.data.mat import mat_errors, read_mat
 from explainsal.errors import CorruptFileError, MissingFilesError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # damaged files get our message, not two
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+ARRAY_SUFFIXES = (".npy", ".mat")
 
 
 def read_image(path: str | Path) -> np.ndarray:
@@ -38,6 +40,51 @@ def read_gray(path: str | Path) -> np.ndarray:
         CorruptFileError: If the file is not a picture or is cut short.
     """
     return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+
+
+def read_density(path: str | Path) -> np.ndarray:
+    """Read a fixation density, shape ``(H, W)``: 8-bit pictures as uint8, 16-bit ones and arrays as float32.
+
+    Args:
+        path: A picture, an ``.npy`` file, or a ``.mat`` file with one variable.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If it cannot be read, is no map, or has a negative value or one that is no number.
+    """
+    if Path(path).suffix.lower() not in ARRAY_SUFFIXES:
+        gray = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
+        return gray if gray.dtype == np.uint8 else gray.astype(np.float32)
+    values = read_array(path).astype(np.float32)
+    if not np.isfinite(values).all() or (values < 0).any():
+        raise CorruptFileError(
+            f"{path} is no fixation density: it has negative or infinite values, or NaN. "
+            "Logarithms of densities have to be exponentiated before they are stored as a density."
+        )
+    return values
+
+
+def read_array(path: str | Path) -> np.ndarray:
+    """Read a map, shape ``(H, W)``, from an ``.npy`` file or a ``.mat`` file with one variable.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If it cannot be read, or is no two-dimensional array of numbers.
+    """
+    remedy = "Write it again as a two-dimensional array of numbers."
+    with mat_errors(path, remedy):
+        if Path(path).suffix.lower() == ".npy":
+            values = np.load(path, allow_pickle=False)
+        else:
+            variables = read_mat(path, remedy)
+            if len(variables) != 1:
+                raise CorruptFileError(f"{path} holds {sorted(variables)}: a map is a file with one variable. {remedy}")
+            (values,) = variables.values()
+    if values.ndim != 2 or not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
+        raise CorruptFileError(f"{path} is no map: shape {values.shape}, type {values.dtype}. {remedy}")
+    if np.iscomplexobj(values):
+        raise CorruptFileError(f"{path} is no map: its numbers are complex. {remedy}")
+    return values
 
 
 def image_size(path: str | Path) -> tuple[int, int]:

@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import scipy.io
-from rich.progress import track
 
-from explainsal.data.cache import cached_table
-from explainsal.data.dataset import SaliencyDataset, read_sizes
+from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import read_gray
-from explainsal.data.fixation_table import FixationTable, Outside
+from explainsal.data.listing import files_by_stem, partners_of
+from explainsal.data.mat import mat_errors
+from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import SALICON, Source
-from explainsal.errors import CorruptFileError, MissingFilesError, UserError
+from explainsal.errors import UserError
 
+GroundTruth = Literal["fixations", "mouse"]
+FIELDS = {"fixations": "fixations", "mouse": "location"}  # of the struct ``gaze`` in a .mat file
 SPLITS = ("train", "val", "test")
 COCO_NAME = re.compile(r"COCO_(train|val|test)2014_\d{12}")
 FOLDERS = {
@@ -32,7 +35,12 @@ SUFFIXES = {"images": (".jpg", ".jpeg", ".png"), "maps": (".png",), "fixations":
 
 
 def read_salicon(
-    root: str | Path, split: str, *, release: str, outside: Outside = "drop", cache: Path | None = None
+    root: str | Path,
+    split: str,
+    *,
+    release: str,
+    ground_truth: GroundTruth = "fixations",
+    reading: Reading | None = None,
 ) -> SaliencyDataset:
     """SALICON as a data set of samples.
 
@@ -44,28 +52,32 @@ def read_salicon(
         split: ``train``, ``val`` or ``test``.
         release: ``2017`` or ``2015``: the same images, but fixations and densities that are not comparable; the
             files do not say which they are, so it has to be stated.
-        outside: What becomes of fixations outside their image: ``drop`` or ``error``.
-        cache: Folder for the parsed fixations; by default beside the data.
+        ground_truth: ``fixations``, or ``mouse``: every sample of the mouse traces, 47 times as many in 2017 (the table
+            takes 2 GB of memory for ``train``). Some leave the image: ``reading.outside`` says what becomes of them.
+        reading: How to read files.
 
     Raises:
         MissingFilesError: If the folder, or a map or .mat file of an image, is missing.
         CorruptFileError: If a file cannot be read.
         UserError: If the fixations are those of the other release.
-        ValueError: If `split` or `release` is neither of the above.
+        ValueError: If `split`, `release` or `ground_truth` is none of the above.
     """
     if release not in SALICON:
         raise ValueError(f"release must be one of {tuple(SALICON)}, got {release!r}")
+    if ground_truth not in FIELDS:
+        raise ValueError(f"ground_truth must be one of {tuple(FIELDS)}, got {ground_truth!r}")
     dataset = read_layout(
         Path(root),
         split,
         name="salicon",
-        release=release,
+        release=release if ground_truth == "fixations" else f"{release} {ground_truth}",
         annotated=split != "test",
-        outside=outside,
-        cache=cache,
         source=SALICON[release],
+        field=FIELDS[ground_truth],
+        reading=reading,
     )
-    _refuse_other_release(dataset, release)
+    if ground_truth == "fixations":
+        _refuse_other_release(dataset, release)
     return dataset
 
 
@@ -76,38 +88,41 @@ def read_layout(
     name: str,
     release: str,
     annotated: bool,
-    outside: Outside,
-    cache: Path | None,
     source: Source = SALICON["2017"],
+    field: str = "fixations",
+    reading: Reading | None = None,
 ) -> SaliencyDataset:
     """Any data set in SALICON's layout; `annotated` says whether the split must have maps and fixations."""
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
+    reading = reading or Reading()
     images = _find("images", root, split, source)
-    stems = sorted(images)
-    pictures = [images[stem] for stem in stems]
-    maps, mats = [_partners(kind, images, root, split, source) if annotated else [] for kind in ("maps", "fixations")]
-    table = cached_table(
-        f"{name}-{release}-{split}",
+    partners = {kind: _find(kind, root, split, source) for kind in ("maps", "fixations")} if annotated else {}
+    for kind, files in partners.items():
+        folder = Path(next(iter(files.values()))).parent
+        what = f"{SUFFIXES[kind][0]} file in {folder}"
+        images = {stem: images[stem] for stem in partners_of(images, files, what, skip=reading.skip)}
+    mats = [partners["fixations"][stem] for stem in images] if annotated else []
+    return read_dataset(
         root,
-        [*pictures, *mats],
-        lambda: _parse(f"{name} {split}", stems, pictures, mats),
-        folder=cache,
-    )
-    return SaliencyDataset(
         name=name,
         split=split,
         release=release,
-        ids=stems,
-        images=pictures,
-        sizes=table.sizes,
-        fixations=table.inside(outside, f"{name} {split}") if annotated else None,
-        maps=maps if annotated else None,
+        ids=list(images),
+        images=list(images.values()),
+        points=(lambda i: read_gaze(mats[i], field)) if annotated else None,
+        annotations=mats,
+        maps=[partners["maps"][stem] for stem in images] if annotated else None,
+        reading=reading,
     )
 
 
-def read_gaze(path: str | Path) -> list[np.ndarray]:
+def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
     """The fixations in one .mat file of SALICON, one ``(K, 2)`` float32 array of (x, y) in pixels per observer.
+
+    Args:
+        path: The file.
+        field: ``fixations``, or ``location`` for the mouse samples.
 
     Returns:
         An empty list for a file of the test split, which has no gaze. An observer without fixations has K = 0.
@@ -116,28 +131,23 @@ def read_gaze(path: str | Path) -> list[np.ndarray]:
         MissingFilesError: If there is no such file.
         CorruptFileError: If it is not a .mat file or not one of SALICON's.
     """
-    try:
+    with mat_errors(path, "Unpack fixations.zip again."):
         content = scipy.io.loadmat(path, variable_names=["gaze"])
         if "gaze" not in content:
             return []
-        observers = content["gaze"]["fixations"].flatten()
         # unsigned integers: convert before subtracting
-        return [np.asarray(points).astype(np.float32).reshape(-1, 2) - np.float32(0.5) for points in observers]
-    except FileNotFoundError as error:
-        raise MissingFilesError(f"no such file: {path}") from error
-    except Exception as error:  # scipy raises a dozen kinds for damaged files, zlib.error and TypeError among them
-        raise CorruptFileError(
-            f"cannot read the fixations in {path}: {error}. Unpack fixations.zip again; "
-            "this file is damaged or not one of SALICON's."
-        ) from error
+        return [
+            np.asarray(points).astype(np.float32).reshape(-1, 2) - np.float32(0.5)
+            for points in content["gaze"][field].flatten()
+        ]
 
 
-def _find(kind: str, root: Path, split: str, source: Source) -> dict[str, Path]:
+def _find(kind: str, root: Path, split: str, source: Source) -> dict[str, str]:
     """Stem -> file, from the first folder that holds any."""
     looked = []
     for folder in _candidates(root, FOLDERS[kind], split):
         looked.append(folder)
-        files = _list(folder, SUFFIXES[kind], None if folder.name == split else split)
+        files = _of_split(files_by_stem(folder, SUFFIXES[kind]), None if folder.name == split else split)
         if files and not (kind == "maps" and _is_fixation_map(next(iter(files.values())))):
             return files
     what = {"images": "images", "maps": "fixation maps (.png)", "fixations": "fixations (.mat)"}[kind]
@@ -155,44 +165,17 @@ def _candidates(root: Path, names: Sequence[str], split: str) -> Iterator[Path]:
             yield base
 
 
-def _list(folder: Path, suffixes: tuple[str, ...], split: str | None) -> dict[str, Path]:
-    """Files by stem; in a folder that mixes the splits (`split` given) the published name tells them apart."""
-    if not folder.is_dir():
-        return {}
-    files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() not in suffixes or path.name.startswith("."):
-            continue
-        match = COCO_NAME.fullmatch(path.stem)
-        if split is None or (match and match[1] == split):
-            files[path.stem] = path
-    return files
+def _of_split(files: dict[str, str], split: str | None) -> dict[str, str]:
+    """In a folder that mixes the splits (`split` given) the published name tells them apart."""
+    if split is None:
+        return files
+    matches = {stem: COCO_NAME.fullmatch(stem) for stem in files}
+    return {stem: path for stem, path in files.items() if (match := matches[stem]) and match[1] == split}
 
 
-def _is_fixation_map(path: Path) -> bool:
+def _is_fixation_map(path: str) -> bool:
     """Whether a .png is a binary map of fixated pixels, as UNISAL's code leaves beside the .mat files."""
     return len(np.unique(read_gray(path))) <= 2
-
-
-def _partners(kind: str, images: dict[str, Path], root: Path, split: str, source: Source) -> list[Path]:
-    """The map or .mat file of every image, in order of the stems."""
-    partners = _find(kind, root, split, source)
-    missing = sorted(set(images) - set(partners))
-    if missing:
-        folder, suffix = next(iter(partners.values())).parent, SUFFIXES[kind][0]
-        names = ", ".join(f"{stem}{suffix}" for stem in missing[:3]) + (", ..." if len(missing) > 3 else "")
-        raise MissingFilesError(
-            f"{len(missing)} of {len(images)} images have no file in {folder}: {names}. "
-            f"Unpack the archive of the {kind} again, or remove the images without a partner."
-        )
-    return [partners[stem] for stem in sorted(images)]
-
-
-def _parse(title: str, stems: Sequence[str], pictures: Sequence[Path], mats: Sequence[Path]) -> FixationTable:
-    quick = len(stems) < 500
-    sizes = read_sizes(pictures)
-    observers = [read_gaze(p) for p in track(mats, f"{title}: reading fixations, once", transient=True, disable=quick)]
-    return FixationTable.from_observers(stems, sizes, observers or [[]] * len(stems))
 
 
 def _refuse_other_release(dataset: SaliencyDataset, release: str) -> None:

@@ -16,7 +16,7 @@ from rich.progress import track
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.density import fixation_density
-from explainsal.data.fixation_table import Outside
+from explainsal.data.reading import Reading
 from explainsal.data.salicon import SPLITS, read_layout
 from explainsal.data.scenes import Scene, make_scene
 from explainsal.errors import UserError
@@ -107,7 +107,7 @@ def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
 
 
 def read_synthetic(
-    root: str | Path, split: str, settings: SyntheticSettings, *, outside: Outside = "error", cache: Path | None = None
+    root: str | Path, split: str, settings: SyntheticSettings, *, reading: Reading | None = None
 ) -> SaliencyDataset:
     """Scenes that `write_synthetic` wrote, as a data set of samples; all three splits have ground truth."""
     dataset = read_layout(
@@ -116,8 +116,7 @@ def read_synthetic(
         name="synthetic",
         release=f"v{VERSION}-seed{settings.seed}",
         annotated=True,
-        outside=outside,
-        cache=cache,
+        reading=reading,
     )
     return dataset.select(range(settings.counts[split]))
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import os
 from abc import abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Required, TypedDict
 
 import cv2
 import lightning as L
@@ -14,11 +15,31 @@ import torch
 from torch.utils.data import DataLoader
 
 from explainsal.data.dataset import SaliencyDataset, Transform
+from explainsal.data.fixation_table import Outside
+from explainsal.data.reading import Reading, Unreadable
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.data.sources import Source
+from explainsal.data.splits import NamedSplit, Parts, cross_validation
 from explainsal.datamodules.batches import SizeGroupedBatchSampler
+from explainsal.errors import UserError
 
 log = logging.getLogger(__name__)
+
+
+class DataOptions(TypedDict, total=False):
+    """What `SaliencyDataModule` takes beside the root, and hands on from every data set's own module."""
+
+    batch_size: Required[int]
+    num_workers: int | None
+    augmentation: Transform | None
+    split: str | None
+    fold: int | None
+    folds: int
+    eval_split: str | None
+    outside: Outside
+    unreadable: Unreadable
+    cache: Path | None
+    pin_memory: bool | None
 
 
 class SaliencyDataModule(L.LightningDataModule):
@@ -28,19 +49,37 @@ class SaliencyDataModule(L.LightningDataModule):
     a missing data set costs seconds. All images of a batch share one size: where a data set mixes sizes, batches
     are grouped by size (`SizeGroupedBatchSampler`), in a distributed run too.
 
+    A data set that is published in parts is divided by them. `split` names another division of published code, `fold`
+    a fold of it or, without `split`, of a cross-validation over the part `whole`.
+
     Args:
         root: Folder of the data set.
         batch_size: Images per batch and process.
         num_workers: Worker processes per loader; 0 loads in the main process, None takes all cores but one, at most 8.
         augmentation: Applied to the training split; None for none.
-        eval_split: What the test loop runs on.
+        split: A named split, one of `splits`; None takes the published parts.
+        fold: Number of the fold, from 0; None for no cross-validation.
+        folds: How many folds a cross-validation has.
+        eval_split: What the test loop runs on; None: the test part, or the validation part where there is no other.
+        outside: What becomes of fixations outside their image: ``drop``, ``clip`` or ``error``.
+        unreadable: ``error``, or ``skip`` to leave out images that cannot be read.
+        cache: Folder for the parsed fixations; by default beside the data.
         pin_memory: Page-locked batches, for asynchronous copies to the device; by default where CUDA is.
+
+    Raises:
+        ValueError: If an option is out of range.
+        UserError: If there is no split of that name.
     """
 
     name: str
     release: str | None = None
     source: Source | None = None
     fit_splits: tuple[str, str] = ("train", "val")
+    published: tuple[str, ...] = ("train", "val", "test")
+    published_eval: str = "test"
+    whole: ClassVar[str] = "all"  # the published part that folds and named splits divide
+    splits: ClassVar[Mapping[str, NamedSplit]] = {}
+    grouped: ClassVar[bool] = False  # whether every fold gets its share of each folder of images
 
     def __init__(
         self,
@@ -49,24 +88,63 @@ class SaliencyDataModule(L.LightningDataModule):
         batch_size: int,
         num_workers: int | None = None,
         augmentation: Transform | None = None,
-        eval_split: str = "test",
+        split: str | None = None,
+        fold: int | None = None,
+        folds: int = 10,
+        eval_split: str | None = None,
+        outside: Outside = "drop",
+        unreadable: Unreadable = "error",
+        cache: Path | None = None,
         pin_memory: bool | None = None,
     ) -> None:
         super().__init__()
         num_workers = min(8, _cores() - 1) if num_workers is None else num_workers
         if batch_size < 1 or num_workers < 0:
             raise ValueError(f"batch_size must be positive and num_workers not negative: {batch_size}, {num_workers}")
+        if split is not None and split not in self.splits:
+            raise UserError(f"{self.name} has no split {split!r}: choose one of {[*self.splits]}, or null")
         self.root = Path(root)
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.augmentation = augmentation
-        self.eval_split = eval_split
+        self.split, self.fold, self.folds = split, fold, folds
+        self.reading = Reading(outside, unreadable, Path(cache) if cache else None)
         self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
         self._datasets: dict[str, SaliencyDataset] = {}
+        self._parts: Parts | None = None
+        self._undivided: SaliencyDataset | None = None
+        self._eval_split = eval_split
 
     @abstractmethod
     def read(self, split: str) -> SaliencyDataset:
-        """Find and index one split on disk, without augmentation."""
+        """Find and index one published part on disk, without augmentation."""
+
+    @property
+    def eval_split(self) -> str:
+        """What the test loop runs on."""
+        if self._eval_split is not None:
+            return self._eval_split
+        if not self.divided:
+            return self.published_eval
+        return "test" if "test" in self.parts else "val"
+
+    @property
+    def divided(self) -> bool:
+        """Whether a named split or a fold takes the place of the published parts."""
+        return self.split is not None or self.fold is not None
+
+    @property
+    def parts(self) -> Parts:
+        """Train, val and perhaps test of a named split or fold: positions in the part `whole`."""
+        if self._parts is None:
+            self._parts = self._divide() if self.divided else {}
+        return self._parts
+
+    @property
+    def needed(self) -> list[str]:
+        """The splits that training and testing read; testing alone, where the data set is not divided for training."""
+        splits = dict.fromkeys((*self.fit_splits, self.eval_split))
+        return [split for split in splits if split in (*self.parts, *self.published) or split == self.eval_split]
 
     def dataset(self, split: str) -> SaliencyDataset:
         """The samples of one split as they are on disk, unaugmented; indexed once.
@@ -76,12 +154,12 @@ class SaliencyDataModule(L.LightningDataModule):
             CorruptFileError: If a file cannot be read.
         """
         if split not in self._datasets:
-            self._datasets[split] = self.read(split)
+            self._datasets[split] = self._dataset(split)
         return self._datasets[split]
 
     def prepare_data(self) -> None:
         """Check that every split needed is there and index it: once per machine, before the processes start."""
-        for split in dict.fromkeys((*self.fit_splits, self.eval_split)):
+        for split in self.needed:
             self.dataset(split)
 
     def setup(self, stage: str | None = None) -> None:
@@ -92,10 +170,18 @@ class SaliencyDataModule(L.LightningDataModule):
         log.info("%s", self.describe())
 
     def describe(self) -> str:
-        """One line: the data set, its release, and the splits that have been indexed so far."""
+        """One line: the data set, its release, its splits as indexed so far, and whether tested images were seen."""
         release = f" (release {self.release})" if self.release else ""
         splits = [f"{split} {len(d):,} images" for split, d in self._datasets.items()]
-        return f"{self.name}{release}: {', '.join(splits) or 'nothing read yet'}; tested on {self.eval_split}"
+        line = f"{self.name}{release}: {', '.join(splits) or 'nothing read yet'}; tested on {self.eval_split}"
+        if self.divided:
+            fold = "" if self.fold is None else f", fold {self.fold}" + ("" if self.split else f" of {self.folds}")
+            line = f"{line} ({self.split or 'cross-validation'}{fold})"
+        if self.fit_splits[1] == self.eval_split:
+            line += " like validation, as in published tables"
+        elif self.divided and self.eval_split == self.whole:
+            line += ", which includes the training images"
+        return line
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches; the last, smaller batch is left out, unless it is the only one."""
@@ -113,6 +199,36 @@ class SaliencyDataModule(L.LightningDataModule):
     def predict_dataloader(self) -> DataLoader[SaliencySample]:
         """The same images as the test loop's."""
         return self.test_dataloader()
+
+    def _dataset(self, split: str) -> SaliencyDataset:
+        if split in self.parts:
+            return self._all().select(self.parts[split], split=self._label(split))
+        if split not in self.published:
+            named = "".join(f"data.split={name}, " for name in self.splits)
+            raise UserError(
+                f"{self.name} has no {split} split, but {' and '.join((*self.parts, *self.published))}. "
+                f"To train on it, divide it: {named}or data.fold=0 data.folds=10. "
+                "To test alone, leave out what learns from a training split (evaluation.baselines=[chance])."
+            )
+        return self._all() if split == self.whole else self.read(split)
+
+    def _all(self) -> SaliencyDataset:
+        """The part that is divided, or would be."""
+        if self._undivided is None:
+            self._undivided = self.read(self.whole)
+        return self._undivided
+
+    def _label(self, split: str) -> str:
+        """What stands beside every number of such a part."""
+        fold = "" if self.fold is None else f" fold {self.fold}" + ("" if self.split else f" of {self.folds}")
+        return f"{self.split} {split}{fold}" if self.split else f"{split}{fold}"
+
+    def _divide(self) -> Parts:
+        ids = self._all().ids
+        if self.split is not None:
+            return self.splits[self.split](ids, self.fold or 0)
+        groups = [name.rpartition("/")[0] for name in ids] if self.grouped else None
+        return cross_validation(ids, self.fold or 0, self.folds, groups)
 
     def _loader(self, dataset: SaliencyDataset, *, shuffle: bool = False) -> DataLoader[SaliencySample]:
         options: dict[str, Any] = {

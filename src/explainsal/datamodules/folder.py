@@ -1,51 +1,45 @@
-"""Pictures of one's own as a Lightning data module, to predict and explain."""
+"""Pictures of one's own as a Lightning data module: to predict and explain, with ground truth to train and evaluate."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.folder import read_folder
-from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.data.folder import parts_of, read_folder
+from explainsal.datamodules.base import DataOptions, SaliencyDataModule
 from explainsal.errors import UserError
 
 
 class FolderDataModule(SaliencyDataModule):
-    """One picture or a folder of them, without ground truth; see `read_folder`.
+    """One picture, a folder of them, or a folder with ground truth; `read_folder` says how it must lie.
+
+    Its parts are those of ``splits.json``, or the folds of a cross-validation, or all images, to test on.
 
     Args:
-        images: A picture or a folder.
-        batch_size: Images per batch; a batch holds images of one size only.
-        num_workers: Worker processes.
-        pin_memory: Page-locked batches; by default where CUDA is.
+        root: A picture or a folder.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities of fixations; None for none.
+        options: Of `SaliencyDataModule`.
 
     Raises:
-        UserError: If `images` is None.
+        UserError: If `root` is None.
     """
 
     name = "folder"
-    fit_splits = ("all", "all")
 
     def __init__(
-        self,
-        images: str | Path | None,
-        *,
-        batch_size: int,
-        num_workers: int | None = None,
-        pin_memory: bool | None = None,
+        self, root: str | Path | None, *, density_sigma: float | None = None, **options: Unpack[DataOptions]
     ) -> None:
-        if images is None:
-            raise UserError("which pictures? Give image=photo.jpg, image=FOLDER, or a data set with data=NAME")
-        super().__init__(
-            images, batch_size=batch_size, num_workers=num_workers, eval_split="all", pin_memory=pin_memory
-        )
+        if root is None:
+            raise UserError(
+                "which pictures? Give image=photo.jpg, image=FOLDER, data.root=FOLDER, or a data set with data=NAME"
+            )
+        super().__init__(root, **options)
+        self.density_sigma = density_sigma
+        parts = parts_of(self.root)
+        self.published = (*parts, self.whole)
+        self.published_eval = next((part for part in ("test", "val") if part in parts), self.whole)
 
     def read(self, split: str) -> SaliencyDataset:
-        """Find the pictures; there is one split, ``all``.
-
-        Raises:
-            UserError: If another split is asked for.
-        """
-        if split != "all":
-            raise UserError(f"pictures of one's own have no {split} split and no ground truth: choose data=NAME")
-        return read_folder(self.root)
+        """Find the pictures and their ground truth."""
+        return read_folder(self.root, split, density_sigma=self.density_sigma, reading=self.reading)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 import torch
 
-from explainsal.data.dataset import SaliencyDataset, Transform
-from explainsal.data.fixation_table import Outside
-from explainsal.data.salicon import read_salicon
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.salicon import GroundTruth, read_salicon
 from explainsal.data.sources import SALICON
-from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.base import DataOptions, SaliencyDataModule
 
 HOLDOUT_SEED = 0  # which training images are held out: the same in every run
 
@@ -26,49 +26,37 @@ class SaliconDataModule(SaliencyDataModule):
     Args:
         root: Folder of the data set.
         release: ``2017`` or ``2015``; results of the two are not comparable.
-        batch_size: Images per batch and process.
-        num_workers: Worker processes per loader.
-        holdout: Training images set aside for validation; 0 validates on ``val``.
-        augmentation: Applied to the training images.
-        eval_split: ``val``, or ``test`` for a submission.
-        outside: What becomes of fixations outside their image: ``drop`` or ``error``.
-        cache: Folder for the parsed fixations; by default beside the data.
-        pin_memory: Page-locked batches; by default where CUDA is.
+        ground_truth: ``fixations``, or ``mouse``: every sample of the mouse traces.
+        holdout: Training images set aside for validation; 0 validates on ``val``. Folds divide ``train`` as well.
+        options: Of `SaliencyDataModule`; ``eval_split="test"`` is for a submission.
+
+    Raises:
+        ValueError: If `holdout` is negative.
     """
 
     name = "salicon"
+    published_eval = "val"
+    whole = "train"
 
     def __init__(
         self,
         root: str | Path,
         *,
         release: str,
-        batch_size: int,
-        num_workers: int | None = None,
+        ground_truth: GroundTruth = "fixations",
         holdout: int = 0,
-        augmentation: Transform | None = None,
-        eval_split: str = "val",
-        outside: Outside = "drop",
-        cache: Path | None = None,
-        pin_memory: bool | None = None,
+        **options: Unpack[DataOptions],
     ) -> None:
-        super().__init__(
-            root,
-            batch_size=batch_size,
-            num_workers=num_workers,
-            augmentation=augmentation,
-            eval_split=eval_split,
-            pin_memory=pin_memory,
-        )
-        if holdout < 0:
-            raise ValueError(f"holdout must not be negative, got {holdout}")
+        super().__init__(root, **options)
+        if holdout < 0 or (holdout and self.divided):
+            raise ValueError(f"holdout must not be negative, and 0 where there are folds: got {holdout}")
         self.release: str = str(release)
         self.source = SALICON.get(self.release)
+        self.ground_truth: GroundTruth = ground_truth
         self.holdout = holdout
-        self.outside = outside
-        self.cache = cache
         if holdout:
             self.fit_splits = ("fit", "holdout")
+            self.published = (*self.published, *self.fit_splits)
 
     def read(self, split: str) -> SaliencyDataset:
         """Find and index one split; ``fit`` and ``holdout`` are the two parts of ``train``.
@@ -77,8 +65,10 @@ class SaliconDataModule(SaliencyDataModule):
             ValueError: If `holdout` leaves no training image.
         """
         if split not in ("fit", "holdout"):
-            return read_salicon(self.root, split, release=self.release, outside=self.outside, cache=self.cache)
-        train = self.dataset("train")
+            return read_salicon(
+                self.root, split, release=self.release, ground_truth=self.ground_truth, reading=self.reading
+            )
+        train = self._all()
         if self.holdout >= len(train):
             raise ValueError(f"holdout={self.holdout} leaves none of the {len(train)} training images")
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(HOLDOUT_SEED)).tolist()
@@ -88,6 +78,4 @@ class SaliconDataModule(SaliencyDataModule):
     def describe(self) -> str:
         """One line; it says so when validation and test are the same images."""
         line = super().describe()
-        if self.fit_splits[1] == self.eval_split:
-            line += " like validation, as in published tables (data.holdout=500 keeps them apart)"
-        return line
+        return f"{line} (data.holdout=500 keeps them apart)" if self.fit_splits[1] == self.eval_split else line

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Unpack
 
-from explainsal.data.dataset import SaliencyDataset, Transform
+from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.synthetic import VERSION, SyntheticSettings, read_synthetic, write_synthetic
-from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.base import DataOptions, SaliencyDataModule
 
 
 class SyntheticDataModule(SaliencyDataModule):
@@ -18,17 +19,14 @@ class SyntheticDataModule(SaliencyDataModule):
         sizes: Number of images per split: train, val and test.
         image_size: Height and width in pixels.
         seed: Of the scenes and their fixations.
-        batch_size: Images per batch and process.
-        num_workers: Worker processes per loader.
-        augmentation: Applied to the training images.
-        cache: Folder for the parsed fixations; by default beside the data.
-        pin_memory: Page-locked batches; by default where CUDA is.
+        options: Of `SaliencyDataModule`; folds divide ``train``.
 
     Raises:
         ValueError: If a size is not positive or a split is unknown.
     """
 
     name = "synthetic"
+    whole = "train"
 
     def __init__(
         self,
@@ -37,19 +35,12 @@ class SyntheticDataModule(SaliencyDataModule):
         sizes: Mapping[str, int],
         image_size: Sequence[int],
         seed: int,
-        batch_size: int,
-        num_workers: int | None = None,
-        augmentation: Transform | None = None,
-        cache: Path | None = None,
-        pin_memory: bool | None = None,
+        **options: Unpack[DataOptions],
     ) -> None:
-        super().__init__(
-            root, batch_size=batch_size, num_workers=num_workers, augmentation=augmentation, pin_memory=pin_memory
-        )
+        super().__init__(root, **options)
         height, width = (int(side) for side in image_size)
         self.settings = SyntheticSettings(seed=seed, size=(height, width), counts=dict(sizes))
         self.release = f"v{VERSION}-seed{seed}"
-        self.cache = cache
 
     def prepare_data(self) -> None:
         """Write the scenes that are missing, then index them."""
@@ -59,4 +50,4 @@ class SyntheticDataModule(SaliencyDataModule):
     def read(self, split: str) -> SaliencyDataset:
         """Index one split, written before if need be."""
         write_synthetic(self.root, self.settings)
-        return read_synthetic(self.root, split, self.settings, cache=self.cache)
+        return read_synthetic(self.root, split, self.settings, reading=self.reading)

@@ -1,0 +1,133 @@
+"""Fixations of one's own: a table ``fixations.csv``, or one binary map per image."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from explainsal.data.decoding import ARRAY_SUFFIXES, image_size, read_array, read_gray
+from explainsal.data.fixation_table import Scanpath
+from explainsal.errors import CorruptFileError, MissingFilesError
+
+COLUMNS = ("image", "x", "y")
+
+
+def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[Scanpath]]:
+    """A table with one fixation per row: ``image,x,y`` and, where known, ``subject,t,duration``.
+
+    Coordinates are pixels from 0. Whole numbers throughout are numbers of pixels, whose middle is taken (x + 0.5).
+
+    Args:
+        path: A comma-separated file with a header, in UTF-8.
+        ids: The images; the column ``image`` has these ids or the names of the files, with or without suffix.
+
+    Returns:
+        Image id -> its scanpaths, one per subject, in order of `t` where it is known, else of the rows. An image
+        without a row is missing.
+
+    Raises:
+        MissingFilesError: If a row belongs to no image.
+        CorruptFileError: If a column is missing or a number is none.
+    """
+    frame = _read_csv(path)
+    known = {name: name for name in ids}
+    frame["image"] = [known.get(name, known.get(str(Path(name).with_suffix("")), "")) for name in frame["image"]]
+    stray = frame.index[frame["image"] == ""]
+    if len(stray):
+        raise MissingFilesError(
+            f"{path}: {len(stray)} fixations belong to no image, the first in line {stray[0] + 2}. The column image "
+            f"holds paths below images/, such as {ids[0]}."
+        )
+    points = frame[["x", "y"]].to_numpy(np.float64)
+    finite = points[np.isfinite(points)]
+    frame[["x", "y"]] = points + (0.5 if (finite == np.floor(finite)).all() else 0.0)
+    frame["subject"] = pd.factorize(frame["subject"], sort=True)[0] if "subject" in frame else 0
+    paths: dict[str, list[Scanpath]] = {}
+    for _, rows in frame.groupby(["image", "subject"], sort=True):
+        paths.setdefault(rows["image"].iloc[0], []).append(_scanpath(rows, int(rows["subject"].iloc[0])))
+    return paths
+
+
+def whole_pixels_to_middles(paths: dict[int, list[Scanpath]]) -> dict[int, list[Scanpath]]:
+    """Move points to the middle of their pixels, if all coordinates of a data set are whole numbers."""
+    every = [path.points[np.isfinite(path.points)] for image in paths.values() for path in image]
+    if not all((points == np.floor(points)).all() for points in every):
+        return paths
+    return {n: [Scanpath(p.points + 0.5, p.observer, p.t, p.duration) for p in image] for n, image in paths.items()}
+
+
+def read_binary_map(path: str | Path, image: str | Path) -> np.ndarray:
+    """The fixated pixels of a binary map, as points in their middles, shape ``(N, 2)``, in rows from the top.
+
+    A picture counts above 127: JPEG leaves grey around a white point. An array holds 0 and 1, or 0 and 255.
+
+    Args:
+        path: A picture, an ``.npy`` file, or a ``.mat`` file with one variable.
+        image: The picture that it belongs to.
+
+    Raises:
+        CorruptFileError: If it cannot be read, is not binary, or differs from its image in size.
+    """
+    values = read_array(path) if Path(path).suffix.lower() in ARRAY_SUFFIXES else read_gray(path)
+    size = image_size(image)
+    if values.shape != size:
+        raise CorruptFileError(
+            f"{path} is {values.shape[0]} x {values.shape[1]} pixels (H x W), its image {image} is "
+            f"{size[0]} x {size[1]}: fixation maps are never resized, make it again at the size of the image"
+        )
+    return points_of(_is_fixated(values, path))
+
+
+def points_of(fixated: np.ndarray) -> np.ndarray:
+    """Middles of the pixels that are true, shape ``(N, 2)``, float64, (x, y).
+
+    Example:
+        >>> points_of(np.array([[False, False, True], [True, False, False]])).tolist()
+        [[2.5, 0.5], [0.5, 1.5]]
+    """
+    rows, columns = np.nonzero(fixated)
+    return np.stack([columns, rows], 1) + 0.5
+
+
+def _is_fixated(values: np.ndarray, path: str | Path) -> np.ndarray:
+    peak = float(values.max()) if values.size else 0.0
+    if Path(path).suffix.lower() not in ARRAY_SUFFIXES:
+        return values > (0 if peak <= 1 else 127)
+    if not np.isin(values, (0, peak)).all() or peak not in (0, 1, 255):
+        raise CorruptFileError(
+            f"{path} is not a binary map: it holds other values than 0 and 1, or 0 and 255 (up to {peak:g}). "
+            "Densities belong into maps/, numbers of fixations into fixations.csv."
+        )
+    return values > 0
+
+
+def _read_csv(path: str | Path) -> pd.DataFrame:
+    try:
+        frame = pd.read_csv(path, dtype={"image": str, "subject": str}, encoding="utf-8-sig", skipinitialspace=True)
+        absent = [name for name in COLUMNS if name not in frame]
+        if absent:
+            raise CorruptFileError(
+                f"{path} lacks the columns {', '.join(absent)}. It needs a header image,x,y and may have "
+                f"subject,t,duration; it has {', '.join(map(str, frame.columns))}."
+            )
+        for name in [name for name in ("x", "y", "t", "duration") if name in frame]:
+            numbers = pd.to_numeric(frame[name], errors="coerce")
+            bad = frame.index[numbers.isna() & frame[name].notna()]
+            if len(bad):
+                raise CorruptFileError(f"{path}, line {bad[0] + 2}: {frame[name][bad[0]]!r} is no number ({name})")
+            frame[name] = numbers
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
+        raise CorruptFileError(f"cannot read {path} as a comma-separated file in UTF-8: {error}") from error
+    frame["image"] = frame["image"].fillna("")
+    return frame
+
+
+def _scanpath(rows: pd.DataFrame, subject: int) -> Scanpath:
+    columns = {name: rows[name] for name in ("t", "duration") if name in rows and rows[name].notna().all()}
+    if "t" in columns:
+        rows = rows.sort_values("t", kind="stable")
+    values = {name: rows[name].to_numpy(np.float64) for name in columns}
+    return Scanpath(rows[["x", "y"]].to_numpy(np.float64), subject, **values)

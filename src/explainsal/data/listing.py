@@ -1,0 +1,94 @@
+"""Files of an unpacked archive by stem: what operating systems and unzip programs leave beside them is passed over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from explainsal.errors import MissingFilesError, UserError
+
+JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
+
+
+def files_by_stem(folder: str | Path, suffixes: Sequence[str]) -> dict[str, str]:
+    """Stem -> file of one folder, in Python's order of the stems; folders below are not entered.
+
+    Args:
+        folder: It may be absent: then there are no files.
+        suffixes: With the dot, lower case; the files' own may be in either case.
+
+    Raises:
+        UserError: If two files differ only in case or suffix, so that one of them would be taken for the other.
+    """
+    try:
+        with os.scandir(folder) as entries:
+            paths = [entry.path for entry in entries if _is_wanted(entry.name, suffixes)]
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    return refuse_clashes({os.path.splitext(os.path.basename(path))[0]: path for path in paths}, paths)
+
+
+def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
+    """All files below a folder, sorted; hidden files and folders are passed over."""
+    found = []
+    for base, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not _is_junk(name))
+        found += [os.path.join(base, name) for name in names if _is_wanted(name, suffixes)]
+    return sorted(found)
+
+
+def refuse_clashes(files: dict[str, str], paths: Sequence[str]) -> dict[str, str]:
+    """The files sorted by key, if all `paths` have a key of their own whatever the case of its letters.
+
+    Raises:
+        UserError: If not; it names two that clash.
+    """
+    seen: dict[str, str] = {}
+    for path in sorted(paths):
+        other = seen.setdefault(os.path.splitext(path)[0].casefold(), path)
+        if other is not path:
+            raise UserError(
+                f"{other} and {path} differ only in letter case or suffix, so that one can be taken for the other. "
+                "Rename or remove one of them."
+            )
+    return dict(sorted(files.items()))
+
+
+def unpacked(root: Path, *names: str) -> Iterator[Path]:
+    """Where an archive's folder can be: in place, or in a folder of its own name, once or twice.
+
+    Example:
+        >>> [str(path) for path in unpacked(Path("mit"), "DATA")]
+        ['mit/DATA', 'mit/DATA/DATA', 'mit']
+    """
+    for name in names:
+        yield root / name
+        yield root / name / name
+    yield root
+
+
+def partners_of(images: dict[str, str], partners: dict[str, str], what: str, *, skip: bool = False) -> list[str]:
+    """The ids of the images that have a partner, in order.
+
+    Raises:
+        MissingFilesError: If any has none and `skip` is false; it names the first and a partner in another case.
+    """
+    absent = [key for key in images if key not in partners]
+    if absent and (not skip or len(absent) == len(images)):
+        names = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
+        close = {key.casefold(): path for key, path in partners.items()}.get(absent[0].casefold())
+        raise MissingFilesError(
+            f"{len(absent)} of {len(images)} images have no {what}: {names}. "
+            + (f"{close} differs in letter case: rename it. " if close else "")
+            + "Unpack the archive again, or set data.unreadable=skip to leave these images out."
+        )
+    return [key for key in images if key in partners]
+
+
+def _is_wanted(name: str, suffixes: Sequence[str]) -> bool:
+    return os.path.splitext(name)[1].lower() in suffixes and not _is_junk(name)
+
+
+def _is_junk(name: str) -> bool:
+    return name.startswith(".") or name in JUNK

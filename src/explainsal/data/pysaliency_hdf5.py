@@ -1,0 +1,188 @@
+"""pysaliency's HDF5 files of stimuli and fixations, in all forms of its versions 0.2.22 and 0.3 dev, by h5py alone.
+
+Coordinates are pixels from 0, x to the right, y down; `n` is the position of the stimulus; times are in seconds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from explainsal.data.fixation_table import Scanpath
+from explainsal.data.mat import mat_errors
+from explainsal.errors import CorruptFileError, UserError
+
+HDF5_SUFFIXES = (".hdf5", ".h5")
+STIMULI = {"Stimuli": ("1.0", "1.1"), "FileStimuli": ("1.0", "2.0", "2.1")}
+FIXATIONS = {
+    "Fixations": ("1.0", "1.1", "1.2"),
+    "FixationTrains": ("1.0", "1.1", "1.2", "1.3"),
+    "Scanpaths": ("1.0",),
+    "ScanpathFixations": ("1.0",),
+}
+
+
+@dataclass(frozen=True)
+class Stimuli:
+    """Pictures that an HDF5 file names or holds.
+
+    Args:
+        files: Path of each picture; empty where the file holds the pictures themselves.
+        pictures: How many the file holds itself; 0 where it names files.
+    """
+
+    files: tuple[str, ...]
+    pictures: int
+
+
+@contextmanager
+def opened(path: str | Path) -> Iterator[h5py.File]:
+    """An HDF5 file for reading.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If it, or what is read inside the ``with`` block, is damaged or lacks a part.
+    """
+    with mat_errors(path, "Write it again with pysaliency's to_hdf5."), h5py.File(path, "r") as file:
+        yield file
+
+
+def form(path: str | Path) -> str:
+    """What a file holds, e.g. ``FileStimuli`` or ``FixationTrains``; "" where it is none of pysaliency's."""
+    with opened(path) as file:
+        return _text(file.attrs.get("type", b""))
+
+
+def read_stimuli(path: str | Path) -> Stimuli:
+    """The pictures that a file of stimuli names (``FileStimuli``) or holds (``Stimuli``).
+
+    Names are relative to the folder of the HDF5 file; version 1.0 stored absolute ones.
+
+    Raises:
+        UserError: If the form or its version is unknown.
+        CorruptFileError: If the file is damaged.
+    """
+    with opened(path) as file:
+        if _known_form(file, path, STIMULI) == "FileStimuli":
+            names = [_text(name) for name in file["filenames"][()]]
+            return Stimuli(tuple(str(Path(path).parent / name) for name in names), 0)
+        return Stimuli((), int(file.attrs["size"]))
+
+
+def read_picture(path: str | Path, number: int) -> np.ndarray:
+    """One picture that a file of the form ``Stimuli`` holds: uint8, shape ``(H, W)`` or ``(H, W, 3)``.
+
+    Raises:
+        CorruptFileError: If it is not there or no picture.
+    """
+    with opened(path) as file:
+        values = file[str(number)][()]
+    if values.dtype != np.uint8 or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
+        raise CorruptFileError(f"stimulus {number} in {path} is no 8-bit picture: {values.shape}, {values.dtype}")
+    return values
+
+
+def read_scanpaths(path: str | Path) -> dict[int, list[Scanpath]]:
+    """Position of each stimulus that was looked at -> its scanpaths.
+
+    A file of the form ``Fixations`` knows no scanpaths: the fixations of one subject in one stimulus make one.
+
+    Raises:
+        UserError: If the form or its version is unknown.
+        CorruptFileError: If the file is damaged.
+    """
+    with opened(path) as file:
+        kind = _known_form(file, path, FIXATIONS)
+        readers: dict[str, Callable[[h5py.Group], list[tuple[int, Scanpath]]]] = {
+            "Fixations": _fixations,
+            "FixationTrains": _trains,
+            "Scanpaths": _scanpaths,
+            "ScanpathFixations": lambda group: _scanpaths(group["scanpaths"]),
+        }
+        paths: dict[int, list[Scanpath]] = {}
+        for n, scanpath in readers[kind](file):
+            paths.setdefault(n, []).append(scanpath)
+        return paths
+
+
+def _fixations(group: h5py.Group) -> list[tuple[int, Scanpath]]:
+    points = np.stack([group["x"][()], group["y"][()]], 1).astype(np.float64)
+    n = group["n"][()].astype(np.int64)
+    subjects = _numbers(group["subject" if "subject" in group else "subjects"][()])
+    t = group["t"][()]
+    paths = []
+    for image, subject in dict.fromkeys(zip(n.tolist(), subjects.tolist(), strict=True)):
+        rows = np.flatnonzero((n == image) & (subjects == subject))
+        rows = rows[np.argsort(t[rows], kind="stable")]
+        paths.append((image, Scanpath(points[rows], subject, _known(t[rows]))))
+    return paths
+
+
+def _trains(group: h5py.Group) -> list[tuple[int, Scanpath]]:
+    durations = _durations(group.get("scanpath_fixation_attributes"))
+    xs, ys, ts = (group[f"train_{name}"][()] for name in ("xs", "ys", "ts"))
+    lengths = group["train_lengths"][()] if "train_lengths" in group else (~np.isnan(xs)).sum(axis=1)
+    return _rows(xs, ys, ts, durations, lengths, group["train_ns"][()], _numbers(group["train_subjects"][()]))
+
+
+def _scanpaths(group: h5py.Group) -> list[tuple[int, Scanpath]]:
+    attributes = group.get("fixation_attributes", {})
+    xs, ys, lengths = group["xs"][()], group["ys"][()], group["length"][()]
+    ts = attributes["ts"][()] if "ts" in attributes else np.full(xs.shape, np.nan)
+    per_scanpath = group.get("scanpath_attributes", {})
+    subjects = _numbers(per_scanpath["subject"][()]) if "subject" in per_scanpath else np.arange(len(lengths))
+    return _rows(xs, ys, ts, _durations(attributes), lengths, group["n"][()], subjects)
+
+
+def _rows(
+    xs: np.ndarray,
+    ys: np.ndarray,
+    ts: np.ndarray,
+    durations: np.ndarray | None,
+    lengths: np.ndarray,
+    ns: np.ndarray,
+    subjects: np.ndarray,
+) -> list[tuple[int, Scanpath]]:
+    """Rows padded to one length, shape ``(S, L)``, as scanpaths of their own lengths."""
+    paths = []
+    for row, length in enumerate(lengths.astype(int).tolist()):
+        points = np.stack([xs[row, :length], ys[row, :length]], 1).astype(np.float64)
+        duration = _known(durations[row, :length]) if durations is not None else None
+        paths.append((int(ns[row]), Scanpath(points, int(subjects[row]), _known(ts[row, :length]), duration)))
+    return paths
+
+
+def _durations(group: h5py.Group | dict[str, h5py.Dataset] | None) -> np.ndarray | None:
+    names = [name for name in ("durations", "duration") if group is not None and name in group]
+    return group[names[0]][()] if group is not None and names else None
+
+
+def _known(values: np.ndarray) -> np.ndarray | None:
+    return None if np.isnan(values.astype(np.float64)).any() else values
+
+
+def _numbers(subjects: np.ndarray) -> np.ndarray:
+    """Subjects are numbers, or, in files of other programs, names: then the names are numbered in order."""
+    if np.issubdtype(subjects.dtype, np.number):
+        return subjects.astype(np.int64)
+    return np.unique([_text(name) for name in subjects], return_inverse=True)[1]
+
+
+def _known_form(file: h5py.File, path: str | Path, known: dict[str, tuple[str, ...]]) -> str:
+    kind, version = (_text(file.attrs.get(name, b"")) for name in ("type", "version"))
+    if version in known.get(kind, ()):
+        return kind
+    forms = ", ".join(f"{name} {'/'.join(versions)}" for name, versions in known.items())
+    raise UserError(
+        f"{path} holds {kind or 'nothing of pysaliency'} {version}; the forms that can be read are {forms}. "
+        "Write it again with pysaliency 0.2.22."
+    )
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)

@@ -1,0 +1,140 @@
+"""Which images train, validate and test: k-fold cross-validation, and the splits of published code by its name.
+
+The published ones are drawn from seeds over the images in Python's order of their names, so each needs the complete
+data set; docs/decisions/0018 says where they come from.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from explainsal.errors import UserError
+
+Parts = dict[str, list[int]]  # train, val and, in some, test -> positions of the images
+NamedSplit = Callable[[Sequence[str], int], Parts]  # ids, fold -> parts
+SEED = 42
+
+
+def cross_validation(ids: Sequence[str], fold: int, folds: int, groups: Sequence[str] | None = None) -> Parts:
+    """One fold of a k-fold cross-validation: every image is tested in exactly one fold.
+
+    The images are shuffled by a fixed seed in the order of their ids and dealt round; the images of fold `fold` test,
+    those of the fold before validate, the rest train.
+
+    Args:
+        ids: One per image; their order does not matter.
+        fold: 0 to `folds` - 1.
+        folds: At least 3, at most the number of images.
+        groups: Name of each image's group, e.g. its category: every fold gets its share of each.
+
+    Raises:
+        UserError: If a number is out of range.
+
+    Example:
+        >>> cross_validation(["a", "b", "c", "d", "e", "f", "g"], 0, 3)
+        {'train': [1, 4], 'val': [3, 5], 'test': [0, 2, 6]}
+    """
+    if not 3 <= folds <= len(ids):
+        raise UserError(f"data.folds={folds}: choose 3 (train, validation, test) to {len(ids)} (one image each)")
+    _check_fold(fold, folds)
+    shuffled = _by_group(ids, groups or [""] * len(ids))
+    number = {index: place % folds for place, index in enumerate(shuffled)}
+    before = (fold - 1) % folds
+    return {
+        "train": [i for i in range(len(ids)) if number[i] not in (fold, before)],
+        "val": [i for i in range(len(ids)) if number[i] == before],
+        "test": [i for i in range(len(ids)) if number[i] == fold],
+    }
+
+
+def unisal(ids: Sequence[str], fold: int) -> Parts:
+    """UNISAL's ten folds of MIT1003; its published numbers are of fold 0. No test part.
+
+    Raises:
+        UserError: If these are not the 1003 images, or there is no such fold.
+    """
+    order = _shuffled(sorted(range(_complete(ids, 1003)), key=lambda i: ids[i]), seed=27)
+    _check_fold(fold, 10)
+    first, last = int(1003 / 10 * fold), int(1003 / 10 * (fold + 1))
+    return {"train": sorted(order[:first] + order[last:]), "val": sorted(order[first:last])}
+
+
+def pysaliency(ids: Sequence[str], fold: int) -> Parts:
+    """pysaliency's ten folds of MIT1003 (``crossval_split``): natural order of names, chunks of 101, the last of 94.
+
+    Raises:
+        UserError: If these are not the 1003 images, or there is no such fold.
+    """
+    order = _shuffled(sorted(range(_complete(ids, 1003)), key=lambda i: natural_key(ids[i])), seed=SEED)
+    _check_fold(fold, 10)
+    chunks = [order[start : start + 101] for start in range(0, 1003, 101)]
+    test, val = chunks[fold], chunks[fold - 1]
+    return {"train": sorted({*order} - {*test} - {*val}), "val": sorted(val), "test": sorted(test)}
+
+
+def msinet(images: int, validation: int) -> NamedSplit:
+    """MSI-Net's split: the last `validation` of `images` shuffled ones validate. It has no folds and no test part."""
+
+    def split(ids: Sequence[str], fold: int) -> Parts:
+        _check_fold(fold, 1)
+        order = _shuffled(sorted(range(_complete(ids, images)), key=lambda i: ids[i]), seed=SEED)
+        return {"train": sorted(order[:-validation]), "val": sorted(order[-validation:])}
+
+    return split
+
+
+def msinet_cat2000(ids: Sequence[str], fold: int) -> Parts:
+    """MSI-Net's split of CAT2000: of each of the 20 categories the same 80 of 100 places train, 20 validate.
+
+    Raises:
+        UserError: If these are not the 2000 training images of CAT2000, or `fold` is not 0.
+    """
+    _check_fold(fold, 1)
+    in_order = sorted(range(_complete(ids, 2000)), key=lambda i: ids[i])
+    places = _shuffled(list(range(100)), seed=SEED)
+    train, val = (
+        [in_order[100 * category + p] for category in range(20) for p in part] for part in (places[:80], places[80:])
+    )
+    return {"train": sorted(train), "val": sorted(val)}
+
+
+def natural_key(name: str) -> list[tuple[int, int, str]]:
+    """Sorts the numbers in names by value: ``i2`` before ``i10``.
+
+    Example:
+        >>> sorted(["i10", "i2", "a"], key=natural_key)
+        ['a', 'i2', 'i10']
+    """
+    return [(0, int(p), "") if p.isdigit() else (1, 0, p) for p in re.split(r"(\d+)", name) if p]
+
+
+def _by_group(ids: Sequence[str], groups: Sequence[str]) -> list[int]:
+    """Positions of the images, shuffled within each group, one group after the other."""
+    order: list[int] = []
+    for group in sorted(set(groups)):
+        order += _shuffled(sorted((i for i in range(len(ids)) if groups[i] == group), key=lambda i: ids[i]), seed=SEED)
+    return order
+
+
+def _shuffled(items: Sequence[int], *, seed: int) -> list[int]:
+    """NumPy promises that the legacy generator gives the same numbers in every version."""
+    order = np.arange(len(items))
+    np.random.RandomState(seed).shuffle(order)
+    return [items[i] for i in order.tolist()]
+
+
+def _check_fold(fold: int, folds: int) -> None:
+    if not 0 <= fold < folds:
+        raise UserError(f"data.fold={fold}: the folds are numbered 0 to {folds - 1}" if folds > 1 else "no folds here")
+
+
+def _complete(ids: Sequence[str], published: int) -> int:
+    if len(ids) != published:
+        raise UserError(
+            f"this split is drawn from all {published} images, here are {len(ids)}. Complete the data set, or use "
+            "cross-validation: data.split=null data.fold=0 data.folds=10"
+        )
+    return published

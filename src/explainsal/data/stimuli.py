@@ -1,0 +1,68 @@
+"""The pictures of a pysaliency HDF5 file of stimuli, as files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from explainsal.data.cache import fingerprint
+from explainsal.data.listing import refuse_clashes
+from explainsal.data.pysaliency_hdf5 import read_picture, read_stimuli
+from explainsal.errors import MissingFilesError, UserError
+
+
+def stimuli_files(path: Path, folder: Path) -> dict[str, str]:
+    """Id -> picture file, in the order of the stimuli.
+
+    An id is the path without suffix and without the folders that all share; for pictures in the file, their number.
+
+    Args:
+        path: An HDF5 file of stimuli.
+        folder: Receives the pictures that the file holds itself, as PNG, once.
+
+    Raises:
+        MissingFilesError: If a picture that it names is not there.
+        UserError: If two names differ in letter case or suffix alone, or the pictures cannot be written.
+    """
+    stimuli = read_stimuli(path)
+    if stimuli.pictures:
+        return _extracted(path, stimuli.pictures, folder)
+    absent = [file for file in stimuli.files if not Path(file).is_file()]
+    if absent:
+        raise MissingFilesError(f"{path} names {len(absent)} pictures that are not there, {absent[0]} the first")
+    common = Path(_common_folder(stimuli.files))
+    files = {Path(os.path.abspath(file)).relative_to(common).with_suffix("").as_posix(): file for file in stimuli.files}
+    refuse_clashes(dict(files), stimuli.files)
+    return files
+
+
+def _common_folder(files: Sequence[str]) -> str:
+    """The deepest folder that holds all files."""
+    return os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
+
+
+def _extracted(path: Path, count: int, folder: Path) -> dict[str, str]:
+    """The pictures that a file holds, written once as PNG beside the parsed fixations."""
+    folder = folder / f"stimuli-{fingerprint([path])}"
+    files = {f"{number:0{len(str(count - 1))}d}": str(folder / f"{number}.png") for number in range(count)}
+    for number, file in enumerate(files.values()):
+        if not Path(file).is_file():
+            _write_png(Path(file), read_picture(path, number))
+    return files
+
+
+def _write_png(path: Path, picture: np.ndarray) -> None:
+    encoded = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
+    temporary = path.with_name(f".{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_bytes(encoded.tobytes())
+        temporary.replace(path)
+    except OSError as error:
+        raise UserError(
+            f"cannot unpack the stimuli to {path}: {error.strerror}. Choose a folder with data.cache=FOLDER"
+        ) from error
