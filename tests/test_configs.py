@@ -37,7 +37,7 @@ def unknown(keys: set[str], target) -> set[str]:
     left = keys - {p.name for p in own if p.kind is not p.VAR_KEYWORD}
     if not any(p.kind is p.VAR_KEYWORD for p in own):
         return left
-    if not target.__module__.startswith("explainsal"):
+    if not inspect.isclass(target) or not target.__module__.startswith("explainsal"):
         return set()
     return unknown(left, next(cls for cls in target.__mro__[1:] if "__init__" in vars(cls)))
 
