@@ -3,25 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
+from typing import TypedDict
 
 from explainsal.errors import MissingFilesError
+from explainsal.fetch.disk import human
 
 ALTERNATIVE = "python -m explainsal.train +experiment=cmrnet data=synthetic"
 
 
 @dataclass(frozen=True)
 class Archive:
-    """One file to fetch: its content, address, size as published, and MD5 ("" where none is known)."""
+    """One file to fetch, and what of it the reader needs.
+
+    Args:
+        content: What it holds, in words.
+        address: URL, or in words where to find it; then it has to be fetched by hand.
+        megabytes: Its size as published, None where unknown.
+        md5: As published, "" where unknown.
+        file: Its name on disk. Files fetched by hand may also have the last part of the address or one of `aliases`.
+        aliases: Other names that browsers or authors gave it.
+        folder: Where under the data root its files go.
+        pattern: Which of its files are needed, see `explainsal.fetch.unpack.Pattern`.
+        files: How many they are as published.
+        only_for: Option of the data module and the value for which alone it is needed: ``("ground_truth", "maps")``.
+        trust_any: Its server has an invalid TLS certificate.
+    """
 
     content: str
     address: str
-    size: str
+    megabytes: float | None = None
     md5: str = ""
+    _: KW_ONLY
+    file: str = ""
+    aliases: tuple[str, ...] = ()
+    folder: str = ""
+    pattern: str = ""
+    files: int = 0
+    only_for: tuple[str, str] | None = None
+    trust_any: bool = False
 
     def __str__(self) -> str:
-        return f"{self.content}: {self.address}  ({self.size}; MD5 {self.md5 or 'not published'})"
+        size = human(self.megabytes * 1e6) if self.megabytes else "size not published"
+        return f"{self.content}: {self.address}  ({size}; MD5 {self.md5 or 'not published'})"
+
+    @property
+    def by_hand(self) -> bool:
+        """Whether no address is known that a program could fetch."""
+        return not self.address.startswith(("http://", "https://"))
 
 
 @dataclass(frozen=True)
@@ -37,6 +67,7 @@ class Source:
         images: Number of images per split.
         fixations: Number of fixations per split.
         size: Height and width of every image in pixels.
+        overrides: What ``explainsal.prepare`` takes to fetch it.
     """
 
     title: str
@@ -47,6 +78,7 @@ class Source:
     images: dict[str, int] = field(default_factory=dict)
     fixations: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
+    overrides: str = ""
 
     def missing(self, what: str, looked: Sequence[Path]) -> MissingFilesError:
         """The error for files that are not there.
@@ -57,7 +89,8 @@ class Source:
         """
         lines = [f"{self.title}: {what} not found.", "Looked in:"]
         lines += [f"  {path.absolute()}" for path in dict.fromkeys(looked)]
-        lines += [f"Where it comes from ({self.page}), to be fetched by hand:"]
+        lines += ["This fetches, checks and unpacks it:", f"  python -m explainsal.prepare {self.overrides}"]
+        lines += [f"Where it comes from ({self.page}), to be fetched by hand where that fails:"]
         lines += [f"  {archive}" for archive in self.archives]
         lines += ["How it must lie under the data root (set data.root=FOLDER for another place):"]
         lines += [f"  {step}" for step in self.unpack]
@@ -69,9 +102,32 @@ def _drive(file_id: str) -> str:
     return f"https://drive.google.com/uc?id={file_id}&export=download"
 
 
+class _Part(TypedDict):
+    """What of an archive is needed, and where it goes."""
+
+    folder: str
+    pattern: str
+    files: int
+
+
+def _coco(splits: str, suffix: str) -> str:
+    """The files of SALICON with one suffix, in a folder per split or flat; the name alone tells them apart."""
+    return rf"(?:.*?/)??(?P<path>(?:(?:train|val|test)/)?(?P<key>COCO_(?:{splits})2014_\d{{12}}{suffix}))"
+
+
 _SALICON_IMAGES = Archive(
-    "image.zip, all splits", _drive("1g8j-hTT-51IG1UFwP0xTGhLdgIUCW5e5"), "3.0 GB", "eb2a1bb706633d1b31fc2e01422c5757"
+    "image.zip, all splits",
+    _drive("1g8j-hTT-51IG1UFwP0xTGhLdgIUCW5e5"),
+    3000,
+    "eb2a1bb706633d1b31fc2e01422c5757",
+    file="image.zip",
+    aliases=("images.zip",),
+    folder="images",
+    pattern=_coco("train|val|test", r"\.jpg"),
+    files=20_000,
 )
+_SALICON_FIXATIONS: _Part = {"folder": "fixations", "pattern": _coco("train|val", r"\.mat"), "files": 15_000}
+_SALICON_MAPS: _Part = {"folder": "maps", "pattern": _coco("train|val", r"\.png"), "files": 15_000}
 _SALICON_UNPACK = (
     "images/{train,val,test}/COCO_*.jpg       image.zip unpacks to this",
     "fixations/{train,val,test}/COCO_*.mat    unpack fixations.zip inside a folder fixations/",
@@ -90,15 +146,26 @@ SALICON = {
             Archive(
                 "fixations.zip",
                 _drive("1P-jeZXCsjoKO79OhFUgnj6FGcyvmLDPj"),
-                "1.4 GB",
+                1400,
                 "462b70f4f9e8ea446ac628e46cea8d3d",
+                file="fixations-2017.zip",
+                aliases=("fixations.zip",),
+                **_SALICON_FIXATIONS,
             ),
-            Archive("maps.zip", _drive("1PnO7szbdub1559LfjYHMy65EDC4VhJC8"), "0.4 GB"),
+            Archive(
+                "maps.zip",
+                _drive("1PnO7szbdub1559LfjYHMy65EDC4VhJC8"),
+                431,
+                file="maps-2017.zip",
+                aliases=("maps.zip",),
+                **_SALICON_MAPS,
+            ),
         ),
         unpack=_SALICON_UNPACK,
         images=_SALICON_COUNT,
         fixations={"train": 4_598_112, "val": 2_576_914},
         size=(480, 640),
+        overrides="data=salicon",
     ),
     "2015": Source(
         title="SALICON (2015 release)",
@@ -109,15 +176,18 @@ SALICON = {
             Archive(
                 "fixations, one .mat per image",
                 _drive("1WVEiXba-I4GN33f0uUl4KhaN1rK7qzs6"),
-                "size not published",
-                "9a22db9d718200fb90252e5010c004c4",
+                md5="9a22db9d718200fb90252e5010c004c4",
+                file="fixations-2015.zip",
+                aliases=("fixations.zip",),
+                **_SALICON_FIXATIONS,
             ),
-            Archive("maps", "linked on that page", "size not published"),
+            Archive("maps of the 2015 release", "linked on that page", file="maps-2015.zip", **_SALICON_MAPS),
         ),
         unpack=_SALICON_UNPACK,
         images=_SALICON_COUNT,
         fixations={"train": 3_171_533, "val": 1_662_655},
         size=(480, 640),
+        overrides="data=salicon data.release=2015",
     ),
 }
 
@@ -127,16 +197,19 @@ OSIE = Source(
     licence="MIT",
     archives=(
         Archive(
-            "repository as a zip file",
+            "repository as a zip file (fixations.mat in it has MD5 8efdf6fe66f38b6e70f854c7ff45aa70)",
             "https://github.com/NUS-VIP/predicting-human-gaze-beyond-pixels/archive/refs/heads/master.zip",
-            "size not published",
-            "fixations.mat in it: 8efdf6fe66f38b6e70f854c7ff45aa70",
+            file="osie.zip",
+            aliases=("master.zip", "predicting-human-gaze-beyond-pixels-master.zip"),
+            pattern=r"(?:.*?/)??(?P<path>(?P<key>stimuli/(?:1[0-4]\d\d|1500)\.jpg|eye/fixations\.mat))",
+            files=501,
         ),
     ),
     unpack=("data/stimuli/1001.jpg ... 1700.jpg", "data/eye/fixations.mat"),
     images={"train": 350, "val": 50, "test": 100},
     fixations={"train": 48_793, "val": 6_943, "test": 14_140},  # counted; 98,321 on all 700 published images
     size=(600, 800),
+    overrides="data=osie",
 )
 
 _NO_LICENCE = "none stated by the authors: for research, cite them, do not pass the pictures on"
@@ -147,9 +220,35 @@ MIT1003 = Source(
     page=f"{_JUDD}/index.html",
     licence=_NO_LICENCE,
     archives=(
-        Archive("ALLSTIMULI.zip", f"{_JUDD}/ALLSTIMULI.zip", "235 MB", "0d7df8b954ecba69b6796e77b9afe4b6"),
-        Archive("DATA.zip, gaze of 15 observers", f"{_JUDD}/DATA.zip", "47.1 MB", "ea19d74ad0a0144428c53e9d75c2d71c"),
-        Archive("ALLFIXATIONMAPS.zip, for data.ground_truth=maps", f"{_JUDD}/ALLFIXATIONMAPS.zip", "size unknown"),
+        Archive(
+            "ALLSTIMULI.zip",
+            f"{_JUDD}/ALLSTIMULI.zip",
+            235,
+            "0d7df8b954ecba69b6796e77b9afe4b6",
+            file="ALLSTIMULI.zip",
+            folder="ALLSTIMULI",
+            pattern=r"(?:.*?/)??(?P<path>(?P<key>[^/]+\.jpeg))",
+            files=1003,
+        ),
+        Archive(
+            "DATA.zip, gaze of 15 observers",
+            f"{_JUDD}/DATA.zip",
+            47.1,
+            "ea19d74ad0a0144428c53e9d75c2d71c",
+            file="DATA.zip",
+            folder="DATA",
+            pattern=r"(?:.*?/)??(?P<path>(?P<key>(?!DATA/)[^/]+/(?!Calibration|shuff)[^/]+\.mat))",
+            files=15 * 1003,
+        ),
+        Archive(
+            "ALLFIXATIONMAPS.zip, for data.ground_truth=maps",
+            f"{_JUDD}/ALLFIXATIONMAPS.zip",
+            file="ALLFIXATIONMAPS.zip",
+            folder="ALLFIXATIONMAPS",
+            pattern=r"(?:.*?/)??(?P<path>(?P<key>[^/]+_fix(?:Map|Pts)\.jpg))",
+            files=2 * 1003,
+            only_for=("ground_truth", "maps"),
+        ),
     ),
     unpack=(
         "ALLSTIMULI/<image>.jpeg                                 1003 images",
@@ -158,6 +257,7 @@ MIT1003 = Source(
     ),
     images={"all": 1003},
     fixations={"all": 104_171},
+    overrides="data=mit1003",
 )
 
 MIT300 = Source(
@@ -168,12 +268,17 @@ MIT300 = Source(
         Archive(
             "BenchmarkIMAGES.zip",
             "http://saliency.mit.edu/BenchmarkIMAGES.zip",
-            "44.4 MB",
+            44.4,
             "03ed32bdf5e4289950cd28df89451260",
+            file="BenchmarkIMAGES.zip",
+            folder="BenchmarkIMAGES",
+            pattern=r"(?!(?:.*/)?SM/)(?:.*?/)??(?P<path>(?P<key>i\d+\.jpg))",  # SM/ holds example maps
+            files=300,
         ),
     ),
     unpack=("BenchmarkIMAGES/i1.jpg ... i300.jpg",),
     images={"test": 300},
+    overrides="data=mit300",
 )
 
 CAT2000 = Source(
@@ -182,13 +287,24 @@ CAT2000 = Source(
     licence=_NO_LICENCE,
     archives=(
         Archive(
-            "trainSet.zip", "http://saliency.mit.edu/trainSet.zip", "about 4 GB", "56ad5c77e6c8f72ed9ef2901628d6e48"
+            "trainSet.zip",
+            "http://saliency.mit.edu/trainSet.zip",
+            4000,
+            "56ad5c77e6c8f72ed9ef2901628d6e48",
+            file="trainSet.zip",
+            folder="trainSet",
+            pattern=r"(?!(?:.*/)?testSet/)(?:.*?/)??"
+            r"(?P<path>Stimuli/[^/]+/\d+\.jpg|FIXATIONLOCS/[^/]+/\d+\.mat|allFixData\.mat)",
+            files=4001,
         ),
         Archive(
             "testSet.zip, images alone",
             "http://saliency.mit.edu/testSet.zip",
-            "size not published",
-            "903ec668df2e5a8470aef9d8654e7985",
+            md5="903ec668df2e5a8470aef9d8654e7985",
+            file="testSet.zip",
+            folder="testSet",
+            pattern=r"(?!(?:.*/)?trainSet/)(?:.*?/)??(?P<path>Stimuli/[^/]+/\d+\.jpg)",
+            files=2000,
         ),
     ),
     unpack=(
@@ -200,6 +316,7 @@ CAT2000 = Source(
     images={"all": 2000, "test": 2000},
     fixations={"all": 667_804},
     size=(1080, 1920),
+    overrides="data=cat2000",
 )
 
 TORONTO = Source(
@@ -210,8 +327,12 @@ TORONTO = Source(
         Archive(
             "eyetrackingdata.zip",
             "http://www-sop.inria.fr/members/Neil.Bruce/eyetrackingdata.zip",
-            "12.3 MB",
+            12.3,
             "38d5c02217060d4d2d1a4649cc632af1",
+            file="eyetrackingdata.zip",
+            folder="eyetrackingdata",
+            pattern=r"(?:.*?/)??(?P<path>fixdens/(?P<key>Original Image Set/\d+\.jpg|origfixdata\.mat))",
+            files=121,
         ),
     ),
     unpack=(
@@ -221,6 +342,7 @@ TORONTO = Source(
     images={"all": 120},
     fixations={"all": 11_199},
     size=(511, 681),
+    overrides="data=toronto",
 )
 
 PASCAL_S = Source(
@@ -231,11 +353,17 @@ PASCAL_S = Source(
         Archive(
             "salObj.zip (the server's TLS certificate is invalid)",
             "http://cbs.ic.gatech.edu/salobj/download/salObj.zip",
-            "about 108 MB",
+            108,
             "e48b4e5deac08bddcaec55ce56e4d420",
+            file="salObj.zip",
+            folder="datasets",
+            pattern=r"(?!(?:.*/)?masks/)(?:.*?/)??(?P<path>(?P<key>imgs/pascal/\d+\.jpg|fixations/pascalFix\.mat))",
+            files=851,
+            trust_any=True,
         ),
     ),
     unpack=("datasets/imgs/pascal/1.jpg ... 850.jpg", "datasets/fixations/pascalFix.mat"),
     images={"all": 850},
     fixations={"all": 40_314},
+    overrides="data=pascal_s",
 )
