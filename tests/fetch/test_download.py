@@ -33,7 +33,7 @@ def target(tmp_path):
 
 
 def fetch(server, target, *, checksum=MD5, size=300_000, name="file.zip"):
-    return download(RemoteFile(server.address(name), checksum, size), target, retry=QUICK)
+    return download(RemoteFile(server.address(name), (checksum,), size), target, retry=QUICK)
 
 
 def assert_whole(target):

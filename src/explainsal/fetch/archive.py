@@ -123,6 +123,7 @@ class Archive:
                 yield Member(self._safe(entry.name), entry.size, None, entry)
             elif not entry.isdir():
                 self.links += 1
+        _require_end(self._file)
 
     def _safe(self, name: str) -> str:
         parts = [part for part in name.replace("\\", "/").split("/") if part != "."]
@@ -169,6 +170,21 @@ def damage_is_reported(path: Path) -> Iterator[None]:
 def _is_link(info: zipfile.ZipInfo) -> bool:
     kind = stat.S_IFMT(info.external_attr >> 16)
     return kind not in (0, stat.S_IFREG, stat.S_IFDIR)
+
+
+def _require_end(file: tarfile.TarFile) -> None:
+    """Python takes a broken header for the end of a tar file; the true end is a block of zeros, and readable after it.
+
+    Raises:
+        tarfile.ReadError: If the file ends otherwise.
+    """
+    stream = file.fileobj
+    assert stream is not None
+    stream.seek(file.offset)
+    if stream.read(tarfile.BLOCKSIZE) != bytes(tarfile.BLOCKSIZE):
+        raise tarfile.ReadError("unexpected end of data")
+    while stream.read(BLOCK):  # the checksum of a compressed file stands at its end
+        pass
 
 
 def _crc(path: Path) -> int:

@@ -36,7 +36,7 @@ class RemoteFile:
 
     Args:
         address: Its URL.
-        checksum: As published, None where none is known.
+        checksums: As published: of every version that is known, none where none is.
         size: Bytes as published, roughly; None where unknown.
         trust_any: Its server has an invalid TLS certificate; allowed only with a checksum.
 
@@ -45,12 +45,12 @@ class RemoteFile:
     """
 
     address: str
-    checksum: Checksum | None = None
+    checksums: tuple[Checksum, ...] = ()
     size: int | None = None
     trust_any: bool = False
 
     def __post_init__(self) -> None:
-        if self.trust_any and self.checksum is None:
+        if self.trust_any and not self.checksums:
             raise ValueError("a server that cannot be trusted needs a checksum")
 
 
@@ -213,11 +213,13 @@ class _Transfer:
         require_space(self.target.parent, max(0, total - answer.start), f"fetching {self.target.name}")
 
     def _is_right(self, progress: Progress) -> bool:
-        if self.remote.checksum is None:
+        known = self.remote.checksums
+        if not known:
             return True
         task = progress.add_task(f"checking {self.target.name}", total=self._size())
         advance: Advance = lambda done: progress.update(task, advance=done)
-        return self.remote.checksum.of(self.part, advance) == self.remote.checksum
+        algorithms = {checksum.algorithm: checksum for checksum in known}
+        return any(checksum.of(self.part, advance) in known for checksum in algorithms.values())
 
     def _is_whole(self) -> bool:
         total = self._state().total
@@ -242,8 +244,9 @@ class _Transfer:
         self.note.unlink(missing_ok=True)
 
     def _wrong(self) -> str:
+        known = " or ".join(map(str, self.remote.checksums))
         return (
-            f"what {self.remote.address} sends is not the published file: its checksum is not {self.remote.checksum}. "
+            f"what {self.remote.address} sends is not the published file: its checksum is not {known}. "
             f"The file may have been replaced by its authors or damaged on the way.\n{self._by_hand()}"
         )
 
