@@ -1,0 +1,148 @@
+"""CAT2000: 2 x 2000 images of 1920 x 1080 in 20 categories, 18 public observers for 5 s; Borji & Itti, 2015."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.decoding import image_size
+from explainsal.data.fixation_table import Scanpath
+from explainsal.data.ground_truth import read_binary_map
+from explainsal.data.listing import files_below, partners_of, unpacked
+from explainsal.data.mat import mat_errors
+from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.sources import CAT2000
+from explainsal.data.splits import natural_key
+from explainsal.errors import CorruptFileError, MissingFilesError
+
+SIGMA = 40.0  # px; closest to the published maps
+ARCHIVES = {"all": "trainSet", "test": "testSet"}
+GroundTruth = Literal["scanpaths", "maps"]
+
+
+def read_cat2000(
+    root: str | Path,
+    split: str,
+    *,
+    ground_truth: GroundTruth = "scanpaths",
+    density_sigma: float = SIGMA,
+    reading: Reading | None = None,
+) -> SaliencyDataset:
+    """CAT2000 as a data set of samples; ids are ``<Category>/<nnn>``, for numbers repeat across categories.
+
+    Published coordinates start at 1. A whole number is a pixel, whose middle is x - 0.5; in a file with fractions
+    the pixel of x is floor(x - 1), so the point is x - 1. What is outside, not a number, or a repetition of the
+    fixation before is left out (pysaliency's version 1.1): 667,804 fixations.
+
+    Args:
+        root: Folder with ``trainSet`` and ``testSet``.
+        split: ``all`` for the images with fixations (trainSet), ``test`` for those without.
+        ground_truth: ``scanpaths`` of every observer from ``allFixData.mat``, or ``maps``: the fixated pixels of all
+            together from ``FIXATIONLOCS``, each once.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
+        reading: How to read files.
+
+    Raises:
+        MissingFilesError: If the folder, or the fixations of an image, are missing.
+        CorruptFileError: If a file cannot be read.
+        ValueError: If `split` or `ground_truth` is none of the above.
+    """
+    if split not in ARCHIVES or ground_truth not in ("scanpaths", "maps"):
+        raise ValueError(f"split must be all or test, ground_truth scanpaths or maps: {split!r}, {ground_truth!r}")
+    root, reading = Path(root), reading or Reading()
+    base, images = _images(root, ARCHIVES[split])
+    annotations: list[str] = []
+    if split == "all" and ground_truth == "maps":
+        locations = _by_category(base / "FIXATIONLOCS", (".mat",))
+        ids = partners_of(images, locations, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
+        annotations = [locations[key] for key in ids]
+    elif split == "all":
+        ids, annotations = list(images), [str(base / "allFixData.mat")]
+    else:
+        ids = list(images)
+    every = cache(lambda: read_scanpaths(annotations[0]))
+
+    def points(i: int) -> Sequence[np.ndarray | Scanpath]:
+        picture = images[ids[i]]
+        if ground_truth == "maps":
+            return [read_binary_map(annotations[i], picture)]
+        if ids[i] not in every():
+            raise MissingFilesError(f"{annotations[0]} has no fixations of {ids[i]}. Unpack trainSet.zip again.")
+        return [_clean(path, image_size(picture)) for path in every()[ids[i]]]
+
+    return read_dataset(
+        root,
+        name="cat2000",
+        split=split,
+        ids=ids,
+        images=[images[key] for key in ids],
+        points=points if split == "all" else None,
+        annotations=annotations,
+        density_sigma=density_sigma if split == "all" else None,
+        release=ground_truth if split == "all" else None,
+        reading=reading,
+    )
+
+
+def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
+    """Everything in ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, observers numbered by name.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If it cannot be read or is not CAT2000's.
+    """
+    if not Path(path).is_file():
+        raise CAT2000.missing("allFixData.mat", [Path(path)])
+    from matio import load_from_mat  # SciPy cannot read MATLAB's containers.Map; slow to import, rarely needed
+
+    with mat_errors(path, "Unpack trainSet.zip again."):
+        content = load_from_mat(str(path))["allData"]
+        records = {
+            str(key).rpartition(".")[0]: [_record(item) for item in cell.ravel()] for key, cell in content.items()
+        }
+        names = sorted({observer for paths in records.values() for observer, _ in paths})
+        number = {name: k for k, name in enumerate(names)}
+        whole = all(_is_whole(points) for paths in records.values() for _, points in paths)
+        shift = 0.5 if whole else 1.0
+        return {key: [Scanpath(p - shift, number[who]) for who, p in paths] for key, paths in records.items()}
+
+
+def _record(item: np.ndarray) -> tuple[str, np.ndarray]:
+    """Observer (third part of ``24-53-ak.eye``) and points of one struct, from 1."""
+    entry = item.ravel()[0]
+    name = str(np.asarray(entry["name"]).ravel()[0])
+    parts = name.removesuffix(".eye").split("-")
+    if len(parts) != 3:
+        raise CorruptFileError(f"{name!r} is no name of a trial of CAT2000, such as 24-53-ak.eye")
+    return parts[2], np.asarray(entry["data"], np.float64).reshape(-1, 2)
+
+
+def _is_whole(points: np.ndarray) -> bool:
+    known = points[~np.isnan(points)]
+    return bool((known == np.floor(known)).all())
+
+
+def _clean(path: Scanpath, size: tuple[int, int]) -> Scanpath:
+    points = path.points[((path.points >= 0) & (path.points < (size[1], size[0]))).all(axis=1)]  # false for NaN
+    again = np.concatenate([[False], (points[1:] == points[:-1]).all(axis=1)]) if len(points) else np.zeros(0, bool)
+    return Scanpath(points[~again], path.observer)
+
+
+def _images(root: Path, archive: str) -> tuple[Path, dict[str, str]]:
+    for base in unpacked(root, archive):
+        images = _by_category(base / "Stimuli", (".jpg",))
+        if images:
+            return base, images
+    raise CAT2000.missing(f"{archive}/Stimuli/<Category>/*.jpg", [root / archive] if root.is_dir() else [root])
+
+
+def _by_category(folder: Path, suffixes: Sequence[str]) -> dict[str, str]:
+    """``<Category>/<nnn>`` -> file, in natural order; the maps in ``<Category>/Output`` are another model's."""
+    files = {Path(file).relative_to(folder): file for file in files_below(folder, suffixes)}
+    keys = {name.with_suffix("").as_posix(): file for name, file in files.items() if len(name.parts) == 2}
+    return {key: keys[key] for key in sorted(keys, key=natural_key)}

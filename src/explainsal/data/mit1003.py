@@ -1,0 +1,164 @@
+"""MIT1003: 1003 images, the longer side 1024 px, raw gaze of 15 observers for 3 s; Judd et al., ICCV 2009."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import scipy.io
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.decoding import image_size
+from explainsal.data.fixation_table import Scanpath
+from explainsal.data.gaze_events import find_fixations
+from explainsal.data.ground_truth import read_binary_map
+from explainsal.data.listing import files_by_stem, partners_of, unpacked
+from explainsal.data.mat import mat_errors
+from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.sources import MIT1003
+from explainsal.errors import MissingFilesError
+
+OBSERVERS = ("CNG", "ajs", "emb", "ems", "ff", "hp", "jcw", "jw", "kae", "krl", "po", "tmj", "tu", "ya", "zb")
+SIGMA = 24.0  # px; the authors' maps have it as well (8 cycles per image of 1024 px)
+GroundTruth = Literal["gaze", "maps"]
+
+
+def read_mit1003(
+    root: str | Path,
+    *,
+    ground_truth: GroundTruth = "gaze",
+    initial_fixation: bool = False,
+    density_sigma: float = SIGMA,
+    reading: Reading | None = None,
+) -> SaliencyDataset:
+    """MIT1003 as a data set of samples.
+
+    The two kinds of ground truth differ, so the name of the kind is the release and stands beside every number:
+
+    - ``gaze``: the fixations that `find_fixations` finds in the raw gaze, 104 per image, the same pixel as often as it
+      was fixated. The gaze is in pixels from the image's corner; nothing is subtracted, as in pysaliency.
+    - ``maps``: the authors' pictures of at most 75 fixations per image, each pixel once, and their blurred maps.
+
+    Args:
+        root: Folder with ``ALLSTIMULI`` and ``DATA`` or ``ALLFIXATIONMAPS``.
+        ground_truth: ``gaze`` or ``maps``.
+        initial_fixation: Keep the first fixation of each trial, on the cross in the middle that observers had to look
+            at; only for ``gaze``.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities of ``gaze``.
+        reading: How to read files.
+
+    Raises:
+        MissingFilesError: If a folder, or a file of an image, is missing.
+        CorruptFileError: If a file cannot be read.
+        ValueError: If `ground_truth` is neither, or ``maps`` are asked for their initial fixations.
+    """
+    if ground_truth not in ("gaze", "maps") or (initial_fixation and ground_truth == "maps"):
+        raise ValueError(
+            f"ground_truth must be gaze or maps, initial_fixation false for maps: {ground_truth!r}, {initial_fixation}"
+        )
+    root, reading = Path(root), reading or Reading()
+    images = _images(root)
+    if ground_truth == "maps":
+        return _from_maps(root, images, reading)
+    data = _folder(root, "DATA", "gaze (DATA/<observer>/*.mat)")
+    trials = {stem: [str(data / observer / f"{stem}.mat") for observer in OBSERVERS] for stem in images}
+    ids = list(images)
+    return read_dataset(
+        root,
+        name="mit1003",
+        split="all",
+        ids=ids,
+        images=list(images.values()),
+        points=lambda i: _scanpaths(trials[ids[i]], image_size(images[ids[i]]), initial_fixation),
+        annotations=_present(trials, reading),
+        density_sigma=density_sigma,
+        release="gaze with initial fixation" if initial_fixation else "gaze",
+        reading=reading,
+    )
+
+
+def read_eye_data(path: str | Path) -> np.ndarray:
+    """The raw gaze of one trial, shape ``(T, 2)``: x and y in pixels, negative in blinks, 240 samples per second.
+
+    The file's one variable is named after the image, cut to 63 letters; its fields are not always in the same order.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If it cannot be read or is not one of MIT1003's.
+    """
+    with mat_errors(path, "Unpack DATA.zip again."):
+        content = scipy.io.loadmat(path, simplify_cells=True)
+        (trial,) = (value for name, value in content.items() if not name.startswith("__"))
+        data = trial["DATA"]
+        return np.asarray((data[0] if isinstance(data, list | np.ndarray) else data)["eyeData"], np.float64).reshape(
+            -1, 2
+        )
+
+
+def _scanpaths(trials: Sequence[str], size: tuple[int, int], initial_fixation: bool) -> list[Scanpath]:
+    """What is found inside the image; blinks and looks beside it are no fixations of it."""
+    paths = []
+    for observer, trial in enumerate(trials):
+        gaze = read_eye_data(trial)
+        if not len(gaze):
+            continue
+        found = find_fixations(gaze)
+        keep = np.logical_and.reduce((found.points > 0) & (found.points < (size[1], size[0])), axis=1)
+        keep[0] &= initial_fixation
+        paths.append(Scanpath(found.points[keep], observer, found.start[keep], found.duration[keep]))
+    return paths
+
+
+def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> SaliencyDataset:
+    folder = _folder(root, "ALLFIXATIONMAPS", "fixation maps (*_fixMap.jpg, *_fixPts.jpg)")
+    files = files_by_stem(folder, (".jpg",))
+    points, maps = (
+        {stem.removesuffix(ending): path for stem, path in files.items() if stem.endswith(ending)}
+        for ending in ("_fixPts", "_fixMap")
+    )
+    ids = list(images)
+    for partners, ending in ((points, "_fixPts.jpg"), (maps, "_fixMap.jpg")):
+        ids = partners_of({stem: images[stem] for stem in ids}, partners, f"{ending} in {folder}", skip=reading.skip)
+    return read_dataset(
+        root,
+        name="mit1003",
+        split="all",
+        ids=ids,
+        images=[images[stem] for stem in ids],
+        points=lambda i: [read_binary_map(points[ids[i]], images[ids[i]])],
+        annotations=[points[stem] for stem in ids],
+        maps=[maps[stem] for stem in ids],
+        release="maps",
+        reading=reading,
+    )
+
+
+def _images(root: Path) -> dict[str, str]:
+    for folder in unpacked(root, "ALLSTIMULI", "stimuli"):
+        images = files_by_stem(folder, (".jpeg",))
+        if images:
+            return images
+    raise MIT1003.missing("images (.jpeg)", [root / "ALLSTIMULI"] if root.is_dir() else [root])
+
+
+def _folder(root: Path, name: str, what: str) -> Path:
+    for folder in unpacked(root, name):
+        has_maps = name != "DATA" and any(folder.glob("*_fixMap.jpg"))
+        if has_maps or any((folder / observer).is_dir() for observer in OBSERVERS):
+            return folder
+    raise MIT1003.missing(what, [root / name])
+
+
+def _present(trials: dict[str, list[str]], reading: Reading) -> list[str]:
+    """Every trial's file; where one is missing, the image is skipped when it is read, or the data set refused."""
+    files = [path for paths in trials.values() for path in paths]
+    absent = {path for path in files if not Path(path).is_file()}
+    if absent and not reading.skip:
+        first = min(absent)
+        raise MissingFilesError(
+            f"{len(absent)} of {len(files)} trials of MIT1003 are missing, {first} the first. Unpack DATA.zip again, "
+            "or set data.unreadable=skip to leave their images out."
+        )
+    return [path for path in files if path not in absent]

@@ -1,0 +1,36 @@
+"""MIT300: 300 images whose fixations are kept secret; maps are predicted and sent in. Judd et al., 2012."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.listing import files_by_stem, unpacked
+from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.sources import MIT300
+from explainsal.data.splits import natural_key
+
+NAME = re.compile(r"i\d+")
+
+
+def read_mit300(root: str | Path, *, reading: Reading | None = None) -> SaliencyDataset:
+    """MIT300's images in the order i1, i2, ... i300. The folder ``SM`` of example maps in the archive is passed over.
+
+    Args:
+        root: Folder with ``BenchmarkIMAGES``.
+        reading: How to read files.
+
+    Raises:
+        MissingFilesError: If there is none of the images.
+        CorruptFileError: If a file cannot be read.
+    """
+    root = Path(root)
+    for folder in unpacked(root, "BenchmarkIMAGES"):
+        images = {stem: path for stem, path in files_by_stem(folder, (".jpg",)).items() if NAME.fullmatch(stem)}
+        if images:
+            break
+    else:
+        raise MIT300.missing("images (i1.jpg ...)", [root / "BenchmarkIMAGES"] if root.is_dir() else [root])
+    ids = sorted(images, key=natural_key)
+    return read_dataset(root, name="mit300", split="test", ids=ids, images=[images[i] for i in ids], reading=reading)

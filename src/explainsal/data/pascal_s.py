@@ -1,0 +1,86 @@
+"""PASCAL-S: 850 images of PASCAL VOC, the longer side 500 px, 8 observers for 2 s; Li et al., CVPR 2014."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.fixation_table import Scanpath
+from explainsal.data.listing import files_by_stem, unpacked
+from explainsal.data.mat import mat_errors
+from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.sources import PASCAL_S
+from explainsal.data.splits import natural_key
+from explainsal.errors import CorruptFileError
+
+SIGMA = 20.0  # px; the authors give none: about one degree of visual angle
+
+
+def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Reading | None = None) -> SaliencyDataset:
+    """PASCAL-S as a data set of samples, images 1 to 850; its salient objects are not read.
+
+    The published coordinates are whole pixels from 1, row before column; a fixation lies in the middle of its pixel.
+
+    Args:
+        root: Folder with ``datasets/imgs/pascal`` and ``datasets/fixations``.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
+        reading: How to read files.
+
+    Raises:
+        MissingFilesError: If the folder or a file is missing.
+        CorruptFileError: If a file cannot be read.
+    """
+    root = Path(root)
+    base = _locate(root)
+    images = files_by_stem(base / "imgs" / "pascal", (".jpg",))
+    ids = sorted((stem for stem in images if stem.isdigit()), key=natural_key)
+    mat = base / "fixations" / "pascalFix.mat"
+    every = cache(lambda: read_fixations(mat))
+
+    def points(i: int) -> list[Scanpath]:
+        if int(ids[i]) > len(every()):
+            raise CorruptFileError(f"{mat} holds {len(every())} images and not {ids[i]}. Unpack salObj.zip again.")
+        return every()[int(ids[i]) - 1]
+
+    return read_dataset(
+        root,
+        name="pascal_s",
+        split="all",
+        ids=ids,
+        images=[images[i] for i in ids],
+        points=points,
+        annotations=[mat],
+        density_sigma=density_sigma,
+        reading=reading,
+    )
+
+
+def read_fixations(path: str | Path) -> list[list[Scanpath]]:
+    """Everything in ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0.
+
+    Raises:
+        CorruptFileError: If it cannot be read or is not PASCAL-S's.
+    """
+    with mat_errors(path, "Unpack salObj.zip again."), h5py.File(path, "r") as file:
+        return [_scanpaths(file[reference][()]) for reference in file["fixCell"][()].ravel()]
+
+
+def _scanpaths(rows: np.ndarray) -> list[Scanpath]:
+    """``rows`` are y, x and observer, as h5py sees the K x 3 matrix of MATLAB."""
+    if rows.ndim != 2 or rows.shape[0] != 3:  # an empty matrix is stored as its two sizes
+        return []
+    y, x, observer = rows.astype(np.float64)
+    points = np.stack([x, y], 1) - 0.5
+    return [Scanpath(points[observer == who], int(who) - 1) for who in sorted(set(observer.tolist()))]
+
+
+def _locate(root: Path) -> Path:
+    places = list(unpacked(root, "datasets", "salObj/datasets"))
+    for place in places:
+        if (place / "imgs" / "pascal").is_dir() and (place / "fixations" / "pascalFix.mat").is_file():
+            return place
+    raise PASCAL_S.missing("imgs/pascal/*.jpg and fixations/pascalFix.mat", [places[0]] if root.is_dir() else [root])

@@ -1,0 +1,85 @@
+"""Toronto: 120 images of 681 x 511, 20 observers for 4 s, pooled; Bruce & Tsotsos, 2005."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import scipy.io
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.decoding import image_size
+from explainsal.data.ground_truth import points_of
+from explainsal.data.listing import files_by_stem, unpacked
+from explainsal.data.mat import mat_errors
+from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.sources import TORONTO
+from explainsal.data.splits import natural_key
+from explainsal.errors import CorruptFileError
+
+SIGMA = 20.0  # px; the authors give none: about one degree of visual angle
+PICTURES = "Original Image Set"
+
+
+def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Reading | None = None) -> SaliencyDataset:
+    """Toronto as a data set of samples, images 1 to 120.
+
+    Ground truth is ``origfixdata.mat``: the fixated pixels of all observers together, each once; the coordinates in
+    the folder ``Raw`` are not those of the pictures.
+
+    Args:
+        root: Folder with ``eyetrackingdata/fixdens``.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
+        reading: How to read files.
+
+    Raises:
+        MissingFilesError: If the folder or a file is missing.
+        CorruptFileError: If a file cannot be read, or differs in size from its image.
+    """
+    root = Path(root)
+    base = _locate(root)
+    images = files_by_stem(base / PICTURES, (".jpg",))
+    ids = sorted((stem for stem in images if stem.isdigit()), key=natural_key)
+    mat = base / "origfixdata.mat"
+    maps = cache(lambda: read_fixation_maps(mat))
+    return read_dataset(
+        root,
+        name="toronto",
+        split="all",
+        ids=ids,
+        images=[images[i] for i in ids],
+        points=lambda i: [_points(maps(), int(ids[i]), image_size(images[ids[i]]), mat)],
+        annotations=[mat],
+        density_sigma=density_sigma,
+        reading=reading,
+    )
+
+
+def read_fixation_maps(path: str | Path) -> list[np.ndarray]:
+    """The binary maps in ``origfixdata.mat``, one per image, 1 at fixated pixels.
+
+    Raises:
+        CorruptFileError: If it cannot be read or is not Toronto's.
+    """
+    with mat_errors(path, "Unpack eyetrackingdata.zip again."):
+        return [np.asarray(values) for values in scipy.io.loadmat(path, variable_names=["white"])["white"].ravel()]
+
+
+def _points(maps: list[np.ndarray], number: int, size: tuple[int, int], mat: Path) -> np.ndarray:
+    if number > len(maps):
+        raise CorruptFileError(f"{mat} holds {len(maps)} maps and none of image {number}. Unpack the archive again.")
+    values = maps[number - 1]
+    if values.shape != size:
+        raise CorruptFileError(
+            f"image {number} is {size[0]} x {size[1]} pixels (H x W), its map in {mat} {values.shape}"
+        )
+    return points_of(values > 0)
+
+
+def _locate(root: Path) -> Path:
+    places = [place for base in unpacked(root, "eyetrackingdata") for place in (base / "fixdens", base)]
+    for place in places:
+        if (place / PICTURES).is_dir() and (place / "origfixdata.mat").is_file():
+            return place
+    raise TORONTO.missing(f"{PICTURES}/ and origfixdata.mat", [places[0]] if root.is_dir() else [root])

@@ -1,0 +1,58 @@
+"""MIT1003 as a Lightning data module."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Unpack
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.mit1003 import SIGMA, GroundTruth, read_mit1003
+from explainsal.data.sources import MIT1003
+from explainsal.data.splits import msinet, pysaliency, unisal
+from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+
+
+class MIT1003DataModule(SaliencyDataModule):
+    """MIT1003, which is published in one part: `split` or `fold` divides it; without either it is for tests alone.
+
+    The named splits are ``unisal`` (ten folds of train and val; 0 is the published one), ``msinet`` (803 and 200) and
+    ``pysaliency`` (ten folds of train, val and test).
+
+    Args:
+        root: Folder of the data set.
+        ground_truth: ``gaze`` or ``maps``; see `read_mit1003`.
+        initial_fixation: Keep the first fixation of each trial.
+        density_sigma: Standard deviation of the Gaussian that makes densities of ``gaze``, in pixels.
+        options: Of `SaliencyDataModule`.
+    """
+
+    name = "mit1003"
+    source = MIT1003
+    published = ("all",)
+    published_eval = "all"
+    splits = {"unisal": unisal, "msinet": msinet(1003, 200), "pysaliency": pysaliency}  # noqa: RUF012
+
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        ground_truth: GroundTruth = "gaze",
+        initial_fixation: bool = False,
+        density_sigma: float = SIGMA,
+        **options: Unpack[DataOptions],
+    ) -> None:
+        super().__init__(root, **options)
+        self.ground_truth: GroundTruth = ground_truth
+        self.initial_fixation = initial_fixation
+        self.density_sigma = density_sigma
+        self.release = "gaze with initial fixation" if initial_fixation else ground_truth
+
+    def read(self, split: str) -> SaliencyDataset:
+        """Find and index the images."""
+        return read_mit1003(
+            self.root,
+            ground_truth=self.ground_truth,
+            initial_fixation=self.initial_fixation,
+            density_sigma=self.density_sigma,
+            reading=self.reading,
+        )
