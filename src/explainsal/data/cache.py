@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from explainsal.data.fixation_table import FixationTable
+from explainsal.errors import MissingFilesError
 
 FORMAT = 2  # raise it when the meaning of a stored table changes: older files are then rebuilt
 
@@ -54,10 +55,17 @@ def cached_table(
 
 
 def fingerprint(sources: Iterable[str | Path]) -> str:
-    """Sixteen hexadecimal digits over the names, sizes and modification times of some files."""
+    """Sixteen hexadecimal digits over the names, sizes and modification times of some files.
+
+    Raises:
+        MissingFilesError: If one of them is not there.
+    """
     digest = hashlib.blake2b(str(FORMAT).encode(), digest_size=8)
     for path in sorted(str(source) for source in sources):
-        stat = os.stat(path)
+        try:
+            stat = os.stat(path)
+        except FileNotFoundError as error:
+            raise MissingFilesError(f"no such file: {path}") from error
         digest.update(
             f"{os.path.basename(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape")
         )

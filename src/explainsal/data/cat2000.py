@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
@@ -63,6 +64,8 @@ def read_cat2000(
         annotations = [locations[key] for key in ids]
     elif split == "all":
         ids, annotations = list(images), [str(base / "allFixData.mat")]
+        if not Path(annotations[0]).is_file():
+            raise CAT2000.missing("trainSet/allFixData.mat", [base])
     else:
         ids = list(images)
     every = cache(lambda: read_scanpaths(annotations[0]))
@@ -96,9 +99,9 @@ def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
         MissingFilesError: If there is no such file.
         CorruptFileError: If it cannot be read or is not CAT2000's.
     """
-    if not Path(path).is_file():
-        raise CAT2000.missing("allFixData.mat", [Path(path)])
-    from matio import load_from_mat  # SciPy cannot read MATLAB's containers.Map; slow to import, rarely needed
+    with warnings.catch_warnings():  # SciPy cannot read MATLAB's containers.Map; slow to import, rarely needed
+        warnings.simplefilter("ignore")
+        from matio import load_from_mat
 
     with mat_errors(path, "Unpack trainSet.zip again."):
         content = load_from_mat(str(path))["allData"]
