@@ -7,6 +7,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 
+from explainsal.classical import MODELS
 from explainsal.cli import conf_dir
 
 CONF = Path(conf_dir())
@@ -45,7 +46,14 @@ def unknown(keys: set[str], target) -> set[str]:
 @pytest.mark.parametrize(("group", "name"), CHOICES)
 def test_each_choice_names_its_module(group, name):
     node = composed("train", f"{group}={name}")[group]
-    assert node._target_.startswith(f"{PACKAGE[group]}.{name}.")
+    package = "explainsal.classical" if group == "model" and name in MODELS else PACKAGE[group]
+    assert node._target_.startswith(f"{package}.{name}.")
+
+
+def test_every_classical_model_is_a_choice():
+    assert set(MODELS) <= {name for group, name in CHOICES if group == "model"}
+    for name, cls in MODELS.items():
+        assert composed("evaluate", f"model={name}").model._target_ == f"explainsal.classical.{name}.{cls}"
 
 
 @pytest.mark.parametrize("overrides", [

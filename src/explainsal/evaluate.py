@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import lightning
 import pandas as pd
@@ -25,9 +24,8 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.functional.metrics import Nonfixations
+from explainsal.loading import describe, model_of, weights_of
 from explainsal.metrics import SaliencyMetrics
-from explainsal.models import SaliencyModel, load_model
-from explainsal.models.complexity import complexity
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
@@ -38,7 +36,7 @@ from explainsal.reporting.tables import print_results
 
 
 def evaluate_model(
-    cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule, explainers: list[LogGaborReconstruction]
+    cfg: DictConfig, model: nn.Module, datamodule: SaliencyDataModule, explainers: list[LogGaborReconstruction]
 ) -> pd.DataFrame:
     """Score a network, its explainable models and the baselines, and write tables and gallery.
 
@@ -91,9 +89,9 @@ def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
     ]
 
 
-def draw_maps(sample: SaliencySample, model: SaliencyModel, explainers: list[LogGaborReconstruction]) -> GalleryImage:
+def draw_maps(sample: SaliencySample, model: nn.Module, explainers: list[LogGaborReconstruction]) -> GalleryImage:
     """One image with the maps of the network and of its explainable models."""
-    device = next(model.parameters()).device
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
     images = SaliencyBatch.collate([sample]).images.to(device)
     with torch.inference_mode():
         maps = {DEEP: model(images)}
@@ -151,23 +149,11 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
     datamodule.prepare_data()
-    model = load_model(cfg.checkpoint)
-    write_record(Path(cfg.paths.output), cfg, model=describe(model, str(cfg.checkpoint)))
+    model = model_of(cfg)
+    write_record(Path(cfg.paths.output), cfg, model=describe(model, weights_of(cfg)))
     results = evaluate_model(cfg, model, datamodule, explainers_of(cfg))
     finish_run(cfg)
     return results
-
-
-def describe(model: SaliencyModel, weights: str) -> dict[str, Any]:
-    """What a run's record says of its network."""
-    size = complexity(model.net, model.input_size or (320, 480))
-    return {
-        "name": model.name,
-        "parameters": size.parameters,
-        "macs": size.macs,
-        "input_size": model.input_size,
-        "weights": weights,
-    }
 
 
 @command("evaluate")

@@ -13,11 +13,12 @@ from rich.progress import track
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.evaluate import describe, evaluate_model, finish_run, gallery_image
+from explainsal.evaluate import evaluate_model, finish_run, gallery_image
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap
-from explainsal.models import SaliencyModel, load_model
+from explainsal.loading import describe, network_of, weights_of
+from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
 from explainsal.record import write_record
@@ -30,8 +31,8 @@ def explain(cfg: DictConfig) -> Path:
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)
     datamodule.prepare_data()
-    model = load_model(cfg.checkpoint)
-    write_record(output, cfg, model=describe(model, str(cfg.checkpoint)))
+    model = network_of(cfg)
+    write_record(output, cfg, model=describe(model, weights_of(cfg)))
     explainer = explainer_of(cfg)
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:

@@ -13,8 +13,7 @@ from rich.progress import track
 
 from explainsal.cli import command
 from explainsal.errors import UserError
-from explainsal.evaluate import describe
-from explainsal.models import load_model
+from explainsal.loading import describe, model_of, weights_of
 from explainsal.record import write_record
 
 FORMATS = ("png", "npy")
@@ -30,9 +29,9 @@ def predict(cfg: DictConfig) -> Path:
     datamodule = instantiate(cfg.data)
     datamodule.setup("predict")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = load_model(cfg.checkpoint).to(device)
+    model = model_of(cfg).to(device)
     output = Path(cfg.paths.output)
-    write_record(output, cfg, model=describe(model, str(cfg.checkpoint)))
+    write_record(output, cfg, model=describe(model, weights_of(cfg)))
     folder = output / "maps"
     for batch in track(datamodule.predict_dataloader(), description="predicting"):
         with torch.inference_mode():

@@ -11,9 +11,10 @@ from lightning.pytorch.trainer.states import TrainerStatus
 from omegaconf import DictConfig
 
 from explainsal.cli import command
-from explainsal.errors import MissingFilesError
-from explainsal.evaluate import describe, evaluate_model, explainers_of, finish_run
-from explainsal.models import load_model
+from explainsal.errors import MissingFilesError, UserError
+from explainsal.evaluate import evaluate_model, explainers_of, finish_run
+from explainsal.loading import describe, load_model, model_name
+from explainsal.models import SaliencyModel
 from explainsal.record import write_record
 
 
@@ -30,6 +31,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if cfg.resume is not None and not Path(cfg.resume).is_file():
         raise MissingFilesError(f"resume={cfg.resume}: no such checkpoint")
     model = instantiate(cfg.model)
+    if not isinstance(model, SaliencyModel):
+        raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
     write_record(output, cfg, model=describe(model, "trained here"))
     module = instantiate(cfg.module, model=model)
     trainer = instantiate(

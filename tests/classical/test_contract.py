@@ -6,18 +6,20 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from explainsal.classical.gbvs import GBVS
 from explainsal.classical.hft import HFT
 from explainsal.classical.icl import ICL
 from explainsal.classical.itti import Itti
-from explainsal.classical.rare import RareStyle
+from explainsal.classical.rare_style import RareStyle
 from explainsal.classical.signature import Signature
-from explainsal.classical.sim import SIM2011
+from explainsal.classical.sim2011 import SIM2011
 from explainsal.classical.sim_grouping import SIMGrouping
 from explainsal.classical.spectral_residual import SpectralResidual
 
-MODELS = [Itti, ICL, HFT, SIM2011, SIMGrouping, RareStyle, Signature, SpectralResidual]
+MODELS = [Itti, GBVS, ICL, HFT, SIM2011, SIMGrouping, RareStyle, Signature, SpectralResidual]
 WHOLE_IMAGE = [
     Itti,
+    GBVS,
     ICL,
     HFT,
     RareStyle,

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from tests.classical.golden import Goldens, difference, load
 from torch import Tensor
 
+from explainsal.classical.gbvs import GBVS, equilibrium
 from explainsal.classical.hft import HFT, entropies
 from explainsal.classical.icl import ICL
 from explainsal.classical.induction import to_bytes
 from explainsal.classical.itti import Itti
 from explainsal.classical.matlab import min_max
 from explainsal.classical.signature import Signature
-from explainsal.classical.sim import SIM2011
+from explainsal.classical.sim2011 import SIM2011
 from explainsal.classical.sim_grouping import SIMGrouping
 from explainsal.classical.spectral_residual import SpectralResidual
 
@@ -108,3 +110,34 @@ def test_icl_with_its_own_basis_is_close(goldens: Goldens) -> None:
     correlations = [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in zip(own, theirs, strict=True)]
     assert sum(correlations) / 4 > 0.9
     assert min(correlations) > 0.85
+
+
+@pytest.mark.parametrize(("name", "model"), [("gbvs_24x32", GBVS()), ("gbvs_24x32_noblur", GBVS(blur_fraction=0))])
+def test_gbvs_with_the_curve_of_srgb_is_close(goldens: Goldens, name: str, model: torch.nn.Module) -> None:
+    """The original's gamma table is unlicensed; all else is as in the original, so the maps hardly differ."""
+    own, theirs = model.saliency(goldens.unit).flatten(1), goldens(name).flatten(1)
+    correlations = [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in zip(own, theirs, strict=True)]
+    assert min(correlations) > 0.993
+    assert sum(correlations) / 4 > 0.9945
+
+
+def test_gbvs_walk_stays_where_power_iteration_ends(goldens: Goldens) -> None:
+    generator = np.random.default_rng(3)
+    for values in (generator.random((5, 7)), goldens("gbvs_24x32")[0, ::4, ::4].numpy()):
+        expected, nearness = walk(values, sigma=1.3)
+        actual = equilibrium(torch.from_numpy(values)[None], torch.from_numpy(nearness))[0]
+        np.testing.assert_allclose(actual.numpy(), expected, rtol=1e-9)
+
+
+def walk(values: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Equilibrium of the random walk by 3000 steps of it, edge by edge; and the nearness of every pair of pixels."""
+    places = list(np.ndindex(values.shape))
+    nearness = np.array(
+        [[np.exp(-((r - s) ** 2 + (c - d) ** 2) / (2 * sigma**2)) for s, d in places] for r, c in places]
+    )
+    weight = np.array([[abs(values[p] - values[q]) for q in places] for p in places]) * nearness
+    step = weight / weight.sum(axis=0)
+    share = np.full(len(places), 1 / len(places))
+    for _ in range(3000):
+        share = (step @ share + share) / 2  # lazy, so that no walk alternates
+    return share.reshape(values.shape), nearness

@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from typing import Any
 
 from torch import nn
 
 from explainsal.errors import UserError
 
 MODELS = {
-    "chance": "chance.Chance",
-    "hft": "hft.HFT",
-    "icl": "icl.ICL",
-    "itti": "itti.Itti",
-    "rare_style": "rare.RareStyle",
-    "signature": "signature.Signature",
-    "sim2011": "sim.SIM2011",
-    "sim_grouping": "sim_grouping.SIMGrouping",
-    "spectral_residual": "spectral_residual.SpectralResidual",
+    "chance": "Chance",
+    "gbvs": "GBVS",
+    "hft": "HFT",
+    "icl": "ICL",
+    "itti": "Itti",
+    "rare_style": "RareStyle",
+    "signature": "Signature",
+    "sim2011": "SIM2011",
+    "sim_grouping": "SIMGrouping",
+    "spectral_residual": "SpectralResidual",
 }
-"""Name -> where the class is; all of them need no arguments. The centre bias is learned: `CenterBias.fit`."""
+"""Name, which is that of the module -> class; all of them work without arguments.
+
+What has to see fixations is not here: `center_bias.CenterBias.fit`, `gold_standard`.
+"""
 
 
-def classical_model(name: str) -> nn.Module:
+def classical_model(name: str, **options: Any) -> nn.Module:
     """Build a classical model by name.
 
+    Args:
+        name: One of `MODELS`.
+        options: Arguments of its class.
+
     Raises:
-        UserError: If there is none of this name.
+        UserError: If there is none of this name, or it does not have such an option.
 
     Example:
-        >>> type(classical_model("itti")).__name__
+        >>> type(classical_model("itti", blur_fraction=0)).__name__
         'Itti'
     """
     if name not in MODELS:
         raise UserError(f"no classical model named {name!r}; choose among {', '.join(MODELS)}")
-    module, cls = MODELS[name].split(".")
-    return getattr(importlib.import_module(f"explainsal.classical.{module}"), cls)().eval()
+    cls = getattr(importlib.import_module(f"explainsal.classical.{name}"), MODELS[name])
+    known = inspect.signature(cls).parameters
+    unknown = [option for option in options if option not in known]
+    if unknown:
+        raise UserError(f"{name} has no option {unknown[0]!r}; it has {', '.join(known) or 'none'}")
+    model: nn.Module = cls(**options).eval()
+    return model
+
+
+def classical_name(model: nn.Module) -> str | None:
+    """The name under which `classical_model` builds such a model, None for any other module."""
+    package, _, module = type(model).__module__.rpartition(".")
+    return module if package == __name__ and module in MODELS else None

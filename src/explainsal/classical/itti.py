@@ -43,7 +43,7 @@ class Itti(ClassicalModel):
         """The master map, 1/8 of the image size, 0..1."""
         channels = self.channels(images)
         master = torch.stack(list(channels.values())).sum(dim=0)
-        master = min_max(_fade(master, 4))
+        master = min_max(fade(master, 4))
         if self.blur_fraction:
             sigma = self.blur_fraction * max(master.shape[-2:])
             master = min_max(blur(master, 2 * rounded(2 * sigma) + 1, sigma, "replicate"))
@@ -58,7 +58,7 @@ class Itti(ClassicalModel):
         planes = torch.cat([images, images.amax(dim=1, keepdim=True)], dim=1)  # (B, 4, H, W): R, G, B, I
         levels = {}
         for level in range(1, 4 + max(self.deltas)):
-            planes = _halve(planes)
+            planes = halve(planes)
             if level >= 2:
                 levels[level] = _features(planes)
         maps = {}
@@ -79,9 +79,14 @@ def _features(planes: Tensor) -> dict[str, Tensor]:
     divisor = torch.where(intensity == 0, 1.0, intensity)
     opponent = torch.stack([(blue - torch.minimum(red, green)).abs(), (red - green).abs()], dim=1)
     color = torch.where(intensity[:, None] == 0, 0.0, opponent / divisor[:, None])
+    brightness, orientation = intensity_and_orientation(intensity)
+    return {"color": color, "intensity": brightness, "orientation": orientation}
+
+
+def intensity_and_orientation(intensity: Tensor) -> tuple[Tensor, Tensor]:
+    """Feature maps of the intensity ``(B, h, w)`` of one level: itself, and its four Gabor energies."""
     pairs = imfilter(intensity, gabors().to(intensity), "replicate").abs()
-    orientation = _fade(pairs[:, 0::2] + pairs[:, 1::2], _GABOR_RADIUS)
-    return {"color": color, "intensity": intensity[:, None], "orientation": orientation}
+    return intensity[:, None], fade(pairs[:, 0::2] + pairs[:, 1::2], _GABOR_RADIUS)
 
 
 @lru_cache(maxsize=1)
@@ -115,7 +120,7 @@ def _promote(maps: Tensor) -> Tensor:
     return maps * torch.where(count > 1, (10 - mean) ** 2, torch.where(count == 1, 100.0, 1.0))
 
 
-def _fade(maps: Tensor, border: int) -> Tensor:
+def fade(maps: Tensor, border: int) -> Tensor:
     """Linear ramps towards the borders, narrower on a map so small that two would overlap."""
     border = min(border, int(maps.shape[-2]) // 2, int(maps.shape[-1]) // 2)
 
@@ -126,7 +131,7 @@ def _fade(maps: Tensor, border: int) -> Tensor:
     return maps * ramp(int(maps.shape[-2]))[:, None] * ramp(int(maps.shape[-1]))
 
 
-def _halve(maps: Tensor) -> Tensor:
+def halve(maps: Tensor) -> Tensor:
     """One level down a pyramid; a map with a side of 10 px or less stays as it is."""
     if min(maps.shape[-2:]) <= _SMALLEST:
         return maps

@@ -10,16 +10,16 @@ import torch
 from tests.reference import classical as oracle
 from torch import Tensor
 
-from explainsal.classical import rare
-from explainsal.classical.rare import RareStyle
+from explainsal.classical import rare_style
+from explainsal.classical.rare_style import RareStyle
 
 GENERATOR = np.random.default_rng(0)
 
 
 def test_self_information_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rare, "LEVELS", 1)
+    monkeypatch.setattr(rare_style, "LEVELS", 1)
     maps = GENERATOR.random((3, 12, 17)) ** 3
-    actual = rare.self_information(torch.from_numpy(maps), 7)
+    actual = rare_style.self_information(torch.from_numpy(maps), 7)
     for values, got in zip(maps, actual, strict=True):
         expected = oracle.self_information(values, 7)
         expected = (expected - expected.min()) / (expected.max() - expected.min())
@@ -29,9 +29,9 @@ def test_self_information_of_one_size(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("number", [2, 3, 8])
 def test_fusion(number: int) -> None:
     maps = GENERATOR.random((2, number, 6, 9)) ** GENERATOR.uniform(0.5, 5, size=(2, number, 1, 1))
-    actual = rare.fuse(torch.from_numpy(maps))
+    actual = rare_style.fuse(torch.from_numpy(maps))
     for i in range(2):
-        np.testing.assert_allclose(actual[i].numpy(), oracle.fuse(list(maps[i]), rare.THRESHOLD), rtol=1e-12)
+        np.testing.assert_allclose(actual[i].numpy(), oracle.fuse(list(maps[i]), rare_style.THRESHOLD), rtol=1e-12)
 
 
 def test_components_are_decorrelated_and_ordered() -> None:
@@ -39,7 +39,7 @@ def test_components_are_decorrelated_and_ordered() -> None:
     images = torch.from_numpy(mixed)[None]
     directions = np.linalg.eigh(np.cov(mixed.reshape(3, -1)))[1][:, ::-1]
     expected = directions.T @ (mixed.reshape(3, -1) - mixed.reshape(3, -1).mean(1, keepdims=True))
-    actual = rare.decorrelated(images)[0].reshape(3, -1).numpy()
+    actual = rare_style.decorrelated(images)[0].reshape(3, -1).numpy()
     assert abs(np.corrcoef(actual) - np.eye(3)).max() < 1e-9
     for got, want in zip(actual, expected, strict=True):
         assert abs(np.corrcoef(got, want)[0, 1]) == pytest.approx(1, abs=1e-9)
@@ -47,7 +47,7 @@ def test_components_are_decorrelated_and_ordered() -> None:
 
 @pytest.mark.parametrize(("scale", "step"), [(0, 0), (1, 3), (2, 7)])
 def test_gabors_peak_at_their_frequency(scale: int, step: int) -> None:
-    bank = rare.gabor_bank((256, 256), 0.25)
+    bank = rare_style.gabor_bank((256, 256), 0.25)
     frequency, angle = 0.25 / math.sqrt(2) ** scale, math.pi * step / 8
     row, column = divmod(bank[scale, step].argmax().item(), 256)
     v, u = (np.fft.fftfreq(256)[i] for i in (row, column))
