@@ -1,12 +1,21 @@
-"""The prepare command: generates, counts beside the published numbers, and names damaged files."""
+"""The prepare command: fetches or generates, counts beside the published numbers, and names damaged files."""
+
+import hashlib
+import json
+from dataclasses import replace
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from tests.data.conftest import coco_names, write_salicon
+from tests.data.lookalike_archives import salicon_archives, zipped
+from tests.fetch.server import Faulty
 
 from explainsal.cli import conf_dir
-from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.prepare import prepare
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
+from explainsal.fetch.checksum import Checksum
+from explainsal.models.published import PUBLISHED, card_path, published_weights, seen_warning, trained_on
+from explainsal.prepare import prepare, prepare_weights
 
 
 def config(*overrides: str):
@@ -22,7 +31,7 @@ def synthetic(tmp_path):
 
 def test_synthetic_scenes_are_generated_and_counted(synthetic, capsys):
     checks = prepare(synthetic)
-    assert [(c.split, c.images, c.sizes, c.damaged) for c in checks] == [
+    assert [(c.split, c.images, c.sizes, c.damaged) for c in checks[:3]] == [
         ("train", 3, ((24, 32),), ()), ("val", 2, ((24, 32),), ()), ("test", 2, ((24, 32),), ())
     ]  # fmt: skip
     assert all(c.fixations >= 90 for c in checks)
@@ -31,7 +40,8 @@ def test_synthetic_scenes_are_generated_and_counted(synthetic, capsys):
 
 def test_osie_has_the_published_counts(shared, tmp_path):
     checks = prepare(config("data=osie", f"data.root={shared}/data/osie"))
-    assert [c.fixations for c in checks] == [c.published_fixations for c in checks] == [48_793, 6_943, 14_140]
+    published = [c for c in checks if c.split != "all"]
+    assert [c.fixations for c in published] == [c.published_fixations for c in published] == [48_793, 6_943, 14_140]
     assert not any(c.remarks for c in checks)
 
 
@@ -39,7 +49,7 @@ def test_a_part_of_salicon_is_told_from_the_whole(tmp_path, capsys):
     root = tmp_path / "salicon"
     write_salicon(root, "train", coco_names("train", 4))
     write_salicon(root, "val", coco_names("val", 2))
-    checks = prepare(config("data=salicon", f"data.root={root}"))
+    checks = prepare(config("data=salicon", f"data.root={root}", "download=false"))
     assert [c.split for c in checks] == ["train", "val"]  # the test split is for submissions only
     assert checks[0].remarks[0] == "4 images, published 10,000"
     assert checks[0].remarks[1] == "20 fixations, published 4,598,112"
@@ -48,7 +58,7 @@ def test_a_part_of_salicon_is_told_from_the_whole(tmp_path, capsys):
 
 def test_a_missing_data_set(tmp_path):
     with pytest.raises(MissingFilesError, match=r"1g8j-hTT-51IG1UFwP0xTGhLdgIUCW5e5"):
-        prepare(config("data=salicon", f"data.root={tmp_path}/none"))
+        prepare(config("data=salicon", f"data.root={tmp_path}/none", "download=false"))
 
 
 def test_damaged_files_are_named_on_request(synthetic, tmp_path):
@@ -60,3 +70,110 @@ def test_damaged_files_are_named_on_request(synthetic, tmp_path):
     synthetic.decode = True
     with pytest.raises(CorruptFileError, match=r"1 damaged files:\n.*synthetic_val_000001\.jpg"):
         prepare(synthetic)
+
+
+@pytest.fixture
+def server():
+    with Faulty() as server:
+        yield server
+
+
+def test_a_data_set_is_fetched_checked_and_compared_with_the_published_counts(server, tmp_path, capsys):
+    server.files = salicon_archives(tmp_path / "published")
+    root = tmp_path / "salicon"
+    wanted = ("data=salicon", f"data.root={root}", f"mirror={server.address('')}", "verify=false")
+    checks = prepare(config(*wanted))
+    assert [(c.split, c.images, c.published_images) for c in checks] == [
+        ("train", 6, 10_000), ("val", 3, 5_000), ("test", 2, 5_000)
+    ]  # fmt: skip
+    shown = capsys.readouterr().out
+    assert "image.zip, all splits: 11 of 11 files unpacked" in shown
+    assert "image.zip, all splits: 11 files, published 20,000" in shown
+    assert "maps-2017.zip" in shown.split("no longer needed")[1]
+    requests = len(server.requests)
+    prepare(config(*wanted))
+    assert len(server.requests) == requests
+
+
+def test_maps_of_mit1003_are_fetched_for_those_who_want_them(server, tmp_path):
+    for kind, files in (("fixations", ["ALLSTIMULI.zip"]), ("maps", ["ALLSTIMULI.zip"])):
+        server.requests.clear()
+        with pytest.raises(UserError):
+            prepare(config("data=mit1003", f"data.root={tmp_path}/{kind}", f"mirror={server.address('')}",
+                           f"data.ground_truth={kind}"))  # fmt: skip
+        assert [path for path, _ in server.requests] == files
+
+
+def weights_config(server, tmp_path, name, *overrides):
+    cfg = config(f"paths.data={tmp_path}", f"mirror={server.address('')}", *overrides)
+    OmegaConf.update(cfg, "model", {"_target_": f"explainsal.models.{name}.build"}, force_add=True)
+    return cfg
+
+
+def test_weights_come_with_a_card(server, tmp_path, capsys):
+    server.files = {"weights_best.pth": b"weights"}
+    path = prepare_weights(weights_config(server, tmp_path, "unisal", "verify=false"))
+    assert path == tmp_path / "weights" / "unisal" / "weights_best.pth"
+    card = json.loads(card_path(path).read_text())
+    assert card["licence"] == "Apache-2.0"
+    assert card["published_checksum"] == "differs"
+    assert card["sha256"] == hashlib.sha256(b"weights").hexdigest()
+    assert set(card["trained_on"]) == {"salicon", "dhf1k", "hollywood2", "ucfsports"}
+    shown = capsys.readouterr().out
+    assert "Apache-2.0" in shown
+    assert "ucfsports: trained on its train split" in shown
+
+
+@pytest.mark.parametrize("arrival", ["downloaded", "by hand"])
+def test_other_weights_than_the_published_ones_are_refused(server, tmp_path, arrival):
+    server.files = {"weights_best.pth": b"weights"}
+    if arrival == "by hand":
+        (tmp_path / "weights" / "unisal").mkdir(parents=True)
+        (tmp_path / "weights" / "unisal" / "weights_best.pth").write_bytes(b"weights")
+    with pytest.raises(CorruptFileError, match=r"not the published file: its checksum is not git blob f06b52c5"):
+        prepare_weights(weights_config(server, tmp_path, "unisal"))
+
+
+def test_the_right_checksum_is_named_on_the_card(server, tmp_path, monkeypatch):
+    content = b"weights"
+    blob = Checksum("git", hashlib.sha1(b"blob 7\0" + content).hexdigest())
+    server.files = {"weights_ft_mit1003.pth": content}
+    original = published_weights("unisal", "mit1003")
+    monkeypatch.setattr("explainsal.prepare.published_weights", lambda *_: replace(original, checksums=(blob,)))
+    path = prepare_weights(weights_config(server, tmp_path, "unisal", "weights=mit1003"))
+    assert json.loads(card_path(path).read_text())["published_checksum"] == str(blob)
+
+
+def test_weights_in_a_zip_are_unpacked(server, tmp_path):
+    server.files = {"msinet_cat2000_cpu.zip": zipped({"model_cat2000_cpu.pb": b"graph", "readme.txt": b""})}
+    path = prepare_weights(weights_config(server, tmp_path, "msinet", "weights=cat2000"))
+    assert path.name == "model_cat2000_cpu.pb"
+    assert path.read_bytes() == b"graph"
+    assert trained_on(path).keys() == {"salicon", "cat2000"}
+
+
+@pytest.mark.parametrize(("model", "weights", "message"), [
+    ("cmrnet", None, "no weights of 'cmrnet' were published: choose model=NAME of unisal, msinet"),
+    ("unisal", "hub", "unisal has no published weights 'hub': choose weights=NAME of all, mit1003, encoder"),
+])  # fmt: skip
+def test_weights_that_no_one_published(model, weights, message):
+    with pytest.raises(UserError, match=message):
+        published_weights(model, weights)
+
+
+def test_known_weights_warn_of_data_that_they_have_seen(tmp_path):
+    assert "fine-tuned on 903 of its images" in seen_warning(tmp_path / "weights_ft_mit1003.pth", "mit1003")
+    assert "weights_best.pth have seen salicon: trained on" in seen_warning("weights_best.pth", "salicon")
+    assert seen_warning("weights_best.pth", "mit1003") is None
+    assert seen_warning("best.ckpt", "salicon") is None
+    assert seen_warning(None, "salicon") is None
+    card_path(tmp_path / "renamed.pth").write_text('{"trained_on": {"osie": "all of it"}}')
+    assert "have seen osie: all of it" in seen_warning(tmp_path / "renamed.pth", "osie")
+    card_path(tmp_path / "weights_best.pth").write_text("broken")
+    assert seen_warning(tmp_path / "weights_best.pth", "salicon")
+
+
+def test_every_published_file_has_a_name_of_its_own_and_a_licence():
+    for names in ({(w.model, w.variant) for w in PUBLISHED}, {(w.model, w.file) for w in PUBLISHED}):
+        assert len(names) == len(PUBLISHED)
+    assert all(w.licence and w.trained_on and w.address.startswith("https://") for w in PUBLISHED)

@@ -1,8 +1,10 @@
-"""Generate, check and index a data set before it is used: ``python -m explainsal.prepare data=...``."""
+"""Fetch, check and index a data set, or published weights, before use: ``python -m explainsal.prepare data=...``."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -10,23 +12,30 @@ from rich.console import Console
 from rich.table import Table
 
 from explainsal.cli import command
+from explainsal.data.archives import Fetched, fetch_archives
 from explainsal.data.checks import SplitCheck, check_split
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.salicon import SPLITS
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.fetch.disk import human
+from explainsal.fetch.download import RemoteFile, download
+from explainsal.fetch.unpack import Pattern, unpack
+from explainsal.models.published import PublishedWeights, card_path, published_weights, write_card
 
 SHOWN = 20  # damaged files that are named
 
 
 def prepare(cfg: DictConfig) -> list[SplitCheck]:
-    """Index every split of ``cfg.data``, print what it holds beside what was published.
+    """Fetch what is missing of ``cfg.data``, index every split, print what it holds beside what was published.
 
     Raises:
-        MissingFilesError: If a split that training or evaluation needs is missing; the message says how to get it.
+        MissingFilesError: If something must be fetched by hand; the message says how.
         CorruptFileError: If files are damaged; it names them.
+        UserError: If a download fails or the disk is full; what was finished is kept.
     """
     datamodule = instantiate(cfg.data)
+    if cfg.download:
+        print_fetched(datamodule, fetch_missing(cfg, datamodule))
     datamodule.prepare_data()
     checks = [check_split(d, datamodule.source, decode=cfg.decode) for d in _datasets(datamodule)]
     print_checks(datamodule, checks)
@@ -35,6 +44,90 @@ def prepare(cfg: DictConfig) -> list[SplitCheck]:
         more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
         raise CorruptFileError("\n".join([f"{len(damaged)} damaged files:", *damaged[:SHOWN], *more]))
     return checks
+
+
+def fetch_missing(cfg: DictConfig, datamodule: SaliencyDataModule) -> list[Fetched]:
+    """Bring the archives that this data module, with its options, reads from."""
+    source = datamodule.source
+    if source is None:
+        return []
+    archives = [a for a in source.archives if a.only_for is None or getattr(datamodule, a.only_for[0]) == a.only_for[1]]
+    return fetch_archives(source, datamodule.root, archives, mirror=cfg.mirror, verify=cfg.verify)
+
+
+def prepare_weights(cfg: DictConfig) -> Path:
+    """Fetch the published weights ``cfg.weights`` of the network ``cfg.model``, write their card and show it.
+
+    Returns:
+        The weight file.
+
+    Raises:
+        UserError: If there are no such weights or the download fails.
+        CorruptFileError: If what arrives is not the published file.
+    """
+    weights = published_weights(cfg.model._target_.split(".")[-2], cfg.weights)
+    folder = Path(cfg.paths.weights) / weights.model
+    path = folder / weights.file
+    if cfg.download:
+        download(remote_weights(weights, cfg.mirror, verify=cfg.verify), path)
+    if not path.is_file():
+        raise MissingFilesError(f"no weights at {path.absolute()}: leave out download=false to fetch {weights.address}")
+    parts = unpack_weights(path, weights) if weights.member else [path]
+    cards = [write_card(part, weights, source=path) for part in parts]
+    print_card(parts[0], weights, cards[0])
+    if cfg.verify and cards[0]["published_checksum"] == "differs":
+        expected = " or ".join(map(str, weights.checksums))
+        raise CorruptFileError(f"{path} is not the published file: its checksum is not {expected}. Remove it.")
+    return parts[0]
+
+
+def remote_weights(weights: PublishedWeights, mirror: str | None, *, verify: bool) -> RemoteFile:
+    """Where to fetch weights."""
+    address = f"{mirror.rstrip('/')}/{weights.file}" if mirror else weights.address
+    size = int(weights.megabytes * 1e6) if weights.megabytes and verify else None
+    return RemoteFile(address, weights.checksums if verify else (), size)
+
+
+def unpack_weights(archive: Path, weights: PublishedWeights) -> list[Path]:
+    """The weight files of a zip archive, beside it."""
+    pattern = Pattern(weights.member)
+    unpack(archive, archive.parent, "", pattern)
+    names = [name for paths in pattern.files(archive.parent).values() for name in paths]
+    return sorted(archive.parent / name for name in names if not name.endswith(".json"))
+
+
+def print_card(path: Path, weights: PublishedWeights, card: dict[str, Any]) -> None:
+    """Show what the weights are, and how to use them."""
+    table = Table(title=f"{weights.model}, {weights.variant}", title_justify="left", show_header=False, min_width=60)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    seen = "\n".join(f"{name}: {what}" for name, what in weights.trained_on.items())
+    rows = {
+        "licence": weights.licence,
+        "from": f"{weights.page}\n{weights.address}",
+        "trained on": seen,
+        "size": human(card["bytes"]),
+        "checksum": card["published_checksum"],
+        "SHA-256": card["sha256"],
+        "file": str(path),
+        "card": card_path(path).name,
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def print_fetched(datamodule: SaliencyDataModule, fetched: list[Fetched]) -> None:
+    """Say which archives were used, what is still missing of them, and what may be removed."""
+    for part in fetched:
+        if part.file is not None:
+            print(f"{part.archive.content}: {part.files - part.found:,} of {part.files:,} files unpacked")
+        if part.files < part.archive.files:
+            print(f"{part.archive.content}: {part.files:,} files, published {part.archive.files:,}")
+    archives = [part.file for part in fetched if part.file is not None and part.file.parent == datamodule.root]
+    if archives:
+        size = human(sum(path.stat().st_size for path in archives))
+        print(f"no longer needed ({size}): {', '.join(map(str, archives))}")
 
 
 def print_checks(datamodule: SaliencyDataModule, checks: list[SplitCheck]) -> None:
@@ -58,19 +151,21 @@ def print_checks(datamodule: SaliencyDataModule, checks: list[SplitCheck]) -> No
 
 def _datasets(datamodule: SaliencyDataModule) -> Iterator[SaliencyDataset]:
     """The splits as published; one that no loop needs may be missing."""
-    needed = {*datamodule.fit_splits, datamodule.eval_split}
-    for split in SPLITS:
+    for split in datamodule.published:
         try:
             yield datamodule.dataset(split)
         except MissingFilesError:
-            if split in needed:
+            if split in datamodule.needed:
                 raise
 
 
 @command("prepare")
 def main(cfg: DictConfig) -> None:
     """Entry point."""
-    prepare(cfg)
+    if cfg.get("model"):
+        prepare_weights(cfg)
+    else:
+        prepare(cfg)
 
 
 if __name__ == "__main__":

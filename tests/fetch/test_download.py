@@ -68,7 +68,7 @@ def test_another_version_on_the_server_is_never_glued_to_the_old_one(server, tar
         server.etags = etags
         server.files["file.zip"] = b"old" * 90_000
         server.faults = ["drop:100000", *["503"] * 10]
-        with pytest.raises(UserError, match=r"attempts without progress. 100.0 kB are kept"):
+        with pytest.raises(UserError, match=r"attempts in vain. 100.0 kB are kept"):
             fetch(server, target)
         server.faults, server.files["file.zip"] = [], CONTENT
         fetch(server, target)
@@ -78,7 +78,7 @@ def test_another_version_on_the_server_is_never_glued_to_the_old_one(server, tar
 
 def test_a_server_that_fails_for_good_is_left_alone_and_what_came_is_kept(server, target):
     server.faults = ["drop:100000", *["503"] * 10]
-    with pytest.raises(UserError, match=r"503 .*3 attempts without progress. 100.0 kB are kept.*\n.*with a browser"):
+    with pytest.raises(UserError, match=r"503 .*3 attempts in vain. 100.0 kB are kept.*\n.*with a browser"):
         fetch(server, target)
     server.faults = []
     fetch(server, target)
@@ -98,6 +98,12 @@ def test_no_server(server, target):
     server.__exit__()
     with pytest.raises(UserError, match=r"127.0.0.1:\d+ does not answer"):
         download(RemoteFile(address), target, retry=QUICK)
+
+
+def test_no_network_ends_at_once(target, monkeypatch):
+    monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("waited"))
+    with pytest.raises(UserError, match=r"nowhere.invalid does not answer .*no network\?\nBy hand: fetch http"):
+        download(RemoteFile("http://nowhere.invalid/file.zip"), target)
 
 
 def test_the_wrong_file_is_refused_and_not_kept(server, target):

@@ -23,7 +23,7 @@ from rich.progress import (
 from explainsal.errors import CorruptFileError, UserError
 from explainsal.fetch.checksum import BLOCK, Advance, Checksum
 from explainsal.fetch.disk import full_disk_is_reported, human, require_space
-from explainsal.fetch.web import Answer, Client, PassingError, RangeError, RefusedError
+from explainsal.fetch.web import Answer, Client, PassingError, RangeError, RefusedError, UnknownHostError
 
 SURPRISE = 2  # a file may be this many times as large as published before it is refused
 
@@ -141,14 +141,16 @@ class _Transfer:
 
     def _receive(self, progress: Progress) -> None:
         task = progress.add_task(self.target.name, total=self.remote.size)
-        failures = 0
+        failures, arrived = 0, False
         while not self._is_whole():
             before = self._size()
             try:
                 self._attempt(lambda done, total: progress.update(task, completed=done, total=total))
             except PassingError as error:
                 failures = 1 if self._size() > before else failures + 1
-                if failures >= self.retry.attempts:
+                arrived |= self._size() > before
+                offline = isinstance(error, UnknownHostError) and not arrived
+                if offline or failures >= self.retry.attempts:
                     raise UserError(self._give_up(error)) from error
                 wait = self.retry.pause(failures, error.after)
                 log.warning("%s: %s; again in %.0f s", self.target.name, error, wait)
@@ -251,10 +253,9 @@ class _Transfer:
         )
 
     def _give_up(self, error: PassingError) -> str:
-        return (
-            f"{self.target.name}: {error}; {self.retry.attempts} attempts without progress. "
-            f"{human(self._size())} are kept: the same command goes on from there later.\n{self._by_hand()}"
-        )
+        kept = f" {human(self._size())} are kept: the same command goes on from there later." if self._size() else ""
+        tried = "no network?" if isinstance(error, UnknownHostError) else f"{self.retry.attempts} attempts in vain."
+        return f"{self.target.name}: {error}; {tried}{kept}\n{self._by_hand()}"
 
     def _by_hand(self) -> str:
         return (

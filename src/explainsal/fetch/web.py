@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import re
+import socket
 import ssl
 import urllib.error
 import urllib.parse
@@ -114,13 +115,18 @@ class Client:
                 raise RefusedError(
                     f"{address}: the server's certificate is invalid ({reason.verify_message})"
                 ) from error
-            raise PassingError(f"{urllib.parse.urlsplit(address).netloc} does not answer ({reason})") from error
+            kind = UnknownHostError if isinstance(reason, socket.gaierror) else PassingError
+            raise kind(f"{urllib.parse.urlsplit(address).netloc} does not answer ({reason})") from error
         except ValueError as error:
             raise RefusedError(f"{address} is no address: {error}") from error
 
 
 class RangeError(PassingError):
     """The server has nothing from that byte on."""
+
+
+class UnknownHostError(PassingError):
+    """The name of the server is not known: most likely there is no network."""
 
 
 class _Form(HTMLParser):

@@ -33,7 +33,8 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
     if not path.is_file():
         raise MissingFilesError(
             f"no weight file at {path.absolute()}\n"
-            "  train one: python -m explainsal.train +experiment=demo   (writes checkpoints/best.ckpt)"
+            "  train one: python -m explainsal.train +experiment=demo   (writes checkpoints/best.ckpt)\n"
+            "  published ones: python -m explainsal.prepare model=unisal   (or msinet; into data/weights)"
         )
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
