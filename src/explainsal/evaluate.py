@@ -1,8 +1,9 @@
-"""The results table of a trained network, without retraining: ``python -m explainsal.evaluate checkpoint=...``."""
+"""The results table of a model or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -16,55 +17,112 @@ from omegaconf import DictConfig
 from rich.progress import track
 from torch import Tensor, nn
 
+from explainsal.baselines import baselines_of, fixations_of, information_gain_baseline, postprocessing_of
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
-from explainsal.classical import classical_model
-from explainsal.classical.center_bias import CenterBias
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
 from explainsal.functional.metrics import Nonfixations
-from explainsal.loading import describe, model_of, weights_of
-from explainsal.metrics import SaliencyMetrics
+from explainsal.loading import describe, model_name, model_of, weights_of
+from explainsal.metrics import SaliencyMetrics, get_profile
+from explainsal.models import SaliencyModel
+from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
+from explainsal.modules.postprocessing import NONE, Postprocessing
+from explainsal.modules.stored_maps import StoredMaps
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
-from explainsal.reporting.results import choose_gallery, write_gallery, write_results
+from explainsal.reporting.results import choose_gallery, summarize, write_gallery, write_results
 from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
 
+log = logging.getLogger(__name__)
+
 
 def evaluate_model(
-    cfg: DictConfig, model: nn.Module, datamodule: SaliencyDataModule, explainers: list[LogGaborReconstruction]
+    cfg: DictConfig,
+    model: nn.Module,
+    datamodule: SaliencyDataModule,
+    explainers: list[LogGaborReconstruction],
+    name: str = DEEP,
 ) -> pd.DataFrame:
-    """Score a network, its explainable models and the baselines, and write tables and gallery.
+    """Score a model, its explainable models and the baselines, and write tables and gallery.
+
+    Args:
+        cfg: The command's options.
+        model: The model; `name` is what it is called in the table.
+        datamodule: The data, prepared.
+        explainers: One per explainable model; for a network only.
+        name: ``deep`` for a network, else the model's own.
 
     Returns:
-        The long results table: a row per model and metric, with bootstrap interval.
+        The long results table, the same in every process: a row per model and metric, with bootstrap interval.
     """
-    output = Path(cfg.paths.output)
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
-    module = EvaluationModule(
-        {DEEP: model, **baselines(cfg.evaluation.baselines, datamodule)},
-        # the non-fixations of an image are the fixations of all others: one pool, shared by the models
-        partial(SaliencyMetrics, profile=cfg.metrics.profile, nonfixations=Nonfixations(*fixations_of(dataset))),
-        explainable=[explainer.name for explainer in explainers],
-    )
+    postprocessing = postprocessing_of(cfg, datamodule)
+    module, gain_over = evaluation_module(cfg, {name: model}, {name: postprocessing}, datamodule, explainers)
     # mixed precision is for training: the numbers in a table are computed in float32
     trainer = instantiate(cfg.trainer, precision="32-true", logger=False, callbacks=[*explainers, RichProgressBar()])
     trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
     per_image = with_ids(module.per_image(), dataset)
-    if not trainer.is_global_zero:
-        return per_image
-    results = write_results(output, per_image, protocol(cfg.metrics.profile, dataset), seed=cfg.seed)
-    print_results(results)
-    explained = per_image[per_image["model"] == explainers[0].name]["index"] if explainers else per_image["index"]
-    shown = choose_gallery(per_image[per_image["index"].isin(explained)], cfg.evaluation.gallery)
-    for index in track(shown, description="gallery"):
-        write_gallery(output, draw_maps(dataset[index], model, explainers))
+    said = protocol(cfg.metrics.profile, dataset) | {"ig_baseline": gain_over}
+    done = [getattr(model, "description", ""), postprocessing.description]
+    steps = ", ".join(step for step in done if step not in ("", NONE)) or NONE
+    results = summarize(per_image, said, {name: steps}, seed=cfg.seed)
+    if trainer.is_global_zero:
+        write_results(Path(cfg.paths.output), per_image, results)
+        print_results(results)
+        show_images(cfg, module, dataset, explainers, per_image, name)
     return results
+
+
+def evaluation_module(
+    cfg: DictConfig,
+    models: dict[str, nn.Module],
+    postprocessing: dict[str, Postprocessing],
+    datamodule: SaliencyDataModule,
+    explainers: list[LogGaborReconstruction],
+) -> tuple[EvaluationModule, str]:
+    """The test loop over the models and the baselines, and what information gain is a gain over."""
+    dataset = datamodule.dataset(datamodule.eval_split)
+    beside = baselines_of([b for b in cfg.evaluation.baselines if b not in models], datamodule)
+    center_bias, gain_over = information_gain_baseline(datamodule)
+    profile = get_profile(cfg.metrics.profile)
+    new_metrics = partial(
+        SaliencyMetrics,
+        profile=replace(profile, metrics=(*profile.metrics, *cfg.evaluation.extra_metrics)),
+        # the non-fixations of an image are the fixations of all others: one pool, shared by the models
+        nonfixations=Nonfixations(*fixations_of(dataset)),
+        center_bias=center_bias,
+    )
+    module = EvaluationModule(
+        {**models, **beside.models},
+        new_metrics,
+        explainable=[explainer.name for explainer in explainers],
+        postprocessing=postprocessing,
+        gold_standard=beside.gold_standard,
+    )
+    return module, gain_over
+
+
+def show_images(
+    cfg: DictConfig,
+    module: EvaluationModule,
+    dataset: SaliencyDataset,
+    explainers: list[LogGaborReconstruction],
+    per_image: pd.DataFrame,
+    name: str,
+) -> None:
+    """Write the best, middle and worst images of the model, with its map and those of its explainable models."""
+    explained = per_image[per_image["model"] == explainers[0].name]["index"] if explainers else per_image["index"]
+    among = per_image[per_image["index"].isin(explained)]
+    for index in track(choose_gallery(among, cfg.evaluation.gallery, among=name), description="gallery"):
+        write_gallery(Path(cfg.paths.output), draw_maps(dataset[index], module, explainers, name))
 
 
 @rank_zero_only
@@ -89,17 +147,19 @@ def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
     ]
 
 
-def draw_maps(sample: SaliencySample, model: nn.Module, explainers: list[LogGaborReconstruction]) -> GalleryImage:
-    """One image with the maps of the network and of its explainable models."""
-    device = next((p.device for p in model.parameters()), torch.device("cpu"))
-    images = SaliencyBatch.collate([sample]).images.to(device)
+def draw_maps(
+    sample: SaliencySample, module: EvaluationModule, explainers: list[LogGaborReconstruction], name: str
+) -> GalleryImage:
+    """One image with the maps of the model, as they are scored, and of its explainable models."""
+    model = module.models[name]
+    batch = SaliencyBatch.collate([sample]).to(next((p.device for p in model.parameters()), torch.device("cpu")))
     with torch.inference_mode():
-        maps = {DEEP: model(images)}
+        maps = {name: module.maps(name, batch.images, batch.index)}
     for explainer in explainers:
         known = explainer.maps.get(sample.index)
-        explainable = explainer.explain(model, images).explainable_map if known is None else known[None, None]
+        explainable = explainer.explain(model, batch.images).explainable_map if known is None else known[None, None]
         maps[explainer.name] = explainable.clamp(min=0)
-    return gallery_image(sample, {name: values[0, 0] for name, values in maps.items()})
+    return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()})
 
 
 def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryImage:
@@ -128,32 +188,36 @@ def protocol(profile: str, dataset: SaliencyDataset) -> dict[str, object]:
     }
 
 
-def baselines(names: Iterable[str], datamodule: SaliencyDataModule) -> dict[str, nn.Module]:
-    """What a network has to beat, by name: classical models, and the centre bias learned from the training split."""
-    return {name: learned_center_bias(datamodule) if name == "center_bias" else classical_model(name) for name in names}
-
-
-def learned_center_bias(datamodule: SaliencyDataModule) -> CenterBias:
-    """Where people look in the training images, whatever they show."""
-    return CenterBias.fit(*fixations_of(datamodule.dataset(datamodule.fit_splits[0])))
-
-
-def fixations_of(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
-    """The fixations ``(N_i, 2)`` and the size (H, W) of every image."""
-    points, sizes = dataset.all_fixations()
-    return [torch.from_numpy(p) for p in points], sizes
-
-
 def evaluate(cfg: DictConfig) -> pd.DataFrame:
     """Evaluate the network in ``cfg.checkpoint`` on ``cfg.data``."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
     datamodule.prepare_data()
-    model = model_of(cfg)
-    write_record(Path(cfg.paths.output), cfg, model=describe(model, weights_of(cfg)))
-    results = evaluate_model(cfg, model, datamodule, explainers_of(cfg))
+    if cfg.predictions is not None:
+        results = evaluate_predictions(cfg, datamodule)
+    else:
+        model = model_of(cfg)
+        if seen := seen_warning(weights_of(cfg), datamodule.name):
+            log.warning(seen)
+        write_record(Path(cfg.paths.output), cfg, model=describe(model, weights_of(cfg)))
+        network = isinstance(model, SaliencyModel)
+        name = DEEP if network else model_name(model)
+        results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)
     finish_run(cfg)
     return results
+
+
+def evaluate_predictions(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
+    """Score maps that another tool made: ``cfg.predictions`` is a folder or an HDF5 file of them."""
+    if cfg.checkpoint is not None or cfg.get("model") is not None:
+        raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
+    dataset = datamodule.dataset(datamodule.eval_split)
+    predictions = Predictions(cfg.predictions, dataset.ids, dataset.sizes)
+    checked = predictions.check(partial(track, description="checking the maps"))
+    for line in checked.notes:
+        print(f"predictions: {line}")
+    write_record(Path(cfg.paths.output), cfg, model={"name": predictions.name, "weights": str(cfg.predictions)})
+    return evaluate_model(cfg, StoredMaps(predictions, checked), datamodule, [], predictions.name)
 
 
 @command("evaluate")
