@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from explainsal.data.decoding import read_density, read_image
 from explainsal.data.density import fixation_density
 from explainsal.data.fixation_table import FixationTable
+from explainsal.data.pixels import Pictures
 from explainsal.data.sample import SaliencySample
 from explainsal.errors import CorruptFileError, UserError
 
@@ -66,8 +67,8 @@ class SaliencyDataset(Dataset[SaliencySample]):
         self.density_sigma = density_sigma
         self.ids = tuple(ids)
         self.transform = transform
-        self._images = tuple(str(path) for path in images)
-        self._maps = tuple(str(path) for path in maps) if maps is not None else None
+        self._images = Pictures(images, read_image)
+        self._maps = Pictures(maps, read_density) if maps is not None else None
         self._sizes = np.asarray(sizes, dtype=np.int32).reshape(-1, 2)
         self._fixations = fixations
 
@@ -82,11 +83,11 @@ class SaliencyDataset(Dataset[SaliencySample]):
             MissingFilesError: If a file is gone.
         """
         index = range(len(self))[index]
-        image = read_image(self._images[index])
+        image = self._images.read(index)
         size = self._size(index)
         if image.shape[:2] != size:
             raise CorruptFileError(
-                f"{self._images[index]} is {image.shape[0]} x {image.shape[1]} pixels (H x W) but was "
+                f"{self._images.files[index]} is {image.shape[0]} x {image.shape[1]} pixels (H x W) but was "
                 f"{size[0]} x {size[1]} when the data set was indexed: start again"
             )
         points = self._fixations.points(index) if self._fixations is not None else None
@@ -101,7 +102,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
     @property
     def files(self) -> tuple[str, ...]:
         """The picture file of every image."""
-        return self._images
+        return self._images.files
 
     @property
     def has_fixations(self) -> bool:
@@ -133,6 +134,31 @@ class SaliencyDataset(Dataset[SaliencySample]):
             )
         return [self._fixations.points(i) for i in range(len(self))], self.sizes
 
+    def stored(self, name: str, folder: Path, *, images: bool) -> SaliencyDataset:
+        """The same data set with its published maps and, if `images`, its pictures stored decoded in a folder.
+
+        Raises:
+            CorruptFileError: If one cannot be decoded.
+        """
+        other = copy(self)
+        if self._maps is not None:
+            other._maps = self._maps.stored(f"{name}-maps", folder, self._sizes)
+        if images:
+            colour = np.column_stack([self._sizes, np.full(len(self), 3, np.int32)])
+            other._images = self._images.stored(f"{name}-images", folder, colour)
+        return other
+
+    def observers(self) -> list[np.ndarray]:
+        """Who made each fixation: one ``(N_i,)`` array of numbers per image, in the order of `all_fixations`.
+
+        Raises:
+            UserError: If the data set has no fixations.
+        """
+        self.all_fixations()
+        assert self._fixations is not None
+        offsets = self._fixations.offsets
+        return [self._fixations.observer[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+
     def with_transform(self, transform: Transform | None) -> SaliencyDataset:
         """The same data set with another transform."""
         other = copy(self)
@@ -144,8 +170,8 @@ class SaliencyDataset(Dataset[SaliencySample]):
         other = copy(self)
         other.split = split or self.split
         other.ids = tuple(self.ids[i] for i in indices)
-        other._images = tuple(self._images[i] for i in indices)
-        other._maps = tuple(self._maps[i] for i in indices) if self._maps is not None else None
+        other._images = self._images.select(indices)
+        other._maps = self._maps.select(indices) if self._maps is not None else None
         other._sizes = self._sizes[list(indices)].reshape(-1, 2)
         other._fixations = self._fixations.select(indices) if self._fixations is not None else None
         return other
@@ -157,11 +183,11 @@ class SaliencyDataset(Dataset[SaliencySample]):
     def _density(self, index: int, points: np.ndarray | None) -> np.ndarray | None:
         size = self._size(index)
         if self._maps is not None:
-            density = read_density(self._maps[index])
+            density = self._maps.read(index)
             if density.shape != size:
                 raise CorruptFileError(
-                    f"{self._maps[index]} is {density.shape[0]} x {density.shape[1]} pixels (H x W), its image "
-                    f"{self._images[index]} is {size[0]} x {size[1]}: one of them is not the published file"
+                    f"{self._maps.files[index]} is {density.shape[0]} x {density.shape[1]} pixels (H x W), its image "
+                    f"{self._images.files[index]} is {size[0]} x {size[1]}: one of them is not the published file"
                 )
             return density
         if points is None or self.density_sigma is None:

@@ -118,6 +118,11 @@ class FixationTable:
         """
         if outside not in ("drop", "clip", "error"):
             raise ValueError(f'outside must be "drop", "clip" or "error", got {outside!r}')
+        if len(self.xy) and all(
+            column.min() >= 0 and column.max() < side  # false for NaN
+            for column, side in zip(self.xy.T, self.sizes.min(axis=0)[::-1], strict=True)
+        ):
+            return self  # the usual case, without a look at every image
         image = np.repeat(np.arange(len(self)), self.counts)
         limits = self.sizes[image][:, ::-1]  # (width, height) beside (x, y)
         inside = np.logical_and.reduce((self.xy >= 0) & (self.xy < limits), axis=1)  # False for NaN

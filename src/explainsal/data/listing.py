@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from explainsal.errors import MissingFilesError, UserError
@@ -21,12 +21,19 @@ def files_by_stem(folder: str | Path, suffixes: Sequence[str]) -> dict[str, str]
     Raises:
         UserError: If two files differ only in case or suffix, so that one of them would be taken for the other.
     """
+    files, clash = {}, False
     try:
         with os.scandir(folder) as entries:
-            paths = [entry.path for entry in entries if _is_wanted(entry.name, suffixes)]
+            for entry in entries:
+                stem, _, suffix = entry.name.rpartition(".")
+                if f".{suffix.lower()}" in suffixes and not _is_junk(entry.name):
+                    clash |= stem in files
+                    files[stem] = entry.path
     except (FileNotFoundError, NotADirectoryError):
         return {}
-    return refuse_clashes({os.path.splitext(os.path.basename(path))[0]: path for path in paths}, paths)
+    if clash or len({stem.casefold() for stem in files}) < len(files):
+        refuse_clashes(files_below(folder, suffixes))
+    return dict(sorted(files.items()))
 
 
 def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
@@ -38,8 +45,8 @@ def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
     return sorted(found)
 
 
-def refuse_clashes(files: dict[str, str], paths: Sequence[str]) -> dict[str, str]:
-    """The files sorted by key, if all `paths` have a key of their own whatever the case of its letters.
+def refuse_clashes(paths: Iterable[str]) -> None:
+    """Make sure that all files differ in more than letter case and suffix.
 
     Raises:
         UserError: If not; it names two that clash.
@@ -52,7 +59,6 @@ def refuse_clashes(files: dict[str, str], paths: Sequence[str]) -> dict[str, str
                 f"{other} and {path} differ only in letter case or suffix, so that one can be taken for the other. "
                 "Rename or remove one of them."
             )
-    return dict(sorted(files.items()))
 
 
 def unpacked(root: Path, *names: str) -> Iterator[Path]:

@@ -36,7 +36,7 @@ def stimuli_files(path: Path, folder: Path) -> dict[str, str]:
         raise MissingFilesError(f"{path} names {len(absent)} pictures that are not there, {absent[0]} the first")
     common = Path(_common_folder(stimuli.files))
     files = {Path(os.path.abspath(file)).relative_to(common).with_suffix("").as_posix(): file for file in stimuli.files}
-    refuse_clashes(dict(files), stimuli.files)
+    refuse_clashes(stimuli.files)
     return files
 
 

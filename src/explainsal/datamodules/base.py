@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.fixation_table import Outside
-from explainsal.data.reading import Reading, Unreadable
+from explainsal.data.reading import Decoded, Reading, Unreadable
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.data.sources import Source
 from explainsal.data.splits import NamedSplit, Parts, cross_validation
@@ -39,6 +39,7 @@ class DataOptions(TypedDict, total=False):
     outside: Outside
     unreadable: Unreadable
     cache: Path | None
+    decoded: Decoded
     pin_memory: bool | None
 
 
@@ -63,7 +64,8 @@ class SaliencyDataModule(L.LightningDataModule):
         eval_split: What the test loop runs on; None: the test part, or the validation part where there is no other.
         outside: What becomes of fixations outside their image: ``drop``, ``clip`` or ``error``.
         unreadable: ``error``, or ``skip`` to leave out images that cannot be read.
-        cache: Folder for the parsed fixations; by default beside the data.
+        cache: Folder for what is parsed; by default ``.explainsal`` beside the data.
+        decoded: What is kept there decoded: ``none``, ``maps`` or ``all`` (maps and pictures); see `Reading`.
         pin_memory: Page-locked batches, for asynchronous copies to the device; by default where CUDA is.
 
     Raises:
@@ -95,6 +97,7 @@ class SaliencyDataModule(L.LightningDataModule):
         outside: Outside = "drop",
         unreadable: Unreadable = "error",
         cache: Path | None = None,
+        decoded: Decoded = "none",
         pin_memory: bool | None = None,
     ) -> None:
         super().__init__()
@@ -108,7 +111,7 @@ class SaliencyDataModule(L.LightningDataModule):
         self.num_workers = num_workers
         self.augmentation = augmentation
         self.split, self.fold, self.folds = split, fold, folds
-        self.reading = Reading(outside, unreadable, Path(cache) if cache else None)
+        self.reading = Reading(outside, unreadable, Path(cache) if cache else None, decoded)
         self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
         self._datasets: dict[str, SaliencyDataset] = {}
         self._parts: Parts | None = None
