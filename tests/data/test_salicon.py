@@ -5,10 +5,12 @@ import shutil
 from dataclasses import replace
 
 import cv2
+import h5py
 import numpy as np
 import pytest
+import scipy.io
 from PIL import Image
-from tests.data.conftest import coco_names, write_mat
+from tests.data.lookalikes.salicon import GAZE, coco_names, write_mat
 
 from explainsal.data import salicon as module
 from explainsal.data.reading import Reading
@@ -233,3 +235,72 @@ def test_selecting_and_pickling_keep_the_samples(salicon):
     np.testing.assert_array_equal(part[0].fixations, dataset[4].fixations)
     np.testing.assert_array_equal(part[1].density, dataset[1].density)
     np.testing.assert_array_equal(part.all_fixations()[0][1], dataset[1].fixations)
+
+
+def test_mouse_samples_instead_of_fixations(salicon):
+    root, written = salicon
+    name = sorted(written["train"])[0]
+    gaze = np.zeros((2, 1), dtype=GAZE)
+    gaze[0, 0] = (np.array([[1, 1], [700, 3], [64.5, 48]]), np.zeros((3, 1)), np.array([[5, 5]]))
+    gaze[1, 0] = (np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((0, 0)))
+    scipy.io.savemat(root / "fixations" / "train" / f"{name}.mat", {"gaze": gaze})
+    with pytest.warns(UserWarning, match="fixations lie outside"):
+        dataset = read(root, ground_truth="mouse")
+    assert dataset[0].fixations.tolist() == [[0.5, 0.5]]
+    with pytest.warns(UserWarning, match="moved"):
+        clipped = read(root, ground_truth="mouse", outside="clip")[0].fixations
+    np.testing.assert_allclose(clipped, [[0.5, 0.5], [64, 2.5], [64, 47.5]], rtol=1e-6)
+    assert (np.floor(clipped) <= (63, 47)).all()
+    assert (dataset.release, read(root).release) == ("2017 mouse", "2017")
+    assert read(root)[0].fixations.tolist() == [[4.5, 4.5]]
+    with pytest.raises(ValueError, match="ground_truth"):
+        read(root, ground_truth="gaze")
+
+
+def test_a_mat_of_version_7_3_says_how_to_save_it(salicon):
+    root, written = salicon
+    path = root / "fixations" / "train" / f"{sorted(written['train'])[1]}.mat"
+    with h5py.File(path, "w", userblock_size=512) as file:
+        file["gaze"] = np.zeros(3)
+    with path.open("r+b") as raw:
+        raw.write(b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM")
+    with pytest.raises(CorruptFileError, match=rf"{path.name} is a MATLAB 7\.3 file.*-v7"):
+        read(root)
+
+
+def test_unreadable_images_are_skipped_counted_and_named_at_every_start(salicon):
+    root, written = salicon
+    names = sorted(written["train"])
+    picture = root / "images" / "train" / f"{names[1]}.jpg"
+    picture.write_bytes(picture.read_bytes()[:900])  # the header is whole
+    (root / "fixations" / "train" / f"{names[2]}.mat").write_bytes(b"")
+    (root / "maps" / "train" / f"{names[4]}.png").unlink()
+    density = root / "maps" / "train" / f"{names[5]}.png"
+    density.write_bytes(density.read_bytes()[:60])
+    for _ in range(2):
+        with pytest.warns(UserWarning, match=rf"3 of 5 images are unreadable and left out: {names[1]}, {names[2]}"):
+            dataset = read(root, unreadable="skip")
+        assert dataset.ids == (names[0], names[3])
+        for index, name in enumerate(dataset.ids):
+            points = np.array([p for observer in written["train"][name] for p in observer], float) - 0.5
+            np.testing.assert_array_equal(dataset[index].fixations, points)
+            expected = cv2.imread(str(root / "maps" / "train" / f"{name}.png"), 0)
+            np.testing.assert_array_equal(dataset[index].density, expected)
+    with pytest.raises(MissingFilesError, match=r"1 of 6 images have no \.png.*unreadable=skip"):
+        read(root)
+
+
+def test_nothing_readable_is_an_error(salicon):
+    root, _ = salicon
+    for path in (root / "fixations" / "train").iterdir():
+        path.write_bytes(b"")
+    with pytest.raises(CorruptFileError, match="none of the 6 images"):
+        read(root, unreadable="skip")
+
+
+def test_two_images_of_one_stem(salicon):
+    root, written = salicon
+    path = root / "images" / "train" / f"{sorted(written['train'])[0]}.jpg"
+    shutil.copy(path, path.with_suffix(".JPG"))
+    with pytest.raises(UserError, match=r"\.JPG and .*\.jpg differ only in letter case or suffix"):
+        read(root)
