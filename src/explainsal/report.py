@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 from explainsal.cli import command
 from explainsal.errors import UserError
 from explainsal.reporting.html import write_report
+from explainsal.reporting.pooling import pool_runs
 from explainsal.reporting.results_table import results_tables
 from explainsal.reporting.run_figures import write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
@@ -19,6 +20,9 @@ def report(cfg: DictConfig) -> list[Path]:
     """Rebuild what `cfg` asks for, and return the paths of the files."""
     if cfg.bank is not None:
         return write_bank(cfg.bank, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
+    if cfg.get("pool") is not None:
+        print_results(pool_runs(Path(cfg.pool)))
+        return [Path(cfg.pool) / "results.csv", Path(cfg.pool) / "per_image.parquet"]
     if cfg.run is None:
         raise UserError(f"which run? Give run={newest_run(Path(cfg.paths.outputs)) or 'outputs/<date>/<time>'}")
     run = read_run(cfg.run)
