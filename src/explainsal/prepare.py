@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,15 @@ from explainsal.cli import command
 from explainsal.data.archives import Fetched, fetch_archives
 from explainsal.data.checks import SplitCheck, check_split
 from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.doctor.examine import Diagnosis, examine
+from explainsal.data.doctor.finding import Finding
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.disk import human
 from explainsal.fetch.download import RemoteFile, download
 from explainsal.fetch.unpack import Pattern, unpack
 from explainsal.models.published import PublishedWeights, card_path, published_weights, write_card
+from explainsal.reporting.doctor import write_doctor
 
 SHOWN = 20  # damaged files that are named
 
@@ -53,6 +57,40 @@ def fetch_missing(cfg: DictConfig, datamodule: SaliencyDataModule) -> list[Fetch
         return []
     archives = [a for a in source.archives if a.only_for is None or getattr(datamodule, a.only_for[0]) == a.only_for[1]]
     return fetch_archives(source, datamodule.root, archives, mirror=cfg.mirror, verify=cfg.verify)
+
+
+def diagnose(cfg: DictConfig) -> Diagnosis:
+    """Look at everything in ``cfg.data`` and write a page about it; damaged or missing files do not stop it."""
+    keep = {"outside": "keep", "unreadable": "skip"}
+    datamodule = instantiate(cfg.data, **keep)
+    if datamodule.source is None:  # generated scenes, which are written when they are first asked for
+        with suppress(UserError):
+            datamodule.prepare_data()
+    datasets, refused = [], []
+    for split in _parts(datamodule):
+        try:
+            datasets.append(datamodule.dataset(split))
+        except UserError as error:
+            refused.append(Finding("refused", split, str(error).splitlines()[0]))
+    if not datasets and not datamodule.root.exists():
+        raise MissingFilesError(refused[0].text)
+    if refused and "all" in datamodule.published:  # the parts name images that had to be left out
+        with suppress(UserError):
+            datasets = [datamodule.dataset("all")]
+    diagnosis = examine(datamodule.root, datasets, [r for r in refused if r.split in datamodule.needed or not datasets])
+    title = f"{datamodule.name} in {datamodule.root}"
+    page = write_doctor(Path(cfg.paths.outputs) / "doctor" / datamodule.name, title, diagnosis)
+    for item in diagnosis.findings:
+        Console().print(str(item), style="yellow", markup=False, highlight=False)
+    print(f"{title}: {len(diagnosis.findings)} findings" if diagnosis.findings else f"{title}: nothing is wrong")
+    print(f"report: {page}")
+    return diagnosis
+
+
+def _parts(datamodule: SaliencyDataModule) -> list[str]:
+    """The published splits, without the one that contains the others."""
+    splits = [split for split in datamodule.published if split != "all"]
+    return splits or list(datamodule.published)
 
 
 def prepare_weights(cfg: DictConfig) -> Path:
@@ -164,6 +202,8 @@ def main(cfg: DictConfig) -> None:
     """Entry point."""
     if cfg.get("model"):
         prepare_weights(cfg)
+    elif cfg.doctor:
+        diagnose(cfg)
     else:
         prepare(cfg)
 

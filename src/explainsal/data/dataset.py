@@ -105,6 +105,11 @@ class SaliencyDataset(Dataset[SaliencySample]):
         return self._images.files
 
     @property
+    def map_files(self) -> tuple[str, ...]:
+        """The file of the published density of every image, none where there are none."""
+        return self._maps.files if self._maps is not None else ()
+
+    @property
     def has_fixations(self) -> bool:
         """Whether samples carry fixation points."""
         return self._fixations is not None

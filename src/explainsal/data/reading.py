@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -49,7 +50,7 @@ class Reading:
     decoded: Decoded = "none"
 
     def __post_init__(self) -> None:
-        if self.outside not in ("drop", "clip", "error"):
+        if self.outside not in ("drop", "clip", "error", "keep"):
             raise ValueError(f'outside must be "drop", "clip" or "error", got {self.outside!r}')
         if self.unreadable not in ("error", "skip"):
             raise ValueError(f'unreadable must be "error" or "skip", got {self.unreadable!r}')
@@ -97,7 +98,11 @@ def read_dataset(
     reading = reading or Reading()
     label = "-".join(part for part in (name, release, split) if part).replace("/", "_").replace(" ", "_")
     key = label + ("" if points else "-images") + ("-skip" if reading.skip else "")
-    sources = [*map(str, images), *map(str, annotations), *(map(str, maps or ()) if reading.skip else ())]
+    sources = [
+        *map(str, images),
+        *map(str, annotations),
+        *(filter(os.path.exists, map(str, maps or ())) if reading.skip else ()),
+    ]
     build = partial(_parse, label, ids, images, points, maps, reading)
     table = cached_table(key, root, sources, build, folder=reading.cache) if root else build()
     kept = _positions(table, ids, label)

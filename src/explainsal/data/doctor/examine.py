@@ -1,0 +1,94 @@
+"""The doctor: every check on every split, and what pictures need of the data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.doctor.files import check_files
+from explainsal.data.doctor.finding import Finding
+from explainsal.data.doctor.pictures import check_copies, look_at
+from explainsal.data.doctor.points import Points, check_points
+
+GRID = (36, 48)  # cells of the centre bias: rows, columns
+
+
+@dataclass(frozen=True, eq=False)
+class SplitStatistics:
+    """What the pictures of a report need of one split.
+
+    Args:
+        split: Its name.
+        images: Number of images.
+        sizes: ``(height, width)`` -> number of images of that size, the most frequent first.
+        counts: Shape ``(n,)``: fixations per image; None where there are none to expect.
+        center_bias: Shape `GRID`, sums to 1: where people look, over all images; None without fixations.
+        nss: Shape ``(n,)``: how well each density fits its fixations, NaN where there is none.
+    """
+
+    split: str
+    images: int
+    sizes: dict[tuple[int, int], int]
+    counts: np.ndarray | None
+    center_bias: np.ndarray | None
+    nss: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class Diagnosis:
+    """The outcome: what is wrong, and the numbers."""
+
+    findings: tuple[Finding, ...]
+    splits: tuple[SplitStatistics, ...]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether nothing is wrong."""
+        return not self.findings
+
+
+def examine(root: Path, datasets: Iterable[SaliencyDataset], refused: Iterable[Finding] = ()) -> Diagnosis:
+    """Look at everything.
+
+    Args:
+        root: Folder of the data set.
+        datasets: Its splits, read with ``outside="keep"`` and without those that contain others.
+        refused: What the reader said of splits that it refused.
+    """
+    datasets = list(datasets)
+    findings = [*refused, *check_files(root, datasets)]
+    statistics, pictures = [], []
+    for dataset in datasets:
+        points = Points.of(dataset) if dataset.has_fixations else None
+        findings += check_points(points) if points is not None else []
+        seen = look_at(dataset)
+        findings += seen.found
+        pictures.append(seen)
+        statistics.append(_statistics(dataset, points, np.array(seen.nss)))
+    return Diagnosis((*findings, *check_copies(pictures)), tuple(statistics))
+
+
+def _statistics(dataset: SaliencyDataset, points: Points | None, nss: np.ndarray) -> SplitStatistics:
+    sizes, numbers = np.unique(np.array(dataset.sizes).reshape(-1, 2), axis=0, return_counts=True)
+    order = np.argsort(-numbers, kind="stable")
+    return SplitStatistics(
+        split=dataset.split,
+        images=len(dataset),
+        sizes={(int(sizes[i][0]), int(sizes[i][1])): int(numbers[i]) for i in order},
+        counts=None if points is None else np.array([len(p) for p in points.images]),
+        center_bias=None if points is None else _center_bias(points),
+        nss=nss,
+    )
+
+
+def _center_bias(points: Points) -> np.ndarray | None:
+    inside = ~points.outside() & ~np.isnan(points.xy).any(axis=1)
+    if not inside.any():
+        return None
+    x, y = (points.xy[inside] / points.limits[inside]).T
+    histogram, _, _ = np.histogram2d(y, x, bins=GRID, range=((0, 1), (0, 1)))
+    return histogram / histogram.sum()
