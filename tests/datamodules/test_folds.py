@@ -134,7 +134,7 @@ def test_mit300_is_predicted_and_never_scored(tmp_path):
     assert all(batch.fixations is None for batch in batches)
     with pytest.raises(UserError, match="no ground truth"):
         module.dataset("test").all_fixations()
-    with pytest.raises(UserError, match="mit300 has no train split"):
+    with pytest.raises(UserError, match="mit300 has no ground truth.*secret"):
         module.train_dataloader()
 
 

@@ -207,10 +207,10 @@ class SaliencyDataModule(L.LightningDataModule):
         if split in self.parts:
             return self._all().select(self.parts[split], split=self._label(split))
         if split not in self.published:
-            named = "".join(f"data.split={name}, " for name in self.splits)
+            ways = " or ".join([*(f"data.split={name}" for name in self.splits), "data.fold=0 data.folds=10"])
             raise UserError(
                 f"{self.name} has no {split} split, but {' and '.join((*self.parts, *self.published))}. "
-                f"To train on it, divide it: {named}or data.fold=0 data.folds=10. "
+                f"To train on it, divide it: {ways}. "
                 "To test alone, leave out what learns from a training split (evaluation.baselines=[chance])."
             )
         return self._all() if split == self.whole else self.read(split)

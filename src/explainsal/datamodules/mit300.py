@@ -6,6 +6,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.mit300 import read_mit300
 from explainsal.data.sources import MIT300
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
 
 
 class MIT300DataModule(SaliencyDataModule):
@@ -15,6 +16,19 @@ class MIT300DataModule(SaliencyDataModule):
     source = MIT300
     published = ("test",)
     whole = "test"
+
+    def dataset(self, split: str) -> SaliencyDataset:
+        """The images.
+
+        Raises:
+            UserError: If a split to train on is asked for, or a baseline that learns.
+        """
+        if split not in self.published:
+            raise UserError(
+                "mit300 has no ground truth: its fixations are kept secret. Predict its maps "
+                "(python -m explainsal.predict data=mit300 ...) and send them in; evaluate on mit1003 instead"
+            )
+        return super().dataset(split)
 
     def read(self, split: str) -> SaliencyDataset:
         """Find and index the images."""
