@@ -184,3 +184,15 @@ def test_a_damaged_mat_file_and_a_missing_map_of_salicon(tmp_path):
 def test_a_data_set_that_is_not_there(tmp_path):
     with pytest.raises(MissingFilesError):
         doctor(tmp_path / "none", tmp_path, "salicon")
+
+
+@pytest.mark.slow
+def test_osie_and_generated_scenes_have_a_clean_bill(shared, tmp_path, monkeypatch):
+    monkeypatch.setattr("explainsal.prepare.write_doctor", lambda *_: None)
+    osie = deepcopy(config("osie"))
+    osie.data.root, osie.paths.outputs = str(shared / "data" / "osie"), str(tmp_path)
+    assert diagnose(osie).findings == ()
+    scenes = deepcopy(config("synthetic"))
+    scenes.data.root, scenes.paths.outputs = str(tmp_path / "synthetic"), str(tmp_path)
+    scenes.data.sizes = {"train": 40, "val": 20, "test": 20}
+    assert diagnose(scenes).findings == ()
