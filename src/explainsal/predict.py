@@ -11,6 +11,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from rich.progress import track
 
+from explainsal.baselines import postprocessing_of
 from explainsal.cli import command
 from explainsal.errors import UserError
 from explainsal.loading import describe, model_of, weights_of
@@ -30,15 +31,16 @@ def predict(cfg: DictConfig) -> Path:
     datamodule.setup("predict")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model = model_of(cfg).to(device)
+    postprocessing = postprocessing_of(cfg, datamodule).to(device)
     output = Path(cfg.paths.output)
     write_record(output, cfg, model=describe(model, weights_of(cfg)))
     folder = output / "maps"
     for batch in track(datamodule.predict_dataloader(), description="predicting"):
         with torch.inference_mode():
-            maps = model(batch.images.to(device)).squeeze(1).cpu().numpy()
+            maps = postprocessing(model(batch.images.to(device))).squeeze(1).cpu().numpy()
         for name, saliency_map in zip(batch.ids, maps, strict=True):
             write_map(folder / f"{name}.{cfg.format}", saliency_map)
-    print(f"maps: {folder}")
+    print(f"post-processing: {postprocessing.description}\nmaps: {folder}")
     return folder
 
 

@@ -15,6 +15,7 @@ from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Nonfixations
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics import METRICS, PROFILES, SaliencyMetrics, get_profile
+from explainsal.metrics.emd import emd
 
 SIZE = (12, 17)
 IMAGES = 7
@@ -41,7 +42,7 @@ class Data:
         }
 
 
-def center_bias(size: tuple[int, int]) -> Tensor:
+def center_bias(size: tuple[int, int], index: Tensor | None = None) -> Tensor:
     rows, columns = torch.linspace(-1, 1, size[0]), torch.linspace(-1, 1, size[1])
     return torch.exp(-(rows[:, None] ** 2) - columns**2)
 
@@ -72,6 +73,8 @@ def test_tuebingen_is_the_functions_with_their_defaults(data: Data) -> None:
         "auc_borji": functional.auc_borji(data.preds, fixations, index=index),
         "sauc": functional.shuffled_auc(data.preds, fixations, data.pool.others(index, SIZE)),
         "ig": functional.information_gain(data.preds, fixations, center_bias(SIZE)[None]),
+        "ll": functional.log_likelihood(data.preds, fixations),
+        "emd": emd(data.preds, density),
     }
     assert list(table.columns) == ["index", *METRICS]
     for name, values in expected.items():
@@ -150,7 +153,7 @@ def test_mean_leaves_undefined_images_out_and_counts_them(data: Data) -> None:
     assert result.undefined() == {name: int(name in AT_FIXATIONS) for name in METRICS}
 
 
-AT_FIXATIONS = {"nss", "auc", "auc_judd", "sauc", "ig", "auc_borji"}
+AT_FIXATIONS = {"nss", "auc", "auc_judd", "sauc", "ig", "auc_borji", "ll"}
 
 
 def test_missing_ground_truth_is_undefined_not_zero(data: Data) -> None:

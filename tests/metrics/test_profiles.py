@@ -43,7 +43,7 @@ def test_edge_case(profile: str, engine: str, calls: dict[str, str], name: str) 
     if not CASES[name][engine]:
         pytest.skip("this engine has no values where a coordinate is fractional")
     case = edge_case(CASES[name])
-    metrics = SaliencyMetrics(profile, list(calls), center_bias=lambda size: case.baseline[0])
+    metrics = SaliencyMetrics(profile, list(calls), center_bias=lambda size, index: case.baseline[0])
     metrics.update(case.pred, case.fixations, case.density, index=INDEX)
     row = metrics.per_image().iloc[0]
     for metric, call in calls.items():

@@ -11,6 +11,7 @@ from torch import nn
 from explainsal.errors import UserError
 
 MODELS = {
+    "center_gaussian": "CenterGaussian",
     "chance": "Chance",
     "gbvs": "GBVS",
     "hft": "HFT",

@@ -57,22 +57,9 @@ class CenterBias(nn.Module):
         Raises:
             ValueError: If there is no fixation, one is NaN or outside its image, or an option is out of range.
         """
-        if not bandwidth > 0 or not 0 <= uniform < 1:
-            raise ValueError(f"bandwidth must be positive and uniform in [0, 1), got {bandwidth} and {uniform}")
-        if len(points) != len(sizes):
-            raise ValueError(f"{len(points)} sets of points, but {len(sizes)} sizes")
-        pairs = zip(points, sizes, strict=True)
-        scaled = [torch.as_tensor(p, dtype=torch.float64).reshape(-1, 2) / torch.tensor([w, h]) for p, (h, w) in pairs]
-        unit = torch.cat(scaled) if scaled else torch.zeros(0, 2)
-        if not len(unit):
-            raise ValueError("a centre bias needs at least one fixation to learn from")
-        if not bool(((unit >= 0) & (unit < 1)).all()):
-            raise ValueError("fixations are NaN or outside their image; clip or drop them first")
-        column, row = (unit * GRID).long().clamp(max=GRID - 1).unbind(dim=1)
-        counts = torch.bincount(row * GRID + column, minlength=GRID * GRID).reshape(GRID, GRID).to(torch.float64)
-        sigma = bandwidth * GRID
-        density = blur(counts, 2 * math.ceil(4 * sigma) + 1, sigma, "symmetric")  # mirrored: no mass is lost
-        return cls((1 - uniform) * density / density.sum() + uniform / GRID**2)
+        _check(bandwidth, uniform)
+        counts = torch.stack([_counts(p, size) for p, size in _pairs(points, sizes)]).sum(dim=0)
+        return cls(_density(counts, bandwidth, uniform))
 
     def density(self, size: tuple[int, int]) -> Tensor:
         """The density on an image grid, shape ``(H, W)``, float64, sums to 1."""
@@ -83,3 +70,84 @@ class CenterBias(nn.Module):
         """The same map for every image: ``(B, 3, H, W)`` to ``(B, 1, H, W)``, float32, maximum 1."""
         density = self.density((int(images.shape[2]), int(images.shape[3])))
         return (density / density.max()).float().expand(images.shape[0], 1, -1, -1).clone()
+
+
+class LeaveOneOutCenterBias(nn.Module):
+    """The centre bias of each image of a data set, learned from all its other images.
+
+    For data sets without a training split, and as the strict baseline of information gain: no image sees itself.
+
+    Args:
+        points: One ``(N_i, 2)`` array of (x, y) in pixels per image.
+        sizes: Height and width of each image.
+        bandwidth: See `CenterBias.fit`.
+        uniform: See `CenterBias.fit`.
+
+    Raises:
+        ValueError: As `CenterBias.fit`, or if an image has all the fixations.
+
+    Example:
+        >>> points = [torch.tensor([[20.0, 15.0]]), torch.tensor([[5.0, 5.0]])]
+        >>> bias = LeaveOneOutCenterBias(points, [(30, 40), (30, 40)])
+        >>> [divmod(d.argmax().item(), 40) for d in bias.density((30, 40), torch.tensor([0, 1]))]
+        [(5, 5), (15, 20)]
+    """
+
+    needs_index = True
+
+    def __init__(
+        self,
+        points: Sequence[Tensor],
+        sizes: Sequence[tuple[int, int]],
+        *,
+        bandwidth: float = 0.04,
+        uniform: float = 0.01,
+    ) -> None:
+        super().__init__()
+        _check(bandwidth, uniform)
+        self._own, self._bandwidth, self._uniform = _pairs(points, sizes), bandwidth, uniform
+        self._total = torch.stack([_counts(*pair) for pair in self._own]).sum(dim=0)
+        if any(len(p) == self._total.sum() for p, _ in self._own):
+            raise ValueError("leaving an image out leaves no fixation: a centre bias needs two images with fixations")
+
+    def __deepcopy__(self, memo: dict[int, object]) -> LeaveOneOutCenterBias:
+        return self  # read-only, and it holds every fixation
+
+    def density(self, size: tuple[int, int], index: Tensor) -> Tensor:
+        """Densities ``(B, H, W)``, float64, that sum to 1, for the images at these positions of the data set."""
+        grids = [self._total - _counts(*self._own[i]) for i in index.tolist()]
+        return torch.stack([CenterBias(_density(g, self._bandwidth, self._uniform)).density(size) for g in grids])
+
+    def forward(self, images: Tensor, index: Tensor) -> Tensor:
+        """Maps ``(B, 1, H, W)``, float32, of images ``(B, 3, H, W)`` at these positions of the data set."""
+        density = self.density((int(images.shape[2]), int(images.shape[3])), index)
+        return (density / density.amax(dim=(1, 2), keepdim=True)).float().unsqueeze(1).to(images.device)
+
+
+def _pairs(points: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[tuple[Tensor, tuple[int, int]]]:
+    if len(points) != len(sizes):
+        raise ValueError(f"{len(points)} sets of points, but {len(sizes)} sizes")
+    each = [torch.as_tensor(p, dtype=torch.float64).reshape(-1, 2) for p in points]
+    if not any(len(p) for p in each):
+        raise ValueError("a centre bias needs at least one fixation to learn from")
+    return list(zip(each, sizes, strict=True))
+
+
+def _check(bandwidth: float, uniform: float) -> None:
+    if not bandwidth > 0 or not 0 <= uniform < 1:
+        raise ValueError(f"bandwidth must be positive and uniform in [0, 1), got {bandwidth} and {uniform}")
+
+
+def _counts(points: Tensor, size: tuple[int, int]) -> Tensor:
+    """Fixations per cell of the unit square's grid."""
+    unit = points / torch.tensor([size[1], size[0]])
+    if not bool(((unit >= 0) & (unit < 1)).all()):
+        raise ValueError("fixations are NaN or outside their image; clip or drop them first")
+    column, row = (unit * GRID).long().clamp(max=GRID - 1).unbind(dim=1)
+    return torch.bincount(row * GRID + column, minlength=GRID * GRID).reshape(GRID, GRID).to(torch.float64)
+
+
+def _density(counts: Tensor, bandwidth: float, uniform: float) -> Tensor:
+    sigma = bandwidth * GRID
+    density = blur(counts, 2 * math.ceil(4 * sigma) + 1, sigma, "symmetric")  # mirrored: no mass is lost
+    return (1 - uniform) * density / density.sum() + uniform / GRID**2

@@ -21,7 +21,8 @@ class SaliencyMetrics(PerImageTable):
         profile: Name of the conventions (``tuebingen``, ``mit2016``, ``salicon``), or a `Profile`.
         names: Which metrics. None: those of the profile that the next two arguments allow.
         nonfixations: Fixations of the whole data set, for ``sauc``; without it there is no ``sauc``.
-        center_bias: Function from (H, W) to a density, the baseline of ``ig``; without it there is no ``ig``.
+        center_bias: Function from (H, W) and positions in the data set to densities, the baseline of ``ig``; without
+            it there is no ``ig``.
         options: Single options of the profile to change, metric -> keyword arguments; its name then says so.
         seed: Of the profiles that draw random negatives.
         kwargs: Of `torchmetrics.Metric`.
@@ -90,7 +91,19 @@ class SaliencyMetrics(PerImageTable):
         """
         if index.ndim != 1 or len(index) != len(preds):
             raise ValueError(f"index must have shape ({len(preds)},), got {tuple(index.shape)}")
-        values = score(
+        values = self.scores(preds, fixations, density, index=index)
+        self.append(index.to(preds.device), values)
+
+    def scores(
+        self,
+        preds: Tensor,
+        fixations: FixationBatch | None = None,
+        density: DensityMap | None = None,
+        *,
+        index: Tensor,
+    ) -> dict[str, Tensor]:
+        """The values of a batch by metric, ``(B,)`` each, without keeping them; arguments as those of `update`."""
+        return score(
             preds,
             fixations,
             density,
@@ -101,4 +114,3 @@ class SaliencyMetrics(PerImageTable):
             center_bias=self.center_bias,
             seed=self.seed,
         )
-        self.append(index.to(preds.device), values)

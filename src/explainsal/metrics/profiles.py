@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 MATLAB_EPS = 2.0**-52
 
-METRICS = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc", "ig", "auc_borji")
+METRICS = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc", "ig", "auc_borji", "ll", "emd")
 """Every metric, by its column name, in the order of tables."""
 
-HIGHER_IS_BETTER = {name: name != "kld" for name in METRICS}
+HIGHER_IS_BETTER = {name: name not in ("kld", "emd") for name in METRICS}
 
 Pool = Literal["others", "others_off_own_pixels", "random_images"]
 
@@ -81,6 +81,8 @@ PROFILES = {
                 "sauc": {"splits": 100, "step": 0.1, "unique": True, **_MIT_CONSTANT},
                 "ig": {"normalization": "minmax", "eps": MATLAB_EPS, "unique": True, **_MIT_CONSTANT},
                 "auc_borji": {"splits": 100, "step": 0.1},
+                "ll": {"unique": True, "normalization": "minmax"},
+                "emd": {"normalization": "minmax", **_MIT_CONSTANT},
             },
         ),
         replace(

@@ -10,12 +10,14 @@ from torch import Tensor
 from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Maps, Nonfixations, Points
 from explainsal.functional.types import DensityMap, FixationBatch
+from explainsal.metrics.emd import emd
 from explainsal.metrics.profiles import Profile
 
-CenterBiasMap = Callable[[tuple[int, int]], Tensor]
-"""Height and width -> a density ``(H, W)``, any scale: what `information_gain` is a gain over."""
+CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
+"""Height and width, and positions in the data set ``(B,)`` -> densities ``(H, W)`` or ``(B, H, W)``, any scale: what
+`information_gain` is a gain over."""
 
-AGAINST_DENSITY = ("sim", "cc", "kld")
+AGAINST_DENSITY = ("sim", "cc", "kld", "emd")
 
 
 def score(
@@ -71,6 +73,7 @@ def _against_density(name: str, maps: Maps, target: Maps, profile: Profile) -> T
         "sim": functional.sim,
         "cc": functional.cc,
         "kld": functional.kl_div,
+        "emd": emd,
     }
     return functions[name](maps, target, **profile.of(name))
 
@@ -92,15 +95,16 @@ def _at_fixations(
         return shuffled(maps, points, nonfixations, profile, index, seed)
     if name == "ig":
         if center_bias is None:
-            raise ValueError("ig needs center_bias, a function from (H, W) to a density")
-        baseline = center_bias(maps.size).to(maps.values.device)
-        return functional.information_gain(maps, points, baseline.reshape(1, *maps.size), **options)
+            raise ValueError("ig needs center_bias, a function from (H, W) and positions in the data set to densities")
+        baseline = center_bias(maps.size, index).to(maps.values.device)
+        return functional.information_gain(maps, points, baseline.reshape(-1, *maps.size), **options)
     if name == "auc_borji":
         return functional.auc_borji(maps, points, seed=seed, index=index, **options)
     functions: dict[str, Callable[..., Tensor]] = {
         "nss": functional.nss,
         "auc": functional.auc,
         "auc_judd": functional.auc_judd,
+        "ll": functional.log_likelihood,
     }
     return functions[name](maps, points, **options)
 

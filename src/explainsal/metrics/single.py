@@ -129,7 +129,7 @@ class InformationGain(_AtFixations):
     """Information gain over a centre bias, see `functional.metrics.information_gain`.
 
     Args:
-        center_bias: Function from (H, W) to a density.
+        center_bias: Function from (H, W) and positions in the data set to densities.
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
         kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.

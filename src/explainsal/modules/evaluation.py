@@ -6,15 +6,18 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
 import pandas as pd
+import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
+from explainsal.classical.gold_standard import GoldStandard
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc, kl_div, sim
 from explainsal.functional.types import DensityMap
 from explainsal.metrics import SaliencyMetrics
 from explainsal.metrics.table import PerImageTable
 
+GOLD_STANDARD = "gold_standard"
 DEEP = "deep"  # the network that is evaluated; the other models are measured beside it
 
 
@@ -35,11 +38,14 @@ class EvaluationModule(LightningModule):
     """The test loop of every evaluation.
 
     Args:
-        models: Name -> module that maps images ``(B, 3, H, W)`` in [0, 1] or uint8 to maps ``(B, 1, H, W)``; one is
-            called ``deep``.
+        models: Name -> module that maps images ``(B, 3, H, W)`` in [0, 1] or uint8 to maps ``(B, 1, H, W)``; a network
+            to explain is called ``deep``. A module that has ``needs_index`` is also given the images' positions in
+            the data set.
         new_metrics: Makes an empty `SaliencyMetrics`; called once per model.
         explainable: Names under which callbacks will `score_explainable` maps. Every process has to know them, those
             that never see such a map too: tables are gathered together.
+        postprocessing: Name -> what is done to that model's maps before they are scored.
+        gold_standard: Scored as the model ``gold_standard``: each observer's fixations by the others'.
     """
 
     def __init__(
@@ -47,18 +53,33 @@ class EvaluationModule(LightningModule):
         models: Mapping[str, nn.Module],
         new_metrics: Callable[[], SaliencyMetrics],
         explainable: Sequence[str] = (),
+        postprocessing: Mapping[str, nn.Module] | None = None,
+        gold_standard: GoldStandard | None = None,
     ) -> None:
         super().__init__()
         self.models = nn.ModuleDict(models)
-        self.scores = nn.ModuleDict({name: new_metrics() for name in (*models, *explainable)})
+        self.postprocessing = nn.ModuleDict(postprocessing or {})
+        self.gold_standard = gold_standard
+        scored = (*models, *explainable, *((GOLD_STANDARD,) if gold_standard is not None else ()))
+        self.scores = nn.ModuleDict({name: new_metrics() for name in scored})
         self.to_deep = nn.ModuleDict({name: DeepAgreement() for name in explainable})
 
     def test_step(self, batch: SaliencyBatch, batch_idx: int) -> dict[str, Tensor]:
         """Score every model; returns their maps ``(B, 1, H, W)`` by name, for callbacks."""
-        maps = {name: model(batch.images).float() for name, model in self.models.items()}
+        maps = {name: self.maps(name, batch.images, batch.index) for name in self.models}
         for name in maps:
             self._score(name, maps[name], batch)
+        if self.gold_standard is not None:
+            for index in batch.index.tolist():
+                self._score_observers(self.gold_standard, index)
         return maps
+
+    def maps(self, name: str, images: Tensor, index: Tensor) -> Tensor:
+        """The maps ``(B, 1, H, W)`` of a model as they are scored, of images at these positions of the data set."""
+        model = self.models[name]
+        maps: Tensor = model(images, index) if getattr(model, "needs_index", False) else model(images)
+        maps = maps if maps.dtype == torch.float64 else maps.float()
+        return self.postprocessing[name](maps) if name in self.postprocessing else maps
 
     def score_explainable(self, name: str, maps: Tensor, deep: Tensor, batch: SaliencyBatch) -> None:
         """Score explainable maps ``(B, 1, H, W)`` at native size, against the ground truth and against the deep maps.
@@ -72,6 +93,20 @@ class EvaluationModule(LightningModule):
     def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
         metrics = cast(SaliencyMetrics, self.scores[name])
         metrics.update(maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index)
+
+    def _score_observers(self, gold_standard: GoldStandard, index: int) -> None:
+        """Add the mean over an image's fixations, each scored on the map of the other observers.
+
+        What compares with a density is undefined: the density holds the predicted observers, too.
+        """
+        metrics = cast(SaliencyMetrics, self.scores[GOLD_STANDARD])
+        densities, fixations = gold_standard.of_image(index)
+        people = torch.full((len(densities),), index, dtype=torch.int64)
+        values = metrics.scores(densities, fixations, index=people) if len(densities) else {}
+        weights = fixations.per_image().double()
+        nothing = torch.tensor(torch.nan, dtype=torch.float64)
+        means = {name: (v * weights).sum() / weights.sum() for name, v in values.items()}
+        metrics.append(people.new_tensor([index]), {name: means.get(name, nothing)[None] for name in metrics.columns})
 
     def per_image(self) -> pd.DataFrame:
         """One row per model and image: model, index, the metrics. Every process has to call it."""

@@ -14,34 +14,45 @@ from explainsal.reporting.run_folder import GalleryImage
 KEYS = ("model", "id", "index", "fixations")
 
 
-def write_results(folder: Path, per_image: pd.DataFrame, protocol: Mapping[str, object], *, seed: int) -> pd.DataFrame:
-    """Write ``per_image.parquet`` and ``results.csv``.
+def summarize(
+    per_image: pd.DataFrame,
+    protocol: Mapping[str, object],
+    postprocessing: Mapping[str, str] | None = None,
+    *,
+    seed: int,
+) -> pd.DataFrame:
+    """Means over images with their bootstrap intervals.
 
     Args:
-        folder: The run's output.
         per_image: A row per model and image: model, id, index, fixations, then the metrics.
-        protocol: What a number means nothing without: profile, data, split, release, density_sigma.
+        protocol: What a number means nothing without: profile, data, split, release, density_sigma, ig_baseline.
+        postprocessing: What was done to a model's maps before they were scored; ``none`` for a model that is not named.
         seed: Of the bootstrap.
 
     Returns:
-        What ``results.csv`` holds: model, metric, mean, low, high, images, skipped, then the protocol.
+        A row per model and metric: model, postprocessing, metric, mean, low, high, images, skipped, then the protocol.
     """
     rows = []
     for model, table in per_image.groupby("model", sort=False):
+        done = (postprocessing or {}).get(str(model), "none")
         for metric in table.columns.difference(list(KEYS), sort=False):
             values = table[metric].dropna()
             if values.empty:
                 continue  # this metric is not defined for this model, e.g. a comparison with itself
             interval = mean_interval(values.to_numpy(), seed=seed)
             rows.append({
-                "model": model, "metric": metric, "mean": interval.mean, "low": interval.low, "high": interval.high,
+                "model": model, "postprocessing": done, "metric": metric,
+                "mean": interval.mean, "low": interval.low, "high": interval.high,
                 "images": len(table), "skipped": len(table) - len(values), **protocol,
             })  # fmt: skip
-    results = pd.DataFrame(rows)
+    return pd.DataFrame(rows)
+
+
+def write_results(folder: Path, per_image: pd.DataFrame, results: pd.DataFrame) -> None:
+    """Write ``per_image.parquet`` and ``results.csv``, what `summarize` made of it."""
     folder.mkdir(parents=True, exist_ok=True)
     per_image.to_parquet(folder / "per_image.parquet", index=False)
     results.to_csv(folder / "results.csv", index=False)
-    return results
 
 
 def write_gallery(folder: Path, picture: GalleryImage) -> None:

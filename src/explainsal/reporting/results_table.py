@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pandas as pd
 
-PROTOCOL = ("profile", "data", "split", "release", "density_sigma")
+PROTOCOL = ("profile", "data", "split", "release", "density_sigma", "ig_baseline")
 METRIC_TITLES = {
     "cc": "CC",
     "sim": "SIM",
@@ -18,12 +18,17 @@ METRIC_TITLES = {
     "auc_borji": "AUC-Borji",
     "sauc": "sAUC",
     "ig": "IG",
+    "ll": "Log-likelihood",
+    "emd": "EMD",
     "layer_correlation": "Layer correlation",
 }
 MODEL_TITLES = {
     "deep": "Deep model",
     "center_bias": "Centre bias",
+    "center_bias_loo": "Centre bias, leave one out",
+    "center_gaussian": "Centre Gaussian",
     "chance": "Chance",
+    "gold_standard": "Gold standard",
     "explanation": "This explanation",
     "shuffled_filters": "Null: shuffled filters",
     "untrained_network": "Null: untrained network",
@@ -70,6 +75,7 @@ class ResultsTable:
         cells: By model and metric; a pair that was not measured is absent.
         images: By model, how many images its numbers come from, where that is known.
         skipped: Number of images that a metric is undefined for, the most of any metric.
+        postprocessing: By model, what was done to its maps before they were scored, where anything was.
     """
 
     protocol: dict[str, str]
@@ -78,6 +84,7 @@ class ResultsTable:
     cells: dict[tuple[str, str], Cell]
     images: dict[str, int]
     skipped: int
+    postprocessing: dict[str, str] = field(default_factory=dict)
 
     @property
     def most_images(self) -> int:
@@ -88,6 +95,10 @@ class ResultsTable:
         """``12 of 100 images`` for a model that was not scored on all; else empty: only equals may be compared."""
         count = self.images.get(model, self.most_images)
         return f"{count} of {self.most_images} images" if count < self.most_images else ""
+
+    def remarks(self, model: str) -> str:
+        """What a model's row must say: how its maps were processed, and whether it was not scored on all images."""
+        return "; ".join(filter(None, [self.postprocessing.get(model, ""), self.subset(model)]))
 
     def sections(self) -> list[Section]:
         """The comparisons with the ground truth, and those with the deep map, each with the models that have any."""
@@ -110,6 +121,9 @@ class ResultsTable:
             f"{self.skipped} undefined for some metric" if self.skipped else "",
             f"metric profile {self.protocol['profile']}" if "profile" in self.protocol else "metric profile unknown",
             f"density sigma {sigma}" + (" px" if is_number(sigma) else "") if sigma else "",
+            f"IG over the {self.protocol['ig_baseline']}"
+            if "ig" in self.metrics and "ig_baseline" in self.protocol
+            else "",
             "mean and bootstrap interval over images" if any(c.interval for c in self.cells.values()) else "mean",
         ]
         return "; ".join(filter(None, words)) + "."
@@ -157,7 +171,15 @@ def _results_table(protocol: dict[str, str], rows: pd.DataFrame) -> ResultsTable
         cells=cells,
         images=images,
         skipped=int(rows["skipped"].max()) if "skipped" in rows and rows["skipped"].notna().any() else 0,
+        postprocessing=_postprocessing(rows),
     )
+
+
+def _postprocessing(rows: pd.DataFrame) -> dict[str, str]:
+    if "postprocessing" not in rows:
+        return {}
+    said = rows.dropna(subset=["postprocessing"]).drop_duplicates("model")
+    return {str(m): str(p) for m, p in zip(said["model"], said["postprocessing"], strict=True) if p != "none"}
 
 
 def _images(rows: pd.DataFrame) -> dict[str, int]:
@@ -182,13 +204,13 @@ def _mark_best(metric: str, cells: dict[tuple[str, str], Cell], images: dict[str
 
 
 def higher_is_better(metric: str) -> bool:
-    """Whether a larger value is the better one: true of every metric but the divergence.
+    """Whether a larger value is the better one: true of every metric but the divergence and the distance.
 
     Example:
         >>> higher_is_better("cc"), higher_is_better("kld"), higher_is_better("kld_to_deep")
         (True, False, False)
     """
-    return metric.removesuffix(TO_DEEP) != "kld"
+    return metric.removesuffix(TO_DEEP) not in ("kld", "emd")
 
 
 def against_deep(metric: str) -> bool:

@@ -66,7 +66,7 @@ def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
 
 def _head(table: ResultsTable, model: str) -> list[str]:
     """What stands at the start of a row: the model, and how many images where not all."""
-    return [model_title(model), *filter(None, [table.subset(model)])]
+    return [model_title(model), *filter(None, [table.remarks(model)])]
 
 
 def _lines(table: ResultsTable, model: str, metric: str) -> list[str]:

@@ -1,0 +1,81 @@
+"""What published evaluations do to saliency maps before they score them: blur, centre bias, histogram matching."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+TRUNCATE = 4.0  # the Gaussian ends at this many sigma
+
+
+def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
+    """Blur with a Gaussian, borders mirrored (``d c b a | a b c d``), so that no mass is lost.
+
+    Args:
+        maps: Shape ``(..., H, W)``, floating point.
+        sigma: Standard deviation in pixels.
+
+    Returns:
+        The same shape.
+
+    Raises:
+        ValueError: If `sigma` is not positive.
+
+    Example:
+        >>> maps = torch.zeros(1, 9, 9)
+        >>> maps[0, 4, 4] = 1
+        >>> blurred = gaussian_blur(maps, 1.0)
+        >>> round(blurred.sum().item(), 5), round(blurred[0, 4, 4].item(), 4)
+        (1.0, 0.1592)
+    """
+    if not sigma > 0:
+        raise ValueError(f"sigma must be positive, got {sigma}")
+    rows, columns = (blur_matrix(int(n), float(sigma)).to(maps) for n in maps.shape[-2:])
+    return rows @ maps @ columns.T
+
+
+@lru_cache(maxsize=16)
+def blur_matrix(length: int, sigma: float) -> Tensor:
+    """Blur along an axis as a matrix ``(length, length)``, float64; column i is what a point in pixel i becomes."""
+    radius = int(TRUNCATE * sigma + 0.5)
+    offset = torch.arange(-radius, radius + 1)
+    taps = torch.exp(-0.5 * (offset.double() / sigma) ** 2)
+    place = (torch.arange(length)[:, None] + offset).remainder(2 * length)
+    place = torch.where(place < length, place, 2 * length - 1 - place)
+    matrix = torch.zeros(length, length, dtype=torch.float64)
+    return matrix.scatter_add_(1, place, (taps / taps.sum()).expand(length, -1).contiguous()).T.contiguous()
+
+
+def match_histogram(maps: Tensor, quantiles: Tensor) -> Tensor:
+    """Give maps the distribution of values that `quantiles` describe; the order of pixels is kept, equals stay equal.
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        quantiles: Shape ``(Q,)``, ascending: the values at evenly spaced ranks, first the least, last the largest.
+
+    Returns:
+        The same shape and dtype.
+
+    Raises:
+        ValueError: If `quantiles` has fewer than two values or is not ascending.
+
+    Example:
+        >>> match_histogram(torch.tensor([[5.0, 1.0], [1.0, 9.0]]), torch.tensor([0.0, 3.0])).tolist()
+        [[2.0, 0.5], [0.5, 3.0]]
+    """
+    if quantiles.ndim != 1 or len(quantiles) < 2 or bool((quantiles.diff() < 0).any()):
+        raise ValueError("quantiles must be an ascending vector of at least two values")
+    flat = maps.reshape(-1, maps.shape[-2] * maps.shape[-1])
+    values = F.interpolate(quantiles.to(flat)[None, None], flat.shape[1], mode="linear", align_corners=True)[0, 0]
+    return torch.stack([_ranked(row, values) for row in flat]).reshape(maps.shape)
+
+
+def _ranked(row: Tensor, values: Tensor) -> Tensor:
+    """The values in the order of `row`; pixels that are level share the mean of theirs."""
+    _, group, counts = row.unique(return_inverse=True, return_counts=True)
+    ends = counts.cumsum(0)
+    total = torch.cat([values.new_zeros(1, dtype=torch.float64), values.double().cumsum(0)])
+    return ((total[ends] - total[ends - counts]) / counts).to(row.dtype)[group]

@@ -1,0 +1,48 @@
+"""Maps made elsewhere as a model of an evaluation."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from explainsal.data.predictions import Checked, Predictions
+
+
+class StoredMaps(nn.Module):
+    """Looks at no image: reads the map of the image's position in the data set.
+
+    Args:
+        predictions: The maps.
+        checked: What `Predictions.check` found.
+    """
+
+    needs_index = True
+
+    def __init__(self, predictions: Predictions, checked: Checked) -> None:
+        super().__init__()
+        self.predictions = predictions
+        self.checked = checked
+
+    @property
+    def description(self) -> str:
+        """What is done to the maps before they are scored; empty for nothing."""
+        steps = {
+            "exponential of log-densities": self.checked.log_density,
+            f"{self.checked.resized} maps resized bilinearly": self.checked.resized > 0,
+        }
+        return ", ".join(step for step, done in steps.items() if done)
+
+    def forward(self, images: Tensor, index: Tensor) -> Tensor:
+        """Maps ``(B, 1, H, W)``, float64, of images ``(B, 3, H, W)`` at these positions of the data set."""
+        size = int(images.shape[2]), int(images.shape[3])
+        return torch.stack([self._map(i, size) for i in index.tolist()]).unsqueeze(1).to(images.device)
+
+    def _map(self, index: int, size: tuple[int, int]) -> Tensor:
+        saliency_map = torch.from_numpy(self.predictions.read(index))
+        if self.checked.log_density:
+            saliency_map = (saliency_map - saliency_map.max()).exp()
+        if tuple(saliency_map.shape) == size:
+            return saliency_map
+        resized = F.interpolate(saliency_map[None, None], size, mode="bilinear", antialias=True, align_corners=False)
+        return resized[0, 0]
