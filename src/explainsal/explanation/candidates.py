@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
+from explainsal.functional import native
 from explainsal.functional.reconstruction import centered_scale
 from explainsal.functional.resize import resize_bilinear
 
@@ -122,6 +123,32 @@ class Candidates:
                     index = start + (rows + torch.tensor(group, device=self.device)).flatten()
                     yield index, scaled(seen.flatten(1, 2), self.scaling)
             start += pool.maps.shape[1] * filters
+
+
+def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
+    """Linear combinations of a few candidates each (Eq. 3), chunk by chunk.
+
+    Args:
+        candidates: N per image.
+        index: Shape ``(B, R, T)``, int64; -1 marks unused terms.
+        weights: Shape ``(B, R, T)``; 0 at unused terms.
+
+    Returns:
+        Shape ``(B, R, H * W)``.
+    """
+    total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
+    if native.serves(total, weights):
+        place = torch.full((len(candidates),), -1)
+        for position, maps in candidates.chunks():
+            place.fill_(-1)[position] = torch.arange(len(position))
+            chosen = torch.where((weights != 0) & (index >= 0), place[index.clamp_min(0)], -1)
+            for b in range(len(total)):
+                native.add_combinations(total[b], maps[b].flatten(-2), chosen[b], weights[b])
+        return total
+    matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
+    for position, maps in candidates.chunks():
+        total.baddbmm_(matrix[:, :, position], maps.flatten(-2))
+    return total
 
 
 def scaled(maps: Tensor, scaling: str) -> Tensor:

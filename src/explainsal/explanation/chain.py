@@ -15,6 +15,7 @@ from explainsal.explanation.presets import Options
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.result import Coefficients, LayerExplanation
+from explainsal.functional.native import native_kernels
 from explainsal.functional.resize import resize_antialiased
 from explainsal.models.layers import INPUT, NetworkLayer
 
@@ -68,7 +69,8 @@ class Chain:
             )
         pools = [self.pools[source] for source in self.sources[name]]
         activations = as_computed(output)
-        rebuilt, coefficients = self._rebuild(activations, pools)
+        with native_kernels(self.options.compile and activations.device.type == "cpu"):
+            rebuilt, coefficients = self._rebuild(activations, pools)
         maps = rebuilt.maps
         fit = measure_fit(rebuilt.target, maps)
         kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, scaled
+from explainsal.explanation.candidates import Candidates, combine_candidates, scaled
 from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional.block_variance import scaled_block_moments
@@ -93,10 +93,7 @@ def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> lis
 
 def _combine(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
     """Eq. 3: ``(B, A, S, H, W)`` from the chosen candidates ``(B, A, S, T)``."""
-    matrix = weights.new_zeros(*weights.shape[:-1], len(candidates)).scatter_add_(-1, index, weights).flatten(1, 2)
-    total = weights.new_zeros(*matrix.shape[:2], candidates.size[0] * candidates.size[1])
-    for position, maps in candidates.chunks():
-        total.baddbmm_(matrix[:, :, position], maps.flatten(-2))
+    total = combine_candidates(candidates, index.flatten(1, 2), weights.flatten(1, 2))
     return total.reshape(*weights.shape[:-1], *candidates.size)
 
 

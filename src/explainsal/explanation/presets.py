@@ -78,6 +78,8 @@ class Options:
         layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
             8 GB on an accelerator.
+        compile: Whether a CPU runs the inner loops as compiled C, built once with the machine's own compiler: the same
+            numbers up to rounding, in less than half the time. An accelerator ignores it.
     """
 
     bank: FilterBank
@@ -100,6 +102,7 @@ class Options:
     layers: str | tuple[str, ...]
     chain_seed: int = 0
     memory_budget: int | None = None
+    compile: bool = False
 
     def __post_init__(self) -> None:
         for name, allowed in _CHOICES.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates
+from explainsal.explanation.candidates import Candidates, combine_candidates
 from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional.coefficients import matching_pursuit
@@ -32,7 +32,7 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options) 
         indices.append(fit.index)
         weights.append(fit.weights)
     index, weight = torch.stack(indices), torch.stack(weights) * std
-    maps = _combine(candidates, index, weight) + mean
+    maps = combine_candidates(candidates, index, weight) + mean
     return Rebuilt(maps.reshape(activations.shape), activations, Terms(index, weight, mean[..., 0]))
 
 
@@ -51,11 +51,3 @@ def _inner_products(form: Tensor, candidates: Candidates) -> tuple[Tensor, Tenso
             gram[:, rows[:, None], columns] = product
             gram[:, columns[:, None], rows] = product.transpose(1, 2)
     return cross, gram
-
-
-def _combine(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
-    matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
-    total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
-    for position, maps in candidates.chunks():
-        total.baddbmm_(matrix[:, :, position], maps.flatten(-2))
-    return total

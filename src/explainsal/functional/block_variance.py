@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional import native
 from explainsal.functional.resize import resize_bilinear, scaled_size
 
 Partial = Literal["keep", "crop"]
@@ -76,7 +77,11 @@ def scaled_block_moments(
     shared: dict[float, _Parts] = {}
     results = []
     for scale in scales:
-        if scale > 1 and scale == int(scale) and block_size % int(scale) == 0:
+        whole = scale > 1 and scale == int(scale) and block_size % int(scale) == 0
+        if native.serves(maps):
+            results.append(_compiled_moments(maps, scale, block_size, partial, int(scale) if whole else 1))
+            continue
+        if whole:
             means, within = _source_pixel_moments(maps, int(scale), shared)
             cells = block_size // int(scale)
         else:
@@ -130,9 +135,7 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
     curvature of the neighbours: three orthogonal parts, so that variances add. All even factors have one mean|t|, and
     share the parts.
     """
-    offsets = [(p + 0.5) / factor - 0.5 for p in range(factor)]
-    mean_size = sum(abs(t) for t in offsets) / factor
-    square = sum(t * t for t in offsets) / factor
+    square, mean_size = _offset_moments(factor)
     slope, bend = square / 4, (square - mean_size**2) / 4  # bend is 0 for factor 2
     if mean_size not in shared:
         shared[mean_size] = _parts(maps, mean_size)
@@ -142,6 +145,23 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
             if i + j and along_x * along_y:
                 within.addcmul_(parts[i][j], parts[i][j], value=along_x * along_y)
     return parts[0][0], within
+
+
+def _compiled_moments(maps: Tensor, scale: float, block_size: int, partial: str, factor: int) -> tuple[Tensor, Tensor]:
+    """One scale of :func:`scaled_block_moments` in compiled code; `factor` is 1 where the resized map is made."""
+    if factor == 1:
+        maps = resize_bilinear(maps, scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale))
+    cells = block_size // factor
+    if partial not in ("keep", "crop"):
+        raise ValueError(f"partial must be 'keep' or 'crop', got {partial!r}")
+    down, right = (-(-n // cells) if partial == "keep" else max(1, n // cells) for n in maps.shape[-2:])
+    return native.block_moments(maps, cells, (down, right), *(_offset_moments(factor) if factor > 1 else ()))
+
+
+def _offset_moments(factor: int) -> tuple[float, float]:
+    r"""Means of t^2 and of \|t\| over the sample offsets t of an enlarged map inside a source pixel."""
+    offsets = [(p + 0.5) / factor - 0.5 for p in range(factor)]
+    return sum(t * t for t in offsets) / factor, sum(abs(t) for t in offsets) / factor
 
 
 def _parts(maps: Tensor, mean_size: float) -> _Parts:

@@ -13,6 +13,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from explainsal.functional import native
+
 Border = Literal["circular", "reflect"]
 
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
@@ -187,9 +189,13 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     rows = max(1, limit // (filters * bank[0].numel()))
     for i in range(0, flat.shape[0], rows):
         for g in range(0, bank.shape[0], filters):
-            part = torch.view_as_real(_inverse(flat[i : i + rows], bank[g : g + filters], (height, width)))
-            even, odd = part.unbind(-1)
-            total = torch.mul(even, even, out=energy[i : i + rows, g : g + filters])
+            responses = _inverse(flat[i : i + rows], bank[g : g + filters], (height, width))
+            total = energy[i : i + rows, g : g + filters]
+            if native.serves(energy) and total.is_contiguous():
+                native.magnitude(responses, total)
+                continue
+            even, odd = torch.view_as_real(responses).unbind(-1)
+            torch.mul(even, even, out=total)
             total.addcmul_(odd, odd).sqrt_()  # a third of the time of abs, which guards against overflow
     energy.mul_(level.reshape(-1, 1, 1, 1))
     return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
@@ -210,7 +216,12 @@ def _spectrum(maps: Tensor, bank: Tensor, border: str) -> Tensor:
 
 
 def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
-    return torch.fft.ifft2(spectrum[..., None, :, :] * bank)[..., : size[0], : size[1]]
+    if native.serves(bank) and spectrum.dtype == bank.dtype.to_complex():
+        product = native.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
+        product = product.reshape(*spectrum.shape[:-2], *bank.shape)
+    else:
+        product = spectrum[..., None, :, :] * bank
+    return torch.fft.ifft2(product)[..., : size[0], : size[1]]
 
 
 def _polar_grid(size: tuple[int, int], device: torch.device | str | None) -> tuple[Tensor, Tensor]:

@@ -1,0 +1,110 @@
+"""Compiled kernels against the materialised computation in NumPy, and what happens without a compiler."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from explainsal.errors import UserError
+from explainsal.explanation import PRESETS, Explainer
+from explainsal.functional import native
+from explainsal.functional.block_variance import block_variance, scaled_block_moments
+from explainsal.functional.log_gabor import local_energy, log_gabor_bank
+from explainsal.functional.reconstruction import pairwise_mae
+from explainsal.functional.resize import resize_bilinear, scaled_size
+
+SCALES = (8, 4, 2, 1, 0.5, 0.25)
+
+
+def noise(*shape, dtype=torch.float64):
+    return torch.randn(shape, generator=torch.Generator().manual_seed(7), dtype=dtype)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from([4, 8]), st.sampled_from(["keep", "crop"]))
+def test_moments_are_those_of_the_materialised_maps(height, width, block, partial):
+    maps = noise(2, height, width) + 3
+    with native.native_kernels():
+        found = scaled_block_moments(maps, SCALES, block, partial=partial)
+    for scale, (mean, variance) in zip(SCALES, found, strict=True):
+        made = resize_bilinear(maps, scaled_size((height, width), scale))
+        expected = block_variance(made, block, partial=partial)
+        torch.testing.assert_close(variance, expected, rtol=1e-9, atol=1e-12)
+        corner = made[:, :block, :block].mean((-2, -1))
+        torch.testing.assert_close(mean[:, 0, 0], corner, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("wavelength", [3, 12, 48, 200])
+def test_smooth_maps_keep_their_variance_in_float32(wavelength):
+    x = torch.arange(101, dtype=torch.float64)
+    wave = (
+        1 + torch.sin(2 * torch.pi * x / wavelength)[None, :] * torch.cos(2 * torch.pi * x[:67] / wavelength)[:, None]
+    )
+    with native.native_kernels():
+        found = scaled_block_moments(wave.float(), SCALES)
+    for scale, (_, variance) in zip(SCALES, found, strict=True):
+        expected = block_variance(resize_bilinear(wave, scaled_size((67, 101), scale)))
+        assert (variance - expected).abs().max() <= 1e-4 * expected.max()
+
+
+def test_constant_maps_have_no_variance_and_nan_stays_where_it_is():
+    maps = torch.full((2, 16, 16), 0.1)
+    maps[1, 2, 2] = torch.nan
+    with native.native_kernels():
+        for _, variance in scaled_block_moments(maps, (4, 2, 1)):
+            assert (variance[0] == 0).all()
+            assert variance[1].isnan().any()
+            assert variance[1, -1, -1] == 0
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 1100), st.integers(1, 3))
+def test_distances_are_numpys(mine, others, length, threads):
+    first, second = noise(mine, length), noise(others, length).flip(-1)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(threads)
+        with native.native_kernels():
+            found = pairwise_mae(first, second)
+    finally:
+        torch.set_num_threads(before)
+    expected = abs(first.numpy()[:, None] - second.numpy()[None]).mean(-1)
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
+
+
+def test_energy_is_the_magnitude_of_the_response():
+    maps, bank = noise(3, 13, 18), log_gabor_bank((13, 18), [3.0, 6.0], [0.0, 1.0], [0.5], [0.6], dtype=torch.float64)
+    with native.native_kernels():
+        found = local_energy(maps, bank)
+    expected = abs(np.fft.ifft2(np.fft.fft2(maps.numpy())[:, None] * bank.numpy()))
+    np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("size", [(16, 24), (13, 18)])
+def test_an_explanation_is_the_same_with_compiled_kernels(preset, size):
+    torch.manual_seed(0)
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 6, 3, padding=1), torch.nn.Tanh(), torch.nn.Conv2d(6, 1, 3, padding=1))
+    net, images = net.double(), noise(2, 3, *size)
+    plain, fast = (Explainer(net, preset, compile=one)(images) for one in (False, True))
+    torch.testing.assert_close(fast.explainable_map, plain.explainable_map, rtol=1e-9, atol=1e-12)
+    for mine, other in zip(fast.layers, plain.layers, strict=True):
+        assert torch.equal(mine.coefficients.filter, other.coefficients.filter)
+
+
+def test_kernels_run_only_where_they_are_asked_for(monkeypatch):
+    def refuse(*args):
+        raise AssertionError("a compiled kernel ran")
+
+    monkeypatch.setattr(native, "_kernel", refuse)
+    pairwise_mae(noise(2, 3), noise(2, 3))
+    with native.native_kernels(), pytest.raises(AssertionError, match="ran"):
+        pairwise_mae(noise(2, 3), noise(2, 3))
+
+
+def test_without_a_compiler_compile_is_refused_with_what_to_do(monkeypatch):
+    native._library.cache_clear()
+    monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    with pytest.raises(UserError, match="install one, or leave compile=False"):
+        Explainer(torch.nn.Conv2d(3, 1, 3, padding=1), compile=True)(torch.rand(1, 3, 8, 8))
