@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
-from tests.data.conftest import coco_names, write_salicon
-from tests.data.lookalike_archives import salicon_archives, zipped
+from tests.data.lookalike_archives import salicon_archives, tree, zipped
+from tests.data.lookalikes.cat2000 import write_cat2000
+from tests.data.lookalikes.mit300 import write_mit300
+from tests.data.lookalikes.mit1003 import write_mit1003
+from tests.data.lookalikes.pascal_s import write_pascal_s
+from tests.data.lookalikes.salicon import coco_names, write_salicon
+from tests.data.lookalikes.toronto import write_toronto
 from tests.fetch.server import Faulty
 
 from explainsal import evaluate as evaluation
@@ -198,3 +203,29 @@ def test_an_evaluation_warns_of_images_that_the_weights_have_seen(tmp_path, monk
         caplog.clear()
         evaluation.evaluate(cfg)
         assert ("the weights x.ckpt have seen synthetic: all of it" in caplog.text) is warned
+
+
+PUBLISHED_SETS = {
+    "mit1003": (write_mit1003, ("ALLSTIMULI", "DATA", "ALLFIXATIONMAPS"), "all"),
+    "mit300": (write_mit300, ("BenchmarkIMAGES",), "test"),
+    "cat2000": (write_cat2000, ("trainSet", "testSet"), "all"),
+    "toronto": (write_toronto, ("eyetrackingdata",), "all"),
+    "pascal_s": (write_pascal_s, ("datasets",), "all"),
+}
+ARCHIVE_OF = {"eyetrackingdata": "eyetrackingdata.zip", "datasets": "salObj.zip"}
+
+
+@pytest.mark.parametrize("name", PUBLISHED_SETS)
+def test_every_published_data_set_arrives_as_its_reader_wants_it(server, tmp_path, name):
+    write, tops, split = PUBLISHED_SETS[name]
+    write(tmp_path / "published")
+    files = tree(tmp_path / "published")
+    for top in tops:
+        members = {k: v for k, v in files.items() if k.startswith(f"{top}/")}
+        server.files[ARCHIVE_OF.get(top, f"{top}.zip")] = zipped(members)
+    root = tmp_path / name
+    checks = prepare(config(f"data={name}", f"data.root={root}", f"mirror={server.address('')}", "verify=false"))
+    with_hydra = config(f"data={name}", f"data.root={tmp_path}/published", "download=false")
+    by_hand = {check.split: check for check in prepare(with_hydra)}
+    assert {check.split: check for check in checks} == by_hand
+    assert by_hand[split].images >= 3

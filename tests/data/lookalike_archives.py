@@ -7,7 +7,7 @@ import zipfile
 from dataclasses import replace
 from pathlib import Path
 
-from tests.data.conftest import coco_names, write_salicon
+from tests.data.lookalikes.salicon import coco_names, write_salicon
 
 from explainsal.data.sources import SALICON, Source
 

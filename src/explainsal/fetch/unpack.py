@@ -52,9 +52,9 @@ class Pattern:
     regex: str
 
     def split(self, name: str) -> tuple[str, str] | None:
-        """Path below the folder and key of a file, None if it does not belong."""
+        """Path below the folder and key of a file, None if it does not belong; what is hidden never does."""
         match = re.fullmatch(self.regex, name)
-        if match is None:
+        if match is None or _is_hidden(name):
             return None
         return match["path"], match.groupdict().get("key") or match["path"]
 
@@ -62,11 +62,11 @@ class Pattern:
         """Key -> paths below `root` of the files that belong; hidden folders are not entered, links to folders are."""
         found = defaultdict(list)
         for base, folders, names in os.walk(root, followlinks=True):
-            folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+            folders[:] = [name for name in folders if not _is_hidden(name)]
             below = Path(base).relative_to(root).as_posix()
             for name in names:
                 path = name if below == "." else f"{below}/{name}"
-                if not name.startswith(".") and (parts := self.split(path)):
+                if parts := self.split(path):
                     found[parts[1]].append(path)
         return found
 
@@ -159,6 +159,11 @@ def _write(archive: Archive, member: Member, target: Path) -> None:
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_hidden(path: str) -> bool:
+    """What operating systems and version control leave in archives, e.g. ``__MACOSX/._1.jpg`` and ``.svn/1.jpg``."""
+    return any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
 
 
 def _parent(path: str) -> str:

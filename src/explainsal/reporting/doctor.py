@@ -61,7 +61,7 @@ def _draw_counts(axes: Axes, split: SplitStatistics) -> None:
     if split.counts is None:
         _nothing(axes, "no fixations")
         return
-    axes.hist(split.counts, bins=BINS, color=SERIES[0])
+    axes.hist(split.counts, bins=BINS, range=(0, 1.1 * max(1, split.counts.max())), color=SERIES[0])
     axes.axvline(float(np.median(split.counts)), color=SERIES[1], linewidth=0.9)
     axes.set_xlim(left=0)
     axes.set_ylabel("images")

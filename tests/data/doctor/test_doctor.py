@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from hydra import compose, initialize_config_dir
 from PIL import Image
-from tests.data.conftest import coco_names, write_salicon
+from tests.data.lookalikes.salicon import coco_names, write_salicon
 
 from explainsal.cli import conf_dir
 from explainsal.errors import MissingFilesError
