@@ -116,7 +116,10 @@ def _bank(run: Run, preset: str | None) -> Figure:
 def run_bank(run: Run, preset: str) -> FilterBank:
     """The filter bank that a run explained with: the preset's, with the changes that the run's config made to it."""
     config = yaml.safe_load(run.config) if run.config else {}
-    explainer = config.get("explainer") if isinstance(config, dict) else None
+    config = config if isinstance(config, dict) else {}
+    if preset == "standalone":  # coefficients that explainsal.distill shares over a data set
+        return resolve_options("sparse", bank=(config.get("distill") or {}).get("bank")).bank
+    explainer = config.get("explainer")
     if not isinstance(explainer, dict) or explainer.get("preset") != preset:
         return resolve_options(preset).bank
     return resolve_options(preset, bank=explainer.get("bank"), low_pass=explainer.get("low_pass")).bank

@@ -1,0 +1,152 @@
+"""What a stage is fitted from and to, batch by batch: candidates from the stages before it, activations as targets."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from explainsal.errors import UserError
+from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.capture import as_in_evaluation, watch_layers
+from explainsal.explanation.explainer import Explainer
+from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.standalone.network import Standalone
+from explainsal.explanation.standalone.options import DistillOptions
+from explainsal.explanation.standalone.responses import center_maps
+from explainsal.explanation.standalone.samples import Store
+from explainsal.explanation.standalone.stage import CENTER
+from explainsal.functional.images import resize
+from explainsal.functional.resize import resize_bilinear
+from explainsal.models.layers import INPUT, NetworkLayer
+
+
+class FitInputs:
+    """Candidates and targets of any stage; what several stages need is computed once if there is a store.
+
+    Args:
+        net: The network; None where densities are the only target.
+        layers: Those that get a stage.
+        model: With the stages so far.
+        options: Of the fit.
+        store: For what has been computed.
+    """
+
+    def __init__(
+        self,
+        net: nn.Module | None,
+        layers: Sequence[NetworkLayer],
+        model: Standalone,
+        options: DistillOptions,
+        store: Store | None,
+    ) -> None:
+        self.net, self.layers, self.model, self.options, self.store = net, layers, model, options, store
+        self.input_size = model.input_size
+        parameter = None if net is None else next(net.parameters(), None)
+        self.device = torch.device("cpu") if parameter is None else parameter.device
+
+    def target(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor:
+        """What the layer's stage should give, ``(B, A, h, w)``, for the images that come after the first `start`."""
+        if self.net is None or (layer is self.layers[-1] and self.options.target == "fixations"):
+            return _relative(density, layer_size(layer)).to(self.device)
+        names = [layer.name] if self.store is None else [other.name for other in self.layers]
+        if (found := self._known(f"activations {layer.name}", start, len(images))) is not None:
+            return found
+        outputs = layer_outputs(self.net, images, names)
+        for other in self.layers:
+            if other.name in names:
+                self._keep(f"activations {other.name}", start, self._checked(outputs[other.name], other))
+        return outputs[layer.name]
+
+    def candidates(self, sources: tuple[str, ...], size: tuple[int, int], images: Tensor, start: int) -> Tensor:
+        """Every map of every source through every filter ``(B, N, h, w)``; the position's maps as they are."""
+        parts = []
+        for source in sources:
+            if source == CENTER:
+                parts.append(center_maps(size, device=self.device).expand(len(images), -1, -1, -1))
+            elif source == INPUT:
+                parts.append(self._image_candidates(size, images, start))
+            else:
+                maps = self._stage_maps(source, images, start)
+                parts.append(resize_bilinear(self.options.bank.candidates(maps).flatten(1, 2), size))
+        return torch.cat(parts, dim=1)
+
+    def _image_candidates(self, size: tuple[int, int], images: Tensor, start: int) -> Tensor:
+        if (found := self._known(f"image {size}", start, len(images))) is not None:
+            return found
+        maps = input_maps(resize(images, self.input_size), self.options.input_maps)
+        made = resize_bilinear(self.options.bank.candidates(maps).flatten(1, 2), size)
+        if max(size) <= self.options.largest_map:  # the last map's size may be large, and serves one stage
+            self._keep(f"image {size}", start, made)
+        return made
+
+    def _stage_maps(self, name: str, images: Tensor, start: int) -> Tensor:
+        if (found := self._known(f"stage {name}", start, len(images))) is not None:
+            return found
+        stage = next(stage for stage in self.model.stages if stage.name == name)
+        maps = {s: self._stage_maps(s, images, start) for s in stage.sources if s not in (INPUT, CENTER)}
+        served = self.options.bank.available(self.input_size)
+        rank = torch.full((len(self.options.bank),), -1).scatter_(0, served, torch.arange(len(served)))
+        pairs = stage.image_pairs.cpu()
+        columns = pairs[:, 0] * len(served) + rank[pairs[:, 1]]
+        made = stage(maps, self._image_candidates(stage.size, images, start)[:, columns])
+        self._keep(f"stage {name}", start, made)
+        return made
+
+    def _known(self, name: str, start: int, count: int) -> Tensor | None:
+        found = None if self.store is None else self.store.get(name, start, count)
+        return None if found is None else found.to(self.device)
+
+    def _keep(self, name: str, start: int, maps: Tensor) -> None:
+        if self.store is not None:
+            self.store.put(name, start, maps)
+
+    def _checked(self, target: Tensor, layer: NetworkLayer) -> Tensor:
+        if tuple(target.shape[1:]) != layer.shape:
+            raise UserError(
+                f"layer {layer.name} gave maps of {tuple(target.shape[1:])} where the first image had {layer.shape}: "
+                "one fit needs images that the network brings to one size"
+            )
+        if not bool(target.isfinite().all()):
+            raise UserError(f"layer {layer.name} gives values that are not finite: the network cannot be distilled")
+        return target
+
+
+def layer_outputs(net: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
+    """The activation maps ``(B, A, h, w)`` of some layers, by name."""
+    found: dict[str, Tensor] = {}
+    with (
+        as_in_evaluation(net),
+        watch_layers(Explainer(net).core, names, lambda name, out: found.update({name: out.float().clone()})),
+    ):
+        net(images)
+    return found
+
+
+def candidate_table(model: Standalone, sources: tuple[str, ...], bank: FilterBank) -> tuple[Tensor, Tensor, Tensor]:
+    """Source, map and filter of the N candidates of a stage, in their order; each ``(N,)``, int64."""
+    sizes = {stage.name: (stage.size, len(stage.channels)) for stage in model.stages}
+    sizes[INPUT] = (model.input_size, 3 if model.input_kind == "opponent" else 1)
+    source, place, filters = [], [], []
+    for number, name in enumerate(sources):
+        served = torch.tensor([-1]) if name == CENTER else bank.available(sizes[name][0])
+        places = torch.arange(len(center_maps((1, 1))) if name == CENTER else sizes[name][1])
+        source.append(torch.full((len(places) * len(served),), number))
+        place.append(places.repeat_interleave(len(served)))
+        filters.append(served.repeat(len(places)))
+    device = next(model.parameters(), torch.zeros(())).device
+    return torch.cat(source).to(device), torch.cat(place).to(device), torch.cat(filters).to(device)
+
+
+def layer_size(layer: NetworkLayer) -> tuple[int, int]:
+    """Height and width of a layer's maps."""
+    return int(layer.shape[1]), int(layer.shape[2])
+
+
+def _relative(density: Tensor | None, size: tuple[int, int]) -> Tensor:
+    """Densities at a size, in units of a uniform map (mean 1): ``(B, 1, h, w)``."""
+    if density is None:
+        raise UserError("target=fixations needs a data set with fixation densities")
+    maps = resize(density.float()[:, None], size)
+    return maps / maps.mean((-2, -1), keepdim=True).clamp_min(1e-12)

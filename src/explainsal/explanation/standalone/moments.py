@@ -1,0 +1,146 @@
+"""What a shared fit has to know of a data set: sums over all pixels of all images, however many there are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from explainsal.explanation.standalone.stage import StageTerms
+from explainsal.functional.coefficients import matching_pursuit
+
+_DEAD = 1e-6  # a standard deviation below this share of the largest one counts as constant
+_COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
+
+
+@dataclass(frozen=True, eq=False)
+class SharedFit:
+    """A layer's maps from candidates, the same coefficients for all images.
+
+    Args:
+        index: Shape ``(A, T)``, int64: positions of the candidates, -1 at unused terms.
+        weight: Shape ``(A, T)``: of the candidates as they are.
+        constant: Shape ``(A,)``.
+        explained: Shape ``(A,)``: share of the variance over all training pixels; NaN for constant (dead) maps.
+        kept: The maps that together explain most of the layer, best first.
+    """
+
+    index: Tensor
+    weight: Tensor
+    constant: Tensor
+    explained: Tensor
+    kept: tuple[int, ...]
+
+
+class Moments:
+    """First and second moments of N candidates and A activation maps, accumulated in float64.
+
+    Args:
+        candidates: N.
+        maps: A.
+        device: Where the sums are.
+    """
+
+    def __init__(self, candidates: int, maps: int, device: torch.device | str = "cpu") -> None:
+        def zeros(*shape: int) -> Tensor:
+            return torch.zeros(*shape, dtype=torch.float64, device=device)
+
+        self.pixels = 0
+        self.candidate_sum, self.map_sum, self.map_squares = zeros(candidates), zeros(maps), zeros(maps)
+        self.gram, self.cross = zeros(candidates, candidates), zeros(maps, candidates)
+        self.lowest = torch.full((maps,), torch.inf, dtype=torch.float64, device=device)
+
+    def add(self, candidates: Tensor, maps: Tensor) -> None:
+        """Count the pixels of a batch.
+
+        Args:
+            candidates: Shape ``(B, N, h, w)``.
+            maps: Shape ``(B, A, h, w)``.
+        """
+        for c, x in zip(candidates.flatten(2).double(), maps.flatten(2).double(), strict=True):
+            self.pixels += c.shape[1]
+            self.candidate_sum += c.sum(1)
+            self.map_sum += x.sum(1)
+            self.map_squares += x.square().sum(1)
+            self.gram += c @ c.T
+            self.cross += x @ c.T
+            self.lowest = torch.minimum(self.lowest, x.amin(1))
+
+    @property
+    def spread(self) -> Tensor:
+        """Standard deviation of each candidate, 0 where it is constant."""
+        mean = self.candidate_sum / self.pixels
+        return _as_spread(self.gram.diagonal() / self.pixels - mean.square(), mean)
+
+    @property
+    def scale(self) -> Tensor:
+        """Standard deviation of each activation map, 0 where it is constant."""
+        mean = self.map_sum / self.pixels
+        return _as_spread(self.map_squares / self.pixels - mean.square(), mean)
+
+    def fit(self, terms: int, pool_size: int, *, nonnegative: bool = False) -> SharedFit:
+        """At most `terms` coefficients and a constant per map, by matching pursuit; the `pool_size` best maps."""
+        mean_c, mean_x = self.candidate_sum / self.pixels, self.map_sum / self.pixels
+        inverse, scale = _inverse(self.spread), self.scale
+        gram = (self.gram / self.pixels - torch.outer(mean_c, mean_c)) * inverse[:, None] * inverse
+        cross = (self.cross / self.pixels - torch.outer(mean_x, mean_c)) * inverse * _inverse(scale)[:, None]
+        fit = matching_pursuit(gram, cross, terms, nonnegative=nonnegative)
+        chosen = fit.index.clamp_min(0)
+        matrix = torch.zeros_like(cross).scatter_add_(1, chosen, fit.weights)
+        weight = fit.weights * inverse[chosen] * scale[:, None]
+        explained = torch.where(scale > 0, (matrix * cross).sum(1).clamp(0, 1), torch.nan)
+        kept = covering(matrix @ gram @ matrix.T, cross @ matrix.T, pool_size)
+        return SharedFit(fit.index, weight, mean_x - (weight * mean_c[chosen]).sum(1), explained, kept)
+
+    def terms(self, fit: SharedFit, source: Tensor, place: Tensor, filters: Tensor) -> StageTerms:
+        """The terms of the kept maps, given what the N candidates are."""
+        kept = torch.tensor(fit.kept, dtype=torch.int64, device=fit.index.device)
+        index = fit.index[kept]
+        used, chosen = index >= 0, index.clamp_min(0)
+
+        def named(values: Tensor, unused: int) -> Tensor:
+            return torch.where(used, values[chosen], unused)
+
+        return StageTerms(
+            named(source, -1), named(place, 0), named(filters, -1), fit.weight[kept].float(),
+            fit.constant[kept].float(), named(self.spread, 0).float(), self.scale[kept].float(),
+            self.lowest[kept].float(),
+        )  # fmt: skip
+
+
+def covering(gram: Tensor, cross: Tensor, count: int) -> tuple[int, ...]:
+    """The reconstructions that together explain most of a layer, chosen one after the other.
+
+    As :func:`~explainsal.explanation.rebuilt.covering_maps`, from the moments over a data set.
+
+    Args:
+        gram: Shape ``(A, A)``: covariances of the reconstructions.
+        cross: Shape ``(A, A)``: of the activation maps, at unit variance, with the reconstructions.
+        count: How many at most.
+    """
+    least = _COPY * gram.diagonal()
+    gram, cross = gram.clone(), cross.clone()
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(gram)):
+        left = gram.diagonal()
+        gain = torch.where(left > least, cross.square().sum(0) / left.clamp_min(1e-300), 0)
+        gain[chosen] = 0
+        best = int(gain.argmax())
+        if gain[best] <= 0:
+            break
+        share = gram[best] / gram[best, best]
+        gram, cross = gram - torch.outer(gram[best], share), cross - torch.outer(cross[:, best], share)
+        chosen.append(best)
+    return tuple(chosen)
+
+
+def _as_spread(variance: Tensor, mean: Tensor) -> Tensor:
+    spread = variance.clamp_min(0).sqrt()
+    largest = spread.max() if len(spread) else 0.0
+    rounding = 1e-7 * mean.abs()  # the maps themselves are float32
+    return torch.where((spread > _DEAD * largest) & (spread > rounding), spread, 0)
+
+
+def _inverse(spread: Tensor) -> Tensor:
+    return torch.where(spread > 0, 1 / spread, 0)

@@ -1,0 +1,81 @@
+"""How well the stages imitate their layers on images that the fit did not see, as tables for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from explainsal.explanation.rebuilt import measure_fit
+from explainsal.explanation.standalone.attribution import term_table
+from explainsal.explanation.standalone.fit import Distillation
+from explainsal.explanation.standalone.inputs import layer_outputs
+from explainsal.explanation.standalone.network import Standalone
+from explainsal.functional.images import as_unit_float, resize
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@torch.no_grad()
+def stage_quality(
+    fit: Distillation, batches: Iterable[tuple[Tensor, Tensor | None]], ids: Sequence[str]
+) -> pd.DataFrame:
+    """Compare every stage's maps with the activation maps that they stand for.
+
+    Args:
+        fit: A finished fit to a network.
+        batches: Images ``(B, 3, H, W)`` that the fit did not see.
+        ids: A name per image.
+
+    Returns:
+        A row per image and stage: image, layer (position), name, kind, channels, height, width, parents (joined by
+        ``;``), activation_mae, relative_mae, correlation (means over the stage's maps that are not constant), dead.
+    """
+    import pandas as pd
+
+    kinds, rows, names = {layer.name: layer.kind for layer in fit.layers}, [], iter(ids)
+    for images, _ in batches:
+        seen = as_unit_float(images).to(fit.device)
+        outputs = layer_outputs(_network(fit), seen, [stage.name for stage in fit.model.stages])
+        maps = fit.model.maps(resize(seen, fit.input_size))
+        image_names = [next(names) for _ in images]
+        for number, stage in enumerate(fit.model.stages):
+            quality = measure_fit(outputs[stage.name][:, list(stage.channels)], maps[stage.name])
+            alive = quality.relative_mae.isfinite()
+            columns = {
+                "activation_mae": quality.mae.mean(1),
+                "relative_mae": torch.where(alive, quality.relative_mae, torch.nan).nanmean(1),
+                "correlation": quality.correlation.nanmean(1),
+                "dead": (~alive).sum(1),
+            }
+            values = {name: column.tolist() for name, column in columns.items()}
+            rows += [
+                {
+                    "image": image, "layer": number, "name": stage.name, "kind": kinds[stage.name],
+                    "channels": len(stage.channels), "height": stage.size[0], "width": stage.size[1],
+                    "parents": ";".join(stage.sources), **{name: column[b] for name, column in values.items()},
+                }
+                for b, image in enumerate(image_names)
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def write_tables(model: Standalone, quality: pd.DataFrame, folder: Path) -> None:
+    """``layers.csv`` and ``coefficients.parquet`` as every explanation has them, and the graph as ``graph.csv``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    quality.to_csv(folder / "layers.csv", index=False)
+    table = term_table(model)
+    table.to_csv(folder / "graph.csv", index=False)
+    # comparable across candidates: the weight of a candidate of unit spread
+    shared = table.assign(image="all", weight=table["weight"] * table["spread"], scale=1.0, kept=True)
+    shared.drop(columns=["spread", "share", "flow"]).to_parquet(folder / "coefficients.parquet", index=False)
+
+
+def _network(fit: Distillation) -> torch.nn.Module:
+    if fit.net is None:
+        raise ValueError("a fit without a network has nothing to be compared with")
+    return fit.net

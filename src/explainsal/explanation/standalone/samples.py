@@ -1,0 +1,88 @@
+"""What a fit reads once per stage, on disk: the training images at the model's input size, and maps made of them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from explainsal.functional.images import as_unit_float, resize
+
+
+class StoredSamples:
+    """Images ``(N, 3, H, W)`` and densities ``(N, H, W)``, memory-mapped files of float32.
+
+    Args:
+        folder: Where the files are.
+        count: N.
+        size: ``(H, W)``.
+    """
+
+    def __init__(self, folder: Path, count: int, size: tuple[int, int]) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count, self.size = count, size
+        pixels = count * size[0] * size[1]
+        self.images = torch.from_file(str(folder / "images.bin"), shared=True, size=3 * pixels).reshape(-1, 3, *size)
+        self.density = torch.from_file(str(folder / "density.bin"), shared=True, size=pixels).reshape(-1, *size)
+        self.has_density = True
+
+    def fill(self, batches: Iterable[tuple[Tensor, Tensor | None]], progress: Callable[[int], None]) -> StoredSamples:
+        """Take images and densities of any size, e.g. native, in order; densities keep no particular sum."""
+        start = 0
+        for images, density in batches:
+            rows = slice(start, start + len(images))
+            self.images[rows] = resize(as_unit_float(images), self.size)
+            self.has_density &= density is not None
+            if density is not None:
+                self.density[rows] = resize(density[:, None].float(), self.size)[:, 0]
+            start += len(images)
+            progress(len(images))
+        if start != self.count:
+            raise ValueError(f"{self.count} samples were announced, {start} came")
+        return self
+
+    def batches(self, size: int) -> Callable[[], Iterator[tuple[Tensor, Tensor | None]]]:
+        """What a fit runs over, in batches of `size` images."""
+
+        def start() -> Iterator[tuple[Tensor, Tensor | None]]:
+            for rows in torch.arange(self.count).split(size):
+                yield self.images[rows], self.density[rows] if self.has_density else None
+
+        return start
+
+
+class Store:
+    """Maps of N images by name, in one memory-mapped file of float32 each: computed once, read by later stages.
+
+    Args:
+        folder: Where the files are.
+        count: N.
+    """
+
+    def __init__(self, folder: Path, count: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder, self.count = folder, count
+        self._maps: dict[str, Tensor] = {}
+        self._filled: dict[str, int] = {}
+
+    def get(self, name: str, start: int, count: int) -> Tensor | None:
+        """The maps of `count` images from `start` on; None where they are not there yet."""
+        if self._filled.get(name, 0) < start + count:
+            return None
+        return self._maps[name][start : start + count]
+
+    def rows(self, name: str, rows: Tensor) -> Tensor:
+        """The maps of some images, which have to be there."""
+        return self._maps[name][rows]
+
+    def put(self, name: str, start: int, maps: Tensor) -> None:
+        """Keep the maps ``(B, ...)`` of the images from `start` on; images come in order."""
+        if name not in self._maps:
+            shape = (self.count, *maps.shape[1:])
+            file = str(self.folder / f"maps_{len(self._maps)}.bin")
+            self._maps[name] = torch.from_file(file, shared=True, size=math.prod(shape)).reshape(shape)
+        self._maps[name][start : start + len(maps)] = maps.detach().cpu()
+        self._filled[name] = start + len(maps)
