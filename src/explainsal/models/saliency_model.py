@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from explainsal.errors import CorruptFileError
@@ -16,12 +17,18 @@ from explainsal.models.weights import read_state_dict
 class SaliencyModel(nn.Module):
     """A network together with its own pre- and post-processing, the same in training, evaluation and explanation.
 
+    Networks with needs of their own subclass it beside them and override :meth:`preprocess`, :meth:`postprocess` and
+    :meth:`run`. `output` says what the network's values are: ``"map"``, non-negative of any scale, ``"density"``, or
+    ``"log_density"``, its natural logarithm.
+
     Args:
         net: The bare network; maps ``(B, 3, h, w)`` in its own input range to ``(B, 1, h, w)``.
         name: Name of the module in ``explainsal.models`` whose ``build`` makes it.
         options: The keyword arguments of that ``build``, plain values: they travel in checkpoints.
         input_size: Height and width that the images are resized to; None keeps the native size.
     """
+
+    output: Literal["map", "density", "log_density"] = "map"
 
     def __init__(
         self, net: nn.Module, *, name: str, options: Mapping[str, Any], input_size: tuple[int, int] | None
@@ -31,6 +38,16 @@ class SaliencyModel(nn.Module):
         self.name = name
         self.options = dict(options)
         self.input_size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
+        self.weights: str | None = None
+
+    @property
+    def trained(self) -> bool:
+        """Whether weights were loaded; without them every output is marked as that of an untrained network."""
+        return self.weights is not None
+
+    def run(self, inputs: Tensor) -> Tensor:
+        """The bare network on what :meth:`preprocess` gave, ``(B, 1, h, w)``."""
+        return self.net(inputs)
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Stimuli ``(B, 3, H, W)`` (float in [0, 1] or uint8) to the network's input."""
@@ -52,7 +69,24 @@ class SaliencyModel(nn.Module):
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"expected RGB images of shape (B, 3, H, W), got {tuple(images.shape)}")
-        return self.postprocess(self.net(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
+        return self.postprocess(self.run(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
+
+    def log_density(self, images: Tensor) -> Tensor:
+        """Natural logarithm of the predicted density at the size of the stimuli; each map's exponentials sum to 1.
+
+        Maps of another kind are divided by their sum, in float64; where a map is 0 the logarithm is minus infinity,
+        and an empty map counts as uniform.
+
+        Args:
+            images: As for :meth:`forward`.
+
+        Returns:
+            Shape ``(B, 1, H, W)``, float64.
+        """
+        maps = self(images).double()
+        total = maps.sum((-2, -1), keepdim=True)
+        uniform = torch.full_like(maps, 1 / (maps.shape[-2] * maps.shape[-1]))
+        return torch.where(total > 0, maps / total, uniform).log()
 
     def load_weights(self, path: str | Path) -> SaliencyModel:
         """Load a checkpoint of this project, or a bare state dict, strictly; nothing in the file is executed."""
@@ -61,4 +95,5 @@ class SaliencyModel(nn.Module):
         except RuntimeError as error:
             first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
             raise CorruptFileError(f"{path} does not fit {self.name} with {self.options}: {first}") from error
+        self.weights = str(path)
         return self

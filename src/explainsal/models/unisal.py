@@ -1,0 +1,214 @@
+"""UNISAL (Droste, Jiao and Noble, ECCV 2020): one network for images and videos, with parts by domain.
+
+The function is the published network's, from its state dict and measured values; docs/decisions/0014 has what differs.
+Shapes for images of H x W, multiples of 32, in the domain SALICON::
+
+    cnn (MobileNetV2)      3 -> 1280          H/32 x W/32, and skips of 160 at 1/16, 64 at 1/8
+    priors, post_cnn       1280 + 16 -> 256   H/32 x W/32      (then the recurrent unit, for videos)
+    upsampling_1 and _2    256 + 128 -> 128   H/16 x W/16  ->  H/8 x W/8
+    post_upsampling_2      128 + 64 -> 64     H/8 x W/8
+    adaptation, smoothing  64 -> 1            H/8 x W/8    ->  H x W, a 41 x 41 convolution
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from explainsal.functional.images import as_unit_float
+from explainsal.functional.lanczos import resize_lanczos
+from explainsal.functional.resize import resize_bilinear
+from explainsal.models.saliency_model import SaliencyModel
+from explainsal.models.unisal_parts import (
+    DOMAINS,
+    ConvGRU,
+    DomainBatchNorm,
+    InvertedResidual,
+    MobileNetV2,
+    Skip,
+    initial_priors,
+    named,
+    pointwise,
+    prior_maps,
+    smoothing_kernel,
+)
+
+RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+_SMOOTHING = 41  # pixels, the side of the last convolution
+
+
+class UNISAL(nn.Module):
+    """The bare network: normalised RGB to log-densities of the same size.
+
+    Takes upstream's state dict strictly. Freshly built, its encoder is as untrained as the rest.
+
+    Example:
+        >>> net = UNISAL().eval()
+        >>> net(torch.zeros(1, 2, 3, 64, 96), domain="DHF1K").shape
+        torch.Size([1, 2, 1, 64, 96])
+        >>> sum(p.numel() for p in net.parameters())
+        3714872
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cnn = MobileNetV2()
+        self.post_cnn = named(inv_res=InvertedResidual(1296, 256, expansion=1))
+        self.rnn = ConvGRU(256)
+        self.post_rnn = nn.Sequential(pointwise(256, 256), DomainBatchNorm(256), nn.ReLU6(inplace=True))
+        self.upsampling_1 = named(us1=nn.Sequential(_twice()))
+        self.skip_2x = Skip(160, 320, 128)
+        self.upsampling_2 = named(
+            inv_res=InvertedResidual(384, 128, expansion=2, norm=DomainBatchNorm), us2=nn.Sequential(_twice())
+        )
+        self.skip_4x = Skip(64, 128, 64)
+        self.post_upsampling_2 = named(inv_res=InvertedResidual(192, 64, expansion=2, norm=DomainBatchNorm))
+        for domain in map(str.lower, DOMAINS):
+            self.register_parameter(f"coarse_gaussians_{domain}", nn.Parameter(initial_priors()))
+            self.add_module(f"adaptation_{domain}", nn.Sequential(pointwise(64, 1, bias=True)))
+            self.add_module(f"smoothing_{domain}", _smoothing())
+
+    def forward(
+        self,
+        x: Tensor,
+        *,
+        domain: str = "SALICON",
+        static: bool | None = None,
+        size: tuple[int, int] | None = None,
+    ) -> Tensor:
+        """Predict log-densities.
+
+        Args:
+            x: Shape ``(B, T, 3, H, W)``, clips of T frames, or ``(B, 3, H, W)``, images; RGB normalised by mean and
+                std of ImageNet, H and W multiples of 32.
+            domain: ``"DHF1K"``, ``"Hollywood"``, ``"UCFSports"`` or ``"SALICON"``.
+            static: Whether to pass the recurrent unit by; default: for clips of a single frame.
+            size: Height and width to enlarge to before the densities are normalised; default those of `x`.
+
+        Returns:
+            Natural logarithms of densities, ``(B, T, 1, *size)`` or ``(B, 1, *size)``: each frame's sum to 1.
+
+        Raises:
+            ValueError: If the domain is unknown, or a side is no multiple of 32.
+        """
+        frames = x if x.ndim == 5 else x[:, None]
+        if domain not in DOMAINS:
+            raise ValueError(f"unknown domain {domain!r}; UNISAL knows {', '.join(DOMAINS)}")
+        if frames.ndim != 5 or frames.shape[2] != 3 or any(side % 32 or not side for side in frames.shape[-2:]):
+            raise ValueError(
+                f"expected (B, T, 3, H, W) or (B, 3, H, W) with sides that are multiples of 32, got {tuple(x.shape)}"
+            )
+        self._enter(domain)
+        batch, time = frames.shape[:2]
+        maps = self._scores(frames, domain.lower(), static=time == 1 if static is None else static)
+        maps = resize_bilinear(maps, size) if size is not None else maps
+        log_density = F.log_softmax(maps.flatten(1), dim=1).reshape(batch, time, 1, *maps.shape[-2:])
+        return log_density if x.ndim == 5 else log_density[:, 0]
+
+    def _scores(self, frames: Tensor, domain: str, *, static: bool) -> Tensor:
+        """The last maps before normalisation, ``(B * T, 1, H, W)``."""
+        size = (int(frames.shape[-2]), int(frames.shape[-1]))
+        coarse, middle, fine = self.cnn(frames.flatten(0, 1))
+        middle, fine = self.skip_2x(middle), self.skip_4x(fine)
+        priors = prior_maps(self.get_parameter(f"coarse_gaussians_{domain}"), (coarse.shape[-2], coarse.shape[-1]))
+        x = self.post_cnn(torch.cat([coarse, priors.expand(len(coarse), -1, -1, -1)], dim=1))
+        if not static:
+            states, _ = self.rnn(x.unflatten(0, frames.shape[:2]))
+            x = x + self.post_rnn(states.flatten(0, 1))
+        x = self.upsampling_2(torch.cat([self.upsampling_1(x), middle], dim=1))
+        x = self.post_upsampling_2(torch.cat([x, fine], dim=1))
+        x = self.get_submodule(f"adaptation_{domain}")(x)
+        x = F.interpolate(x, size=size, mode="nearest")
+        return self.get_submodule(f"smoothing_{domain}")(x)
+
+    def _enter(self, domain: str) -> None:
+        for module in self.modules():
+            if isinstance(module, DomainBatchNorm):
+                module.domain = domain
+
+
+class UNISALModel(SaliencyModel):
+    """UNISAL for images: sides by the image's shape, Pillow's Lanczos resizing, the density at the image's size."""
+
+    output = "log_density"
+
+    def run(self, inputs: Tensor) -> Tensor:
+        """The bare network in the domain of this model."""
+        return self.net(inputs, domain=self.options["domain"])
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Stimuli ``(B, 3, H, W)`` to normalised ones with sides that are multiples of 32.
+
+        The original reads 8-bit pictures, so floating-point ones in [0, 1] are rounded to 8 bits first. The aspect
+        ratio is bent a little; nothing is cut or padded.
+        """
+        if images.dtype != torch.uint8:
+            images = (as_unit_float(images) * 255).round_().clamp_(0, 255).to(torch.uint8)
+        size = self.input_size or network_size((int(images.shape[-2]), int(images.shape[-1])))
+        mean, std = (torch.tensor(value, device=images.device).reshape(3, 1, 1) for value in (RGB_MEAN, RGB_STD))
+        return (resize_lanczos(images, size).float() / 255 - mean) / std
+
+    def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
+        """Log-densities on the network's grid to densities ``(B, 1, *size)`` that sum to 1."""
+        return _log_density(output, size).exp().to(output.dtype)
+
+    def log_density(self, images: Tensor) -> Tensor:
+        """Log-densities ``(B, 1, H, W)`` without the detour over densities, which would round small ones to 0."""
+        return _log_density(self.run(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
+
+
+def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:
+    """Enlarge and normalise again: the same as enlarging before the first normalisation, as the original does."""
+    maps = resize_bilinear(output.double(), size)
+    return F.log_softmax(maps.flatten(1), dim=1).reshape(maps.shape)
+
+
+def network_size(size: tuple[int, int]) -> tuple[int, int]:
+    """Height and width in multiples of 32 that come closest to an image's aspect ratio (NETWORKS, 12).
+
+    Example:
+        >>> network_size((600, 800)), network_size((500, 750)), network_size((600, 370))
+        ((288, 384), (288, 416), (416, 256))
+    """
+    wanted = size[0] / size[1]
+    sides = [(a, b) for a in range(7, 14) for b in range(7, 14) if 100 <= a * b <= 120]
+    agreement = [min(wanted, a / b) / max(wanted, a / b) for a, b in sides]
+    height, width = sides[agreement.index(max(agreement))]
+    return 32 * height, 32 * width
+
+
+def build(
+    *,
+    domain: str = "SALICON",
+    input_size: tuple[int, int] | None = None,
+    weights: str | Path | None = None,
+) -> SaliencyModel:
+    """UNISAL with its pre-processing.
+
+    Args:
+        domain: Whose normalisations, priors, adaptation and smoothing are used; ``"SALICON"`` is the one for images
+            (that of the weights fine-tuned on MIT1003, too).
+        input_size: Height and width of the network's input, multiples of 32; default by the image's shape.
+        weights: A published ``.pth`` file, or a checkpoint of this project.
+    """
+    if domain not in DOMAINS:
+        raise ValueError(f"unknown domain {domain!r}; UNISAL knows {', '.join(DOMAINS)}")
+    size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
+    options = {"domain": domain, "input_size": None if size is None else list(size)}
+    model = UNISALModel(UNISAL(), name="unisal", options=options, input_size=size)
+    return model.load_weights(weights) if weights is not None else model
+
+
+def _twice() -> nn.Upsample:
+    return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
+
+
+def _smoothing() -> nn.Conv2d:
+    half = _SMOOTHING // 2
+    conv = nn.Conv2d(1, 1, _SMOOTHING, padding=half, padding_mode="replicate", bias=False)
+    with torch.no_grad():
+        conv.weight.copy_(smoothing_kernel(_SMOOTHING))
+    return conv

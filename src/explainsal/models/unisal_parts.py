@@ -1,0 +1,215 @@
+"""Parts of UNISAL: batch normalisation by domain, inverted residuals, the encoder, skips, priors, the recurrent cell.
+
+Names of members are those of the published weights (facts: upstream's state dict; none of its code).
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+DOMAINS = ("DHF1K", "Hollywood", "UCFSports", "SALICON")
+_GROUPS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+_SUBSAMPLED = (2, 4, 7, 14)  # modules after which every second row and column stays
+_SKIP_4X, _SKIP_2X = 7, 14
+_PRIORS = 16
+
+Norm = Callable[[int], nn.Module]
+
+
+class DomainBatchNorm(nn.Module):
+    """One batch normalisation per domain; `domain` says whose turn it is."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.domain = DOMAINS[-1]
+        for domain in DOMAINS:
+            self.add_module(f"bn_{domain}", nn.BatchNorm2d(channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise ``(B, C, H, W)`` with the statistics of the domain."""
+        return self.get_submodule(f"bn_{self.domain}")(x)
+
+
+def pointwise(channels_in: int, channels_out: int, *, bias: bool = False) -> nn.Conv2d:
+    """A 1x1 convolution."""
+    return nn.Conv2d(channels_in, channels_out, 1, bias=bias)
+
+
+def depthwise(channels: int) -> nn.Conv2d:
+    """A 3x3 convolution of every channel by itself."""
+    return nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
+
+
+class InvertedResidual(nn.Module):
+    """MobileNetV2's block: widen, filter every channel, narrow; a linear end (Sandler et al., 2018)."""
+
+    def __init__(self, inp: int, out: int, *, expansion: int, residual: bool = False, norm: Norm = nn.BatchNorm2d):
+        super().__init__()
+        hidden = inp * expansion
+        widen = [pointwise(inp, hidden), norm(hidden), nn.ReLU6(inplace=True)] if expansion != 1 else []
+        filtering = [depthwise(hidden), norm(hidden), nn.ReLU6(inplace=True)]
+        self.conv = nn.Sequential(*widen, *filtering, pointwise(hidden, out), norm(out))
+        self.residual = residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, inp, H, W)`` to ``(B, out, H, W)``."""
+        return x + self.conv(x) if self.residual else self.conv(x)
+
+
+class MobileNetV2(nn.Module):
+    """The encoder, whose strides are subsampling after the block, so that skips see the full grid.
+
+    A convolution of stride 2 computes the same values at the places that stay, but not those in between.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        first = nn.Sequential(nn.Conv2d(3, 32, 3, stride=2, padding=1, bias=False), nn.BatchNorm2d(32), nn.ReLU6(True))
+        blocks: list[nn.Module] = [first]
+        channels = 32
+        for expansion, width, count, stride in _GROUPS:
+            for i in range(count):
+                residual = channels == width and not (stride == 2 and i == 0)
+                blocks.append(InvertedResidual(channels, width, expansion=expansion, residual=residual))
+                channels = width
+        blocks.append(nn.Sequential(pointwise(channels, 1280), nn.BatchNorm2d(1280), nn.ReLU6(inplace=True)))
+        self.features = nn.ModuleList(blocks)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Features of an image: 1280 at 1/32 of its size, 160 at 1/16, 64 at 1/8."""
+        skips = []
+        for i, block in enumerate(self.features):
+            x = block(x)
+            if i in (_SKIP_4X, _SKIP_2X):
+                skips.append(x)
+            if i in _SUBSAMPLED:
+                x = x[:, :, ::2, ::2]
+        return x, skips[1], skips[0]
+
+
+class Skip(nn.Module):
+    """From the encoder to the decoder: 1x1 convolutions that widen and narrow; dropout of whole channels between."""
+
+    def __init__(self, inp: int, hidden: int, out: int) -> None:
+        super().__init__()
+        self.expansion = nn.Sequential(pointwise(inp, hidden), DomainBatchNorm(hidden), nn.ReLU6(inplace=True))
+        self.dropout = nn.Dropout2d(0.6)
+        self.reduction = nn.Sequential(pointwise(hidden, out, bias=True), DomainBatchNorm(out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, inp, H, W)`` to ``(B, out, H, W)``."""
+        return self.reduction(self.dropout(self.expansion(x)))
+
+
+def initial_priors() -> Tensor:
+    """Centres and log widths ``(16, (y, x), (mu, log std))`` that training starts from, in image lengths."""
+    quarters = (0.25, 0.5, 0.75)
+    spots = [(y, -1.5, x, -1.5) for y in quarters for x in quarters]
+    columns = [(0.5, 0.0, x, -1.5) for x in quarters]
+    rows = [(y, -1.5, 0.5, 0.0) for y in quarters]
+    return torch.tensor([*spots, *columns, *rows, (0.5, 0.0, 0.5, 0.0)]).reshape(_PRIORS, 2, 2)
+
+
+def prior_maps(priors: Tensor, size: tuple[int, int]) -> Tensor:
+    """Gaussians of height 6 over a map whose corners are (0, 0) and (1, 1): ``(16, H, W)`` from ``(16, 2, 2)``."""
+    grids = [torch.linspace(0, 1, side, device=priors.device, dtype=priors.dtype) for side in size]
+    mu, std = priors[..., 0], priors[..., 1].exp()  # (16, 2)
+    down, across = (((grid - mu[:, i, None]) / std[:, i, None]).square() for i, grid in enumerate(grids))
+    return 6 * torch.exp(-down / 2)[:, :, None] * torch.exp(-across / 2)[:, None, :]
+
+
+def smoothing_kernel(side: int) -> Tensor:
+    """The Gaussian of sum 1 that training of the last convolution starts from, ``(1, 1, side, side)``."""
+    start = torch.tensor([[[0.5, -2.0], [0.5, -2.0]]])
+    kernel = prior_maps(start, (side, side))
+    return (kernel / kernel.sum())[None]
+
+
+class SeparableConv(nn.Module):
+    """Depthwise 3x3, normalisation, ReLU6, pointwise."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.conv_dw = depthwise(channels)
+        self.sep_bn = DomainBatchNorm(channels)
+        self.sep_relu = nn.ReLU6(inplace=True)
+        self.conv_sep = pointwise(channels, channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, C, H, W)`` to the same shape."""
+        return self.conv_sep(self.sep_relu(self.sep_bn(self.conv_dw(x))))
+
+
+class ConvGRUCell(nn.Module):
+    """A convolutional gated recurrent unit with scaled, normalised inputs to its gates.
+
+    In training one dropout mask per sequence and gate falls on the input's channels.
+    """
+
+    drop_mask_1: Tensor
+    b_r: Tensor
+    b_z: Tensor
+    b_h: Tensor
+    rate = 0.2
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        for gate in ("r", "z", "h"):
+            self.register_parameter(f"b_{gate}", nn.Parameter(torch.zeros(channels, 1, 1)))
+            for what in ("x", "h"):
+                self.register_parameter(f"a_{gate}_{what}", nn.Parameter(torch.ones(channels, 1, 1)))
+                self.add_module(f"norm_{'out' if gate == 'h' else gate}_{what}", DomainBatchNorm(channels))
+        for name in ("w_r", "u_r", "w_z", "u_z", "w", "u"):
+            self.add_module(name, SeparableConv(channels))
+        self.register_buffer("drop_mask_1", torch.ones(3, channels))
+
+    def start_sequence(self) -> None:
+        """Draw the dropout masks of a training sequence anew; evaluation leaves the generator alone."""
+        if self.training:
+            kept = torch.rand_like(self.drop_mask_1) >= self.rate
+            self.drop_mask_1 = kept.to(self.drop_mask_1) / (1 - self.rate)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
+        """The next state ``(B, C, H, W)`` from an input and a state of that shape."""
+        inputs = [x * mask[:, None, None] for mask in self.drop_mask_1] if self.training else [x] * 3
+        reset = torch.sigmoid(self._term("r", "x", inputs[0]) + self._term("r", "h", hidden) + self.b_r)
+        update = torch.sigmoid(self._term("z", "x", inputs[1]) + self._term("z", "h", hidden) + self.b_z)
+        new = torch.tanh(self._term("h", "x", inputs[2]) + reset * self._term("h", "h", hidden) + self.b_h)
+        return (1 - update) * hidden + update * new
+
+    def _term(self, gate: str, what: str, value: Tensor) -> Tensor:
+        """Scaled and normalised convolution of the input or of the state, for one gate."""
+        stem = "w" if what == "x" else "u"
+        conv = self.get_submodule(stem if gate == "h" else f"{stem}_{gate}")
+        norm = self.get_submodule(f"norm_{'out' if gate == 'h' else gate}_{what}")
+        return self.get_parameter(f"a_{gate}_{what}") * norm(conv(value))
+
+
+class ConvGRU(nn.Module):
+    """The cell along time."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.cell_list = nn.ModuleList([ConvGRUCell(channels)])
+
+    def forward(self, x: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """All states ``(B, T, C, H, W)`` for such an input, and the last one, ``(B, C, H, W)``."""
+        cell = cast(ConvGRUCell, self.cell_list[0])
+        if hidden is None:
+            cell.start_sequence()
+            hidden = torch.zeros_like(x[:, 0])
+        states = []
+        for t in range(x.shape[1]):
+            hidden = cell(x[:, t], hidden)
+            states.append(hidden)
+        return torch.stack(states, dim=1), hidden
+
+
+def named(**modules: nn.Module) -> nn.Sequential:
+    """A chain whose members have names."""
+    return nn.Sequential(OrderedDict(modules))

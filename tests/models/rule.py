@@ -1,0 +1,63 @@
+"""The deterministic synthetic weights of shared/fixtures/networks/RULE.md, written from its words."""
+
+from __future__ import annotations
+
+import zlib
+
+import numpy as np
+
+SCALES = {"bias": 0.05, "gru_bias": 0.05, "bn_bias": 0.1, "bn_mean": 0.1}
+
+
+def rule_value(key: str, shape: tuple[int, ...], kind: str, fan_in: int | None = None) -> np.ndarray:
+    """One entry; `fan_in` of a convolution weight defaults to that of the layout (O, I / groups, kh, kw)."""
+    if kind == "int_zero":
+        return np.zeros(shape, dtype=np.int64)
+    if kind == "drop_mask":
+        return np.full(shape, 1.25, dtype=np.float32)
+    z = np.random.default_rng(zlib.crc32(key.encode())).standard_normal(shape).astype(np.float32)
+    if kind.startswith("conv_weight"):
+        fan_in = int(np.prod(shape[1:])) if fan_in is None else fan_in
+        value = z * np.float32(np.sqrt(2 / fan_in))
+        return value / np.float32(64) if kind.endswith("/64") else value
+    if kind in SCALES:
+        return np.float32(SCALES[kind]) * z
+    if kind in ("bn_weight", "gru_scale"):
+        return np.float32(1) + np.float32(0.1) * z
+    if kind == "bn_var":
+        return np.float32(1) + np.float32(0.2) * np.abs(z)
+    if kind == "gaussians":
+        center, log_std = np.float32(0.5) + np.float32(0.2) * z[..., 0], np.float32(-1) + np.float32(0.3) * z[..., 1]
+        return np.stack([center, log_std], axis=-1)
+    raise ValueError(f"unknown kind {kind}")
+
+
+def unisal_kind(key: str) -> str:
+    """Kind of an entry of UNISAL's state dict, from its name alone."""
+    last = key.rsplit(".", 1)[-1]
+    if last == "num_batches_tracked":
+        return "int_zero"
+    if last == "drop_mask_1":
+        return "drop_mask"
+    if key.startswith("coarse_gaussians"):
+        return "gaussians"
+    if ".cell_list.0.a_" in key:
+        return "gru_scale"
+    if ".cell_list.0.b_" in key:
+        return "gru_bias"
+    if last in ("running_mean", "running_var"):
+        return {"running_mean": "bn_mean", "running_var": "bn_var"}[last]
+    norm = ".bn_" in key or (key.startswith(("cnn.", "post_cnn.")) and _encoder_norm(key))
+    if norm:
+        return f"bn_{last}"
+    return "conv_weight" if last == "weight" else "bias"
+
+
+def _encoder_norm(key: str) -> bool:
+    """Whether a member of the encoder or of post_cnn is a batch normalisation, from its place in the block."""
+    parts = key.split(".")
+    place = int(parts[-2])
+    if "conv" not in parts:  # first and last module of the encoder: convolution, normalisation
+        return place == 1
+    widened = not (key.startswith("post_cnn") or parts[2] == "1")
+    return place in ((1, 4, 7) if widened else (1, 4))

@@ -1,0 +1,196 @@
+"""UNISAL against the published code on synthetic weights (shared/fixtures/networks, NETWORKS.md 33-37)."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from PIL import Image
+from tests.models.rule import rule_value, unisal_kind
+
+from explainsal.explanation import Explainer
+from explainsal.models import UNISAL, load_model
+from explainsal.models.unisal import build, network_size
+from explainsal.models.unisal_parts import prior_maps
+
+LOGP, STAGE, DYNAMIC = 3e-4, 5e-4, 1e-3  # RULE.md
+MEAN, STD = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
+SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "unisal_synthetic.npz"
+
+
+@pytest.fixture(scope="module")
+def net() -> UNISAL:
+    net = UNISAL().eval()
+    net.load_state_dict(
+        {
+            key: torch.from_numpy(np.asarray(rule_value(key, tuple(value.shape), unisal_kind(key))))
+            for key, value in net.state_dict().items()
+        }
+    )
+    return net
+
+
+@pytest.fixture(scope="module")
+def model(net):
+    model = build()
+    model.net = net
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def networks(shared) -> Path:
+    return shared / "fixtures" / "networks"
+
+
+@pytest.fixture(scope="module")
+def stages(networks):
+    return np.load(networks / "unisal_stages_160x224.npz")
+
+
+@pytest.fixture(scope="module")
+def picture(networks) -> torch.Tensor:
+    return normalised(np.asarray(Image.open(networks / "unisal_input_160x224.png")))
+
+
+def normalised(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(((picture / 255 - MEAN) / STD).astype(np.float32)).permute(2, 0, 1)[None]
+
+
+def test_every_entry_of_the_state_dict_is_upstreams(networks, net):
+    manifest = json.loads((networks / "unisal_manifest.json").read_text())
+    state, parameters = net.state_dict(), {name for name, _ in net.named_parameters()}
+    entries = manifest["state_dict"]
+    assert len(entries) == len(state) == 835
+    for entry in entries:
+        value = state[entry["key"]]
+        assert list(value.shape) == entry["shape"], entry["key"]
+        assert (entry["key"] in parameters) == entry["parameter"], entry["key"]
+        assert unisal_kind(entry["key"]) == entry["kind"], entry["key"]
+        if value.dtype == torch.float32:
+            assert f"{zlib.crc32(value.numpy().astype('<f4').tobytes()):08x}" == entry["crc32"], entry["key"]
+
+
+def test_every_stage(net, picture, stages):
+    seen = {}
+    watched = {
+        "cnn_features_0": net.cnn.features[0], "feat_4x__cnn_features_7": net.cnn.features[7],
+        "feat_2x__cnn_features_14": net.cnn.features[14], "cnn_features_17": net.cnn.features[17],
+        "feat_1x__cnn_features_18": net.cnn.features[18], "skip_2x": net.skip_2x, "skip_4x": net.skip_4x,
+        "post_cnn": net.post_cnn, "upsampling_1": net.upsampling_1, "upsampling_2": net.upsampling_2,
+        "post_upsampling_2": net.post_upsampling_2, "adaptation": net.adaptation_salicon,
+        "smoothing": net.smoothing_salicon,
+    }  # fmt: skip
+    handles = [
+        module.register_forward_hook(lambda m, a, out, name=name: seen.__setitem__(name, out.clone()))
+        for name, module in watched.items()
+    ]
+    with torch.no_grad():
+        final = net(picture)
+    for handle in handles:
+        handle.remove()
+    for name in watched:
+        value = seen[name][0, ::4] if name == "cnn_features_0" else seen[name][0]
+        assert_allclose(value, stages[name], atol=STAGE, rtol=0, err_msg=name)
+    priors = prior_maps(net.coarse_gaussians_salicon, (5, 7)).detach()
+    assert_allclose(priors, stages["gaussian_maps"], atol=STAGE, rtol=0)
+    assert_allclose(final[0, 0], stages["final_logp_SALICON"], atol=LOGP, rtol=0)
+
+
+@pytest.mark.parametrize("domain", ["DHF1K", "Hollywood", "UCFSports"])
+def test_every_domain_without_the_recurrent_unit(net, picture, stages, domain):
+    with torch.no_grad():
+        assert_allclose(net(picture, domain=domain)[0, 0], stages[f"final_logp_{domain}_static"], atol=LOGP, rtol=0)
+
+
+def test_a_clip_goes_through_the_recurrent_unit(net, picture, stages):
+    clip = torch.stack([picture, picture.flip(-1), picture], dim=1)
+    states = []
+    handle = net.rnn.register_forward_hook(lambda m, a, out: states.append(out[1]))
+    before = torch.get_rng_state()
+    with torch.no_grad():
+        out = net(clip, domain="DHF1K")
+    handle.remove()
+    assert torch.equal(torch.get_rng_state(), before)
+    assert_allclose(out[0, :, 0], stages["dynamic_logp_DHF1K_3frames"], atol=DYNAMIC, rtol=0)
+    assert_allclose(states[0][0], stages["dynamic_hidden_DHF1K"], atol=DYNAMIC, rtol=0)
+
+
+def test_a_target_size_is_reached_before_the_density_is_normalised(net, picture, stages):
+    with torch.no_grad():
+        out = net(picture, size=(300, 400))
+    assert_allclose(out[0, 0, ::2, ::2], stages["final_logp_SALICON_target_300x400_every2"], atol=LOGP, rtol=0)
+
+
+def test_the_model_does_pre_and_post_processing(networks, model):
+    full = np.load(networks / "unisal_full.npz")
+    picture = torch.from_numpy(np.asarray(Image.open(networks / "osie_1508.png").convert("RGB")).copy())
+    images = picture.permute(2, 0, 1)[None]
+    expected = normalised(np.asarray(Image.open(networks / "unisal_input_288x384.png")))
+    assert_allclose(model.preprocess(images), expected, atol=1e-6, rtol=0)
+    with torch.no_grad():
+        log_density = model.log_density(images)[0, 0]
+        density = model(images.float() / 255)[0, 0]
+    assert_allclose(log_density[::5, ::5], full["logp_600x800_every5"], atol=LOGP, rtol=0)
+    assert log_density.exp().sum().item() == pytest.approx(1, abs=1e-9)
+    written = torch.floor(255 * density / density.max())
+    difference = np.abs(written.numpy() - np.asarray(Image.open(networks / "unisal_map_600x800.png")))
+    assert difference.max() <= 1
+
+
+@pytest.mark.parametrize(("size", "seed"), [((96, 128), 1), ((128, 96), 2)])
+@pytest.mark.parametrize("domain", ["SALICON", "DHF1K"])
+def test_pictures_that_no_one_made(net, size, seed, domain):
+    stored = np.load(SYNTHETIC)
+    name = f"{size[0]}x{size[1]}_seed{seed}"
+    with torch.no_grad():
+        out = net(normalised(stored[f"image_{name}"]), domain=domain)
+    assert_allclose(out[0, 0], stored[f"logp_{domain}_{name}"], atol=LOGP, rtol=0)
+
+
+def test_networks_are_built_by_name_and_wrong_requests_are_refused():
+    model = load_model("unisal", domain="DHF1K")
+    assert not model.trained
+    assert model.run(torch.zeros(2, 3, 32, 64)).shape == (2, 1, 32, 64)
+    with pytest.raises(ValueError, match="DHF1K, Hollywood, UCFSports, SALICON"):
+        load_model("unisal", domain="salicon")
+    with pytest.raises(ValueError, match="multiples of 32"):
+        model.net(torch.zeros(1, 3, 33, 64))
+
+
+@pytest.mark.parametrize("size", [(1, 1000), (1000, 1), (37, 41)])
+def test_the_networks_size_is_in_bounds_for_any_image(size):
+    height, width = network_size(size)
+    assert height % 32 == width % 32 == 0
+    assert 100 <= height * width // 1024 <= 120
+
+
+def test_training_draws_masks_per_sequence_and_evaluation_none(net):
+    cell = net.rnn.cell_list[0]
+    kept = cell.drop_mask_1.clone()
+    cell.start_sequence()
+    assert torch.equal(cell.drop_mask_1, kept)
+    try:
+        cell.train().start_sequence()
+        assert set(cell.drop_mask_1.unique().tolist()) <= {0.0, 1.25}
+        assert not torch.equal(cell.drop_mask_1, kept)
+    finally:
+        cell.eval().drop_mask_1 = kept
+
+
+def test_the_listed_layers_are_those_that_the_published_network_runs(networks, model):
+    published = json.loads((networks / "unisal_layers_288x384.json").read_text())
+    layers = {layer.name: layer for layer in Explainer(model).layers((600, 800))}
+    assert list(layers)[-1] == "smoothing_salicon"
+    ran = [layer for layer in layers.values() if layer.type in ("Conv2d", "BatchNorm2d", "ReLU6", "Upsample")]
+    wanted = [entry for entry in published if entry["type"] != "Dropout2d"]
+    assert {(layer.name, layer.type, layer.shape) for layer in ran} == {
+        (entry["name"], entry["type"], tuple(entry["out"])) for entry in wanted
+    }
+    assert sum(layer.type == "Conv2d" for layer in ran) == 66
+    assert layers["upsampling_2.inv_res.conv.0"].parents == ("skip_2x.reduction.1.bn_SALICON", "upsampling_1.us1.0")
+    assert "passes its input through" in layers["skip_2x.dropout"].skipped
