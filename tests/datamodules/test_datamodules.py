@@ -202,10 +202,11 @@ class Recorder(L.LightningModule):
     def configure_optimizers(self):
         return torch.optim.SGD(self.parameters(), 0.1)
 
+module = FolderDataModule(sys.argv[1], batch_size=2, num_workers=0)
+module.setup("test")
 trainer = L.Trainer(accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, logger=False,
                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
-module = FolderDataModule(sys.argv[1], batch_size=2, num_workers=0)
-trainer.test(Recorder(), datamodule=module)
+trainer.test(Recorder(), dataloaders=module.test_dataloader())
 trainer.fit(Recorder(), train_dataloaders=module._loader(module.dataset("all"), shuffle=True))
 assert trainer.num_training_batches == 2
 """
