@@ -140,6 +140,8 @@ def go_on(fit: Distillation, folder: Path) -> None:
             f"resume={folder}: that fit had other options, another network or other data. Repeat its command "
             "(environment.json has it) and add resume, or start without"
         )
+    if note.get("refined"):
+        raise UserError(f"resume={folder}: that model is refined already; resume a run with refine.epochs=0")
     fit.resume(model, note["explained"])
 
 

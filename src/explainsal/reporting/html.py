@@ -15,6 +15,7 @@ from explainsal.reporting.browser import browser_data
 from explainsal.reporting.figures.curves import training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
+from explainsal.reporting.figures.graph import graph_figure, graph_text
 from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_table
@@ -127,6 +128,9 @@ def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | 
             Markup(themed_svg(figure, f"usage-{place}-{number}", title, text))
             for number, (figure, title, text) in enumerate(figures)
         ]
+        if tables.graph is not None:
+            figure, text = graph_figure(tables.graph), graph_text(tables.graph)
+            svgs.append(Markup(themed_svg(figure, f"graph-{place}", "The graph of the standalone model", text)))
         bank = run_bank(run, tables.preset)
         bank_picture = figure_uri(bank_figure(bank))
     return {

@@ -16,6 +16,7 @@ from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.figures.curves import curves_figure
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import usage_figure
+from explainsal.reporting.figures.graph import graph_figure
 from explainsal.reporting.figures.strips import strips_figure
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.gallery import ranked_gallery, shown
@@ -37,7 +38,7 @@ def write_figures(run_dir: Path | str) -> list[Path]:
     for name, figure in FIGURES.items():
         presets = list(run.explanations) if figure.per_preset else [None]
         for preset in presets:
-            if not run.why_missing(figure.part(preset)):
+            if not run.why_missing(figure.part(preset)) and figure.wanted(run, preset):
                 written += write_figure(run, name, preset=preset)
     return written
 
@@ -47,7 +48,7 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
 
     Args:
         run: What to draw.
-        name: ``curves``, ``strips``, ``layers``, ``usage`` or ``bank``.
+        name: ``curves``, ``strips``, ``layers``, ``usage``, ``bank`` or ``graph``.
         preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
             of all.
         folder: Where to; the run's ``figures`` where None.
@@ -113,6 +114,17 @@ def _bank(run: Run, preset: str | None) -> Figure:
     return bank_figure(run_bank(run, str(preset)), str(preset))
 
 
+def _graph(run: Run, preset: str | None) -> Figure:
+    graph = run.explanations[str(preset)].graph
+    if graph is None:
+        raise ValueError(f"preset {preset} is no standalone model; python -m explainsal.distill makes one")
+    return graph_figure(graph)
+
+
+def _is_standalone(run: Run, preset: str | None) -> bool:
+    return run.explanations[str(preset)].graph is not None
+
+
 def run_bank(run: Run, preset: str) -> FilterBank:
     """The filter bank that a run explained with: the preset's, with the changes that the run's config made to it."""
     config = yaml.safe_load(run.config) if run.config else {}
@@ -132,10 +144,12 @@ class RunFigure:
     Args:
         path: The part of the run that it needs, with ``{preset}`` where it is one of a preset's.
         draw: Draws it.
+        wanted: Whether this run, or preset, has such a figure at all.
     """
 
     path: str
     draw: Callable[[Run, str | None], Figure]
+    wanted: Callable[[Run, str | None], bool] = lambda run, preset: True
 
     @property
     def per_preset(self) -> bool:
@@ -153,4 +167,5 @@ FIGURES = {
     "layers": RunFigure("explanation", _layers),
     "usage": RunFigure("explanation/{preset}/coefficients.parquet", _usage),
     "bank": RunFigure("explanation/{preset}/layers.csv", _bank),
+    "graph": RunFigure("explanation/{preset}/layers.csv", _graph, _is_standalone),
 }

@@ -21,6 +21,7 @@ TRAIN = "python -m explainsal.train"
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
 PER_IMAGE_COLUMNS = ("model", "id")
 LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
+GRAPH_COLUMNS = ("layer", "name", "part", "wavelength", "orientation", "source", "flow")
 COEFFICIENT_COLUMNS = ("image", "layer", "map", "term", "weight", "wavelength", "orientation", "sigma_on_f")
 
 
@@ -88,6 +89,7 @@ class ExplanationTables:
         coefficients: Columns of ``coefficients.parquet``, or None when it is missing.
         maps: A few maps, or empty when ``maps.npz`` is missing.
         fidelity: A row per variant (``explanation``, then the null models) and image, if null models were explained.
+        graph: Every coefficient of a standalone model, as :func:`~explainsal.explanation.standalone.term_table` has it.
     """
 
     preset: str
@@ -95,6 +97,7 @@ class ExplanationTables:
     coefficients: pd.DataFrame | None
     maps: dict[MapKey, MapPair]
     fidelity: pd.DataFrame | None = None
+    graph: pd.DataFrame | None = None
 
     @property
     def depth(self) -> pd.DataFrame:
@@ -197,7 +200,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
         missing.append(MissingPart(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
         return None
 
-    nulls = folder / "fidelity.csv"
+    nulls, graph = folder / "fidelity.csv", folder / "graph.csv"
     return ExplanationTables(
         preset=folder.name,
         layers=read_csv(folder / "layers.csv", columns=LAYER_COLUMNS, text=("image", "name")),
@@ -205,8 +208,10 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
             "filters", "coefficients.parquet", partial(read_parquet, columns=COEFFICIENT_COLUMNS, text=("image",))
         ),
         maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
+        # A graph belongs to a standalone model alone.
         # Null models take as long as the explanation: they are made on request, and not missed elsewhere.
         fidelity=read_csv(nulls, columns=("variant", "image"), text=("image",)) if nulls.exists() else None,
+        graph=read_csv(graph, columns=GRAPH_COLUMNS, text=("name", "source")) if graph.exists() else None,
     )
 
 
