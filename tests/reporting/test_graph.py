@@ -5,6 +5,7 @@ import pytest
 
 from explainsal.errors import UserError
 from explainsal.reporting.figures.graph import by_orientation, by_stage, ends, graph_figure, graph_text
+from explainsal.reporting.figures.style import styled
 from explainsal.reporting.run_figures import write_figure
 from explainsal.reporting.run_folder import ExplanationTables, Run
 
@@ -32,7 +33,8 @@ def test_shares_are_of_the_flow():
 
 
 def test_the_figure_has_three_panels_and_only_standalone_models_have_it(tmp_path):
-    titles = [axes.get_title(loc="left") for axes in graph_figure(GRAPH).axes[:3]]
+    with styled():
+        titles = [axes.get_title(loc="left") for axes in graph_figure(GRAPH).axes[:3]]
     assert titles == ["Where the map comes from", "Filters of each stage", "Orientations"]
     layers = pd.DataFrame()
     explanations = {
