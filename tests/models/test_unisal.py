@@ -155,7 +155,9 @@ def test_pictures_that_no_one_made(net, size, seed, domain):
 def test_networks_are_built_by_name_and_wrong_requests_are_refused():
     model = load_model("unisal", domain="DHF1K")
     assert not model.trained
-    assert model.run(torch.zeros(2, 3, 32, 64)).shape == (2, 1, 32, 64)
+    output = model.run(torch.zeros(2, 3, 32, 64))
+    assert output.shape == (2, 1, 32, 64)
+    assert model.as_maps(output).sum((-2, -1)).flatten().tolist() == pytest.approx([1, 1])  # what a loss is given
     with pytest.raises(ValueError, match="DHF1K, Hollywood, UCFSports, SALICON"):
         load_model("unisal", domain="salicon")
     with pytest.raises(ValueError, match="multiples of 32"):

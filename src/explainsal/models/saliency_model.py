@@ -49,6 +49,10 @@ class SaliencyModel(nn.Module):
         """The bare network on what :meth:`preprocess` gave, ``(B, 1, h, w)``."""
         return self.net(inputs)
 
+    def as_maps(self, output: Tensor) -> Tensor:
+        """What :meth:`run` gave as non-negative maps on the network's grid, for losses and for looking at."""
+        return output.exp() if self.output == "log_density" else output
+
     def preprocess(self, images: Tensor) -> Tensor:
         """Stimuli ``(B, 3, H, W)`` (float in [0, 1] or uint8) to the network's input."""
         images = as_unit_float(images)

@@ -53,7 +53,7 @@ class SaliencyModule(LightningModule):
     def _loss(self, batch: SaliencyBatch) -> Tensor:
         if batch.density is None:
             raise UserError("this data set has no fixation densities, so a network cannot be trained on it")
-        preds = self.model.run(self.model.preprocess(batch.images)).float()
+        preds = self.model.as_maps(self.model.run(self.model.preprocess(batch.images))).float()
         target = resize(batch.density.values.float().unsqueeze(1), (preds.shape[-2], preds.shape[-1]))
         return self.loss(preds, target)
 
