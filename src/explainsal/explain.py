@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import lightning
+import pandas as pd
 import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
@@ -13,11 +15,14 @@ from rich.progress import track
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
+from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.evaluate import evaluate_model, finish_run, gallery_image
+from explainsal.explanation.standalone import Standalone, attribute
+from explainsal.explanation.standalone.quality import attribution_table, write_tables
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap
-from explainsal.loading import describe, network_of, weights_of
+from explainsal.loading import PACKAGED, describe, network_of, weights_of
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
@@ -31,7 +36,9 @@ def explain(cfg: DictConfig) -> Path:
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)
     datamodule.prepare_data()
-    model = network_of(cfg)
+    model = network_of(cfg, PACKAGED)
+    if isinstance(model.net, Standalone):
+        return explain_standalone(cfg, model, datamodule)
     write_record(output, cfg, model=describe(model, weights_of(cfg)))
     explainer = explainer_of(cfg)
     dataset = datamodule.dataset(datamodule.eval_split)
@@ -76,6 +83,27 @@ def explain_pictures(
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
+
+
+def explain_standalone(cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule) -> Path:
+    """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
+    output = Path(cfg.paths.output)
+    net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
+    write_record(output, cfg, model=describe(model, weights_of(cfg)))
+    count = min(cfg.evaluation.explain_images or len(dataset), len(dataset))
+    tables = []
+    for index in track(range(count), description="explaining"):
+        sample = dataset[index]
+        images = model.preprocess(torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0))
+        parts = attribute(net, images)
+        tables.append(attribution_table(parts, [sample.id]))
+        for name, values in parts.items():
+            write_map(output / "maps" / f"{sample.id}_{name.replace('/', '-')}.npy", values[0].cpu().numpy())
+        write_map(output / "maps" / f"{sample.id}.png", model(images)[0, 0].detach().cpu().numpy())
+    pd.concat(tables).to_csv(output / "attribution.csv", index=False)
+    write_tables(net, None, output / "explanation" / "standalone")
+    print(f"maps that add up to each saliency map: {output / 'maps'}\nhow large they are: {output / 'attribution.csv'}")
+    return output
 
 
 @command("explain")

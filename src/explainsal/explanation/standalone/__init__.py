@@ -1,12 +1,13 @@
 """The explanation without the network: coefficients shared by all images, fitted once, then frozen."""
 
-from explainsal.explanation.standalone.attribution import attribute, contributions, term_table
+from explainsal.explanation.standalone.attribution import attribute
 from explainsal.explanation.standalone.file import load_standalone, save_standalone
 from explainsal.explanation.standalone.fit import Distillation
 from explainsal.explanation.standalone.network import Standalone
 from explainsal.explanation.standalone.options import DistillOptions
 from explainsal.explanation.standalone.refine import RefineOptions, refine
 from explainsal.explanation.standalone.stage import Stage
+from explainsal.explanation.standalone.terms import term_table
 
 __all__ = [
     "DistillOptions",
@@ -15,7 +16,6 @@ __all__ = [
     "Stage",
     "Standalone",
     "attribute",
-    "contributions",
     "load_standalone",
     "refine",
     "save_standalone",

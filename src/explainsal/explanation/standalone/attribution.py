@@ -1,118 +1,97 @@
-"""Reading the graph: every coefficient as a row, what each contributes, for one image and for a data set."""
+"""The saliency map taken apart into maps that add up to it, exactly: every sum and every blur is linear."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from explainsal.explanation.input_maps import INPUT_MAP_NAMES
 from explainsal.explanation.standalone.network import Standalone
-from explainsal.explanation.standalone.responses import CENTER_MAPS
+from explainsal.explanation.standalone.responses import pair_responses
 from explainsal.explanation.standalone.stage import CENTER, Stage
+from explainsal.functional.resize import resize_bilinear
 from explainsal.models.layers import INPUT
 
-if TYPE_CHECKING:
-    import pandas as pd
+CONSTANT, CLAMPING = "constant", "clamping"
+BY = ("source", "wavelength", "orientation", "part")
 
 
-def term_table(model: Standalone) -> pd.DataFrame:
-    """Every coefficient of the graph, in the columns of an explanation's ``coefficients.parquet`` and three more.
-
-    Returns:
-        Columns layer (position of the stage), name, map, term, weight, part, wavelength (px of the filtered map),
-        orientation (radians), sigma_on_f, sigma_theta, source (``input/red-green``, ``center/...`` or ``layer/map``),
-        spread (standard deviation of the candidate over the training images), share (of ``|weight| * spread`` in its
-        map) and flow: the share of the saliency map that passes through the term, if every term passes its share on to
-        the map it is made of. The flows of the last stage's terms sum to 1, and so do those of all terms made of the
-        image and of the position.
-    """
-    import pandas as pd
-
-    rows = [row for number, stage in enumerate(model.stages) for row in _rows(number, stage, model)]
-    table = pd.DataFrame(rows)
-    size = table["weight"].abs() * table["spread"]
-    total = size.groupby([table["layer"], table["map"]]).transform("sum")
-    table["share"] = (size / total).where(total > 0, 0.0)
-    return table.assign(flow=_flow(table))
-
-
-def contributions(model: Standalone, images: Tensor) -> Tensor:
-    """What every term of the last stage adds to the saliency map: ``(B, T, h, w)``.
-
-    Exact: with the last stage's constant the terms sum to the map before it is clamped at the fit's least value.
-    """
-    with torch.no_grad():
-        last = model.stages[-1]
-        seen = model.seen(images)
-        return last.contributions(model.stage_maps(seen), seen[-1])
-
-
+@torch.no_grad()
 def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str, Tensor]:
-    """The saliency map taken apart: maps ``(B, h, w)`` that add up to it (before clamping), by what they are made of.
+    """What each kind of term adds to the saliency map.
+
+    A stage's map is a sum; a blur of an earlier map is the sum of the blurs of its terms, which are followed down in
+    turn, to terms made of the image, of the position, or of an earlier map in a way that is not linear (its energy,
+    what lies above its mean). Nothing is approximated.
 
     Args:
         model: The standalone model.
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
-        by: A column of `term_table`: ``"source"``, ``"wavelength"``, ``"orientation"``, ``"part"``.
+        by: What the terms are told apart by. ``"source"``: ``input/red-green``, ``center``, or the stage whose energy
+            or half-wave it is; ``"wavelength"`` (px of the filtered map), ``"orientation"`` (degrees), ``"part"``.
 
     Returns:
-        One map per value of the column, and ``"constant"``. Terms without such a value (a low-pass filter has no
-        orientation) are together under ``"none"``.
+        Maps ``(B, h, w)`` that add up to the saliency map. ``"none"`` holds terms that have no such property (a blur
+        has no orientation), ``"constant"`` the constants, ``"clamping"`` what keeps maps above the fit's least value.
+
+    Raises:
+        ValueError: If `by` is something else.
     """
-    table = term_table(model)
-    last = table[(table["layer"] == len(model.stages) - 1) & (table["map"] == model.stages[-1].channels[0])]
-    added = contributions(model, images)
-    parts: dict[str, Tensor] = {}
-    for value, term in zip(last[by], last["term"].astype(int), strict=True):
-        key = "none" if isinstance(value, float) and math.isnan(value) else _label(value)
-        parts[key] = parts.get(key, torch.zeros_like(added[:, 0])) + added[:, term]
-    constant = model.stages[-1].constant.detach()[0]
-    return {**parts, "constant": constant.expand_as(added[:, 0])}
+    if by not in BY:
+        raise ValueError(f"by must be one of {', '.join(map(repr, BY))}; got {by!r}")
+    return _Attribution(model, images, by).of(model.stages[-1], 0)
 
 
-def _label(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+class _Attribution:
+    def __init__(self, model: Standalone, images: Tensor, by: str) -> None:
+        self.model, self.by = model, by
+        self.seen = dict(zip((stage.name for stage in model.stages), model.seen(images), strict=True))
+        self.maps = model.stage_maps(list(self.seen.values()))
+        self.stages = {stage.name: stage for stage in model.stages}
+        self._known: dict[tuple[str, int], dict[str, Tensor]] = {}
 
+    def of(self, stage: Stage, number: int) -> dict[str, Tensor]:
+        """The parts of one map of a stage."""
+        if (stage.name, number) not in self._known:
+            self._known[stage.name, number] = self._made(stage, number)
+        return self._known[stage.name, number]
 
-def _rows(number: int, stage: Stage, model: Standalone) -> list[dict[str, object]]:
-    channels = {s.name: s.channels for s in model.stages}
-    weight, spread = stage.weight.detach().tolist(), stage.spread.tolist()
-    rows: list[dict[str, object]] = []
-    for m, channel in enumerate(stage.channels):
-        for t in range(stage.source.shape[1]):
-            if (source := int(stage.source[m, t])) < 0:
+    def _made(self, stage: Stage, number: int) -> dict[str, Tensor]:
+        added = stage.contributions(self.maps, self.seen[stage.name], number)
+        whole = self.maps[stage.name][:, number]
+        parts: dict[str, Tensor] = {}
+        for term in range(added.shape[1]):
+            source = int(stage.source[number, term])
+            if source < 0:
                 continue
-            name, place, which = stage.sources[source], int(stage.place[m, t]), int(stage.filter[m, t])
-            used = None if which < 0 else model.bank.filters[which]
-            rows.append(
-                {
-                    "layer": number, "name": stage.name, "map": channel, "term": t,
-                    "weight": weight[m][t], "part": used.part if used else "",
-                    **{key: getattr(used, key) if used else math.nan
-                       for key in ("wavelength", "orientation", "sigma_on_f", "sigma_theta")},
-                    "source": _source(name, place, channels), "spread": spread[m][t],
-                }
-            )  # fmt: skip
-    return rows
+            for label, part in self._term(stage, number, term, stage.sources[source], added[:, term]).items():
+                parts[label] = parts.get(label, 0) + part
+        constant = stage.constant[number].expand_as(whole)
+        parts[CONSTANT] = parts.get(CONSTANT, 0) + constant
+        parts[CLAMPING] = parts.get(CLAMPING, 0) + (whole - added.sum(1) - constant)
+        return parts
 
+    def _term(self, stage: Stage, number: int, term: int, source: str, added: Tensor) -> dict[str, Tensor]:
+        place, which = int(stage.place[number, term]), int(stage.filter[number, term])
+        used = None if which < 0 else self.model.bank.filters[which]
+        if used is None or used.kind != "low_pass" or used.part != "even" or source == INPUT:
+            return {self._label(source, place, which): added}
+        below = self.of(self.stages[source], place)
+        stacked = torch.stack(list(below.values()), dim=1)
+        each = torch.arange(len(below), device=stacked.device)
+        blurred = pair_responses(stacked, self.model.bank, each, torch.full_like(each, which))
+        blurred = resize_bilinear(blurred, stage.size) * stage.weight[number, term]
+        return dict(zip(below, blurred.unbind(1), strict=True))
 
-def _source(name: str, place: int, channels: dict[str, tuple[int, ...]]) -> str:
-    if name == INPUT:
-        return f"{INPUT}/{INPUT_MAP_NAMES[place]}"
-    return f"{CENTER}/{CENTER_MAPS[place]}" if name == CENTER else f"{name}/{channels[name][place]}"
-
-
-def _flow(table: pd.DataFrame) -> pd.Series:
-    """From the saliency map down: each term gets its share of the flow that reaches its map."""
-    flow = table["share"] * 0.0
-    last = table["layer"].max()
-    reaching: dict[str, float] = {}
-    for layer in sorted(table["layer"].unique(), reverse=True):
-        for row in table[table["layer"] == layer].itertuples():
-            arriving = 1.0 if layer == last else reaching.get(f"{row.name}/{row.map}", 0.0)
-            flow[row.Index] = arriving * row.share
-            reaching[row.source] = reaching.get(row.source, 0.0) + flow[row.Index]
-    return flow
+    def _label(self, source: str, place: int, which: int) -> str:
+        if self.by == "source":
+            return f"{INPUT}/{INPUT_MAP_NAMES[place]}" if source == INPUT else source
+        if source == CENTER:
+            return CENTER
+        used = self.model.bank.filters[which]
+        if self.by == "part":
+            return used.part
+        value = used.wavelength if self.by == "wavelength" else math.degrees(used.orientation)
+        return "none" if math.isnan(value) else f"{value:.4g}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.rebuilt import measure_fit
-from explainsal.explanation.standalone.attribution import term_table
 from explainsal.explanation.standalone.fit import Distillation
 from explainsal.explanation.standalone.inputs import layer_outputs
 from explainsal.explanation.standalone.network import Standalone
+from explainsal.explanation.standalone.terms import term_table
 from explainsal.functional.images import as_unit_float, resize
 
 if TYPE_CHECKING:
@@ -64,10 +64,36 @@ def stage_quality(
     return pd.DataFrame(rows)
 
 
-def write_tables(model: Standalone, quality: pd.DataFrame, folder: Path) -> None:
+def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str]) -> pd.DataFrame:
+    """How much each part of an attribution makes of every image's map.
+
+    Args:
+        parts: Maps ``(B, h, w)``, as :func:`~explainsal.explanation.standalone.attribute` gives them.
+        ids: A name per image.
+
+    Returns:
+        Columns image, part, mean (over the pixels; these add up to the map's) and variation: the share of the map's
+        variance that the part makes, its covariance with the map over the map's variance; these add up to 1.
+    """
+    import pandas as pd
+
+    stacked = torch.stack(list(parts.values())).flatten(2).double()  # (parts, B, pixels)
+    centered = stacked - stacked.mean(-1, keepdim=True)
+    whole = centered.sum(0)
+    variation = (centered * whole).sum(-1) / whole.square().sum(-1)
+    rows = [
+        {"image": image, "part": name, "mean": float(stacked[p, b].mean()), "variation": float(variation[p, b])}
+        for b, image in enumerate(ids)
+        for p, name in enumerate(parts)
+    ]
+    return pd.DataFrame(rows)
+
+
+def write_tables(model: Standalone, quality: pd.DataFrame | None, folder: Path) -> None:
     """``layers.csv`` and ``coefficients.parquet`` as every explanation has them, and the graph as ``graph.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
-    quality.to_csv(folder / "layers.csv", index=False)
+    if quality is not None:
+        quality.to_csv(folder / "layers.csv", index=False)
     table = term_table(model)
     table.to_csv(folder / "graph.csv", index=False)
     # comparable across candidates: the weight of a candidate of unit spread
