@@ -16,6 +16,8 @@ from explainsal.models.complexity import complexity
 from explainsal.models.loading import NETWORKS
 from explainsal.models.loading import load_model as load_network
 
+PACKAGED = "cmrnet_osie"  # the trained network that comes with the project
+
 
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> nn.Module:
     """Build a model by name, or restore the network that a checkpoint of this project holds.
@@ -48,12 +50,19 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
     return load_network(name_or_checkpoint, weights, **options)
 
 
-def model_of(cfg: DictConfig) -> nn.Module:
+def model_of(cfg: DictConfig, default: str | None = None) -> nn.Module:
     """The model that a command is asked for: ``checkpoint=...``, or ``model=NAME`` with ``weights=...`` if it has any.
+
+    Args:
+        cfg: The command's configuration.
+        default: Name of the model where it is asked for none; None: that is an error.
 
     Raises:
         UserError: If it is asked for none, for both, or for a classical model with weights.
     """
+    if default is not None and cfg.checkpoint is None and cfg.get("model") is None:
+        print(f"neither checkpoint= nor model= is given: taking {default}, the network that comes with explainsal")
+        return load_model(default)
     if (cfg.checkpoint is None) == (cfg.get("model") is None):
         raise UserError(
             "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
@@ -70,13 +79,13 @@ def model_of(cfg: DictConfig) -> nn.Module:
     return network
 
 
-def network_of(cfg: DictConfig) -> SaliencyModel:
+def network_of(cfg: DictConfig, default: str | None = None) -> SaliencyModel:
     """As `model_of`, for commands that look inside a network.
 
     Raises:
         UserError: If the model is a classical one.
     """
-    model = model_of(cfg)
+    model = model_of(cfg, default)
     if not isinstance(model, SaliencyModel):
         raise UserError(
             f"{model_name(model)} is no network: it has no layers to rebuild. Explain a network (checkpoint=... or "
@@ -100,7 +109,7 @@ def describe(model: nn.Module, weights: str | None) -> dict[str, Any]:
         "parameters": size.parameters,
         "macs": size.macs,
         "input_size": model.input_size,
-        "weights": weights or "none: untrained",
+        "weights": weights or model.weights or "none: untrained",
     }
 
 

@@ -14,7 +14,7 @@ from rich.progress import track
 from explainsal.baselines import postprocessing_of
 from explainsal.cli import command
 from explainsal.errors import UserError
-from explainsal.loading import describe, model_of, weights_of
+from explainsal.loading import PACKAGED, describe, model_of, weights_of
 from explainsal.record import write_record
 
 FORMATS = ("png", "npy")
@@ -30,7 +30,7 @@ def predict(cfg: DictConfig) -> Path:
     datamodule = instantiate(cfg.data)
     datamodule.setup("predict")
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = model_of(cfg).to(device)
+    model = model_of(cfg, PACKAGED).to(device)
     postprocessing = postprocessing_of(cfg, datamodule).to(device)
     output = Path(cfg.paths.output)
     write_record(output, cfg, model=describe(model, weights_of(cfg)))
