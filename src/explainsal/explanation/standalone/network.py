@@ -66,6 +66,8 @@ class Standalone(nn.Module):
         counts = [len(stage.image_pairs) for stage in self.stages]
         return [
             resize_bilinear(responses[:, rows], stage.size)
+            if len(rows)
+            else responses.new_zeros(len(images), 0, *stage.size)
             for stage, rows in zip(self.stages, slot.split(counts), strict=True)
         ]
 

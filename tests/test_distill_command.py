@@ -1,0 +1,95 @@
+"""The distill command as a user types it: fit, interruption, going on, and the model in the other commands."""
+
+import signal
+import time
+
+import pandas as pd
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from tests.commands import run, start
+from tests.explanation.test_standalone import fitted
+
+from explainsal.cli import conf_dir
+from explainsal.distill import go_on, options_of, refine_options_of, teacher_of
+from explainsal.errors import MissingFilesError, UserError
+from explainsal.explanation.standalone import save_standalone
+from explainsal.loading import load_model
+
+DATA = ("data=synthetic", "data.sizes={train:16,val:4,test:6}", "data.image_size=[48,64]", "data.num_workers=0")
+SMALL = ("distill.terms=4", "distill.pool_size=3", "distill.bank={wavelengths:[3,6],orientations:3}")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+@pytest.fixture(scope="module")
+def checkpoint(folder):
+    model = load_model("cmrnet", width=4, input_size=[24, 32])
+    state = {f"model.net.{name}": value for name, value in model.net.state_dict().items()}
+    content = {"state_dict": state, "explainsal": {"name": model.name, "options": model.options}}
+    torch.save(content, folder / "network.ckpt")
+    return f"checkpoint={folder}/network.ckpt"
+
+
+@pytest.mark.slow
+def test_distill_and_use_the_model(folder, checkpoint):
+    done = run(folder, "distill", *DATA, *SMALL, checkpoint, "refine.epochs=2", "hydra.run.dir=outputs/fit")
+    assert "use it: model=standalone weights=" in done.stdout
+    output, weights = folder / "outputs/fit", f"weights={folder}/outputs/fit/standalone.safetensors"
+    assert (output / "figures/graph_standalone.png").stat().st_size > 0
+    assert "comes from" in (output / "report.html").read_text()
+    assert not (output / "work").exists()
+    assert pd.read_csv(output / "explanation/standalone/layers.csv")["image"].nunique() == 4
+    options = ("model=standalone", weights, *DATA)
+    run(folder, "explain", *options, "evaluation.explain_images=2", "hydra.run.dir=outputs/parts")
+    table = pd.read_csv(folder / "outputs/parts/attribution.csv")
+    assert table.groupby("image")["variation"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
+
+
+@pytest.mark.slow
+def test_an_interrupted_fit_goes_on(folder, checkpoint):
+    process = start(folder, "distill", *DATA, *SMALL, checkpoint, "hydra.run.dir=outputs/stopped")
+    file = folder / "outputs/stopped/standalone.safetensors"
+    end = time.monotonic() + 120
+    while not file.is_file():
+        assert process.poll() is None, process.stdout.read()
+        assert time.monotonic() < end, "no stage was finished in time"
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    with pytest.raises(UserError, match="interrupted fit"):
+        load_model("standalone", weights=file)
+    run(folder, "distill", *DATA, *SMALL, checkpoint, "resume=outputs/stopped", "hydra.run.dir=outputs/resumed")
+    assert load_model("standalone", weights=folder / "outputs/resumed/standalone.safetensors").name == "standalone"
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    (["distill.target=both"], "target must be one of 'deep', 'fixations'"),
+    (["null_model=noise"], "choose untrained_network, shuffled_filters"),
+    (["refine.rate=0"], "rate and batch_size positive"),
+])  # fmt: skip
+def test_impossible_options_are_refused(options, message):
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        cfg = compose("distill", overrides=["checkpoint=nowhere.ckpt", *options])
+    with pytest.raises(UserError, match=message):
+        _, _, _ = options_of(cfg), refine_options_of(cfg), teacher_of(cfg)
+
+
+def test_resuming_checks_what_is_there(tmp_path):
+    fit = fitted(stages=1)
+    with pytest.raises(MissingFilesError, match="no stage was finished"):
+        go_on(fit, tmp_path)
+    note = {"fingerprint": fit.fingerprint(), "explained": fit.explained}
+    save_standalone(fit.model, tmp_path / "standalone.safetensors", {**note, "fingerprint": "another"})
+    with pytest.raises(UserError, match="other options, another network or other data"):
+        go_on(fit, tmp_path)
+    save_standalone(fit.model, tmp_path / "standalone.safetensors", {**note, "refined": 3})
+    with pytest.raises(UserError, match="refined already"):
+        go_on(fit, tmp_path)
+    save_standalone(fit.model, tmp_path / "standalone.safetensors", note)
+    go_on(fit, tmp_path)
+    assert len(fit.todo) == 4
