@@ -238,6 +238,15 @@ def test_an_image_does_not_depend_on_the_others_of_its_batch(fit):
     assert_close(fit.model(images), alone)
 
 
+@torch.no_grad()
+def test_a_stage_is_fitted_to_what_the_finished_model_gives(fit):
+    """The fit looks maps up where the model computes them: both have to be the same."""
+    images = next(samples()())[0]
+    for name in ("relu", "second"):
+        expected = BANK.candidates(fit.model.maps(images)[name]).flatten(1, 2)
+        assert_close(fit.inputs.candidates((name,), SIZE, images, 0), expected, rtol=1e-4, atol=1e-5)
+
+
 def test_what_is_kept_on_disk_changes_nothing(fit, tmp_path):
     torch.manual_seed(0)
     stored = fitted(store=tmp_path)
