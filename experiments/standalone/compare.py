@@ -1,0 +1,54 @@
+"""The table of the README: means with 95 % intervals, and the paired difference of the standalone model to each other.
+
+python experiments/standalone/compare.py results/standalone.csv results/classical.csv results/nulls_test.csv
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pandas as pd
+
+from explainsal.metrics.bootstrap import mean_interval, paired_difference
+
+HERE = Path(__file__).resolve().parent
+METRICS = ("sim", "cc", "nss", "auc", "sauc", "cc_to_deep")
+
+
+def main() -> None:
+    scores = pd.concat([pd.read_csv(path) for path in sys.argv[1:]])
+    mine = scores[scores["model"] == "standalone"].set_index("id")
+    rows = []
+    for name, part in scores.groupby("model", sort=False):
+        part = part.set_index("id")
+        for metric in METRICS:
+            own = mean_interval(part[metric].to_numpy())
+            gain = paired_difference(mine.loc[part.index, metric].to_numpy(), part[metric].to_numpy())
+            rows.append({
+                "model": name, "metric": metric, "images": own.images, "mean": own.mean, "low": own.low,
+                "high": own.high, "gain": gain.mean, "gain_low": gain.low, "gain_high": gain.high,
+                "better": gain.low > 0,
+            })  # fmt: skip
+    table = pd.DataFrame(rows)
+    table.to_csv(HERE / "results" / "table.csv", index=False, float_format="%.4f")
+    print(markdown(table, scores))
+
+
+def markdown(table: pd.DataFrame, scores: pd.DataFrame) -> str:
+    head = "| model | images | " + " | ".join(METRICS) + " | CPU s |"
+    lines = [head, "|" + "---|" * (len(METRICS) + 3)]
+    seconds = scores.groupby("model")["seconds"].median()
+    order = table[table["metric"] == "cc"].sort_values("mean", ascending=False)["model"]
+    for name in order:
+        part = table[table["model"] == name].set_index("metric")
+        cells = [
+            f"{part.loc[m, 'mean']:.3f}{'' if part.loc[m, 'better'] or name == 'standalone' else ' *'}" for m in METRICS
+        ]
+        cells[1] += f" [{part.loc['cc', 'low']:.3f}, {part.loc['cc', 'high']:.3f}]"
+        lines.append(f"| {name} | {part['images'].iloc[0]} | {' | '.join(cells)} | {seconds[name]:.2f} |")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    main()

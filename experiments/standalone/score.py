@@ -1,0 +1,94 @@
+"""Scores of models on OSIE's test images, one row per model and image.
+
+    python experiments/standalone/score.py --data ../shared/data/osie --deep best.ckpt --out results/classical.csv \
+        itti hft center_bias standalone=runs/main/standalone.safetensors explanation/sparse:10
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from explainsal import Explainer
+from explainsal.classical.center_bias import CenterBias
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.osie import read_osie
+from explainsal.data.sample import SaliencyBatch
+from explainsal.functional.metrics import Nonfixations, cc
+from explainsal.functional.types import DensityMap
+from explainsal.loading import load_model
+from explainsal.metrics import SaliencyMetrics
+
+
+class SparseExplanation(nn.Module):
+    """The per-image explanation, which sees the deep activations, as a model."""
+
+    def __init__(self, deep: nn.Module) -> None:
+        super().__init__()
+        self.explainer = Explainer(deep, preset="sparse")
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.explainer(images).explainable_map.clamp(min=0)
+
+
+def fixations(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    points, sizes = dataset.all_fixations()
+    return [torch.from_numpy(p) for p in points], sizes
+
+
+def build(spec: str, deep: nn.Module, data: Path) -> nn.Module:
+    if spec == "deep":
+        return deep
+    if spec == "sparse":
+        return SparseExplanation(deep)
+    if spec == "center_bias":
+        return CenterBias.fit(*fixations(read_osie(data, "train")))
+    return load_model("standalone", weights=spec) if spec.endswith(".safetensors") else load_model(spec)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("models", nargs="+", help="NAME, NAME=FILE, and NAME:N for every N-th image only")
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--deep", required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--split", default="test")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset, deep, tables = read_osie(options.data, options.split), load_model(options.deep), []
+    pool = Nonfixations(*fixations(dataset))
+    for entry in options.models:
+        name, _, spec = entry.partition("=")
+        name, _, every = name.partition(":")
+        tables.append(score(name, build(spec or name, deep, options.data), deep, dataset, pool, int(every or 1)))
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        pd.concat(tables).to_csv(options.out, index=False, float_format="%.6f")
+        print(tables[-1].drop(columns=["id"]).groupby("model").mean().round(3).to_string(), flush=True)
+
+
+@torch.no_grad()
+def score(
+    name: str, model: nn.Module, deep: nn.Module, dataset: SaliencyDataset, pool: Nonfixations, every: int
+) -> pd.DataFrame:
+    metrics = SaliencyMetrics("tuebingen", names=["sim", "cc", "nss", "kld", "auc", "sauc"], nonfixations=pool)
+    agreement, seconds = [], []
+    for index in range(0, len(dataset), every):
+        batch = SaliencyBatch.collate([dataset[index]])
+        start = time.process_time()
+        maps = model(batch.images)[:, 0].float()
+        seconds.append(time.process_time() - start)
+        metrics.update(maps, fixations=batch.fixations, density=batch.density, index=batch.index)
+        agreement.append(cc(maps, DensityMap(deep(batch.images)[:, 0])).item())
+    table = metrics.per_image()
+    table.insert(0, "model", name)
+    table.insert(1, "id", [dataset.ids[i] for i in table["index"]])
+    return table.assign(cc_to_deep=agreement, seconds=seconds)
+
+
+if __name__ == "__main__":
+    main()

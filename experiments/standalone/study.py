@@ -1,0 +1,125 @@
+"""Variants of the fit, each on the same training images: validation CC to the network's map and to the fixations.
+
+    python experiments/standalone/study.py --data ../shared/data/osie --deep best.ckpt --images 100 --epochs 6 \
+        --out results/nulls.csv --models runs/nulls real shuffled_filters untrained_network no_network
+
+CC is on the model's own grid (96 x 128 here), clamped maps, mean over the validation images. Every variant is written
+as soon as it is there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from explainsal.data.osie import read_osie
+from explainsal.data.sample import SaliencyBatch
+from explainsal.distill import mean_cc, spread
+from explainsal.explanation.nulls import untrained_copy
+from explainsal.explanation.standalone import Distillation, DistillOptions, RefineOptions, refine, save_standalone
+from explainsal.explanation.standalone.samples import StoredSamples
+from explainsal.models import load_model
+
+LAYERS = ("pool1", "pool2", "block3", "inception", "decoder.1", "decoder.3", "sigmoid")
+BASE = DistillOptions(layers=LAYERS)
+TRUTH = replace(BASE, target="fixations")
+# options, which network, and whether the refinement sees the network's maps or the densities
+VARIANTS: dict[str, tuple[DistillOptions, str, str]] = {
+    "real": (BASE, "trained", "deep"),
+    "shuffled_filters": (replace(BASE, bank=BASE.bank.shuffled(0)), "trained", "deep"),
+    "real_to_fixations": (TRUTH, "trained", "fixations"),
+    "untrained_network": (TRUTH, "untrained", "fixations"),
+    "no_network": (TRUTH, "none", "fixations"),
+    "terms_5": (replace(BASE, terms=5), "trained", "deep"),
+    "terms_10": (replace(BASE, terms=10), "trained", "deep"),
+    "nonnegative": (replace(BASE, nonnegative=True), "trained", "deep"),
+    "pool_4": (replace(BASE, pool_size=4), "trained", "deep"),
+    "pool_24": (replace(BASE, pool_size=24), "trained", "deep"),
+    "last_layer": (replace(BASE, layers=()), "trained", "deep"),
+    "decoder_only": (replace(BASE, layers=("decoder.*", "sigmoid")), "trained", "deep"),
+    "no_position": (replace(BASE, center=False), "trained", "deep"),
+    "luminance": (replace(BASE, input_maps="luminance"), "trained", "deep"),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("variants", nargs="+", choices=VARIANTS)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--deep", required=True)
+    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--epochs", type=int, default=0)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--models", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    net, rows = load_model(options.deep), []
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        train = stored(options.data, "train", options.images, work / "train")
+        val = stored(options.data, "val", None, work / "val")
+        deep = {"train": maps_of(net, train), "val": maps_of(net, val)}
+        for name in options.variants:
+            with tempfile.TemporaryDirectory() as part:
+                rows += run(name, net, train, val, deep, options, Path(part))
+            pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.4f")
+
+
+def run(
+    name: str,
+    net: nn.Module,
+    train: StoredSamples,
+    val: StoredSamples,
+    deep: dict[str, Tensor],
+    options: argparse.Namespace,
+    work: Path,
+) -> list[dict[str, object]]:
+    fit_options, network, guide = VARIANTS[name]
+    teacher = {"trained": net, "untrained": untrained_copy(net, seed=0), "none": None}[network]
+    start = time.process_time()
+    fit = Distillation(teacher, train.batches(4), train.count, fit_options, input_size=train.size, store=work / "fit")
+    while fit.todo:
+        fit.step()
+    rows: list[dict[str, object]] = []
+
+    def note(epoch: int, loss: float) -> None:
+        rows.append({
+            "variant": name, "images": train.count, "epoch": epoch, "coefficients": fit.model.coefficients,
+            "cc_to_deep": mean_cc(fit.model, val, deep["val"]), "cc": mean_cc(fit.model, val, val.density[:, None]),
+            "cpu_seconds": time.process_time() - start,
+        })  # fmt: skip
+        print(rows[-1], flush=True)
+
+    note(0, 0.0)
+    if options.epochs:
+        truth = float(guide == "fixations")
+        how = RefineOptions(epochs=options.epochs, rate=0.004, deep=1 - truth, fixations=truth, mirror=False)
+        last = options.epochs
+        refine(fit.model, train.images, deep["train"], train.density, how,
+               lambda epoch, loss: note(epoch, loss) if epoch == last else None, store=work / "seen")  # fmt: skip
+    if options.models:
+        save_standalone(fit.model, options.models / f"{name}.safetensors", {"finished": True, "variant": name})
+    return rows
+
+
+def stored(data: Path, split: str, images: int | None, folder: Path) -> StoredSamples:
+    dataset = spread(read_osie(data, split), images)
+    batches = (SaliencyBatch.collate([dataset[i]]) for i in range(len(dataset)))
+    samples = StoredSamples(folder, len(dataset), (96, 128))
+    return samples.fill(((b.images, b.density.values) for b in batches if b.density), lambda count: None)
+
+
+@torch.no_grad()
+def maps_of(net: nn.Module, samples: StoredSamples) -> Tensor:
+    return torch.cat([net(images) for images, _ in samples.batches(8)()])
+
+
+if __name__ == "__main__":
+    main()
