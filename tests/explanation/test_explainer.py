@@ -271,7 +271,11 @@ def test_the_chain_takes_candidates_from_where_it_says():
     assert sequential["fuse"].parents == ("right",)
     graph = Explainer(net, "sparse", **bare)(smooth(1))
     assert graph["fuse"].parents == ("left", "right")
-    assert Explainer(net, "sparse", fill_pool=False)(smooth(1))["fuse"].parents == ("left", "right", "input")
+    assert Explainer(net, "sparse", fill_pool=False, image_candidates=True)(smooth(1))["fuse"].parents == (
+        "left",
+        "right",
+        "input",
+    )
     for layer in graph.layers:
         used = layer.coefficients.source[layer.coefficients.source >= 0]
         assert used.max() < len(layer.parents)

@@ -14,7 +14,7 @@ from torch.testing import assert_close
 
 from explainsal.explanation import BANKS, PRESETS, Explainer
 
-LUMINANCE = (0.299, 0.587, 0.114)
+LUMINANCE, RED_GREEN, BLUE_YELLOW = (0.299, 0.587, 0.114), (1, -1, 0), (-0.5, -0.5, 1)
 
 
 class Branches(nn.Module):
@@ -37,10 +37,11 @@ class Branches(nn.Module):
 
 
 NAMES = ["stem", "relu", "left", "right", "fuse", "pool", "last"]
-GRAPH = {
+WITH_IMAGE = {
     "stem": ["input"], "relu": ["stem", "input"], "left": ["relu", "input"], "right": ["relu", "input"],
     "fuse": ["left", "right", "input"], "pool": ["relu", "fuse", "input"], "last": ["pool", "input"],
 }  # fmt: skip
+GRAPH = {name: [p for p in parents if p != "input" or name == "stem"] for name, parents in WITH_IMAGE.items()}
 SEQUENCE = {name: [before] for name, before in zip(NAMES, ["input", *NAMES], strict=False)}
 
 
@@ -63,16 +64,16 @@ def transfer(bank, size):
 
 
 CASES = {
-    "paper": ({"pool_size": 2, "top_k": 4}, SEQUENCE),
-    "normalized": ({"pool_size": 2, "top_k": 4}, GRAPH),
-    "sparse": ({"pool_size": 2, "top_k": 4}, GRAPH),
+    "paper": ({"pool_size": 2, "top_k": 4}, SEQUENCE, [LUMINANCE]),
+    "normalized": ({"pool_size": 2, "top_k": 4}, WITH_IMAGE, [LUMINANCE]),
+    "sparse": ({"pool_size": 2, "top_k": 4}, GRAPH, [LUMINANCE, RED_GREEN, BLUE_YELLOW]),
 }
 
 
 @pytest.mark.parametrize("size", [(16, 24), (13, 18)])
 @pytest.mark.parametrize("preset", list(CASES))
 def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
-    changes, parents = CASES[preset]
+    changes, parents, axes = CASES[preset]
     net, images = Branches().double(), torch.rand(1, 3, *size, dtype=torch.float64)
     out = Explainer(net, preset, **changes)(images, keep_maps=True)
 
@@ -82,9 +83,9 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
     else:
         rebuild = functools.partial(plain.rebuild_by_matching, scales=options.scales, top_k=4, block=options.block_size,
                                     standardize=preset == "normalized", signed=options.signed)  # fmt: skip
-    luminance = sum(w * images[0, c].numpy() for c, w in enumerate(LUMINANCE))
+    seen = [sum(w * images[0, c].numpy() for c, w in enumerate(axis)) for axis in axes]
     expected = plain.explain_chain(
-        luminance, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
+        seen, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
         energies=lambda s: len(transfer(options.bank, s)) - len(options.bank.low_pass),
         rebuild=rebuild, standardize=preset != "paper", selection=options.selection, pool_size=2,
         low_pass_parts=options.bank.low_pass_parts,

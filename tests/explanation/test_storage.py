@@ -31,7 +31,7 @@ def test_tables_hold_what_the_tensors_hold(tmp_path):
     out.save(tmp_path, ids=["a", "b"])
     layers = pd.read_csv(tmp_path / "layers.csv")
     assert list(layers["name"]) == 2 * [layer.name for layer in out.layers]
-    assert layers.loc[layers["name"] == "fuse", "parents"].tolist() == 2 * ["left;right;input"]
+    assert layers.loc[layers["name"] == "fuse", "parents"].tolist() == 2 * ["left;right"]
     row = layers[(layers["image"] == "b") & (layers["name"] == "fuse")].iloc[0]
     assert row["activation_mae"] == pytest.approx(out["fuse"].activation_mae[1].mean().item())
 

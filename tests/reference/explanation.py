@@ -173,7 +173,7 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False):
 
 
 def explain_chain(
-    luminance,
+    input_maps,
     layers,
     parents,
     bank_of,
@@ -187,11 +187,12 @@ def explain_chain(
 ):
     """Rebuild layer after layer.
 
-    layers: name -> activations (A, H, W), in order; parents: name -> names of the layers (or "input") it is rebuilt
-    from; bank_of: size -> transfer functions; rebuild: (activation, candidates) -> (reconstruction, ...).
+    input_maps: what of the image is filtered; layers: name -> activations (A, H, W), in order; parents: name -> names
+    of the layers (or "input") it is rebuilt from; bank_of: size -> transfer functions; rebuild: (activation,
+    candidates) -> (reconstruction, ...).
     Returns name -> (reconstructions (A, H, W), kept maps, details).
     """
-    pools = {"input": [luminance]}
+    pools = {"input": input_maps}
     result = {}
     for name, activations in layers.items():
         size = activations.shape[1:]

@@ -186,7 +186,7 @@ PRESETS: dict[str, Options] = {
         coefficients="omp",
         selection="coverage",
         chain="graph",
-        image_candidates=True,
+        input_maps="opponent",
         fill_pool=True,
     ),
 }
