@@ -2,7 +2,8 @@
 
 from explainsal.models.cmrnet import CMRNet
 from explainsal.models.loading import load_model
+from explainsal.models.msinet import MSINet
 from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.unisal import UNISAL
 
-__all__ = ["UNISAL", "CMRNet", "SaliencyModel", "load_model"]
+__all__ = ["UNISAL", "CMRNet", "MSINet", "SaliencyModel", "load_model"]

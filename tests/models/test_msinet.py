@@ -1,0 +1,132 @@
+"""MSI-Net against the published graph on synthetic weights (shared/fixtures/networks, NETWORKS.md 16-29, 35-37)."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.testing import assert_allclose
+from PIL import Image
+from tests.models.rule import rule_value
+
+from explainsal.models import MSINet
+from explainsal.models.msinet import variable_name
+
+OUTPUT, STAGE = 5e-5, 3e-4  # RULE.md
+SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "msinet_synthetic.npz"
+
+
+def variable(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """One variable of the graph, by the rule, in TensorFlow's layout."""
+    kind = "bias" if name.endswith("bias") else "conv_weight" + ("/64" if name == "conv1/conv1_1/kernel" else "")
+    return rule_value(name, shape, kind, fan_in=int(np.prod(shape[:-1])))
+
+
+def as_tensorflow(value: torch.Tensor) -> tuple[int, ...]:
+    return tuple(value.permute(2, 3, 1, 0).shape if value.ndim == 4 else value.shape)
+
+
+def as_torch(value: np.ndarray) -> torch.Tensor:
+    tensor = torch.from_numpy(value)
+    return tensor.permute(3, 2, 0, 1).contiguous() if tensor.ndim == 4 else tensor
+
+
+@pytest.fixture(scope="module")
+def net() -> MSINet:
+    net = MSINet().eval()
+    net.load_state_dict(
+        {key: as_torch(variable(variable_name(key), as_tensorflow(value))) for key, value in net.state_dict().items()}
+    )
+    return net
+
+
+@pytest.fixture(scope="module")
+def networks(shared) -> Path:
+    return shared / "fixtures" / "networks"
+
+
+@pytest.fixture(scope="module")
+def stages(networks):
+    return np.load(networks / "msinet_stages_104x136.npz")
+
+
+def pixels(picture: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(np.array(picture, dtype=np.float32)).permute(2, 0, 1)[None]
+
+
+def watched(net: MSINet, images: torch.Tensor, names: dict[str, str]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    """The output, and the activations of modules under the names given to them."""
+    seen: dict[str, torch.Tensor] = {}
+    handles = [
+        net.get_submodule(path).register_forward_hook(lambda m, a, out, name=name: seen.__setitem__(name, out[0]))
+        for name, path in names.items()
+    ]
+    with torch.no_grad():
+        output = net(images)[0, 0]
+    for handle in handles:
+        handle.remove()
+    return output, seen
+
+
+def test_every_entry_of_the_state_dict_is_a_variable_of_the_graph(networks, net):
+    entries = json.loads((networks / "msinet_manifest.json").read_text())["variables"]
+    state = {variable_name(key): value for key, value in net.state_dict().items()}
+    assert [entry["key"] for entry in entries] == list(state)
+    for entry in entries:
+        value = state[entry["key"]]
+        value = value.permute(2, 3, 1, 0) if value.ndim == 4 else value
+        assert list(value.shape) == entry["shape"], entry["key"]
+        assert f"{zlib.crc32(value.numpy().astype('<f4').tobytes()):08x}" == entry["crc32"], entry["key"]
+
+
+STAGES = {
+    "conv1_2": "conv1.conv1_2", "pool1": "pool1", "pool2": "pool2", "pool3": "pool3", "conv4_3": "conv4.conv4_3",
+    "pool4_stride1": "pool4", "conv5_1": "conv5.conv5_1", "conv5_3": "conv5.conv5_3", "pool5_stride1": "pool5",
+    "aspp_conv1_1": "aspp.conv1_1", "aspp_conv1_2_d4": "aspp.conv1_2", "aspp_conv1_3_d8": "aspp.conv1_3",
+    "aspp_conv1_4_d12": "aspp.conv1_4", "aspp_conv1_5_global": "aspp.conv1_5", "aspp_conv2": "aspp.conv2",
+    "decoder_up1": "decoder.up1", "decoder_conv1": "decoder.conv1", "decoder_conv2": "decoder.conv2",
+    "decoder_conv3": "decoder.conv3", "decoder_conv4_raw": "decoder.conv4",
+}  # fmt: skip
+
+
+def test_every_stage(networks, net, stages):
+    steps = json.loads(str(stages["channel_step"]))
+    picture = pixels(np.asarray(Image.open(networks / "msinet_input_104x136.png")))
+    output, seen = watched(net, picture, STAGES)
+    seen["encoder_concat"] = torch.cat([seen["pool3"], seen["pool4_stride1"], seen["pool5_stride1"]])
+    assert set(seen) | {"output"} == set(steps)
+    for name, value in seen.items():
+        assert_allclose(value[:: steps[name]], stages[name], atol=STAGE, rtol=0, err_msg=name)
+    assert_allclose(output, stages["output"][0], atol=OUTPUT, rtol=0)
+
+
+@pytest.mark.parametrize(("size", "seed"), [((96, 128), 1), ((128, 96), 2)])
+def test_pictures_that_no_one_made(net, size, seed):
+    stored = np.load(SYNTHETIC)
+    name = f"{size[0]}x{size[1]}_seed{seed}"
+    output, seen = watched(net, pixels(stored[f"image_{name}"]), {"raw": "decoder.conv4"})
+    assert_allclose(output, stored[f"output_{name}"], atol=OUTPUT, rtol=0)
+    assert_allclose(seen["raw"][0], stored[f"decoder_conv4_raw_{name}"], atol=STAGE, rtol=0)
+
+
+@pytest.mark.slow
+def test_the_full_size(networks, net):
+    full = np.load(networks / "msinet_full.npz")
+    aspp = [name for name in STAGES if name.startswith("aspp")]
+    output, seen = watched(
+        net, pixels(full["preprocessed_240x320"]), {name: STAGES[name] for name in (*aspp, "decoder_conv4_raw")}
+    )
+    assert_allclose(output, full["output_240x320"], atol=OUTPUT, rtol=0)
+    assert_allclose(seen["decoder_conv4_raw"][0], full["decoder_conv4_raw_240x320"], atol=STAGE, rtol=0)
+    assert_allclose(seen["aspp_conv1_5_global"].flatten(), full["aspp_conv1_5_global"], atol=STAGE, rtol=0)
+    for name in set(aspp) - {"aspp_conv1_5_global"}:
+        assert_allclose(seen[name][::16], full[f"{name}__every16ch"], atol=STAGE, rtol=0, err_msg=name)
+
+
+def test_sides_that_are_no_multiples_of_eight_are_refused(net):
+    with pytest.raises(ValueError, match="multiples of 8"):
+        net(torch.zeros(1, 3, 100, 104))
