@@ -14,9 +14,9 @@ from PIL import Image
 from tests.models.rule import rule_value
 
 from explainsal.models import MSINet
-from explainsal.models.msinet import variable_name
+from explainsal.models.msinet import MSINetModel, build, variable_name
 
-OUTPUT, STAGE = 5e-5, 3e-4  # RULE.md
+OUTPUT, STAGE, PREPARED = 5e-5, 3e-4, 1e-3  # RULE.md
 SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "msinet_synthetic.npz"
 
 
@@ -130,3 +130,86 @@ def test_the_full_size(networks, net):
 def test_sides_that_are_no_multiples_of_eight_are_refused(net):
     with pytest.raises(ValueError, match="multiples of 8"):
         net(torch.zeros(1, 3, 100, 104))
+
+
+@pytest.fixture(scope="module")
+def model(net):
+    model = build()
+    model.net = net
+    return model.eval()
+
+
+@pytest.fixture(scope="module")
+def photo(networks) -> torch.Tensor:
+    picture = np.asarray(Image.open(networks / "osie_1508.png").convert("RGB"))
+    return torch.from_numpy(picture.copy()).permute(2, 0, 1)[None]
+
+
+SIZES = {"salicon": (240, 320), "osie": (240, 320), "mit1003": (360, 360), "cat2000": (216, 384)}
+
+
+def test_images_are_prepared_as_in_the_original(networks, photo):
+    full = np.load(networks / "msinet_full.npz")
+    original = MSINetModel(torch.nn.Identity(), name="msinet", options={"variant": "original"}, input_size=None)
+    prepared = original.preprocess(photo)[0].permute(1, 2, 0)
+    assert_allclose(prepared, full["preprocessed_240x320"], atol=PREPARED, rtol=0)
+    for name, ((top, bottom), (left, right), size) in json.loads(str(full["pre_cases"])).items():
+        original.input_size = SIZES[size]
+        crop = photo[..., top:bottom, left:right].repeat(2, 1, 1, 1)
+        for images in (crop, crop.float() / 255):
+            prepared = original.preprocess(images)[1].permute(1, 2, 0)
+            assert_allclose(prepared[::4, ::4], full[f"pre_{name}_every4"], atol=PREPARED, rtol=0, err_msg=name)
+
+
+def test_maps_are_resized_as_in_the_original(networks):
+    full = np.load(networks / "msinet_full.npz")
+    original = MSINetModel(torch.nn.Identity(), name="msinet", options={"variant": "original"}, input_size=None)
+    output = torch.from_numpy(full["output_240x320"])[None, None]
+    stored = {(600, 800): "resized_back_float_600x800_every5"}
+    stored |= {size: f"post_{size[0]}x{size[1]}_every5" for size in ((500, 750), (600, 370), (120, 200))}
+    for size, name in stored.items():
+        maps = 255 * original.postprocess(output, size)[0, 0]
+        assert maps.shape == size
+        assert_allclose(maps[::5, ::5], full[name], atol=255 * OUTPUT, rtol=0, err_msg=name)
+
+
+@pytest.mark.slow
+def test_from_the_photo_to_the_written_map(networks, model, photo):
+    with torch.no_grad():
+        written = (255 * model(photo)[0, 0]).round().numpy()
+    assert np.abs(written - np.asarray(Image.open(networks / "msinet_map_600x800.png"))).max() <= 1
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["full", "c0", "c1", "c2", "sq"])
+def test_the_hubs_variant(networks, net, photo, name):
+    stored = np.load(networks / "msinet_hubvariant.npz")
+    (top, bottom), (left, right) = json.loads(str(stored["cases"]))[name]
+    images = photo[..., top:bottom, left:right]
+    hub = MSINetModel(net, name="msinet", options={"variant": "hub"}, input_size=None)
+    prepared = hub.preprocess(images)
+    assert_allclose(prepared[0].permute(1, 2, 0)[::4, ::4], stored[f"{name}_pre_every4"], atol=PREPARED, rtol=0)
+    with torch.no_grad():
+        output = hub.run(prepared)
+    assert_allclose(output[0, 0, ::2, ::2], stored[f"{name}_output_every2"], atol=OUTPUT, rtol=0)
+    restored = hub.postprocess(output, (bottom - top, right - left))
+    assert_allclose(restored[0, 0, ::5, ::5], stored[f"{name}_restored_every5"], atol=OUTPUT, rtol=0)
+
+
+def test_densities_are_placed_as_their_images():
+    original = MSINetModel(torch.nn.Identity(), name="msinet", options={"variant": "original"}, input_size=None)
+    density = torch.zeros(1, 1, 300, 300)
+    density[..., 100:200, 100:200] = 1e-4
+    placed = original.preprocess_density(density, (240, 320))
+    assert placed.shape == (1, 1, 240, 320)
+    assert placed[..., :40].max() == placed[..., 280:].max() == 0  # padding
+    ys, xs = torch.nonzero(placed[0, 0] > 100, as_tuple=True)
+    assert ys.float().mean().item() == pytest.approx(119.5, abs=1)
+    assert xs.float().mean().item() == pytest.approx(159.5, abs=1)
+
+
+def test_wrong_requests_are_refused():
+    with torch.device("meta"), pytest.raises(ValueError, match="original or hub"):
+        build(variant="browser")
+    with torch.device("meta"), pytest.raises(ValueError, match="multiples of 8"):
+        build(input_size=(100, 100))

@@ -11,80 +11,26 @@ what differs. Shapes for images of H x W, multiples of 8::
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Literal, get_args
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
+from explainsal.functional.images import as_unit_float
+from explainsal.functional.resize import resize_bilinear
+from explainsal.functional.tensorflow_resize import resize_area, resize_cubic
+from explainsal.models.msinet_parts import ASPP, ConvReLU, PoolInPlace, Twice
+from explainsal.models.placement import Placement
+from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.unisal_parts import named
 
 CHANNEL_MEANS = (103.939, 116.779, 123.68)  # of blue, green, red, but taken off red, green, blue: trained that way
+Variant = Literal["original", "hub"]
+_HUB_SIZES = {1.0: (320, 320), 0.75: (240, 320), 1.333: (320, 240)}  # by height / width
+_GREY = 126.0  # of the original's padding
 _EPS = 1e-7
 _GRID = 8  # pixels of the input per place of the coarsest maps
-
-
-class ConvReLU(nn.Conv2d):
-    """A convolution with its ReLU, one layer as in TensorFlow; the map keeps its size."""
-
-    def __init__(self, channels_in: int, channels_out: int, side: int = 3, *, dilation: int = 1) -> None:
-        super().__init__(channels_in, channels_out, side, padding=dilation * (side // 2), dilation=dilation)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, channels_in, H, W)`` to ``(B, channels_out, H, W)``, non-negative."""
-        return F.relu_(super().forward(x))
-
-
-class PoolInPlace(nn.MaxPool2d):
-    """The maximum of every pixel, its neighbours to the right and below: size 2, stride 1, padded there alone."""
-
-    def __init__(self) -> None:
-        super().__init__(2, stride=1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Pool ``(B, C, H, W)``, which is not negative, to the same shape."""
-        return super().forward(F.pad(x, (0, 1, 0, 1)))
-
-
-class Twice(nn.Upsample):
-    """Twice the size as in TensorFlow 1: pixels stay at the even places, odd ones are means of their neighbours.
-
-    Neither `align_corners` of torch: the source of row i is i / 2, and the last row is repeated.
-
-    Example:
-        >>> Twice()(torch.tensor([[[[0.0, 4.0]]]])).tolist()
-        [[[[0.0, 2.0, 4.0, 4.0], [0.0, 2.0, 4.0, 4.0]]]]
-    """
-
-    def __init__(self) -> None:
-        super().__init__(scale_factor=2, mode="bilinear")
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Enlarge ``(B, C, H, W)`` to ``(B, C, 2 H, 2 W)``."""
-        return _doubled(_doubled(x, 3), 2)
-
-
-def _doubled(x: Tensor, dim: int) -> Tensor:
-    following = torch.cat([x.narrow(dim, 1, x.shape[dim] - 1), x.narrow(dim, x.shape[dim] - 1, 1)], dim)
-    return torch.stack([x, (x + following) / 2], dim + 1).flatten(dim, dim + 1)
-
-
-class ASPP(nn.Module):
-    """Five looks at the encoder's maps, from a pixel to the whole, brought together."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv1_1 = ConvReLU(1280, 256, 1)
-        self.conv1_2 = ConvReLU(1280, 256, dilation=4)
-        self.conv1_3 = ConvReLU(1280, 256, dilation=8)
-        self.conv1_4 = ConvReLU(1280, 256, dilation=12)
-        self.mean = nn.AdaptiveAvgPool2d(1)
-        self.conv1_5 = ConvReLU(1280, 256, 1)
-        self.conv2 = ConvReLU(1280, 256, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Map ``(B, 1280, H, W)`` to ``(B, 256, H, W)``."""
-        near = [conv(x) for conv in (self.conv1_1, self.conv1_2, self.conv1_3, self.conv1_4)]
-        whole = self.conv1_5(self.mean(x)).expand_as(near[0])
-        return self.conv2(torch.cat([*near, whole], dim=1))
 
 
 class MSINet(nn.Module):
@@ -100,6 +46,8 @@ class MSINet(nn.Module):
         >>> sum(p.numel() for p in net.parameters()), len(net.state_dict())
         (24934209, 46)
     """
+
+    means: Tensor
 
     def __init__(self) -> None:
         super().__init__()
@@ -140,6 +88,103 @@ class MSINet(nn.Module):
         middle = self.pool4(self.conv4(fine))
         coarse = self.pool5(self.conv5(middle))
         return _scaled(self.decoder(self.aspp(torch.cat([fine, middle, coarse], dim=1))))
+
+
+class MSINetModel(SaliencyModel):
+    """MSI-Net with the pre- and post-processing of its code (``"original"``) or of its model card (``"hub"``).
+
+    Both keep the aspect ratio and fill up with padding, half of it before the image and half after. The original
+    pads with grey 126, resizes by averaging over areas or by cubics, and at the end enlarges the whole map until it
+    covers the image, and cuts its middle out. The hub's pads with black, resizes bilinearly, and cuts the padding off
+    first. Everything runs batched on the images' device, within 1e-3 grey levels of TensorFlow.
+    """
+
+    @property
+    def variant(self) -> Variant:
+        """Whose pre- and post-processing this is."""
+        return self.options["variant"]
+
+    def placement(self, size: tuple[int, int]) -> Placement:
+        """Where an image of a size lies in the network's input."""
+        target = self.input_size or ((240, 320) if self.variant == "original" else hub_size(size))
+        return Placement.centered(size, target)
+
+    def preprocess(self, images: Tensor) -> Tensor:
+        """Stimuli ``(B, 3, H, W)`` to padded ones of the network's size, 0 to 255."""
+        return self._placed(as_unit_float(images) * 255, self.padding)
+
+    def preprocess_density(self, density: Tensor, size: tuple[int, int]) -> Tensor:
+        """Densities ``(B, 1, H, W)`` as :meth:`preprocess` places their images; padded with zeros."""
+        scale = density.amax((-2, -1), keepdim=True).clamp_min(torch.finfo(density.dtype).tiny)
+        return self._placed(255 * density / scale, 0.0)
+
+    def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
+        """The network's output to maps ``(B, 1, *size)`` in [0, 1]."""
+        if self.variant == "hub":
+            return resize_bilinear(self.placement(size).crop(output), size)
+        return _resized(output, _covering((int(output.shape[-2]), int(output.shape[-1])), size), size).clamp(0, 1)
+
+    @property
+    def padding(self) -> float:
+        """Grey level of the padding, of 255."""
+        return _GREY if self.variant == "original" else 0.0
+
+    def _placed(self, maps: Tensor, padding: float) -> Tensor:
+        place = self.placement((int(maps.shape[-2]), int(maps.shape[-1])))
+        content = resize_bilinear(maps, place.content) if self.variant == "hub" else _resized(maps, place.content)
+        return place.pad(content.clamp(0, 255), padding)
+
+
+def _resized(maps: Tensor, size: tuple[int, int], cut: tuple[int, int] | None = None) -> Tensor:
+    """Smaller by averages over areas, larger by cubics; then the middle of size `cut`."""
+    smaller = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]
+    maps = resize_area(maps, size) if smaller else resize_cubic(maps, size)
+    return maps if cut is None else Placement.centered(cut, size, scale=1).crop(maps)
+
+
+def _covering(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
+    """The size of the same aspect ratio that just covers another one; halves are rounded to even."""
+    scale = max(wanted[0] / size[0], wanted[1] / size[1])
+    return round(size[0] * scale), round(size[1] * scale)
+
+
+def hub_size(size: tuple[int, int]) -> tuple[int, int]:
+    """The input size of the hub variant whose aspect ratio is nearest to an image's.
+
+    Example:
+        >>> hub_size((600, 800)), hub_size((600, 370)), hub_size((580, 590))
+        ((240, 320), (320, 240), (320, 320))
+    """
+    ratio = size[0] / size[1]
+    return _HUB_SIZES[min(_HUB_SIZES, key=lambda known: abs(known - ratio))]
+
+
+def build(
+    *,
+    variant: Variant = "original",
+    input_size: tuple[int, int] | None = None,
+    weights: str | Path | None = None,
+) -> SaliencyModel:
+    """MSI-Net with its pre- and post-processing.
+
+    Args:
+        variant: ``"original"`` as in the authors' code, or ``"hub"`` as on their model's card.
+        input_size: Height and width of the network's input, multiples of 8; default 240 x 320 (the original's for
+            SALICON and OSIE; it has 360 x 360 for MIT1003, DUT-OMRON and PASCAL-S, 216 x 384 for CAT2000 and FIWI), or
+            by the image's shape (hub).
+        weights: A checkpoint of this project, or a state dict.
+
+    Raises:
+        ValueError: If the variant is unknown or a side is no multiple of 8.
+    """
+    if variant not in get_args(Variant):
+        raise ValueError(f"unknown variant {variant!r} of MSI-Net; choose {' or '.join(get_args(Variant))}")
+    size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
+    if size is not None and any(side % _GRID or side <= 0 for side in size):
+        raise ValueError(f"input_size must be multiples of 8, got {size}")
+    options = {"variant": variant, "input_size": None if size is None else list(size)}
+    model = MSINetModel(MSINet(), name="msinet", options=options, input_size=size)
+    return model.load_weights(weights) if weights is not None else model
 
 
 def _stage(name: str, channels_in: int, channels: int, count: int, *, dilation: int = 1) -> nn.Sequential:

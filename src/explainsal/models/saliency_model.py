@@ -11,7 +11,10 @@ from torch import Tensor, nn
 
 from explainsal.errors import CorruptFileError
 from explainsal.functional.images import as_unit_float, resize
+from explainsal.models.placement import Placement
 from explainsal.models.weights import read_state_dict
+
+UNTRAINED = "untrained weights"
 
 
 class SaliencyModel(nn.Module):
@@ -45,6 +48,11 @@ class SaliencyModel(nn.Module):
         """Whether weights were loaded; without them every output is marked as that of an untrained network."""
         return self.weights is not None
 
+    @property
+    def description(self) -> str:
+        """What stands beside the model's name in every table: a network without weights says so."""
+        return "" if self.trained else UNTRAINED
+
     def run(self, inputs: Tensor) -> Tensor:
         """The bare network on what :meth:`preprocess` gave, ``(B, 1, h, w)``."""
         return self.net(inputs)
@@ -57,6 +65,14 @@ class SaliencyModel(nn.Module):
         """Stimuli ``(B, 3, H, W)`` (float in [0, 1] or uint8) to the network's input."""
         images = as_unit_float(images)
         return images if self.input_size is None else resize(images, self.input_size)
+
+    def placement(self, size: tuple[int, int]) -> Placement | None:
+        """Where an image of a size lies in the network's input; None where it fills it."""
+        return None
+
+    def preprocess_density(self, density: Tensor, size: tuple[int, int]) -> Tensor:
+        """Densities ``(B, 1, H, W)`` on the network's grid of a size, where :meth:`preprocess` puts their images."""
+        return resize(density, size)
 
     def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
         """The network's output to a non-negative map ``(B, 1, *size)`` at the size of the stimuli."""

@@ -13,7 +13,6 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
-from explainsal.functional.images import resize
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 
@@ -54,7 +53,8 @@ class SaliencyModule(LightningModule):
         if batch.density is None:
             raise UserError("this data set has no fixation densities, so a network cannot be trained on it")
         preds = self.model.as_maps(self.model.run(self.model.preprocess(batch.images))).float()
-        target = resize(batch.density.values.float().unsqueeze(1), (preds.shape[-2], preds.shape[-1]))
+        density = batch.density.values.float().unsqueeze(1)
+        target = self.model.preprocess_density(density, (preds.shape[-2], preds.shape[-1]))
         return self.loss(preds, target)
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:

@@ -1,0 +1,51 @@
+"""Where a stimulus lies in the input of a network that pads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch.nn.functional as F
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Placement:
+    """A resized stimulus inside a network's input.
+
+    Args:
+        content: Height and width of the resized stimulus, in pixels.
+        top: Rows of padding above it.
+        left: Columns of padding to its left.
+        size: Height and width of the input.
+    """
+
+    content: tuple[int, int]
+    top: int
+    left: int
+    size: tuple[int, int]
+
+    @classmethod
+    def centered(cls, stimulus: tuple[int, int], size: tuple[int, int], *, scale: float | None = None) -> Placement:
+        """A stimulus of a size in the middle of an input, its aspect ratio kept, odd padding at the end.
+
+        Args:
+            stimulus: Height and width of the stimulus.
+            size: Height and width of the input.
+            scale: Of the resizing; default the largest that fits. Sizes are rounded, halves to even.
+
+        Example:
+            >>> Placement.centered((500, 750), (240, 320))
+            Placement(content=(213, 320), top=13, left=0, size=(240, 320))
+        """
+        factor = min(size[0] / stimulus[0], size[1] / stimulus[1]) if scale is None else scale
+        height, width = max(1, round(stimulus[0] * factor)), max(1, round(stimulus[1] * factor))
+        return cls((height, width), (size[0] - height) // 2, (size[1] - width) // 2, (int(size[0]), int(size[1])))
+
+    def pad(self, content: Tensor, value: float) -> Tensor:
+        """The input ``(..., *size)`` around the resized stimulus ``(..., *content)``."""
+        bottom, right = self.size[0] - self.top - self.content[0], self.size[1] - self.left - self.content[1]
+        return F.pad(content, (self.left, right, self.top, bottom), value=value)
+
+    def crop(self, maps: Tensor) -> Tensor:
+        """Maps ``(..., *size)`` without their padding, ``(..., *content)``."""
+        return maps[..., self.top : self.top + self.content[0], self.left : self.left + self.content[1]]
