@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from explainsal.models import SaliencyModel
 from explainsal.models.complexity import complexity
 from explainsal.models.loading import NETWORKS
 from explainsal.models.loading import load_model as load_network
+from explainsal.models.saliency_model import UNTRAINED
+
+log = logging.getLogger(__name__)
 
 PACKAGED = "cmrnet_osie"  # the trained network that comes with the project
 
@@ -68,8 +72,18 @@ def model_of(cfg: DictConfig, default: str | None = None) -> nn.Module:
             "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
             f"weights=FILE for a published network; names: {', '.join((*NETWORKS, *MODELS))}"
         )
-    if cfg.checkpoint is not None:
-        return load_model(cfg.checkpoint)
+    model = load_model(cfg.checkpoint) if cfg.checkpoint is not None else _named(cfg)
+    if isinstance(model, SaliencyModel) and not model.trained:
+        log.warning(
+            "%s has %s: this shows the mechanics, not where people look. Give weights=FILE (published ones: "
+            "python -m explainsal.prepare model=NAME) or checkpoint=FILE",
+            *(model.name, UNTRAINED),
+        )
+    return model
+
+
+def _named(cfg: DictConfig) -> nn.Module:
+    """The model of ``model=NAME``, with ``weights=...`` if they are given."""
     if cfg.weights is None:
         model: nn.Module = instantiate(cfg.model).eval()
         return model
@@ -109,7 +123,7 @@ def describe(model: nn.Module, weights: str | None) -> dict[str, Any]:
         "parameters": size.parameters,
         "macs": size.macs,
         "input_size": model.input_size,
-        "weights": weights or model.weights or "none: untrained",
+        "weights": weights or model.weights or UNTRAINED,
     }
 
 

@@ -71,3 +71,10 @@ def test_code_in_a_weight_file_is_not_run(tmp_path, capsys):
     with pytest.raises(CorruptFileError):
         load_model(tmp_path / "evil.ckpt")
     assert "ran" not in capsys.readouterr().out
+
+
+def test_a_network_without_weights_says_so_wherever_it_is_named(tmp_path, model):
+    assert model.description == "untrained weights"
+    torch.save(checkpoint(model), tmp_path / "best.ckpt")
+    restored = load_model(tmp_path / "best.ckpt")
+    assert (restored.trained, restored.description) == (True, "")

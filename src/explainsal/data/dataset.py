@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from copy import copy
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
         self.all_fixations()
         assert self._fixations is not None
         offsets = self._fixations.offsets
-        return [self._fixations.observer[a:b] for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+        return [self._fixations.observer[a:b] for a, b in pairwise(offsets)]
 
     def with_transform(self, transform: Transform | None) -> SaliencyDataset:
         """The same data set with another transform."""

@@ -30,4 +30,6 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
             f"{weights} is an interrupted fit: it has {len(net.stages)} stages so far. Go on with "
             f"python -m explainsal.distill ... resume={Path(weights).parent}"
         )
-    return SaliencyModel(net, name="standalone", options={}, input_size=net.input_size).eval()
+    model = SaliencyModel(net, name="standalone", options={}, input_size=net.input_size).eval()
+    model.weights = str(weights)
+    return model
