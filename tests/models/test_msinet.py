@@ -14,7 +14,8 @@ from PIL import Image
 from tests.models.rule import rule_value
 
 from explainsal.models import MSINet
-from explainsal.models.msinet import MSINetModel, build, variable_name
+from explainsal.models.msinet import MSINetModel, build
+from explainsal.models.msinet_weights import variable_name
 
 OUTPUT, STAGE, PREPARED = 5e-5, 3e-4, 1e-3  # RULE.md
 SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "msinet_synthetic.npz"

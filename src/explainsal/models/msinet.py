@@ -20,9 +20,11 @@ from torch import Tensor, nn
 from explainsal.functional.images import as_unit_float
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.tensorflow_resize import resize_area, resize_cubic
-from explainsal.models.msinet_parts import ASPP, ConvReLU, PoolInPlace, Twice
+from explainsal.models.msinet_parts import ASPP, Conv, ConvReLU, PoolInPlace, Twice
+from explainsal.models.msinet_weights import read_encoder, read_network
 from explainsal.models.placement import Placement
 from explainsal.models.saliency_model import SaliencyModel
+from explainsal.models.tensorflow import is_tensorflow
 from explainsal.models.unisal_parts import named
 
 CHANNEL_MEANS = (103.939, 116.779, 123.68)  # of blue, green, red, but taken off red, green, blue: trained that way
@@ -36,7 +38,8 @@ _GRID = 8  # pixels of the input per place of the coarsest maps
 class MSINet(nn.Module):
     """The bare network: RGB from 0 to 255 to a map in [0, 1) of the same size.
 
-    The 46 entries of the state dict are the 46 variables of the TensorFlow graph, see :func:`variable_name`.
+    The 46 entries of the state dict are the 46 variables of the TensorFlow graph, see
+    :func:`explainsal.models.msinet_weights.variable_name`.
 
     Example:
         >>> with torch.device("meta"):
@@ -66,7 +69,7 @@ class MSINet(nn.Module):
             up1=Twice(), conv1=ConvReLU(256, 128),
             up2=Twice(), conv2=ConvReLU(128, 64),
             up3=Twice(), conv3=ConvReLU(64, 32),
-            conv4=nn.Conv2d(32, 1, 3, padding=1),
+            conv4=Conv(32, 1),
         )  # fmt: skip
         self.register_buffer("means", torch.tensor(CHANNEL_MEANS).reshape(1, 3, 1, 1), persistent=False)
 
@@ -124,6 +127,14 @@ class MSINetModel(SaliencyModel):
             return resize_bilinear(self.placement(size).crop(output), size)
         return _resized(output, _covering((int(output.shape[-2]), int(output.shape[-1])), size), size).clamp(0, 1)
 
+    def load_weights(self, path: str | Path) -> SaliencyModel:
+        """Load one of the published files, a TensorFlow checkpoint, or one of this project, strictly."""
+        if not is_tensorflow(path):
+            return super().load_weights(path)
+        self.net.load_state_dict(read_network(path, self.net.state_dict()))
+        self.weights = str(path)
+        return self
+
     @property
     def padding(self) -> float:
         """Grey level of the padding, of 255."""
@@ -164,6 +175,7 @@ def build(
     variant: Variant = "original",
     input_size: tuple[int, int] | None = None,
     weights: str | Path | None = None,
+    encoder: str | Path | None = None,
 ) -> SaliencyModel:
     """MSI-Net with its pre- and post-processing.
 
@@ -172,7 +184,9 @@ def build(
         input_size: Height and width of the network's input, multiples of 8; default 240 x 320 (the original's for
             SALICON and OSIE; it has 360 x 360 for MIT1003, DUT-OMRON and PASCAL-S, 216 x 384 for CAT2000 and FIWI), or
             by the image's shape (hub).
-        weights: A checkpoint of this project, or a state dict.
+        weights: A published ``.pb`` file, a SavedModel's folder, the prefix of a TensorFlow checkpoint, or a checkpoint
+            of this project.
+        encoder: For a training from the beginning: the prefix ``vgg16_hybrid.ckpt`` of the published encoder.
 
     Raises:
         ValueError: If the variant is unknown or a side is no multiple of 8.
@@ -184,6 +198,8 @@ def build(
         raise ValueError(f"input_size must be multiples of 8, got {size}")
     options = {"variant": variant, "input_size": None if size is None else list(size)}
     model = MSINetModel(MSINet(), name="msinet", options=options, input_size=size)
+    if encoder is not None:
+        model.net.load_state_dict(read_encoder(encoder, model.net.state_dict()), strict=False)
     return model.load_weights(weights) if weights is not None else model
 
 
@@ -197,13 +213,3 @@ def _stage(name: str, channels_in: int, channels: int, count: int, *, dilation: 
 def _scaled(maps: Tensor) -> Tensor:
     above = maps - maps.amin((-2, -1), keepdim=True)
     return above / (_EPS + above.amax((-2, -1), keepdim=True))
-
-
-def variable_name(key: str) -> str:
-    """The TensorFlow variable of an entry of the state dict; kernels there have the axes (kh, kw, in, out).
-
-    Example:
-        >>> variable_name("conv1.conv1_1.weight"), variable_name("aspp.conv2.bias")
-        ('conv1/conv1_1/kernel', 'aspp/conv2/bias')
-    """
-    return key.replace(".", "/").removesuffix("weight") + ("kernel" if key.endswith("weight") else "")

@@ -7,11 +7,21 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class ConvReLU(nn.Conv2d):
-    """A convolution with its ReLU, one layer as in TensorFlow; the map keeps its size."""
+class Conv(nn.Conv2d):
+    """A convolution that keeps the map's size, and starts as TensorFlow's do: Glorot's uniform weights, no bias."""
 
     def __init__(self, channels_in: int, channels_out: int, side: int = 3, *, dilation: int = 1) -> None:
         super().__init__(channels_in, channels_out, side, padding=dilation * (side // 2), dilation=dilation)
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew."""
+        nn.init.xavier_uniform_(self.weight)
+        if self.bias is not None:
+            nn.init.zeros_(self.bias)
+
+
+class ConvReLU(Conv):
+    """A convolution with its ReLU, one layer as in TensorFlow."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, channels_in, H, W)`` to ``(B, channels_out, H, W)``, non-negative."""

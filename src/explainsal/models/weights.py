@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import Tensor
 
 from explainsal.errors import CorruptFileError, MissingFilesError
@@ -23,7 +25,7 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
 
 
 def read_weight_file(path: str | Path) -> dict[str, Any]:
-    """Read a file written by ``torch.save`` without running code from it, onto the CPU.
+    """Read a file written by ``torch.save``, or of safetensors, without running code from it, onto the CPU.
 
     Raises:
         MissingFilesError: If it is not there.
@@ -37,8 +39,10 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
             "  published ones: python -m explainsal.prepare model=unisal   (or msinet; into data/weights)"
         )
     try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
         content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
+    except (SafetensorError, pickle.UnpicklingError, RuntimeError, EOFError, ValueError) as error:
         raise CorruptFileError(
             f"{path} cannot be read as a weight file ({type(error).__name__}): truncated, not a torch file, or it "
             "holds more than tensors and plain values. Copy it again and compare its checksum."

@@ -1,0 +1,127 @@
+"""MSI-Net's weights out of TensorFlow's files, converted once into a safetensors file beside them."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.models.tensorflow import read_variables
+from explainsal.models.tensorflow.reading import source_file
+
+log = logging.getLogger(__name__)
+
+
+def variable_name(key: str) -> str:
+    """The TensorFlow variable of an entry of the state dict; kernels there have the axes (kh, kw, in, out).
+
+    Example:
+        >>> variable_name("conv1.conv1_1.weight"), variable_name("aspp.conv2.bias")
+        ('conv1/conv1_1/kernel', 'aspp/conv2/bias')
+    """
+    return key.replace(".", "/").removesuffix("weight") + ("kernel" if key.endswith("weight") else "")
+
+
+def encoder_name(key: str) -> str:
+    """The same in the checkpoint of the VGG16 that training starts from.
+
+    Example:
+        >>> encoder_name("conv1.conv1_1.weight"), encoder_name("conv1.conv1_1.bias")
+        ('conv1_1/weights', 'conv1_1/biases')
+    """
+    _, layer, kind = key.split(".")
+    return f"{layer}/{'weights' if kind == 'weight' else 'biases'}"
+
+
+def read_network(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The whole network's state dict, from a frozen graph, a SavedModel or a checkpoint.
+
+    The first time it is also written to ``<file>.safetensors``, which is read from then on while the file stays as it
+    is. In a folder that cannot be written to it is converted every time.
+
+    Args:
+        path: The file, folder or prefix.
+        state: The entries that are wanted, with their shapes.
+
+    Raises:
+        MissingFilesError: If nothing is there.
+        CorruptFileError: If the file is damaged, lacks a variable, or one has another shape.
+    """
+    source = source_file(path)
+    if not source.is_file():
+        raise MissingFilesError(
+            f"no weight file at {source.absolute()}\n  published ones: python -m explainsal.prepare model=msinet"
+        )
+    target = source.with_name(f"{source.name}.safetensors")
+    stamp = {"source": source.name, "bytes": str(source.stat().st_size), "changed": str(source.stat().st_mtime_ns)}
+    converted = _stored(target, stamp)
+    if converted is not None and set(converted) == set(state):
+        return converted
+    entries = _entries(source, {key: variable_name(key) for key in state}, state)
+    _store(entries, target, stamp)
+    return entries
+
+
+def read_encoder(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The encoder's entries from ``vgg16_hybrid.ckpt``, the checkpoint that training starts from.
+
+    Raises:
+        MissingFilesError: If it is not there.
+        CorruptFileError: As for :func:`read_network`.
+    """
+    source = source_file(path)
+    if not source.is_file():
+        raise MissingFilesError(
+            f"no encoder at {source.absolute()}\n  python -m explainsal.prepare model=msinet weights=encoder"
+        )
+    return _entries(source, {key: encoder_name(key) for key in state if key.startswith("conv")}, state)
+
+
+def _entries(source: Path, names: Mapping[str, str], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    variables = read_variables(source, list(names.values()))
+    missing = [name for name in names.values() if name not in variables]
+    if missing:
+        raise CorruptFileError(
+            f"{source} does not hold these weights: it lacks {len(missing)} of {len(names)} variables, the first is "
+            f"{missing[0]}"
+        )
+    entries = {key: _in_torchs_order(variables[name]) for key, name in names.items()}
+    for key, value in entries.items():
+        if value.shape != state[key].shape:
+            raise CorruptFileError(
+                f"{source} is another network's: {names[key]} has the shape {variables[names[key]].shape}"
+            )
+    return entries
+
+
+def _in_torchs_order(value: NDArray[np.float32]) -> Tensor:
+    tensor = torch.from_numpy(value)
+    return tensor.permute(3, 2, 0, 1).contiguous() if tensor.ndim == 4 else tensor
+
+
+def _stored(target: Path, stamp: Mapping[str, str]) -> dict[str, Tensor] | None:
+    """What was converted from this very file before."""
+    try:
+        with safe_open(target, framework="pt") as file:
+            return {key: file.get_tensor(key) for key in file.keys()} if file.metadata() == stamp else None  # noqa: SIM118
+    except (OSError, SafetensorError):
+        return None
+
+
+def _store(entries: Mapping[str, Tensor], target: Path, stamp: Mapping[str, str]) -> None:
+    temporary = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        save_file(dict(entries), temporary, metadata=dict(stamp))
+        temporary.replace(target)
+    except (OSError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        log.warning("%s cannot be written (%s): the weights will be converted again next time", target, error)

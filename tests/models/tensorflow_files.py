@@ -1,0 +1,114 @@
+"""An own writer of TensorFlow's weight files, for tests: protocol buffers, LevelDB's tables."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+
+def varint(value: int) -> bytes:
+    value %= 2**64
+    out = bytearray()
+    while value > 127:
+        out.append(value % 128 + 128)
+        value //= 128
+    return bytes([*out, value])
+
+
+def number(field: int, value: int) -> bytes:
+    return varint(field * 8) + varint(value)
+
+
+def blob(field: int, value: bytes | str) -> bytes:
+    value = value.encode() if isinstance(value, str) else value
+    return varint(field * 8 + 2) + varint(len(value)) + value
+
+
+def shape(sizes: tuple[int, ...]) -> bytes:
+    return b"".join(blob(2, number(1, size)) for size in sizes)
+
+
+def tensor(value: np.ndarray) -> bytes:
+    head = number(1, 1) + blob(2, shape(value.shape))
+    return head + (blob(5, value.tobytes()) if value.size == 1 else blob(4, value.tobytes()))
+
+
+def node(name: str, op: str, inputs: tuple[str, ...] = (), attributes: bytes = b"") -> bytes:
+    return blob(1, name) + blob(2, op) + b"".join(blob(3, i) for i in inputs) + attributes
+
+
+def constant(name: str, value: np.ndarray) -> bytes:
+    return node(name, "Const", (), blob(5, blob(1, "value") + blob(2, blob(8, tensor(value)))))
+
+
+def nodes(variables: dict[str, np.ndarray], merged: dict[str, str]) -> list[bytes]:
+    """Constants, and the operations that use them; `merged` names whose constant stands for another one."""
+    found = [constant(name, value) for name, value in variables.items() if name not in merged]
+    for name in variables:
+        scope, _, last = name.rpartition("/")
+        op = "Conv2D" if last == "kernel" else "BiasAdd"
+        source = merged.get(name, name)
+        found.append(node(f"{source}/read_by/{scope}", "Identity", (source,)))
+        found.append(node(f"{scope}/{op}", op, ("x", f"{source}/read_by/{scope}:0")))
+    return found
+
+
+def frozen_graph(path: Path, variables: dict[str, np.ndarray], merged: dict[str, str] | None = None) -> Path:
+    path.write_bytes(b"".join(blob(1, item) for item in nodes(variables, merged or {})))
+    return path
+
+
+def saved_model(folder: Path, variables: dict[str, np.ndarray]) -> Path:
+    folder.mkdir()
+    function = blob(1, blob(1, "__inference_pruned_1")) + b"".join(blob(3, item) for item in nodes(variables, {}))
+    (folder / "saved_model.pb").write_bytes(number(1, 1) + blob(2, blob(2, blob(2, blob(1, function)))))
+    return folder
+
+
+def crc32c(data: bytes) -> int:
+    """Bit by bit, from the polynomial."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = (crc >> 1) ^ (0x82F63B78 * (crc & 1))
+    return crc ^ 0xFFFFFFFF
+
+
+def masked(data: bytes) -> int:
+    crc = crc32c(data)
+    return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
+
+
+def checkpoint(prefix: Path, variables: dict[str, np.ndarray], checksum=masked) -> Path:
+    data, entries = b"", {"": number(1, 1) + blob(3, number(1, 1))}
+    for name in sorted(variables):
+        raw = variables[name].tobytes()
+        entries[name] = (
+            number(1, 1) + blob(2, shape(variables[name].shape)) + number(4, len(data)) + number(5, len(raw))
+            + varint(6 * 8 + 5) + checksum(raw).to_bytes(4, "little")
+        )  # fmt: skip
+        data += raw
+    table, handle = block(b"", entries)
+    table, index = block(table, {"z": handle})
+    table, empty = block(table, {})
+    footer = (empty + index).ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")
+    prefix.with_name(f"{prefix.name}.index").write_bytes(table + footer)
+    prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(data)
+    return prefix
+
+
+def block(table: bytes, entries: dict[str, bytes]) -> tuple[bytes, bytes]:
+    """The table with one more block, and where that lies; keys share what they begin with."""
+    out, before = b"", b""
+    for name, value in entries.items():
+        key = name.encode()
+        shared = 0
+        while shared < min(len(key), len(before)) and key[shared] == before[shared]:
+            shared += 1
+        out += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
+        before = key
+    out += (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
+    trailer = b"\0" + masked(out + b"\0").to_bytes(4, "little")
+    return table + out + trailer, varint(len(table)) + varint(len(out))
