@@ -73,4 +73,4 @@ def test_points_are_a_copy():
 
 def test_wrong_option():
     with pytest.raises(ValueError, match="outside"):
-        table([(0, 0)]).inside("keep", "set")
+        table([(0, 0)]).inside("ignore", "set")

@@ -130,4 +130,4 @@ def test_wrong_option():
     with pytest.raises(ValueError, match="unreadable"):
         Reading(unreadable="drop")
     with pytest.raises(ValueError, match="outside"):
-        Reading(outside="keep")
+        Reading(outside="ignore")

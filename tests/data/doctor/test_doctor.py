@@ -89,6 +89,10 @@ def outside(points):
     return np.concatenate([points[:-2], [[-5.5, 3.25], [WIDTH + 7.5, 3.25]]])
 
 
+def not_a_number(points):
+    return np.concatenate([points[:-1], [[np.nan, points[-1, 1]]]])
+
+
 def swap_partner(data, root):
     data.maps["t1"], data.maps["t2"] = np.roll(data.maps["t1"], 40, axis=1), np.roll(data.maps["t2"], 40, axis=1)
 
@@ -108,6 +112,7 @@ FAULTS = {
     "leakage": lambda data, root: data.images.update(t1=data.images["v2"]),
     "blank image": lambda data, root: data.images.update(t1=np.full((HEIGHT, WIDTH, 3), 126, np.uint8)),
     "out of image": one(outside),
+    "not a number": one(not_a_number),
     "swapped axes": change_points(lambda points, _: points[:, ::-1] * 1.2 + 4.001),
     "wrong units": change_points(lambda points, _: np.round(points / [WIDTH, HEIGHT], 5)),
     "wrong units: degrees": change_points(lambda points, _: np.round(points / 20, 5)),
