@@ -168,6 +168,7 @@ PRESETS: dict[str, Options] = {
         fusion="mean",
         rescale="moments",
         selection="correlation",
+        pool_size=20,
         chain="graph",
         image_candidates=True,
         fill_pool=True,
