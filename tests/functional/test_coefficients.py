@@ -104,3 +104,16 @@ def test_dead_rows_take_no_candidate():
 def test_ties_go_to_the_lower_index():
     fit = matching_pursuit(torch.eye(3), torch.tensor([[0.5, 0.7, 0.7]]), 1)
     assert fit.index.tolist() == [[1]]
+
+
+@pytest.mark.parametrize("nonnegative", [False, True])
+def test_a_batch_is_fitted_as_its_problems_are_alone(nonnegative):
+    problems = [problem(5, 20, 15, seed) for seed in range(3)]
+    problems[1][1][2] = 0  # a dead row among others
+    grams = torch.stack([atoms @ atoms.T for atoms, _ in problems])
+    crosses = torch.stack([targets @ atoms.T for atoms, targets in problems])
+    together = matching_pursuit(grams, crosses, 6, nonnegative=nonnegative)
+    for b in range(3):
+        alone = matching_pursuit(grams[b], crosses[b], 6, nonnegative=nonnegative)
+        assert torch.equal(together.index[b], alone.index)
+        assert_close(together.weights[b], alone.weights, rtol=1e-12, atol=1e-12)

@@ -50,6 +50,21 @@ class CandidateTable:
     filter: Tensor
 
 
+@dataclass(frozen=True)
+class _Chunk:
+    """Some maps of a pool through some filters; `start` is the pool's first candidate, `filters` its bank's size."""
+
+    source: int
+    places: range
+    group: range
+    start: int
+    filters: int
+
+    @property
+    def count(self) -> int:
+        return len(self.places) * len(self.group)
+
+
 class Candidates:
     """All maps of all pools through all filters, at the size of the layer to rebuild.
 
@@ -80,6 +95,9 @@ class Candidates:
             self._per_chunk = min(self._per_chunk, max(1, _CPU_CHUNK // (size[0] * size[1])))
         self._kept: list[tuple[Tensor, Tensor]] | None = None
         self._keep = len(self) * each <= budget // 2
+        self._plan = self._planned()
+        largest = max((one.count for one in self._plan), default=1)
+        self.chunks_at_once = len(self._plan) if self._keep else max(1, budget // (2 * each * largest))
 
     def __len__(self) -> int:
         return len(self.table.source)
@@ -100,29 +118,43 @@ class Candidates:
         position = self.table.source[index] * longest + self.table.place[index]
         return channels.gather(1, position.flatten(1)).reshape(index.shape)
 
-    def chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
+    @property
+    def chunk_count(self) -> int:
+        """How many chunks there are."""
+        return len(self._plan)
+
+    def chunks(self, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Positions ``(n,)`` and scaled maps ``(B, n, H, W)``; together every candidate once.
 
-        Kept for the next call where all of them fit into half the budget, else computed again.
+        Kept for the next call where all of them fit into half the budget, else computed again; of these
+        `chunks_at_once` fit into that half.
+
+        Args:
+            first: How many chunks to leave out.
         """
         if self._kept is None and self._keep:
-            self._kept = list(self._compute())
-        return iter(self._kept) if self._kept is not None else self._compute()
+            self._kept = [self._compute(one) for one in self._plan]
+        return iter(self._kept[first:]) if self._kept is not None else map(self._compute, self._plan[first:])
 
-    def _compute(self) -> Iterator[tuple[Tensor, Tensor]]:
-        start = 0
-        for pool in self.pools:
+    def _planned(self) -> list[_Chunk]:
+        start, plan = 0, []
+        for source, pool in enumerate(self.pools):
             groups = self.bank.groups((int(pool.maps.shape[-2]), int(pool.maps.shape[-1])))
             filters = sum(len(group) for group in groups)
-            step = max(1, self._per_chunk // max(len(group) for group in groups))
-            for p in range(0, pool.maps.shape[1], step):
-                maps = pool.maps[:, p : p + step]
-                for group in groups:
-                    seen = resize_bilinear(self.bank.candidates(maps, group), self.size)  # (B, p, g, H, W)
-                    rows = torch.arange(p, p + maps.shape[1], device=self.device)[:, None] * filters
-                    index = start + (rows + torch.tensor(group, device=self.device)).flatten()
-                    yield index, scaled(seen.flatten(1, 2), self.scaling)
-            start += pool.maps.shape[1] * filters
+            places = pool.maps.shape[1]
+            step = max(1, self._per_chunk // max((len(group) for group in groups), default=1))
+            for p in range(0, places, step):
+                some = range(p, min(p + step, places))
+                plan += [_Chunk(source, some, group, start, filters) for group in groups]
+            start += places * filters
+        return plan
+
+    def _compute(self, chunk: _Chunk) -> tuple[Tensor, Tensor]:
+        maps = self.pools[chunk.source].maps[:, chunk.places.start : chunk.places.stop]
+        seen = resize_bilinear(self.bank.candidates(maps, chunk.group), self.size)  # (B, p, g, H, W)
+        rows = torch.arange(chunk.places.start, chunk.places.stop, device=self.device)[:, None] * chunk.filters
+        columns = torch.arange(chunk.group.start, chunk.group.stop, device=self.device)
+        return chunk.start + (rows + columns).flatten(), scaled(seen.flatten(1, 2), self.scaling)
 
 
 def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates, combine_candidates
@@ -26,28 +25,32 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options) 
     """
     form, mean, std = centered_scale(activations.flatten(-2))  # (B, A, D), (B, A, 1), (B, A, 1)
     cross, gram = _inner_products(form, candidates)
-    indices, weights = [], []
-    for b in range(len(form)):
-        fit = matching_pursuit(gram[b], cross[b], options.top_k, nonnegative=options.coefficients == "nnls")
-        indices.append(fit.index)
-        weights.append(fit.weights)
-    index, weight = torch.stack(indices), torch.stack(weights) * std
-    maps = combine_candidates(candidates, index, weight) + mean
-    return Rebuilt(maps.reshape(activations.shape), activations, Terms(index, weight, mean[..., 0]))
+    fit = matching_pursuit(gram, cross, options.top_k, nonnegative=options.coefficients == "nnls")
+    weight = fit.weights * std
+    maps = combine_candidates(candidates, fit.index, weight) + mean
+    return Rebuilt(maps.reshape(activations.shape), activations, Terms(fit.index, weight, mean[..., 0]))
 
 
 def _inner_products(form: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor]:
-    """Correlations of the activations with the candidates ``(B, A, N)`` and of the candidates ``(B, N, N)``."""
+    """Correlations of the activations with the candidates ``(B, A, N)`` and of the candidates ``(B, N, N)``.
+
+    As many chunks as fit are held while the others pass by; then the next ones. So N candidates of which M fit are
+    computed about N / 2M times, not once per chunk.
+    """
     images, maps, pixels = form.shape
     cross = form.new_zeros(images, maps, len(candidates))
     gram = form.new_zeros(images, len(candidates), len(candidates))
-    for i, (rows, block) in enumerate(candidates.chunks()):
-        one = block.flatten(-2)
-        cross[:, :, rows] = form @ one.transpose(1, 2) / pixels
-        for j, (columns, other) in enumerate(candidates.chunks()):
-            if j < i:
-                continue
-            product = one @ other.flatten(-2).transpose(1, 2) / pixels
-            gram[:, rows[:, None], columns] = product
-            gram[:, columns[:, None], rows] = product.transpose(1, 2)
+    first = 0  # chunks before it have met all others
+    while first < candidates.chunk_count:
+        held: list[tuple[Tensor, Tensor]] = []
+        for number, (columns, block) in enumerate(candidates.chunks(first), start=first):
+            other = block.flatten(-2)
+            if number < first + candidates.chunks_at_once:
+                held.append((columns, other))
+                cross[:, :, columns] = form @ other.transpose(1, 2) / pixels
+            for rows, one in held:
+                product = one @ other.transpose(1, 2) / pixels
+                gram[:, rows[:, None], columns] = product
+                gram[:, columns[:, None], rows] = product.transpose(1, 2)
+        first += len(held)
     return cross, gram

@@ -36,8 +36,8 @@ class SparseFit:
     """Few weighted candidates per row.
 
     Args:
-        index: Shape ``(A, T)``, int64: candidates in the order in which they were chosen; -1 fills unused terms.
-        weights: Shape ``(A, T)``; 0 at unused terms.
+        index: Shape ``(..., A, T)``, int64: candidates in the order in which they were chosen; -1 fills unused terms.
+        weights: Shape ``(..., A, T)``; 0 at unused terms.
     """
 
     index: Tensor
@@ -53,13 +53,13 @@ def matching_pursuit(gram: Tensor, target: Tensor, terms: int, *, nonnegative: b
     when nothing correlates any more, so dead rows take no candidate.
 
     Args:
-        gram: Shape ``(N, N)``: inner products of the unit-norm candidates; rows of zeros mark unusable candidates.
-        target: Shape ``(A, N)``: inner products of A rows of unit norm (or zero) with the candidates.
+        gram: Shape ``(..., N, N)``: inner products of the unit-norm candidates; rows of zeros mark unusable ones.
+        target: Shape ``(..., A, N)``: inner products of A rows of unit norm (or zero) with the candidates.
         terms: Largest number of candidates per row.
         nonnegative: Whether weights below 0 are forbidden.
 
     Returns:
-        The chosen candidates and their weights, of the dtype of `target`; the solves run in float64.
+        The chosen candidates and their weights, ``(..., A, T)``, of the dtype of `target`; the solves run in float64.
 
     Raises:
         ValueError: If `terms` is not positive.
@@ -71,23 +71,32 @@ def matching_pursuit(gram: Tensor, target: Tensor, terms: int, *, nonnegative: b
     """
     if terms < 1:
         raise ValueError(f"terms must be at least 1, got {terms}")
-    work = _Pursuit(gram.double(), target.double(), min(terms, gram.shape[0]))
+    rows, candidates = target.shape[-2:]
+    grams = gram.double().expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
+    work = _Pursuit(grams, target.double().reshape(-1, candidates), min(terms, candidates))
     if nonnegative:
         work.run_nonnegative()
     else:
         work.run_signed()
     index, weights = work.result(terms)
-    return SparseFit(index, weights.to(target.dtype))
+    shape = (*target.shape[:-2], rows, terms)
+    return SparseFit(index.reshape(shape), weights.to(target.dtype).reshape(shape))
 
 
 class _Pursuit:
-    """State of all rows at once: the support as index with -1 for free places, and the weights on it."""
+    """State of all rows at once: the support as index with -1 for free places, and the weights on it.
+
+    Rows ``(R, N)`` belong to the B matrices of inner products in equal runs. On an accelerator every look at a value
+    stops the host, so that a step looks once.
+    """
 
     def __init__(self, gram: Tensor, target: Tensor, terms: int) -> None:
         self.gram, self.target = gram, target
+        each = len(target) // max(len(gram), 1)
+        self.image = torch.arange(len(gram), device=target.device).repeat_interleave(each)[:, None]
         self.index = torch.full((len(target), terms), -1, dtype=torch.int64, device=target.device)
         self.weights = target.new_zeros(len(target), terms)
-        self.usable = (gram.diagonal() > 0.5).expand(len(target), -1).clone()
+        self.usable = (gram.diagonal(dim1=-2, dim2=-1) > 0.5)[self.image[:, 0]]
 
     def run_signed(self) -> None:
         for step in range(self.index.shape[1]):
@@ -114,7 +123,7 @@ class _Pursuit:
     def _correlations(self) -> Tensor:
         """Inner products of the residuals with all candidates, ``(A, N)``."""
         chosen = self.index.clamp_min(0)
-        explained = torch.bmm(self.weights[:, None], self.gram[chosen])[:, 0]
+        explained = torch.bmm(self.weights[:, None], self.gram[self.image, chosen])[:, 0]
         return self.target - explained
 
     def _add(self, score: Tensor, place: Tensor) -> bool:
@@ -122,31 +131,32 @@ class _Pursuit:
         while True:
             best, candidate = score.masked_fill(~self.usable, 0).max(1)
             live = best > _DEPENDENT**0.5 * 1e-3  # below: rounding of float32 inner products
-            if not bool(live.any()):
-                return False
             dependent = live & (self._novelty(candidate) < _DEPENDENT)
-            if not bool(dependent.any()):
+            any_live, any_dependent = torch.stack([live.any(), dependent.any()]).tolist()
+            if not any_live:
+                return False
+            _put(self.usable, candidate, False, where=dependent if any_dependent else live)
+            if not any_dependent:
                 break
-            self.usable[dependent, candidate[dependent]] = False
-        rows = live.nonzero()[:, 0]
-        self.index[rows, place[rows]] = candidate[rows]
-        self.usable[rows, candidate[rows]] = False
+        _put(self.index, place, candidate, where=live)
         return True
 
     def _novelty(self, candidate: Tensor) -> Tensor:
         """Share of a candidate's variance that the chosen ones leave unexplained, ``(A,)``."""
-        cross = self.gram[self.index.clamp_min(0), candidate[:, None]] * (self.index >= 0)  # (A, T)
-        return 1 - (cross * torch.linalg.solve(self._support_gram(), cross)).sum(1)
+        cross = self.gram[self.image, self.index.clamp_min(0), candidate[:, None]] * (self.index >= 0)  # (A, T)
+        return 1 - (cross * _solved(self._support_gram(), cross)).sum(1)
 
     def _support_gram(self) -> Tensor:
         """Inner products on the support ``(A, T, T)``; free places are rows of the identity."""
         chosen, used = self.index.clamp_min(0), self.index >= 0
-        gram = self.gram[chosen[:, :, None], chosen[:, None, :]] * (used[:, :, None] & used[:, None, :])
+        gram = self.gram[self.image[:, :, None], chosen[:, :, None], chosen[:, None, :]] * (
+            used[:, :, None] & used[:, None, :]
+        )
         return gram + torch.diag_embed((~used).to(gram.dtype))
 
     def _solve(self) -> Tensor:
         right = self.target.gather(1, self.index.clamp_min(0)) * (self.index >= 0)
-        return torch.linalg.solve(self._support_gram(), right)
+        return _solved(self._support_gram(), right)
 
     def _make_feasible(self) -> None:
         """Lawson and Hanson's inner loop: walk towards the least-squares weights, dropping those that reach 0."""
@@ -164,3 +174,16 @@ class _Pursuit:
         else:
             wanted = self._solve().clamp_min(0)
         self.weights = wanted
+
+
+def _put(table: Tensor, column: Tensor, value: Tensor | bool, *, where: Tensor) -> None:
+    """Set one column of each row ``(R, C)`` where `where` ``(R,)`` holds, without asking which rows these are."""
+    column, where = column[:, None], where[:, None]
+    new = value[:, None] if isinstance(value, Tensor) else torch.full_like(where, value)
+    table.scatter_(1, column, torch.where(where, new, table.gather(1, column)))
+
+
+def _solved(matrices: Tensor, right: Tensor) -> Tensor:
+    """Solve ``(R, T, T)`` against ``(R, T)``; supports are independent, so no solve needs to be checked."""
+    solution: Tensor = torch.linalg.solve_ex(matrices, right[..., None])[0]
+    return solution[..., 0]
