@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import zipfile
 
@@ -69,7 +70,8 @@ POINTS = {
 @pytest.mark.parametrize("point", POINTS)
 def test_an_interrupted_preparation_goes_on(server, tmp_path, how, point):
     root = tmp_path / "salicon"
-    server.pause = lambda: time.sleep(0.01 if len(server.requests) < 2 else 0.5)
+    stopped = threading.Event()  # until then the second archive is held halfway: no machine is too fast or too slow
+    server.pause = lambda: time.sleep(0.01) if len(server.requests) < 2 else stopped.wait(60)
     process = begin(server, root)
     while not POINTS[point](root):
         assert process.poll() is None, process.stdout.read()
@@ -77,6 +79,7 @@ def test_an_interrupted_preparation_goes_on(server, tmp_path, how, point):
     time.sleep(0.03)
     process.send_signal(how)
     process.wait(30)
+    stopped.set()
     assert process.returncode != 0
     kept, before = tree(root), len(server.requests)
     assert 0 < len(kept) < 29 + len(MORE) + 3

@@ -101,10 +101,12 @@ class Handler(BaseHTTPRequestHandler):
         self._send(body[: int(fault[5:])] if fault.startswith("drop:") else body)
 
     def _send(self, body: bytes) -> None:
-        for start in range(0, len(body), 1 << 14):
-            self.wfile.write(body[start : start + (1 << 14)])
-            self.server.sent += len(body[start : start + (1 << 14)])
-            self.server.pause()
+        length = min(1 << 14, len(body) // 2 + 1)  # two blocks at least, so that every body can be held halfway
+        for start in range(0, len(body), length):
+            if start:
+                self.server.pause()
+            self.wfile.write(body[start : start + length])
+            self.server.sent += len(body[start : start + length])
 
 
 DRIVE_PAGE = b"""<!DOCTYPE html><html><head><title>Google Drive - Virus scan warning</title></head><body>
