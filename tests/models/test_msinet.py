@@ -13,6 +13,8 @@ from numpy.testing import assert_allclose
 from PIL import Image
 from tests.models.rule import rule_value
 
+from explainsal.explanation import Explainer
+from explainsal.functional.losses import kl_div
 from explainsal.models import MSINet
 from explainsal.models.msinet import MSINetModel, build
 from explainsal.models.msinet_weights import variable_name
@@ -214,3 +216,54 @@ def test_wrong_requests_are_refused():
         build(variant="browser")
     with torch.device("meta"), pytest.raises(ValueError, match="multiples of 8"):
         build(input_size=(100, 100))
+
+
+def test_the_loss_is_the_originals(stages):
+    target = torch.from_numpy(stages["loss_gt_u8"]).float()[None, None]
+    loss = kl_div(torch.from_numpy(stages["output"])[None], target)
+    assert loss.item() == pytest.approx(float(stages["loss_kld"][0]), abs=1e-6)
+
+
+def test_the_listed_layers_are_those_that_the_published_graph_runs(networks):
+    """30 layers, as the paper counts: the 36 steps without joining, the mean's branch and the last scaling."""
+    published = json.loads((networks / "msinet_layers_240x320.json").read_text())
+    with torch.device("meta"):
+        model = build()
+    model = model.to_empty(device="cpu")
+    layers = Explainer(model).layers((240, 320))
+    steps = [step for step in published if step["type"] not in ("concat", "resize", "minmax")]
+    assert [layer.shape for layer in layers] == [tuple(step["out"]) for step in steps]
+    names = [layer.name.replace(".", "/") for layer, step in zip(layers, steps, strict=True) if "conv" in step["type"]]
+    assert names == [step["name"] for step in steps if "conv" in step["type"]]
+    skipped = {layer.name: layer.skipped for layer in layers if layer.skipped}
+    assert list(skipped) == ["aspp.mean", "aspp.conv1_5"]
+    assert all("1 x 1 maps" in reason for reason in skipped.values())
+    assert len(layers) - len(skipped) == 30
+    parents = {layer.name: layer.parents for layer in layers}
+    assert parents["aspp.conv1_1"] == ("pool3", "pool4", "pool5")
+    assert layers[-1].name == "decoder.conv4"
+
+
+class Small(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x)
+
+
+@pytest.mark.parametrize("variant", ["original", "hub"])
+def test_padding_is_no_part_of_an_explanation(variant):
+    """A spot in a tall image stays where it is, though the map that is explained is wide."""
+    model = MSINetModel(Small(), name="msinet", options={"variant": variant}, input_size=(48, 64))
+    with torch.no_grad():
+        model.net.conv.weight.zero_()
+        model.net.conv.weight[:, :, 1, 1] = 1 / 765
+        model.net.conv.bias.zero_()
+    down, across = torch.meshgrid(torch.arange(60.0), torch.arange(30.0), indexing="ij")
+    spot = torch.exp(-((down - 45) ** 2 + (across - 7) ** 2) / 32).expand(1, 3, -1, -1)
+    out = Explainer(model, preset="sparse")(0.5 + spot / 2)
+    assert out.explainable_map.shape == (1, 1, 60, 30)
+    y, x = divmod(int(out.explainable_map.argmax()), 30)
+    assert (y, x) == pytest.approx((45, 7), abs=2)

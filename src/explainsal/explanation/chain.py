@@ -10,12 +10,14 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates, Pool
+from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.presets import Options
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.result import Coefficients, LayerExplanation
 from explainsal.functional.native import native_kernels
+from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_antialiased
 from explainsal.models.layers import INPUT, NetworkLayer
 
@@ -54,9 +56,16 @@ class Chain:
         """The layers to watch."""
         return list(self.layers)
 
-    def start(self, images: Tensor) -> None:
-        """Take the input maps, at the size that the network sees, as the first pool."""
-        maps = resize_antialiased(self.first_pool, (int(images.shape[-2]), int(images.shape[-1])))
+    def start(self, images: Tensor, place: Placement | None = None) -> None:
+        """Take the input maps, at the size and in the place that the network sees, as the first pool.
+
+        Padding has its grey level there, as the network sees it: its edge is a contour that layers answer to.
+        """
+        size = (int(images.shape[-2]), int(images.shape[-1]))
+        maps = resize_antialiased(self.first_pool, size if place is None else place.content)
+        if place is not None:
+            grey = input_maps(torch.full((1, 3, 1, 1), place.padding), self.options.input_maps).to(maps)
+            maps = place.pad(maps - grey, 0) + grey
         self.pools[INPUT] = Pool(INPUT, maps, torch.arange(maps.shape[1], device=maps.device).expand(len(maps), -1))
 
     def rebuild(self, name: str, output: Any) -> None:

@@ -15,6 +15,7 @@ from explainsal.explanation.graph import trace_layers
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
+from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
 from explainsal.models.layers import NetworkLayer, select_layers
 
@@ -92,14 +93,23 @@ class Explainer:
 
     def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
         layers, final = self._plan(images)
+        place = self._placement(images)
         chain = Chain(self.options, layers, input_maps(images, self.options.input_maps), keep_maps)
         with (
-            self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0])),
+            self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
             watch_layers(self.core, chain.names, chain.rebuild),
         ):
             saliency = _one_map(self.net(images), len(images))
-        explainable = resize_bilinear(chain.finish(final), (saliency.shape[-2], saliency.shape[-1]))
+        explained = chain.finish(final)
+        if place is not None:
+            explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)
+        explainable = resize_bilinear(explained, (saliency.shape[-2], saliency.shape[-1]))
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options)
+
+    def _placement(self, images: Tensor) -> Placement | None:
+        """Where the images lie in the input of a network that pads them: its padding is no part of the explanation."""
+        placement = getattr(self.net, "placement", None)
+        return placement((int(images.shape[-2]), int(images.shape[-1]))) if callable(placement) else None
 
     def _as_input(self, images: Tensor) -> Tensor:
         if images.ndim != 4 or len(images) == 0:

@@ -51,3 +51,23 @@ def kl_div_cc(preds: Tensor, target: Tensor, *, cc_weight: float = 0.5) -> Tenso
     # the norms of normalised maps are of the order of 1e-3: the guard has to be far smaller
     correlation = (p * g).sum(dim=1) / (p.norm(dim=1) * g.norm(dim=1) + EPS * EPS)
     return (divergence + cc_weight * (1 - correlation)).mean()
+
+
+def kl_div(preds: Tensor, target: Tensor) -> Tensor:
+    r"""KL divergence of the target from the prediction, averaged over the batch, as MSI-Net was trained with.
+
+    .. math:: \sum_i g_i \log\Big(\epsilon + \frac{g_i}{\epsilon + p_i}\Big), \quad \epsilon = 10^{-7}
+
+    with both maps divided by their sum plus epsilon.
+
+    Args:
+        preds: Shape ``(B, 1, H, W)``, non-negative, any scale.
+        target: The same for the ground-truth density; its scale hardly matters while its sum is far above epsilon.
+
+    Example:
+        >>> a = torch.tensor([1.0, 0.0, 0.0, 3.0]).reshape(1, 1, 2, 2)
+        >>> abs(round(kl_div(10 * a, a).item(), 4)), round(kl_div(torch.ones(1, 1, 2, 2), a).item(), 4)
+        (0.0, 0.824)
+    """
+    p, g = _as_distributions(preds), _as_distributions(target)
+    return (g * torch.log(EPS + g / (EPS + p))).sum(dim=1).mean()

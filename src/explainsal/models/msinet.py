@@ -18,11 +18,11 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.functional.images import as_unit_float
+from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.tensorflow_resize import resize_area, resize_cubic
 from explainsal.models.msinet_parts import ASPP, Conv, ConvReLU, PoolInPlace, Twice
 from explainsal.models.msinet_weights import read_encoder, read_network
-from explainsal.models.placement import Placement
 from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.tensorflow import is_tensorflow
 from explainsal.models.unisal_parts import named
@@ -110,7 +110,7 @@ class MSINetModel(SaliencyModel):
     def placement(self, size: tuple[int, int]) -> Placement:
         """Where an image of a size lies in the network's input."""
         target = self.input_size or ((240, 320) if self.variant == "original" else hub_size(size))
-        return Placement.centered(size, target)
+        return Placement.centered(size, target, padding=self.padding / 255)
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Stimuli ``(B, 3, H, W)`` to padded ones of the network's size, 0 to 255."""

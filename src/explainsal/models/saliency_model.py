@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from explainsal.errors import CorruptFileError
 from explainsal.functional.images import as_unit_float, resize
-from explainsal.models.placement import Placement
+from explainsal.functional.placement import Placement
 from explainsal.models.weights import read_state_dict
 
 UNTRAINED = "untrained weights"
