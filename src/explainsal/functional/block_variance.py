@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainsal.functional import native
-from explainsal.functional.resize import resize_bilinear, scaled_size
+from explainsal.functional.resize import resize_to_scale
 
 Partial = Literal["keep", "crop"]
 
@@ -85,8 +85,7 @@ def scaled_block_moments(
             means, within = _source_pixel_moments(maps, int(scale), shared)
             cells = block_size // int(scale)
         else:
-            size = scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale)
-            means, within, cells = resize_bilinear(maps, size), None, block_size
+            means, within, cells = resize_to_scale(maps, scale), None, block_size
         within = None if within is None else _crop(within, cells, partial)
         results.append(_pool(_crop(means, cells, partial), within, cells))
     return results
@@ -114,6 +113,7 @@ def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, p
         ValueError: If `factor` does not divide `block_size`.
 
     Example:
+        >>> from explainsal.functional.resize import resize_bilinear
         >>> ramp = torch.arange(8.0).expand(8, 8)
         >>> enlarged = resize_bilinear(ramp, (32, 32))
         >>> bool(torch.allclose(enlarged_block_variance(ramp, 4), block_variance(enlarged), atol=1e-6))
@@ -150,7 +150,7 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
 def _compiled_moments(maps: Tensor, scale: float, block_size: int, partial: str, factor: int) -> tuple[Tensor, Tensor]:
     """One scale of :func:`scaled_block_moments` in compiled code; `factor` is 1 where the resized map is made."""
     if factor == 1:
-        maps = resize_bilinear(maps, scaled_size((int(maps.shape[-2]), int(maps.shape[-1])), scale))
+        maps = resize_to_scale(maps, scale)
     cells = block_size // factor
     if partial not in ("keep", "crop"):
         raise ValueError(f"partial must be 'keep' or 'crop', got {partial!r}")

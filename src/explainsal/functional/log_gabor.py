@@ -92,9 +92,10 @@ def log_gabor_bank(
     center = column(orientations)[:, None, None]  # (O, 1, 1)
     difference = torch.atan2(torch.sin(angle - center), torch.cos(angle - center))  # (O, H, W), wrapped
     spread = column(sigma_theta)[:, None, None]  # (J, 1, 1)
-    angular = torch.exp(-(difference[:, None] ** 2) / (2 * spread**2))  # (O, J, H, W)
-    bank = radial[None] * angular[:, None]  # (O, L, J, H, W)
-    return bank.flatten(0, 2).to(dtype)
+    bank = torch.empty(len(difference), *radial.shape, dtype=dtype, device=device)  # (O, L, J, H, W)
+    for one, turned in zip(bank, difference, strict=True):  # the whole bank in float64 would be the peak of the memory
+        one.copy_(radial * torch.exp(-(turned**2) / (2 * spread**2)))
+    return bank.flatten(0, 2)
 
 
 def gaussian_bank(

@@ -35,6 +35,31 @@ def resize_antialiased(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
 
 
+def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
+    """Resize maps bilinearly to a relative scale.
+
+    To a half or a quarter of sides that it divides, every pixel is the mean of the 2 x 2 pixels around its centre.
+
+    Args:
+        maps: Shape ``(..., H, W)``.
+        scale: Relative scale, as for :func:`scaled_size`.
+
+    Returns:
+        Shape ``(..., *scaled_size((H, W), scale))``.
+
+    Example:
+        >>> resize_to_scale(torch.arange(16.0).reshape(4, 4), 0.25).tolist()
+        [[7.5]]
+    """
+    height, width = int(maps.shape[-2]), int(maps.shape[-1])
+    if scale not in (0.5, 0.25) or height * scale % 1 or width * scale % 1:
+        return resize_bilinear(maps, scaled_size((height, width), scale))
+    step = round(1 / scale)
+    first = step // 2 - 1
+    rows = maps[..., first::step, :] + maps[..., first + 1 :: step, :]
+    return (rows[..., first::step] + rows[..., first + 1 :: step]).mul_(0.25)
+
+
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
     """Size of a map at a relative scale: rounded down, at least one pixel.
 
