@@ -1,0 +1,131 @@
+"""How fast an accelerator explains the convolutions of UNISAL, and how near that is to what its memory allows.
+
+    python benchmarks/gpu.py            # 288 x 384, batches of 1 to 16, `normalized`, and `sparse` with a pool of 10
+    python benchmarks/gpu.py --smoke    # 32 x 64, one layer, on a CPU
+
+Writes a table to benchmarks/results (or --out). The network's weights are random: the work does not depend on them.
+Times are of the whole call, the network's own forward pass included. The floor is the time in which the device could
+write and read every candidate once (28 bytes per pixel and candidate, DESIGN.md section 6) at the bandwidth that a
+large copy reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import platform
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from explainsal.explanation import Explainer
+from explainsal.explanation.result import Explanation
+from explainsal.functional import metrics
+from explainsal.functional.types import DensityMap
+from explainsal.models.unisal import UNISAL
+
+RESULTS = Path(__file__).resolve().parent / "results"
+BYTES = 28  # per pixel of a candidate: complex response, energy, scaled map, description
+
+
+def seconds(run: Callable[[], object], device: torch.device, repeats: int) -> float:
+    """Median wall time of a call, after one to warm up."""
+    times = []
+    for _ in range(repeats + 1):
+        start = time.perf_counter()
+        run()
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        times.append(time.perf_counter() - start)
+    return statistics.median(times[1:])
+
+
+def bandwidth(device: torch.device, count: int) -> float:
+    """Bytes per second that a copy of `count` numbers reads and writes."""
+    source = torch.zeros(count, device=device)
+    target = torch.empty_like(source)
+    return 2 * source.nbytes / seconds(lambda: target.copy_(source), device, 5)
+
+
+def least_bytes(out: Explanation, pool: dict[str, int]) -> int:
+    """What making and describing every candidate of every layer once moves, for one image."""
+    filters = len(out.options.bank)
+    return sum(
+        BYTES * filters * sum(pool[parent] for parent in layer.parents) * layer.shape[1] * layer.shape[2]
+        for layer in out.layers
+    )
+
+
+def explained(
+    preset: str, batches: list[int], size: tuple[int, int], layers: str | tuple[str, ...], device: torch.device,
+    repeats: int, rate: float,
+) -> list[str]:  # fmt: skip
+    """Rows of the table for one preset."""
+    net = UNISAL().eval().to(device)
+    explainer = Explainer(net, preset, layers=layers, pool_size=10)
+    rows = []
+    for batch in batches:
+        images = torch.rand(batch, 3, *size, device=device)
+        out = explainer(images)
+        taken = seconds(lambda images=images: explainer(images), device, repeats) / batch  # type: ignore[misc]
+        pool = {layer.name: layer.kept.shape[1] for layer in out.layers}
+        pool["input"] = 3 if out.options.input_maps == "opponent" else 1
+        floor = least_bytes(out, pool) / rate
+        rows.append(
+            f"| `{preset}`, {len(out.layers)} layers | {batch} | {1e3 * taken:.1f} | {1e3 * floor:.2f} "
+            f"| {floor / taken:.1%} |"
+        )
+    return rows
+
+
+def measured_metrics(batch: int, size: tuple[int, int], device: torch.device, repeats: int) -> str:
+    """A row for SIM, CC and KLD of a batch."""
+    first, second = torch.rand(2, batch, *size, dtype=torch.float64, device=device)
+    density = DensityMap(second)
+
+    def run() -> None:
+        for metric in (metrics.sim, metrics.cc, metrics.kl_div):
+            metric(first, density)
+
+    return f"| SIM, CC, KLD (float64) | {batch} | {1e3 * seconds(run, device, repeats) / batch:.2f} | | |"
+
+
+def report(rows: list[str], device: torch.device, size: tuple[int, int], rate: float, repeats: int) -> str:
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU ({platform.machine()})"
+    done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, cwd=RESULTS.parent)
+    return "\n".join([
+        f"# UNISAL explained on {name}", "",
+        f"{size[0]} x {size[1]} pixels, pool of 10, float32, torch {torch.__version__}, {datetime.date.today()}, "
+        f"commit {done.stdout.strip() or 'unknown'}; random weights; median of {repeats}; a copy moves "
+        f"{rate / 1e9:.0f} GB/s.", "",
+        "| | batch | ms per image | floor, ms | floor / time |", "|---|---|---|---|---|", *rows, "",
+    ])  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--smoke", action="store_true", help="tiny, on a CPU")
+    parser.add_argument("--out", type=Path, help="the file to write (default: by device and date)")
+    parser.add_argument("--repeats", type=int, default=5)
+    args = parser.parse_args()
+    if not args.smoke and not torch.cuda.is_available():
+        parser.error("no CUDA device is visible to PyTorch; --smoke runs a tiny case on the CPU")
+    device = torch.device("cpu" if args.smoke else "cuda")
+    size, batches, repeats = ((32, 64), [1, 2], 1) if args.smoke else ((288, 384), [1, 2, 4, 8, 16], args.repeats)
+    layers: str | tuple[str, ...] = ("cnn.features.0.0",) if args.smoke else "conv"
+    rate = bandwidth(device, 2**20 if args.smoke else 2**28)
+    rows = [row for preset in ("normalized", "sparse")
+            for row in explained(preset, batches, size, layers, device, repeats, rate)]  # fmt: skip
+    rows.append(measured_metrics(batches[-1], size, device, repeats))
+    name = "cpu-smoke" if args.smoke else torch.cuda.get_device_name(device).replace(" ", "-").lower()
+    out = args.out or RESULTS / f"gpu-{name}-{datetime.date.today()}.md"
+    out.write_text(report(rows, device, size, rate, repeats))
+    print(out.read_text())
+
+
+if __name__ == "__main__":
+    main()
