@@ -1,0 +1,87 @@
+"""Draws ablations.png and ablations.pdf and writes table.md, from results.csv.
+
+python experiments/ablations/plot.py
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from explainsal.metrics.bootstrap import mean_interval, paired_difference
+from explainsal.reporting.figures.style import MUTED, PAGE_WIDTH, SERIES, new_figure, save_figure, styled
+
+HERE = Path(__file__).resolve().parent
+EXPLANATION, NULL = "explanation", "shuffled_filters"
+
+
+def summary(results: pd.DataFrame) -> pd.DataFrame:
+    """Per group and change: both correlations of explanation and null, and their distances."""
+    rows = []
+    for (group, name), part in results.groupby(["group", "change"], sort=False):
+        wide = part.pivot(index="image", columns="variant")
+        row = {"group": group, "change": name, "images": len(wide), "seconds": part["seconds"].mean()}
+        for measure in ("cc_to_deep", "layer_correlation"):
+            one, null = wide[measure, EXPLANATION].fillna(0), wide[measure, NULL].fillna(0)
+            gap = paired_difference(one, null)
+            row |= {measure: one.mean(), f"{measure}_null": null.mean(), f"{measure}_gap": gap.mean}
+            row[f"{measure}_interval"] = mean_interval(one)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def markdown(table: pd.DataFrame) -> str:
+    head = (
+        "| group | change | CC to deep map | null | distance | layer correlation | null | distance | s/image |\n"
+        "|---|---|---|---|---|---|---|---|---|\n"
+    )
+    lines = []
+    for row in table.itertuples():
+        interval = row.cc_to_deep_interval
+        lines.append(
+            f"| `{row.group}` | {'**as it is**' if row.change == 'preset' else row.change} "
+            f"| {row.cc_to_deep:.3f} [{interval.low:.3f}, {interval.high:.3f}] | {row.cc_to_deep_null:.3f} "
+            f"| {row.cc_to_deep_gap:.3f} | {row.layer_correlation:.3f} | {row.layer_correlation_null:.3f} "
+            f"| {row.layer_correlation_gap:.3f} | {row.seconds:.1f} |"
+        )
+    return head + "\n".join(lines) + "\n"
+
+
+def draw(table: pd.DataFrame) -> Figure:
+    """Explanation and null model of every variant, joined by a line whose length is the finding."""
+    groups = [group for group in table["group"].unique() if group != "paper"]
+    heights = [int((table["group"] == group).sum()) for group in groups]
+    figure = new_figure(PAGE_WIDTH, 0.6 + 0.17 * sum(heights))
+    figure.set_layout_engine("constrained")
+    axes = figure.subplots(len(groups), 2, height_ratios=heights, squeeze=False)
+    measures = {"cc_to_deep": "CC of explainable to deep map", "layer_correlation": "mean layer correlation"}
+    for row, group in zip(axes, groups, strict=True):
+        part = table[table["group"] == group]
+        y = np.arange(len(part))[::-1]
+        for ax, (measure, label) in zip(row, measures.items(), strict=True):
+            ax.hlines(y, part[f"{measure}_null"], part[measure], color=MUTED, linewidth=0.8)
+            ax.plot(part[measure], y, "o", color=SERIES[0], markersize=4, label="explanation")
+            ax.plot(part[f"{measure}_null"], y, "s", color=SERIES[1], markersize=3.5, label="shuffled filters")
+            ax.axvline(part[measure].iloc[0], color=SERIES[0], linewidth=0.6, alpha=0.5)
+            ax.set_xlabel(label)
+            ax.set_yticks(y, ["preset as it is" if v == "preset" else v for v in part["change"]])
+        row[1].tick_params(labelleft=False)
+        row[0].set_title(group)
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
+    return figure
+
+
+def main() -> None:
+    table = summary(pd.read_csv(HERE / "results.csv"))
+    (HERE / "table.md").write_text(markdown(table))
+    with styled():
+        save_figure(draw(table), HERE, "ablations")
+    print(markdown(table))
+
+
+if __name__ == "__main__":
+    main()

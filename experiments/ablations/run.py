@@ -1,0 +1,75 @@
+"""Every option of the presets, one at a time, beside its shuffled-filter null model, on OSIE.
+
+    python experiments/ablations/run.py best.ckpt --images 4
+
+Adds to results.csv, a row per group, change, model (explanation or null) and image;
+what is there is not computed again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+import yaml
+
+from explainsal.data.osie import read_osie
+from explainsal.data.sample import SaliencyBatch
+from explainsal.explanation import Explainer
+from explainsal.explanation.fidelity import fidelity_table
+from explainsal.models import load_model
+
+HERE = Path(__file__).resolve().parent
+SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
+RESULTS = HERE / "results.csv"
+
+
+def variants() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Group, name of the variant, arguments of the Explainer."""
+    for group, changes in yaml.safe_load((HERE / "variants.yaml").read_text()).items():
+        base = changes.pop("base", {"preset": group})
+        for name, options in changes.items():
+            yield group, name, {**base, **options}
+
+
+def done() -> set[tuple[str, str]]:
+    if not RESULTS.exists():
+        return set()
+    table = pd.read_csv(RESULTS)
+    return set(zip(table["group"], table["change"], strict=True))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--images", type=int, default=4, help="evenly spread over the split")
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--root", type=Path, default=SHARED / "data" / "osie")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+
+    dataset = read_osie(args.root, args.split)
+    step = len(dataset) // args.images
+    batch = SaliencyBatch.collate([dataset[i] for i in range(0, step * args.images, step)])
+    net = load_model(args.checkpoint)
+    for group, name, options in variants():
+        if (group, name) in done():
+            continue
+        start = time.process_time()
+        table = fidelity_table(Explainer(net, **options), batch.images, ids=batch.ids, nulls=["shuffled_filters"])
+        table.insert(0, "group", group)
+        table.insert(1, "change", name)
+        table["seconds"] = (time.process_time() - start) / len(table)
+        table.to_csv(RESULTS, mode="a", header=not RESULTS.exists(), index=False, float_format="%.5f")
+        means = table.groupby("variant", sort=False)[["cc_to_deep", "layer_correlation"]].mean().round(3)
+        print(f"{group}, {name}: {means.to_dict('index')}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
