@@ -9,14 +9,19 @@ import lightning
 import pandas as pd
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
 from explainsal.evaluate import evaluate_model, finish_run, gallery_image
+from explainsal.explanation.fidelity import fidelity_table
+from explainsal.explanation.nulls import NULLS
 from explainsal.explanation.standalone import Standalone, attribute
 from explainsal.explanation.standalone.quality import attribution_table, write_tables
 from explainsal.explanation.tables import Tables
@@ -32,12 +37,16 @@ from explainsal.reporting.results import write_gallery
 
 def explain(cfg: DictConfig) -> Path:
     """Explain the network in ``cfg.checkpoint`` on pictures, or on a data set with its scores; returns the folder."""
+    if unknown := set(cfg.nulls) - set(NULLS):
+        raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(NULLS)}")
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)
     datamodule.prepare_data()
     model = network_of(cfg, PACKAGED)
     if isinstance(model.net, Standalone):
+        if cfg.nulls:
+            raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(cfg, model, datamodule)
     write_record(output, cfg, model=describe(model, weights_of(cfg)))
     explainer = explainer_of(cfg)
@@ -46,6 +55,8 @@ def explain(cfg: DictConfig) -> Path:
         evaluate_model(cfg, model, datamodule, [explainer])
     else:
         explain_pictures(output, model, dataset, explainer)
+    if cfg.nulls:
+        write_nulls(cfg, model, dataset, explainer)
     finish_run(cfg)
     return output
 
@@ -55,6 +66,10 @@ def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
     options = OmegaConf.to_container(cfg.explainer, resolve=True)
     assert isinstance(options, dict)
     preset = str(options.pop("preset"))
+    if cfg.get("bank") is not None:
+        if options.get("bank") is not None:
+            raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
+        options["bank"] = OmegaConf.to_container(cfg.bank, resolve=True)
     return LogGaborReconstruction(
         preset,
         Path(cfg.paths.output) / "explanation" / preset,
@@ -83,6 +98,24 @@ def explain_pictures(
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
+
+
+@rank_zero_only
+def write_nulls(
+    cfg: DictConfig, model: SaliencyModel, dataset: SaliencyDataset, explainer: LogGaborReconstruction
+) -> None:
+    """Write ``fidelity.csv``: each explanation beside the null models ``cfg.nulls`` at the same configuration."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    measured = explainer.explainer(model.to(device))
+    tables = []
+    for index in track(range(min(cfg.evaluation.explain_images or len(dataset), len(dataset))), description="nulls"):
+        batch = SaliencyBatch.collate([dataset[index]]).to(device)
+        tables.append(
+            fidelity_table(
+                measured, batch.images, density=batch.density, ids=batch.ids, nulls=list(cfg.nulls), seed=cfg.seed
+            )
+        )
+    pd.concat(tables).to_csv(explainer.folder / "fidelity.csv", index=False)
 
 
 def explain_standalone(cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule) -> Path:

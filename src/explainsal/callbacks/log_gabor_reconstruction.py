@@ -66,9 +66,13 @@ class LogGaborReconstruction(Callback):
 
     def explain(self, model: nn.Module, images: Tensor, *, keep_maps: bool | int = False) -> Explanation:
         """Explain images with this callback's preset and options, in any loop or none."""
+        return self.explainer(model)(images, keep_maps=keep_maps)
+
+    def explainer(self, model: nn.Module) -> Explainer:
+        """The explainer of a model with this preset and these options; the same one while the model is the same."""
         if self._explainer is None or self._model is not model:
             self._explainer, self._model = Explainer(model, self.preset, **self.options), model
-        return self._explainer(images, keep_maps=keep_maps)
+        return self._explainer
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start anew."""

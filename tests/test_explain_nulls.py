@@ -1,0 +1,81 @@
+"""``explain``: its bank group reaches the explainer, and nulls=[...] writes fidelity.csv at the same configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
+from torch import nn
+
+from explainsal.cli import conf_dir
+from explainsal.data.sample import SaliencySample
+from explainsal.errors import UserError
+from explainsal.explain import explain, explainer_of, write_nulls
+
+
+def config(folder: Path, *overrides: str) -> DictConfig:
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        return compose("explain", overrides=[f"paths.output={folder}", "image=x", *overrides])
+
+
+class EightBit(nn.Sequential):
+    """Takes 8-bit images, as a saliency model does."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return super().forward(images.float() / 255)
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return EightBit(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+
+
+def test_the_bank_group_reaches_the_explainer(tmp_path: Path) -> None:
+    cfg = config(tmp_path, "bank=octave", "bank.orientations=4")
+    bank = explainer_of(cfg).explainer(net()).options.bank
+    assert bank.orientations == 4
+    assert bank.up_to_map_size  # the octave bank's mark
+
+
+def test_without_a_bank_the_preset_keeps_its_own(tmp_path: Path) -> None:
+    assert "bank" not in {k for k, v in explainer_of(config(tmp_path)).options.items() if v is not None}
+
+
+def test_two_banks_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="two filter banks"):
+        explainer_of(config(tmp_path, "bank=octave", "explainer.bank=kovesi"))
+
+
+def test_an_unknown_null_model_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="shuffled_filterz"):
+        explain(config(tmp_path, "nulls=[shuffled_filterz]"))
+
+
+def test_nulls_are_measured_on_the_images_that_are_explained(tmp_path: Path) -> None:
+    cfg = config(tmp_path, "nulls=[shuffled_filters,untrained_network]", "evaluation.explain_images=2")
+    explainer = explainer_of(cfg)
+    explainer.folder.mkdir(parents=True)
+    random = np.random.default_rng(0)
+    samples = [
+        SaliencySample(
+            id=name, index=i, image=random.integers(0, 256, (16, 24, 3), dtype=np.uint8), fixations=None, density=None
+        )
+        for i, name in enumerate("abc")
+    ]
+    model = net()
+    write_nulls(cfg, model, samples, explainer)  # type: ignore[arg-type]
+    table = pd.read_csv(tmp_path / "explanation" / "sparse" / "fidelity.csv")
+    assert table["variant"].unique().tolist() == ["explanation", "shuffled_filters", "untrained_network"]
+    assert table.groupby("variant")["image"].agg(list).tolist() == [["a", "b"]] * 3
+    images = torch.from_numpy(samples[1].image).permute(2, 0, 1)[None]
+    result = explainer.explain(model, images)
+    mine, deep = result.explainable_map.flatten(), result.saliency_map.flatten()
+    expected = np.corrcoef(mine.detach().numpy(), deep.detach().numpy())[0, 1]
+    assert table.query("variant == 'explanation' and image == 'b'")["cc_to_deep"].item() == pytest.approx(
+        expected, abs=1e-4
+    )
