@@ -196,3 +196,15 @@ def test_the_listed_layers_are_those_that_the_published_network_runs(networks, m
     assert sum(layer.type == "Conv2d" for layer in ran) == 66
     assert layers["upsampling_2.inv_res.conv.0"].parents == ("skip_2x.reduction.1.bn_SALICON", "upsampling_1.us1.0")
     assert "passes its input through" in layers["skip_2x.dropout"].skipped
+
+
+def test_an_explainable_map_is_a_density_as_the_prediction_is(model):
+    model.input_size = (96, 128)
+    try:
+        out = Explainer(model, "sparse", layers=("smoothing_salicon",), top_k=3)(torch.rand(1, 3, 60, 80))
+    finally:
+        model.input_size = None
+    assert out.explainable_map.shape == out.saliency_map.shape == (1, 1, 60, 80)
+    assert out.explainable_map.min() >= 0
+    assert out.explainable_map.sum().item() == pytest.approx(1, abs=1e-5)
+    assert out.saliency_map.sum().item() == pytest.approx(1, abs=1e-5)

@@ -104,6 +104,8 @@ class Explainer:
         if place is not None:
             explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)
         explainable = resize_bilinear(explained, (saliency.shape[-2], saliency.shape[-1]))
+        finish = getattr(self.net, "finish", None)  # a softmax or a scaling after the last explained layer
+        explainable = finish(explainable) if callable(finish) else explainable
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options)
 
     def _placement(self, images: Tensor) -> Placement | None:

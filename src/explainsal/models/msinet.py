@@ -102,6 +102,10 @@ class MSINetModel(SaliencyModel):
     first. Everything runs batched on the images' device, within 1e-3 grey levels of TensorFlow.
     """
 
+    def finish(self, maps: Tensor) -> Tensor:
+        """Raw maps, e.g. rebuilt ones, scaled to [0, 1]."""
+        return _scaled(maps)
+
     @property
     def variant(self) -> Variant:
         """Whose pre- and post-processing this is."""

@@ -57,6 +57,13 @@ class SaliencyModel(nn.Module):
         """The bare network on what :meth:`preprocess` gave, ``(B, 1, h, w)``."""
         return self.net(inputs)
 
+    def finish(self, maps: Tensor) -> Tensor:
+        """What the network does to its last explained map ``(B, 1, H, W)``, e.g. a softmax over the pixels.
+
+        The last explained layer lies before such a step; with it an explainable map is in the units of the prediction.
+        """
+        return maps
+
     def as_maps(self, output: Tensor) -> Tensor:
         """What :meth:`run` gave as non-negative maps on the network's grid, for losses and for looking at."""
         return output.exp() if self.output == "log_density" else output

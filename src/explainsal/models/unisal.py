@@ -155,6 +155,10 @@ class UNISALModel(SaliencyModel):
         """Log-densities on the network's grid to densities ``(B, 1, *size)`` that sum to 1."""
         return _log_density(output, size).exp().to(output.dtype)
 
+    def finish(self, maps: Tensor) -> Tensor:
+        """Scores, e.g. rebuilt ones, to densities."""
+        return _log_density(maps, (maps.shape[-2], maps.shape[-1])).exp().to(maps.dtype)
+
     def log_density(self, images: Tensor) -> Tensor:
         """Log-densities ``(B, 1, H, W)`` without the detour over densities, which would round small ones to 0."""
         return _log_density(self.run(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
