@@ -66,7 +66,7 @@ def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: boo
 
     Example:
         >>> preds = torch.tensor([[[1.0, 2.0, 3.0]], [[1.0, 1.0, 1.0]]])
-        >>> cc(preds, DensityMap(torch.tensor([[[10, 20, 30]], [[10, 20, 30]]]))).tolist()
+        >>> cc(preds, DensityMap(torch.tensor([[[10, 20, 30]], [[10, 20, 30]]]))).round(decimals=12).tolist()
         [1.0, 0.0]
     """
     maps, densities = paired(preds, target)
