@@ -1,5 +1,6 @@
 """What does not fit is computed in blocks: the same inner products, few recomputations, a bounded process."""
 
+import os
 import subprocess
 import sys
 
@@ -75,9 +76,11 @@ print(peak() - before)
 @pytest.mark.parametrize("preset", ["paper", "sparse"])
 def test_a_process_does_not_hold_all_candidates_of_a_layer(preset):
     def beyond(budget):
-        done = subprocess.run([sys.executable, "-c", PROGRAM, preset, budget], capture_output=True, text=True)
+        # every array goes back to the system when it is freed, so that the peak repeats to a megabyte
+        env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536", "OMP_NUM_THREADS": "1"}
+        done = subprocess.run([sys.executable, "-c", PROGRAM, preset, budget], capture_output=True, text=True, env=env)
         assert done.returncode == 0, done.stderr
         return float(done.stdout)
 
     held, all_at_once = beyond("40e6"), beyond("1e9")  # MiB; all candidates take 117 in `paper`, 69 in `sparse`
-    assert held < all_at_once - 10
+    assert held < all_at_once - 30  # measured: 54 and 144 MiB, 58 and 98
