@@ -23,9 +23,9 @@ from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.tensorflow_resize import resize_area, resize_cubic
 from explainsal.models.msinet_parts import ASPP, Conv, ConvReLU, PoolInPlace, Twice
 from explainsal.models.msinet_weights import read_encoder, read_network
+from explainsal.models.named import named
 from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.tensorflow import is_tensorflow
-from explainsal.models.unisal_parts import named
 
 CHANNEL_MEANS = (103.939, 116.779, 123.68)  # of blue, green, red, but taken off red, green, blue: trained that way
 Variant = Literal["original", "hub"]

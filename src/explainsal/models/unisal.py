@@ -21,6 +21,7 @@ from torch import Tensor, nn
 from explainsal.functional.images import as_unit_float
 from explainsal.functional.lanczos import resize_lanczos
 from explainsal.functional.resize import resize_bilinear
+from explainsal.models.named import named
 from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.unisal_parts import (
     DOMAINS,
@@ -30,7 +31,6 @@ from explainsal.models.unisal_parts import (
     MobileNetV2,
     Skip,
     initial_priors,
-    named,
     pointwise,
     prior_maps,
     smoothing_kernel,

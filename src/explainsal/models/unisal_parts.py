@@ -5,7 +5,6 @@ Names of members are those of the published weights (facts: upstream's state dic
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable
 from typing import cast
 
@@ -208,8 +207,3 @@ class ConvGRU(nn.Module):
             hidden = cell(x[:, t], hidden)
             states.append(hidden)
         return torch.stack(states, dim=1), hidden
-
-
-def named(**modules: nn.Module) -> nn.Sequential:
-    """A chain whose members have names."""
-    return nn.Sequential(OrderedDict(modules))
