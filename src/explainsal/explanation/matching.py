@@ -10,13 +10,14 @@ from torch import Tensor
 from explainsal.explanation.candidates import Candidates, combine_candidates, scaled
 from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
+from explainsal.functional import native
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
 
 # Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
-# the three of the latter, stay in the second-level cache.
-_CPU_BLOCKS = (2**16, 2**18)
+# the three of the latter, stay in the second-level cache. Compiled code makes no such arrays but the resized maps.
+_CPU_BLOCKS, _COMPILED_BLOCKS = (2**16, 2**18), (2**21, 2**20)
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -73,10 +74,12 @@ def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[
 def _describe(maps: Tensor, options: Options) -> list[Tensor]:
     """What maps are matched by, ``(B, n, D)`` per scale."""
     described: dict[float, Tensor] = {}
-    for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):
+    blocks = _COMPILED_BLOCKS if native.serves(maps) else _CPU_BLOCKS
+    for block, scales in zip(blocks, _enlarging_and_other(options.scales), strict=True):
         at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, block // maps[0, 0].numel())
         parts = [_describe_at(some, scales, options) for some in maps.split(at_once, dim=1)] if scales else []
-        described |= {scale: torch.cat(one, dim=1) for scale, one in zip(scales, zip(*parts, strict=True), strict=True)}
+        whole = [one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
+        described |= zip(scales, whole, strict=True) if scales else {}
     return [described[scale] for scale in options.scales]
 
 

@@ -50,6 +50,18 @@ int NAME(block_moments)(const REAL *maps, ptrdiff_t n, ptrdiff_t height, ptrdiff
                 }
                 level[0] = level[1], step[0] = step[1], curve[0] = curve[1];
                 level[wide - 1] = level[wide - 2], step[wide - 1] = step[wide - 2], curve[wide - 1] = curve[wide - 2];
+                if (bend == 0) { /* enlarged twice: the parts with a curvature but the mean's vanish */
+#pragma omp simd
+                    for (ptrdiff_t x = 0; x < width; x++) {
+                        const REAL lc = level[x] + level[x + 2] - 2 * level[x + 1], ld = level[x + 2] - level[x];
+                        const REAL sc = step[x] + step[x + 2] - 2 * step[x + 1], sd = step[x + 2] - step[x];
+                        const REAL sm = step[x + 1] + half * sc, d = level[x + 1] + half * lc - shift[x];
+                        first[x] += d;
+                        second[x] += d * d;
+                        within[x] += slope * (ld * ld + sm * sm + slope * (sd * sd));
+                    }
+                    continue;
+                }
 #pragma omp simd
                 for (ptrdiff_t x = 0; x < width; x++) {
                     const REAL lc = level[x] + level[x + 2] - 2 * level[x + 1], ld = level[x + 2] - level[x];

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -99,7 +98,9 @@ def there_and_back(maps: Tensor, scale: float) -> Tensor:
 def _three_taps(maps: Tensor, side: float, dim: int) -> Tensor:
     """Filter with [side, 1 - 2 side, side] along one axis, border repeated."""
     length = maps.shape[dim]
-    first, last = maps.narrow(dim, 0, 1), maps.narrow(dim, length - 1, 1)
-    before = torch.cat([first, maps.narrow(dim, 0, length - 1)], dim)
-    after = torch.cat([maps.narrow(dim, 1, length - 1), last], dim)
-    return maps.mul(1 - 2 * side).add_(before.add_(after), alpha=side)
+    out = maps.mul(1 - 2 * side)
+    for start, stop in ((0, 1), (1, 0)):  # the neighbour before, the neighbour after
+        out.narrow(dim, stop, length - 1).add_(maps.narrow(dim, start, length - 1), alpha=side)
+    for border in (0, length - 1):
+        out.narrow(dim, border, 1).add_(maps.narrow(dim, border, 1), alpha=side)
+    return out
