@@ -9,10 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from explainsal.errors import CorruptFileError
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.placement import Placement
-from explainsal.models.weights import read_state_dict
+from explainsal.models.weights import load_strictly, read_state_dict
 
 UNTRAINED = "untrained weights"
 
@@ -116,11 +115,12 @@ class SaliencyModel(nn.Module):
         return torch.where(total > 0, maps / total, uniform).log()
 
     def load_weights(self, path: str | Path) -> SaliencyModel:
-        """Load a checkpoint of this project, or a bare state dict, strictly; nothing in the file is executed."""
-        try:
-            self.net.load_state_dict(read_state_dict(path))
-        except RuntimeError as error:
-            first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
-            raise CorruptFileError(f"{path} does not fit {self.name} with {self.options}: {first}") from error
+        """Load a checkpoint, of this project or another trainer, or a bare state dict; nothing in it is executed.
+
+        Raises:
+            MissingFilesError: If the file is not there.
+            CorruptFileError: If it cannot be read, or does not fit entry by entry.
+        """
+        load_strictly(self.net, read_state_dict(path), path, f"{self.name} with {self.options}")
         self.weights = str(path)
         return self

@@ -33,8 +33,10 @@ from explainsal.models.unisal_parts import (
     initial_priors,
     pointwise,
     prior_maps,
+    slow_norm,
     smoothing_kernel,
 )
+from explainsal.models.unisal_weights import load_encoder
 
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _SMOOTHING = 41  # pixels, the side of the last convolution
@@ -56,7 +58,7 @@ class UNISAL(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.cnn = MobileNetV2()
-        self.post_cnn = named(inv_res=InvertedResidual(1296, 256, expansion=1))
+        self.post_cnn = named(inv_res=InvertedResidual(1296, 256, expansion=1, norm=slow_norm))
         self.rnn = ConvGRU(256)
         self.post_rnn = nn.Sequential(pointwise(256, 256), DomainBatchNorm(256), nn.ReLU6(inplace=True))
         self.upsampling_1 = named(us1=nn.Sequential(_twice()))
@@ -135,9 +137,9 @@ class UNISALModel(SaliencyModel):
 
     output = "log_density"
 
-    def run(self, inputs: Tensor) -> Tensor:
-        """The bare network in the domain of this model."""
-        return self.net(inputs, domain=self.options["domain"])
+    def run(self, inputs: Tensor, *, domain: str | None = None) -> Tensor:
+        """The bare network; in the domain of this model, where it is asked for none."""
+        return self.net(inputs, domain=domain or self.options["domain"])
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Stimuli ``(B, 3, H, W)`` to normalised ones with sides that are multiples of 32.
@@ -159,9 +161,9 @@ class UNISALModel(SaliencyModel):
         """Scores, e.g. rebuilt ones, to densities."""
         return _log_density(maps, (maps.shape[-2], maps.shape[-1])).exp().to(maps.dtype)
 
-    def log_density(self, images: Tensor) -> Tensor:
+    def log_density(self, images: Tensor, *, domain: str | None = None) -> Tensor:
         """Log-densities ``(B, 1, H, W)`` without the detour over densities, which would round small ones to 0."""
-        return _log_density(self.run(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
+        return _log_density(self.run(self.preprocess(images), domain=domain), (images.shape[-2], images.shape[-1]))
 
 
 def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:
@@ -189,6 +191,7 @@ def build(
     domain: str = "SALICON",
     input_size: tuple[int, int] | None = None,
     weights: str | Path | None = None,
+    encoder: str | Path | None = None,
 ) -> SaliencyModel:
     """UNISAL with its pre-processing.
 
@@ -197,12 +200,21 @@ def build(
             (that of the weights fine-tuned on MIT1003, too).
         input_size: Height and width of the network's input, multiples of 32; default by the image's shape.
         weights: A published ``.pth`` file, or a checkpoint of this project.
+        encoder: For a training from the beginning: the published ``mobilenet_v2.pth.tar``, trained on ImageNet.
+
+    Raises:
+        ValueError: If the domain is unknown or a side is no multiple of 32.
     """
     if domain not in DOMAINS:
         raise ValueError(f"unknown domain {domain!r}; UNISAL knows {', '.join(DOMAINS)}")
     size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
+    if size is not None and any(side % 32 or side <= 0 for side in size):
+        raise ValueError(f"input_size must be multiples of 32, got {size}")
     options = {"domain": domain, "input_size": None if size is None else list(size)}
-    model = UNISALModel(UNISAL(), name="unisal", options=options, input_size=size)
+    net = UNISAL()
+    if encoder is not None:
+        load_encoder(net.cnn, encoder)
+    model = UNISALModel(net, name="unisal", options=options, input_size=size)
     return model.load_weights(weights) if weights is not None else model
 
 

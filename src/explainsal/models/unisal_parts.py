@@ -16,8 +16,15 @@ _GROUPS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
 _SUBSAMPLED = (2, 4, 7, 14)  # modules after which every second row and column stays
 _SKIP_4X, _SKIP_2X = 7, 14
 _PRIORS = 16
+_MOMENTUM = 0.01  # of the running statistics in training, where batches are few clips of many alike frames
+_IMAGE_MOMENTUM = 0.1  # and where they are images
 
 Norm = Callable[[int], nn.Module]
+
+
+def slow_norm(channels: int) -> nn.BatchNorm2d:
+    """Batch normalisation whose running statistics move slowly in training."""
+    return nn.BatchNorm2d(channels, momentum=_MOMENTUM)
 
 
 class DomainBatchNorm(nn.Module):
@@ -27,7 +34,8 @@ class DomainBatchNorm(nn.Module):
         super().__init__()
         self.domain = DOMAINS[-1]
         for domain in DOMAINS:
-            self.add_module(f"bn_{domain}", nn.BatchNorm2d(channels))
+            momentum = _IMAGE_MOMENTUM if domain == "SALICON" else _MOMENTUM
+            self.add_module(f"bn_{domain}", nn.BatchNorm2d(channels, momentum=momentum))
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise ``(B, C, H, W)`` with the statistics of the domain."""
