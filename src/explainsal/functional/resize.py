@@ -17,6 +17,7 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
         Shape ``(..., *size)``; `maps` itself where it has this size.
 
     Example:
+        >>> import torch
         >>> resize_bilinear(torch.tensor([[0.0, 4.0]]), (1, 4)).tolist()
         [[0.0, 1.0, 3.0, 4.0]]
     """
@@ -47,6 +48,7 @@ def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
         Shape ``(..., *scaled_size((H, W), scale))``.
 
     Example:
+        >>> import torch
         >>> resize_to_scale(torch.arange(16.0).reshape(4, 4), 0.25).tolist()
         [[7.5]]
     """
@@ -83,6 +85,7 @@ def there_and_back(maps: Tensor, scale: float) -> Tensor:
         Shape ``(..., H, W)``.
 
     Example:
+        >>> import torch
         >>> there_and_back(torch.tensor([[0.0, 8.0, 0.0]]), 2).tolist()
         [[1.0, 6.0, 1.0]]
     """
