@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from explainsal.functional.losses import kl_div_cc, normalized_l1
+from explainsal.functional.losses import kl_div_cc, kl_div_nss_cc, normalized_l1
 
 
 @pytest.fixture
@@ -43,3 +43,30 @@ def test_an_empty_or_saturated_map_gives_finite_gradients(loss):
         value.backward()
         assert torch.isfinite(value)
         assert torch.isfinite(preds.grad).all()
+
+
+def test_kl_div_nss_cc_is_its_three_terms(maps):
+    p, g = (m.squeeze(1).numpy() for m in maps)
+    fixated = np.random.default_rng(1).random((3, 9, 13)) < 0.1
+    fixated[2] = False  # an image that no one looked at has the NSS 1
+    expected = []
+    for a, b, f in zip(p, g, fixated, strict=True):
+        a, b = a / a.sum(), b / b.sum()
+        nss = ((a - a.mean()) / a.std(ddof=1))[f].mean() if f.any() else 1
+        cc = np.corrcoef(a.ravel(), b.ravel())[0, 1]
+        expected.append((b * np.log(b / a)).sum() - 0.3 * nss - 0.7 * cc)
+    log_density = (maps[0] / maps[0].sum((-2, -1), keepdim=True)).log()
+    actual = kl_div_nss_cc(log_density, 7 * maps[1], torch.from_numpy(fixated)[:, None], nss_weight=0.3, cc_weight=0.7)
+    assert_close(actual.item(), np.mean(expected), rtol=1e-12, atol=1e-12)
+
+
+def test_kl_div_nss_cc_has_the_gradient_of_its_differences():
+    target, fixated = torch.rand(2, 1, 3, 4).double(), torch.rand(2, 1, 3, 4) > 0.6
+    fixated[1] = False
+    target[0, 0, 0, 0] = 0  # 0 log 0 is 0
+    scores = torch.randn(2, 1, 3, 4, dtype=torch.float64, requires_grad=True)
+
+    def loss(scores):
+        return kl_div_nss_cc(scores.flatten(1).log_softmax(1).reshape(scores.shape), target, fixated)
+
+    assert torch.autograd.gradcheck(loss, scores)

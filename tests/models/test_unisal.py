@@ -14,6 +14,7 @@ from PIL import Image
 from tests.models.rule import rule_value, unisal_kind
 
 from explainsal.explanation import Explainer
+from explainsal.functional.losses import kl_div_nss_cc
 from explainsal.models import UNISAL, load_model
 from explainsal.models.unisal import build, network_size
 from explainsal.models.unisal_parts import prior_maps
@@ -140,6 +141,19 @@ def test_the_model_does_pre_and_post_processing(networks, model):
     written = torch.floor(255 * density / density.max())
     difference = np.abs(written.numpy() - np.asarray(Image.open(networks / "unisal_map_600x800.png")))
     assert difference.max() <= 1
+
+
+def test_the_loss_and_its_terms_are_the_originals(stages):
+    log_density, density = (torch.from_numpy(stages[name].astype("f4"))[None, None] for name in
+                            ("final_logp_SALICON", "loss_sal_u8"))  # fmt: skip
+    fixated = torch.from_numpy(stages["loss_fix"])[None, None]
+    weights = {"kld": (0, 0), "kld - nss": (1, 0), "kld - cc": (0, 1), "total": (0.1, 0.1)}
+    loss = {
+        name: kl_div_nss_cc(log_density, density, fixated, nss_weight=nss, cc_weight=cc).item()
+        for name, (nss, cc) in weights.items()
+    }
+    kld, nss, cc, total = stages["loss_kld_nss_cc_total"].tolist()
+    assert loss == pytest.approx({"kld": kld, "kld - nss": kld - nss, "kld - cc": kld - cc, "total": total}, abs=2e-6)
 
 
 @pytest.mark.parametrize(("size", "seed"), [((96, 128), 1), ((128, 96), 2)])

@@ -71,3 +71,37 @@ def kl_div(preds: Tensor, target: Tensor) -> Tensor:
     """
     p, g = _as_distributions(preds), _as_distributions(target)
     return (g * torch.log(EPS + g / (EPS + p))).sum(dim=1).mean()
+
+
+def kl_div_nss_cc(
+    log_density: Tensor, target: Tensor, fixated: Tensor, *, nss_weight: float = 0.1, cc_weight: float = 0.1
+) -> Tensor:
+    r"""KL divergence minus weighted NSS and CC, averaged over the batch, as UNISAL was trained with.
+
+    .. math:: \sum_i g_i (\log g_i - \log p_i) - w_{NSS} \mathrm{NSS}(p) - w_{CC} \mathrm{CC}(p, g)
+
+    NSS standardises with the standard deviation of N - 1; an image without fixations has the NSS 1, which teaches
+    nothing (facts: NETWORKS.md 15 and its training code).
+
+    Args:
+        log_density: Natural logarithms of predicted densities, ``(B, 1, H, W)``; each one's exponentials sum to 1.
+        target: Ground-truth densities of that shape, any scale, none of them empty.
+        fixated: Which pixels were fixated, boolean, of that shape.
+        nss_weight: Weight of the NSS, dimensionless; the fine-tuning on MIT1003 has 0.
+        cc_weight: Weight of the correlation, likewise.
+
+    Example:
+        >>> p = torch.tensor([0.1, 0.2, 0.3, 0.4]).reshape(1, 1, 2, 2)
+        >>> round(kl_div_nss_cc(p.log(), p, p > 0.35).item(), 4)  # 0 - 0.1 * 1.1619 - 0.1
+        -0.2162
+    """
+    log_p, fixated = log_density.flatten(1), fixated.flatten(1)
+    p, g = log_p.exp(), target.flatten(1) / target.flatten(1).sum(dim=1, keepdim=True)
+    divergence = (torch.xlogy(g, g) - g * log_p).sum(dim=1)
+    deviations = p - p.mean(dim=1, keepdim=True)
+    count = fixated.sum(dim=1)
+    fixated_mean = (deviations * fixated).sum(dim=1) / count.clamp(min=1)
+    nss = torch.where(count > 0, fixated_mean / p.std(dim=1), 1.0)
+    g = g - g.mean(dim=1, keepdim=True)
+    cc = (deviations * g).sum(dim=1) / (deviations.norm(dim=1) * g.norm(dim=1) + EPS * EPS)
+    return (divergence - nss_weight * nss - cc_weight * cc).mean()
