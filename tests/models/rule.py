@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
 
 import numpy as np
+import torch
 
 SCALES = {"bias": 0.05, "gru_bias": 0.05, "bn_bias": 0.1, "bn_mean": 0.1}
 
@@ -30,6 +32,35 @@ def rule_value(key: str, shape: tuple[int, ...], kind: str, fan_in: int | None =
         center, log_std = np.float32(0.5) + np.float32(0.2) * z[..., 0], np.float32(-1) + np.float32(0.3) * z[..., 1]
         return np.stack([center, log_std], axis=-1)
     raise ValueError(f"unknown kind {kind}")
+
+
+def unisal_state(like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """UNISAL's state dict, for entries of these names and shapes."""
+    return {
+        key: torch.from_numpy(np.asarray(rule_value(key, tuple(value.shape), unisal_kind(key))))
+        for key, value in like.items()
+    }
+
+
+def msinet_state(like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """MSI-Net's state dict in torch's layout, for entries of these names and shapes."""
+    state = {}
+    for key, value in like.items():
+        name = key.replace(".", "/").removesuffix("weight") + ("kernel" if key.endswith("weight") else "")
+        drawn = torch.from_numpy(msinet_variable(name, in_tensorflow(value)))
+        state[key] = drawn.permute(3, 2, 0, 1).contiguous() if drawn.ndim == 4 else drawn
+    return state
+
+
+def msinet_variable(name: str, shape: tuple[int, ...]) -> np.ndarray:
+    """One variable of MSI-Net's graph, in TensorFlow's layout."""
+    kind = "bias" if name.endswith("bias") else "conv_weight" + ("/64" if name == "conv1/conv1_1/kernel" else "")
+    return rule_value(name, shape, kind, fan_in=int(np.prod(shape[:-1])))
+
+
+def in_tensorflow(value: torch.Tensor) -> tuple[int, ...]:
+    """The shape of an entry in TensorFlow's layout."""
+    return tuple(value.permute(2, 3, 1, 0).shape if value.ndim == 4 else value.shape)
 
 
 def unisal_kind(key: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from PIL import Image
-from tests.models.rule import rule_value
+from tests.models.rule import msinet_state
+from tests.models.stages import watched
 
 from explainsal.explanation import Explainer
 from explainsal.functional.losses import kl_div
@@ -23,27 +24,10 @@ OUTPUT, STAGE, PREPARED = 5e-5, 3e-4, 1e-3  # RULE.md
 SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "msinet_synthetic.npz"
 
 
-def variable(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One variable of the graph, by the rule, in TensorFlow's layout."""
-    kind = "bias" if name.endswith("bias") else "conv_weight" + ("/64" if name == "conv1/conv1_1/kernel" else "")
-    return rule_value(name, shape, kind, fan_in=int(np.prod(shape[:-1])))
-
-
-def as_tensorflow(value: torch.Tensor) -> tuple[int, ...]:
-    return tuple(value.permute(2, 3, 1, 0).shape if value.ndim == 4 else value.shape)
-
-
-def as_torch(value: np.ndarray) -> torch.Tensor:
-    tensor = torch.from_numpy(value)
-    return tensor.permute(3, 2, 0, 1).contiguous() if tensor.ndim == 4 else tensor
-
-
 @pytest.fixture(scope="module")
 def net() -> MSINet:
     net = MSINet().eval()
-    net.load_state_dict(
-        {key: as_torch(variable(variable_name(key), as_tensorflow(value))) for key, value in net.state_dict().items()}
-    )
+    net.load_state_dict(msinet_state(net.state_dict()))
     return net
 
 
@@ -59,20 +43,6 @@ def stages(networks):
 
 def pixels(picture: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(np.array(picture, dtype=np.float32)).permute(2, 0, 1)[None]
-
-
-def watched(net: MSINet, images: torch.Tensor, names: dict[str, str]) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    """The output, and the activations of modules under the names given to them."""
-    seen: dict[str, torch.Tensor] = {}
-    handles = [
-        net.get_submodule(path).register_forward_hook(lambda m, a, out, name=name: seen.__setitem__(name, out[0]))
-        for name, path in names.items()
-    ]
-    with torch.no_grad():
-        output = net(images)[0, 0]
-    for handle in handles:
-        handle.remove()
-    return output, seen
 
 
 def test_every_entry_of_the_state_dict_is_a_variable_of_the_graph(networks, net):
@@ -104,7 +74,7 @@ def test_every_stage(networks, net, stages):
     assert set(seen) | {"output"} == set(steps)
     for name, value in seen.items():
         assert_allclose(value[:: steps[name]], stages[name], atol=STAGE, rtol=0, err_msg=name)
-    assert_allclose(output, stages["output"][0], atol=OUTPUT, rtol=0)
+    assert_allclose(output, stages["output"], atol=OUTPUT, rtol=0)
 
 
 @pytest.mark.parametrize(("size", "seed"), [((96, 128), 1), ((128, 96), 2)])
@@ -112,7 +82,7 @@ def test_pictures_that_no_one_made(net, size, seed):
     stored = np.load(SYNTHETIC)
     name = f"{size[0]}x{size[1]}_seed{seed}"
     output, seen = watched(net, pixels(stored[f"image_{name}"]), {"raw": "decoder.conv4"})
-    assert_allclose(output, stored[f"output_{name}"], atol=OUTPUT, rtol=0)
+    assert_allclose(output[0], stored[f"output_{name}"], atol=OUTPUT, rtol=0)
     assert_allclose(seen["raw"][0], stored[f"decoder_conv4_raw_{name}"], atol=STAGE, rtol=0)
 
 
@@ -123,7 +93,7 @@ def test_the_full_size(networks, net):
     output, seen = watched(
         net, pixels(full["preprocessed_240x320"]), {name: STAGES[name] for name in (*aspp, "decoder_conv4_raw")}
     )
-    assert_allclose(output, full["output_240x320"], atol=OUTPUT, rtol=0)
+    assert_allclose(output[0], full["output_240x320"], atol=OUTPUT, rtol=0)
     assert_allclose(seen["decoder_conv4_raw"][0], full["decoder_conv4_raw_240x320"], atol=STAGE, rtol=0)
     assert_allclose(seen["aspp_conv1_5_global"].flatten(), full["aspp_conv1_5_global"], atol=STAGE, rtol=0)
     for name in set(aspp) - {"aspp_conv1_5_global"}:

@@ -15,7 +15,7 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.models import tensorflow_files as write
-from tests.models.test_msinet import as_tensorflow, variable
+from tests.models.rule import in_tensorflow, msinet_variable
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.models import MSINet, load_model
@@ -43,8 +43,8 @@ def state() -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def variables(state) -> dict[str, np.ndarray]:
-    names = {variable_name(key): as_tensorflow(value) for key, value in state.items()}
-    return {name: variable(name, shape) for name, shape in names.items()}
+    names = {variable_name(key): in_tensorflow(value) for key, value in state.items()}
+    return {name: msinet_variable(name, shape) for name, shape in names.items()}
 
 
 @pytest.mark.parametrize("name", EXCERPTS)

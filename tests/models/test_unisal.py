@@ -11,7 +11,8 @@ import pytest
 import torch
 from numpy.testing import assert_allclose
 from PIL import Image
-from tests.models.rule import rule_value, unisal_kind
+from tests.models.rule import unisal_kind, unisal_state
+from tests.models.stages import watched
 
 from explainsal.explanation import Explainer
 from explainsal.functional.losses import kl_div_nss_cc
@@ -27,12 +28,7 @@ SYNTHETIC = Path(__file__).resolve().parents[1] / "data" / "unisal_synthetic.npz
 @pytest.fixture(scope="module")
 def net() -> UNISAL:
     net = UNISAL().eval()
-    net.load_state_dict(
-        {
-            key: torch.from_numpy(np.asarray(rule_value(key, tuple(value.shape), unisal_kind(key))))
-            for key, value in net.state_dict().items()
-        }
-    )
+    net.load_state_dict(unisal_state(net.state_dict()))
     return net
 
 
@@ -76,30 +72,23 @@ def test_every_entry_of_the_state_dict_is_upstreams(networks, net):
             assert f"{zlib.crc32(value.numpy().astype('<f4').tobytes()):08x}" == entry["crc32"], entry["key"]
 
 
+STAGES = {
+    "cnn_features_0": "cnn.features.0", "feat_4x__cnn_features_7": "cnn.features.7",
+    "feat_2x__cnn_features_14": "cnn.features.14", "cnn_features_17": "cnn.features.17",
+    "feat_1x__cnn_features_18": "cnn.features.18", "skip_2x": "skip_2x", "skip_4x": "skip_4x",
+    "post_cnn": "post_cnn", "upsampling_1": "upsampling_1", "upsampling_2": "upsampling_2",
+    "post_upsampling_2": "post_upsampling_2", "adaptation": "adaptation_salicon", "smoothing": "smoothing_salicon",
+}  # fmt: skip
+
+
 def test_every_stage(net, picture, stages):
-    seen = {}
-    watched = {
-        "cnn_features_0": net.cnn.features[0], "feat_4x__cnn_features_7": net.cnn.features[7],
-        "feat_2x__cnn_features_14": net.cnn.features[14], "cnn_features_17": net.cnn.features[17],
-        "feat_1x__cnn_features_18": net.cnn.features[18], "skip_2x": net.skip_2x, "skip_4x": net.skip_4x,
-        "post_cnn": net.post_cnn, "upsampling_1": net.upsampling_1, "upsampling_2": net.upsampling_2,
-        "post_upsampling_2": net.post_upsampling_2, "adaptation": net.adaptation_salicon,
-        "smoothing": net.smoothing_salicon,
-    }  # fmt: skip
-    handles = [
-        module.register_forward_hook(lambda m, a, out, name=name: seen.__setitem__(name, out.clone()))
-        for name, module in watched.items()
-    ]
-    with torch.no_grad():
-        final = net(picture)
-    for handle in handles:
-        handle.remove()
-    for name in watched:
-        value = seen[name][0, ::4] if name == "cnn_features_0" else seen[name][0]
-        assert_allclose(value, stages[name], atol=STAGE, rtol=0, err_msg=name)
+    final, seen = watched(net, picture, STAGES)
+    for name, value in seen.items():
+        step = 4 if name == "cnn_features_0" else 1
+        assert_allclose(value[::step], stages[name], atol=STAGE, rtol=0, err_msg=name)
     priors = prior_maps(net.coarse_gaussians_salicon, (5, 7)).detach()
     assert_allclose(priors, stages["gaussian_maps"], atol=STAGE, rtol=0)
-    assert_allclose(final[0, 0], stages["final_logp_SALICON"], atol=LOGP, rtol=0)
+    assert_allclose(final[0], stages["final_logp_SALICON"], atol=LOGP, rtol=0)
 
 
 @pytest.mark.parametrize("domain", ["DHF1K", "Hollywood", "UCFSports"])

@@ -5,10 +5,9 @@ from __future__ import annotations
 import pickle
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from tests.models.rule import rule_value, unisal_kind
+from tests.models.rule import unisal_state
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.models import UNISAL, load_model
@@ -18,10 +17,7 @@ from explainsal.models.weights import read_weight_file
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
     """UNISAL's whole state dict, by the rule."""
-    return {
-        key: torch.from_numpy(np.asarray(rule_value(key, tuple(value.shape), unisal_kind(key))))
-        for key, value in UNISAL().state_dict().items()
-    }
+    return unisal_state(UNISAL().state_dict())
 
 
 def legacy(content: object, path: Path, device: str = "cpu") -> Path:
