@@ -11,10 +11,13 @@ from lightning.pytorch.trainer.states import TrainerStatus
 from omegaconf import DictConfig
 
 from explainsal.cli import command
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.domains import DomainsDataModule
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.evaluate import evaluate_model, explainers_of, finish_run
 from explainsal.loading import describe, load_model, model_name
 from explainsal.models import SaliencyModel
+from explainsal.models.unisal_parts import DOMAINS
 from explainsal.record import write_record
 
 
@@ -27,7 +30,8 @@ def train(cfg: DictConfig) -> dict[str, float]:
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)
-    datamodule.prepare_data()  # a missing data set ends the run here, before any network is built
+    training_data = data_of(cfg, datamodule)
+    training_data.prepare_data()  # a missing data set ends the run here, before any network is built
     if cfg.resume is not None and not Path(cfg.resume).is_file():
         raise MissingFilesError(f"resume={cfg.resume}: no such checkpoint")
     model = instantiate(cfg.model)
@@ -40,13 +44,31 @@ def train(cfg: DictConfig) -> dict[str, float]:
         callbacks=list(instantiate(cfg.callbacks).values()),
         logger=list(instantiate(cfg.logger).values()),
     )
-    fit(trainer, module, datamodule, resume=cfg.resume)
+    fit(trainer, module, training_data, resume=cfg.resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.evaluate:
         best = output / "checkpoints" / "best.ckpt"
         evaluate_model(cfg, load_model(best), datamodule, explainers_of(cfg))
     finish_run(cfg)
     return metrics
+
+
+def data_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> SaliencyDataModule | DomainsDataModule:
+    """What is trained on: ``cfg.data``, with ``cfg.domains`` beside it for a network that has parts by domain.
+
+    Raises:
+        UserError: If the network has no domains, or not these.
+    """
+    if not cfg.domains:
+        return datamodule
+    own = cfg.model.get("domain")
+    if own is None:
+        raise UserError("domains=... are for a network with parts by domain: model=unisal")
+    if wrong := [name for name in cfg.domains if name not in DOMAINS or name == own]:
+        raise UserError(
+            f"domains.{wrong[0]}: choose one of {', '.join(d for d in DOMAINS if d != own)}; data=... is in {own}"
+        )
+    return DomainsDataModule({own: datamodule, **{name: instantiate(node) for name, node in cfg.domains.items()}})
 
 
 def fit(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | None) -> None:

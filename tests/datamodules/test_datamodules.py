@@ -207,7 +207,7 @@ module.setup("test")
 trainer = L.Trainer(accelerator="cpu", devices=2, strategy="ddp", max_epochs=2, logger=False,
                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
 trainer.test(Recorder(), dataloaders=module.test_dataloader())
-trainer.fit(Recorder(), train_dataloaders=module._loader(module.dataset("all"), shuffle=True))
+trainer.fit(Recorder(), train_dataloaders=module.loader(module.dataset("all"), shuffle=True))
 assert trainer.num_training_batches == 2
 """
 

@@ -24,6 +24,7 @@ class SaliencySample:
         image: Shape ``(H, W, 3)``, uint8, RGB, native size.
         fixations: Shape ``(N, 2)``, float64, (x, y) in pixels, pixel i covers [i, i + 1); None where there are none.
         density: Shape ``(H, W)``, uint8 or float32, non-negative; None where there is none.
+        domain: Which parts of a network with domains it is for, e.g. UNISAL's ``"SALICON"``; None: the network's own.
     """
 
     id: str
@@ -31,6 +32,7 @@ class SaliencySample:
     image: np.ndarray
     fixations: np.ndarray | None = None
     density: np.ndarray | None = None
+    domain: str | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -48,6 +50,7 @@ class SaliencyBatch:
         images: Shape ``(B, 3, H, W)``, uint8, RGB.
         fixations: Points of all images in native pixels, or None.
         density: ``(B, H, W)``, or None.
+        domain: Of all its samples.
     """
 
     ids: tuple[str, ...]
@@ -55,17 +58,21 @@ class SaliencyBatch:
     images: Tensor
     fixations: FixationBatch | None
     density: DensityMap | None
+    domain: str | None = None
 
     @classmethod
     def collate(cls, samples: Sequence[SaliencySample]) -> SaliencyBatch:
         """Stack samples.
 
         Raises:
-            ValueError: If their sizes differ, or only some have fixations or a density.
+            ValueError: If their sizes or domains differ, or only some have fixations or a density.
         """
         sizes = {sample.size for sample in samples}
         if len(sizes) != 1:
             raise ValueError(f"the images of a batch must share one size, got {sorted(sizes)}; use batch_size=1")
+        domains = {sample.domain for sample in samples}
+        if len(domains) != 1:
+            raise ValueError(f"the images of a batch must share one domain, got {sorted(map(str, domains))}")
         fixations = [s.fixations for s in samples if s.fixations is not None]
         densities = [s.density for s in samples if s.density is not None]
         if len(fixations) not in (0, len(samples)) or len(densities) not in (0, len(samples)):
@@ -79,6 +86,7 @@ class SaliencyBatch:
             images=images,
             fixations=FixationBatch.from_points([torch.from_numpy(f) for f in fixations]) if fixations else None,
             density=DensityMap(torch.from_numpy(np.stack(densities))) if densities else None,
+            domain=domains.pop(),
         )
 
     def __len__(self) -> int:
@@ -94,6 +102,7 @@ class SaliencyBatch:
             self.images.to(**options),
             self.fixations.to(target) if self.fixations is not None else None,
             DensityMap(self.density.values.to(**options)) if self.density is not None else None,
+            self.domain,
         )
 
     def pin_memory(self) -> SaliencyBatch:
@@ -104,4 +113,5 @@ class SaliencyBatch:
             self.images.pin_memory(),
             self.fixations.pin_memory() if self.fixations is not None else None,
             self.density.pin_memory() if self.density is not None else None,
+            self.domain,
         )

@@ -15,6 +15,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from explainsal.data.dataset import SaliencyDataset, Transform
+from explainsal.data.domains import DomainSamples
 from explainsal.data.fixation_table import Outside
 from explainsal.data.reading import Decoded, Reading, Unreadable
 from explainsal.data.sample import SaliencyBatch, SaliencySample
@@ -189,15 +190,15 @@ class SaliencyDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches; the last, smaller batch is left out, unless it is the only one."""
         dataset = self.dataset(self.fit_splits[0])
-        return self._loader(dataset.with_transform(self.augmentation), shuffle=True)
+        return self.loader(dataset.with_transform(self.augmentation), shuffle=True)
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """The validation split in order."""
-        return self._loader(self.dataset(self.fit_splits[1]))
+        return self.loader(self.dataset(self.fit_splits[1]))
 
     def test_dataloader(self) -> DataLoader[SaliencySample]:
         """The split that `eval_split` names, in order."""
-        return self._loader(self.dataset(self.eval_split))
+        return self.loader(self.dataset(self.eval_split))
 
     def predict_dataloader(self) -> DataLoader[SaliencySample]:
         """The same images as the test loop's."""
@@ -233,7 +234,8 @@ class SaliencyDataModule(L.LightningDataModule):
         groups = [name.rpartition("/")[0] for name in ids] if self.grouped else None
         return cross_validation(ids, self.fold or 0, self.folds, groups)
 
-    def _loader(self, dataset: SaliencyDataset, *, shuffle: bool = False) -> DataLoader[SaliencySample]:
+    def loader(self, dataset: SaliencyDataset | DomainSamples, *, shuffle: bool = False) -> DataLoader[SaliencySample]:
+        """Batches of any samples by this module's options; if shuffled, without the last, smaller one."""
         options: dict[str, Any] = {
             "num_workers": self.num_workers,
             "collate_fn": SaliencyBatch.collate,

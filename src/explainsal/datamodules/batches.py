@@ -16,7 +16,8 @@ class SizeGroupedBatchSampler(BatchSampler):
     until each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
 
     Args:
-        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image: a `RandomSampler`, a
+        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image (or more
+            numbers, all of which a batch then shares): a `RandomSampler`, a
             `SequentialSampler`, or the `DistributedSampler` that Lightning puts in their place in a distributed run:
             then its seed and epoch decide the order and its rank the share.
         batch_size: Images per batch.
@@ -72,7 +73,7 @@ class SizeGroupedBatchSampler(BatchSampler):
 
     def _group(self, order: Iterable[int]) -> list[list[int]]:
         batches: list[list[int]] = []
-        waiting: dict[tuple[int, int], list[int]] = {}
+        waiting: dict[tuple[int, ...], list[int]] = {}
         for index in order:
             batch = waiting.setdefault(self.sizes[index], [])
             batch.append(index)
@@ -81,7 +82,7 @@ class SizeGroupedBatchSampler(BatchSampler):
         return batches if self.drop_last else [*batches, *waiting.values()]
 
 
-def _sizes(sampler: object) -> list[tuple[int, int]]:
+def _sizes(sampler: object) -> list[tuple[int, ...]]:
     """The sizes of the data set that a sampler draws from, found through the samplers that wrap it."""
     inner: object | None = sampler
     while inner is not None and not hasattr(inner, "sizes"):

@@ -33,8 +33,8 @@ class SaliencyModule(LightningModule):
     def __init__(
         self,
         model: SaliencyModel,
-        loss: Callable[[Tensor, Tensor], Tensor],
-        optimizer: Callable[[Iterable[Tensor]], Optimizer],
+        loss: Callable[..., Tensor],
+        optimizer: Callable[[Iterable[Any]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         profile: str = "tuebingen",
     ) -> None:
@@ -49,7 +49,16 @@ class SaliencyModule(LightningModule):
         """Saliency maps ``(B, 1, H, W)`` of stimuli ``(B, 3, H, W)``."""
         return self.model(images)
 
-    def _loss(self, batch: SaliencyBatch) -> Tensor:
+    def maps(self, batch: SaliencyBatch) -> Tensor:
+        """Maps ``(B, 1, H, W)`` at the size of the stimuli, for the validation metrics."""
+        return self.model(batch.images)
+
+    def batch_loss(self, batch: SaliencyBatch) -> Tensor:
+        """The loss of a batch, a scalar.
+
+        Raises:
+            UserError: If the data set has no ground truth for it.
+        """
         if batch.density is None:
             raise UserError("this data set has no fixation densities, so a network cannot be trained on it")
         preds = self.model.as_maps(self.model.run(self.model.preprocess(batch.images))).float()
@@ -59,7 +68,7 @@ class SaliencyModule(LightningModule):
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
         """One step; a loss that is not finite ends the run and names the images."""
-        loss = self._loss(batch)
+        loss = self.batch_loss(batch)
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss became {loss.item()} at step {self.global_step} on the images {', '.join(batch.ids)}. "
@@ -73,9 +82,11 @@ class SaliencyModule(LightningModule):
 
     def validation_step(self, batch: SaliencyBatch, batch_idx: int) -> None:
         """Loss on the network's grid and metrics at native size."""
-        self.log("val/loss", self._loss(batch), prog_bar=True, batch_size=len(batch), sync_dist=True)
-        maps = self.model(batch.images).squeeze(1)
-        self.validation_metrics.update(maps, fixations=batch.fixations, density=batch.density, index=batch.index)
+        self.log("val/loss", self.batch_loss(batch), prog_bar=True, batch_size=len(batch), sync_dist=True)
+        maps = self.maps(batch)
+        self.validation_metrics.update(
+            maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index
+        )
 
     def on_validation_epoch_end(self) -> None:
         """Log each metric's mean over the images, every image counted once."""
@@ -85,7 +96,10 @@ class SaliencyModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         """The optimizer over all parameters that take gradients, and the scheduler, if any."""
-        optimizer = self.optimizer([p for p in self.parameters() if p.requires_grad])
+        return self.with_scheduler(self.optimizer([p for p in self.parameters() if p.requires_grad]))
+
+    def with_scheduler(self, optimizer: Optimizer) -> Any:
+        """An optimizer and its schedule, as Lightning wants them."""
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}

@@ -1,0 +1,59 @@
+"""A network that nothing changes, whatever loop it is put into."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+
+from explainsal.data.sample import SaliencyBatch
+from explainsal.errors import UserError
+from explainsal.models.saliency_model import SaliencyModel
+from explainsal.modules.saliency import SaliencyModule
+
+
+class FrozenModule(SaliencyModule):
+    """Published weights as they are, with the losses and metrics of a training beside those of trained networks.
+
+    Parameters take no gradients and there is no optimizer. Batch normalisation and dropout are in evaluation mode
+    whenever the network runs, also where a loop or a callback has called ``train()`` on it or on a part of it.
+
+    Args:
+        model: The network with its weights.
+        loss: Logged, not minimised; as for `SaliencyModule`.
+        profile: Metric profile of the validation metrics.
+    """
+
+    def __init__(self, model: SaliencyModel, loss: Callable[..., Tensor], profile: str = "tuebingen") -> None:
+        super().__init__(model, loss, _no_optimizer, profile=profile)
+        self.requires_grad_(False)
+        self.eval()
+
+    def train(self, mode: bool = True) -> FrozenModule:
+        """Evaluation mode, whatever is asked for."""
+        super().train(False)
+        return self
+
+    def training_step(self, batch: SaliencyBatch, batch_idx: int) -> None:  # type: ignore[override]
+        """Log the loss; None tells Lightning that there is nothing to minimise."""
+        super().training_step(batch, batch_idx)
+
+    def maps(self, batch: SaliencyBatch) -> Tensor:
+        """Maps at the size of the stimuli, in evaluation mode."""
+        with torch.no_grad():
+            return super(FrozenModule, self.eval()).maps(batch)
+
+    def batch_loss(self, batch: SaliencyBatch) -> Tensor:
+        """The loss of a batch, in evaluation mode, without a gradient."""
+        with torch.no_grad():
+            return super(FrozenModule, self.eval()).batch_loss(batch)
+
+    def configure_optimizers(self) -> None:
+        """None: nothing is trained."""
+
+
+def _no_optimizer(parameters: Iterable[Any]) -> Optimizer:
+    raise UserError("a frozen network has no optimizer")
