@@ -13,7 +13,7 @@ import numpy as np
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
 from explainsal.data.fixation_table import Scanpath
-from explainsal.data.ground_truth import read_binary_map
+from explainsal.data.ground_truth import are_whole, read_binary_map
 from explainsal.data.listing import files_below, partners_of, unpacked
 from explainsal.data.mat import mat_errors
 from explainsal.data.reading import Reading, read_dataset
@@ -110,8 +110,7 @@ def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
         }
         names = sorted({observer for paths in records.values() for observer, _ in paths})
         number = {name: k for k, name in enumerate(names)}
-        whole = all(_is_whole(points) for paths in records.values() for _, points in paths)
-        shift = 0.5 if whole else 1.0
+        shift = 0.5 if are_whole(points for paths in records.values() for _, points in paths) else 1.0
         return {key: [Scanpath(p - shift, number[who]) for who, p in paths] for key, paths in records.items()}
 
 
@@ -123,11 +122,6 @@ def _record(item: np.ndarray) -> tuple[str, np.ndarray]:
     if len(parts) != 3:
         raise CorruptFileError(f"{name!r} is no name of a trial of CAT2000, such as 24-53-ak.eye")
     return parts[2], np.asarray(entry["data"], np.float64).reshape(-1, 2)
-
-
-def _is_whole(points: np.ndarray) -> bool:
-    known = points[~np.isnan(points)]
-    return bool((known == np.floor(known)).all())
 
 
 def _clean(path: Scanpath, size: tuple[int, int]) -> Scanpath:

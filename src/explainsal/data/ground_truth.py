@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -42,8 +42,7 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
             f"holds paths below images/, such as {ids[0]}."
         )
     points = frame[["x", "y"]].to_numpy(np.float64)
-    finite = points[np.isfinite(points)]
-    frame[["x", "y"]] = points + (0.5 if (finite == np.floor(finite)).all() else 0.0)
+    frame[["x", "y"]] = points + (0.5 if are_whole([points]) else 0.0)
     frame["subject"] = pd.factorize(frame["subject"], sort=True)[0] if "subject" in frame else 0
     paths: dict[str, list[Scanpath]] = {}
     for _, rows in frame.groupby(["image", "subject"], sort=True):
@@ -53,10 +52,19 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
 
 def whole_pixels_to_middles(paths: dict[int, list[Scanpath]]) -> dict[int, list[Scanpath]]:
     """Move points to the middle of their pixels, if all coordinates of a data set are whole numbers."""
-    every = [path.points[np.isfinite(path.points)] for image in paths.values() for path in image]
-    if not all((points == np.floor(points)).all() for points in every):
+    if not are_whole(path.points for image in paths.values() for path in image):
         return paths
     return {n: [Scanpath(p.points + 0.5, p.observer, p.t, p.duration) for p in image] for n, image in paths.items()}
+
+
+def are_whole(points: Iterable[np.ndarray]) -> bool:
+    """Whether all coordinates of a data set are whole numbers, those that are not finite aside: numbers of pixels.
+
+    Example:
+        >>> are_whole([np.array([[3.0, np.nan]]), np.zeros((0, 2))]), are_whole([np.array([[3.0, 1.5]])])
+        (True, False)
+    """
+    return all((known == np.floor(known)).all() for known in (part[np.isfinite(part)] for part in points))
 
 
 def read_binary_map(path: str | Path, image: str | Path) -> np.ndarray:
