@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import scipy.io
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
@@ -15,7 +14,7 @@ from explainsal.data.fixation_table import Scanpath
 from explainsal.data.gaze_events import find_fixations
 from explainsal.data.ground_truth import read_binary_map
 from explainsal.data.listing import files_by_stem, partners_of, unpacked
-from explainsal.data.mat import mat_errors
+from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import MIT1003
 from explainsal.errors import MissingFilesError
@@ -88,9 +87,9 @@ def read_eye_data(path: str | Path) -> np.ndarray:
         MissingFilesError: If there is no such file.
         CorruptFileError: If it cannot be read or is not one of MIT1003's.
     """
-    with mat_errors(path, "Unpack DATA.zip again."):
-        content = scipy.io.loadmat(path, simplify_cells=True)
-        (trial,) = (value for name, value in content.items() if not name.startswith("__"))
+    remedy = "Unpack DATA.zip again."
+    with mat_errors(path, remedy):
+        (trial,) = read_mat(path, remedy, simplify_cells=True).values()
         data = trial["DATA"]
         return np.asarray((data[0] if isinstance(data, list | np.ndarray) else data)["eyeData"], np.float64).reshape(
             -1, 2

@@ -7,11 +7,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.listing import files_by_stem, unpacked
-from explainsal.data.mat import mat_errors
+from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import OSIE
 
@@ -69,8 +68,9 @@ def read_fixations(path: str | Path) -> dict[str, list[np.ndarray]]:
     Raises:
         CorruptFileError: If it cannot be read, or is not OSIE's.
     """
-    with mat_errors(path, f"Fetch it again from {OSIE.page}."):
-        images = scipy.io.loadmat(path, simplify_cells=True)["fixations"]
+    remedy = f"Fetch it again from {OSIE.page}."
+    with mat_errors(path, remedy):
+        images = read_mat(path, remedy, simplify_cells=True)["fixations"]
         return {Path(image["img"]).stem: [_points(s) for s in np.atleast_1d(image["subjects"])] for image in images}
 
 

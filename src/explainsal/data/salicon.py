@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import scipy.io
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import read_gray
 from explainsal.data.listing import files_by_stem, partners_of
-from explainsal.data.mat import mat_errors
+from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import SALICON, Source
 from explainsal.errors import UserError
@@ -131,8 +130,9 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
         MissingFilesError: If there is no such file.
         CorruptFileError: If it is not a .mat file or not one of SALICON's.
     """
-    with mat_errors(path, "Unpack fixations.zip again."):
-        content = scipy.io.loadmat(path, variable_names=["gaze"])
+    remedy = "Unpack fixations.zip again."
+    with mat_errors(path, remedy):
+        content = read_mat(path, remedy, variable_names=["gaze"])
         if "gaze" not in content:
             return []
         # unsigned integers: convert before subtracting

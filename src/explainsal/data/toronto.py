@@ -6,13 +6,12 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-import scipy.io
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
 from explainsal.data.ground_truth import points_of
 from explainsal.data.listing import files_by_stem, unpacked
-from explainsal.data.mat import mat_errors
+from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import TORONTO
 from explainsal.data.splits import natural_key
@@ -62,8 +61,9 @@ def read_fixation_maps(path: str | Path) -> list[np.ndarray]:
     Raises:
         CorruptFileError: If it cannot be read or is not Toronto's.
     """
-    with mat_errors(path, "Unpack eyetrackingdata.zip again."):
-        return [np.asarray(values) for values in scipy.io.loadmat(path, variable_names=["white"])["white"].ravel()]
+    remedy = "Unpack eyetrackingdata.zip again."
+    with mat_errors(path, remedy):
+        return [np.asarray(values) for values in read_mat(path, remedy, variable_names=["white"])["white"].ravel()]
 
 
 def _points(maps: list[np.ndarray], number: int, size: tuple[int, int], mat: Path) -> np.ndarray:
