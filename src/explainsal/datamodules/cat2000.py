@@ -9,10 +9,11 @@ from explainsal.data.cat2000 import SIGMA, GroundTruth, read_cat2000
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sources import CAT2000
 from explainsal.data.splits import msinet_cat2000
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+from explainsal.datamodules.base import DataOptions
+from explainsal.datamodules.blurred import BlurredDataModule
 
 
-class CAT2000DataModule(SaliencyDataModule):
+class CAT2000DataModule(BlurredDataModule):
     """CAT2000: ``all`` are the 2000 images with fixations, ``test`` (`eval_split`) the 2000 without, for submissions.
 
     `split` (``msinet``: 1600 and 400) or `fold` divides ``all``; every fold has its share of the 20 categories.
@@ -20,11 +21,12 @@ class CAT2000DataModule(SaliencyDataModule):
     Args:
         root: Folder of the data set.
         ground_truth: ``scanpaths`` or ``maps``; see `read_cat2000`.
-        density_sigma: Standard deviation of the Gaussian that makes densities, in pixels.
+        density_sigma: Standard deviation of the Gaussian that makes densities, in pixels; None for `sigma`.
         options: Of `SaliencyDataModule`.
     """
 
     name = "cat2000"
+    sigma = SIGMA
     source = CAT2000
     published = ("all", "test")
     published_eval = "all"
@@ -36,12 +38,11 @@ class CAT2000DataModule(SaliencyDataModule):
         root: str | Path,
         *,
         ground_truth: GroundTruth = "scanpaths",
-        density_sigma: float = SIGMA,
+        density_sigma: float | None = None,
         **options: Unpack[DataOptions],
     ) -> None:
-        super().__init__(root, **options)
+        super().__init__(root, density_sigma=density_sigma, **options)
         self.ground_truth: GroundTruth = ground_truth
-        self.density_sigma = density_sigma
         self.release = ground_truth
 
     def read(self, split: str) -> SaliencyDataset:

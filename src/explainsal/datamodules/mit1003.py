@@ -9,10 +9,11 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.mit1003 import SIGMA, GroundTruth, read_mit1003
 from explainsal.data.sources import MIT1003
 from explainsal.data.splits import msinet, pysaliency, unisal
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+from explainsal.datamodules.base import DataOptions
+from explainsal.datamodules.blurred import BlurredDataModule
 
 
-class MIT1003DataModule(SaliencyDataModule):
+class MIT1003DataModule(BlurredDataModule):
     """MIT1003, which is published in one part: `split` or `fold` divides it; without either it is for tests alone.
 
     The named splits are ``unisal`` (ten folds of train and val; 0 is the published one), ``msinet`` (803 and 200) and
@@ -22,11 +23,12 @@ class MIT1003DataModule(SaliencyDataModule):
         root: Folder of the data set.
         ground_truth: ``gaze`` or ``maps``; see `read_mit1003`.
         initial_fixation: Keep the first fixation of each trial.
-        density_sigma: Standard deviation of the Gaussian that makes densities of ``gaze``, in pixels.
+        density_sigma: Standard deviation of the Gaussian that makes densities of ``gaze``, in pixels; None for `sigma`.
         options: Of `SaliencyDataModule`.
     """
 
     name = "mit1003"
+    sigma = SIGMA
     source = MIT1003
     published = ("all",)
     published_eval = "all"
@@ -38,13 +40,12 @@ class MIT1003DataModule(SaliencyDataModule):
         *,
         ground_truth: GroundTruth = "gaze",
         initial_fixation: bool = False,
-        density_sigma: float = SIGMA,
+        density_sigma: float | None = None,
         **options: Unpack[DataOptions],
     ) -> None:
-        super().__init__(root, **options)
+        super().__init__(root, density_sigma=density_sigma, **options)
         self.ground_truth: GroundTruth = ground_truth
         self.initial_fixation = initial_fixation
-        self.density_sigma = density_sigma
         self.release = "gaze with initial fixation" if initial_fixation else ground_truth
 
     def read(self, split: str) -> SaliencyDataset:

@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Unpack
-
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sources import TORONTO
 from explainsal.data.toronto import SIGMA, read_toronto
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+from explainsal.datamodules.blurred import BlurredDataModule
 
 
-class TorontoDataModule(SaliencyDataModule):
-    """Toronto, published in one part to test on; `fold` divides it.
-
-    Args:
-        root: Folder of the data set; see `read_toronto`.
-        density_sigma: Standard deviation of the Gaussian that makes densities, in pixels.
-        options: Of `SaliencyDataModule`.
-    """
+class TorontoDataModule(BlurredDataModule):
+    """Toronto, published in one part to test on; `fold` divides it."""
 
     name = "toronto"
+    sigma = SIGMA
     source = TORONTO
     published = ("all",)
     published_eval = "all"
-
-    def __init__(self, root: str | Path, *, density_sigma: float = SIGMA, **options: Unpack[DataOptions]) -> None:
-        super().__init__(root, **options)
-        self.density_sigma = density_sigma
 
     def read(self, split: str) -> SaliencyDataset:
         """Find and index the images."""
