@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,8 @@ def fetch_missing(cfg: DictConfig, datamodule: SaliencyDataModule) -> list[Fetch
 
 def diagnose(cfg: DictConfig) -> Diagnosis:
     """Look at everything in ``cfg.data`` and write a page about it; damaged or missing files do not stop it."""
-    keep = {"outside": "keep", "unreadable": "skip"}
-    datamodule = instantiate(cfg.data, **keep)
+    datamodule = instantiate(cfg.data)
+    datamodule.reading = replace(datamodule.reading, unreadable="skip", as_recorded=True)
     if datamodule.source is None:  # generated scenes, which are written when they are first asked for
         with suppress(UserError):
             datamodule.prepare_data()

@@ -129,5 +129,6 @@ def test_wrong_option():
         Reading(decoded="images")
     with pytest.raises(ValueError, match="unreadable"):
         Reading(unreadable="drop")
-    with pytest.raises(ValueError, match="outside"):
-        Reading(outside="ignore")
+    for wrong in ("ignore", "keep"):
+        with pytest.raises(ValueError, match="outside"):
+            Reading(outside=wrong)

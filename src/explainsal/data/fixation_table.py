@@ -12,7 +12,7 @@ import numpy as np
 
 from explainsal.errors import CorruptFileError
 
-Outside = Literal["drop", "clip", "error", "keep"]
+Outside = Literal["drop", "clip", "error"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,15 +109,13 @@ class FixationTable:
         Args:
             outside: ``"drop"`` leaves them out with one warning that counts them, ``"clip"`` moves them to the nearest
                 point of the image with the same warning (what is not a number is left out), ``"error"`` refuses the
-                data set, ``"keep"`` leaves all as it is, for the doctor: metrics and densities need points inside.
+                data set.
             name: What the message calls the data set.
 
         Raises:
             CorruptFileError: If `outside` is ``"error"`` and there are any.
             ValueError: If `outside` is none of these.
         """
-        if outside == "keep":
-            return self
         if outside not in ("drop", "clip", "error"):
             raise ValueError(f'outside must be "drop", "clip" or "error", got {outside!r}')
         if len(self.xy) and all(

@@ -39,6 +39,8 @@ class Reading:
         cache: Folder for what is parsed; by default ``.explainsal`` beside the data.
         decoded: ``maps`` keeps published maps there as plain bytes, ``all`` pictures as well: 2 or 6 times the images
             per second for 0.3 or 1.2 MB of disk per image of 640 x 480 (benchmarks/loading.py).
+        as_recorded: Leave fixations outside their image where they are, whatever `outside` says: for the doctor, which
+            reports them. Metrics and densities need points inside.
 
     Raises:
         ValueError: If an option is none of these words.
@@ -48,9 +50,10 @@ class Reading:
     unreadable: Unreadable = "error"
     cache: Path | None = None
     decoded: Decoded = "none"
+    as_recorded: bool = False
 
     def __post_init__(self) -> None:
-        if self.outside not in ("drop", "clip", "error", "keep"):
+        if self.outside not in ("drop", "clip", "error"):
             raise ValueError(f'outside must be "drop", "clip" or "error", got {self.outside!r}')
         if self.unreadable not in ("error", "skip"):
             raise ValueError(f'unreadable must be "error" or "skip", got {self.unreadable!r}')
@@ -106,6 +109,7 @@ def read_dataset(
     build = partial(_parse, label, ids, images, points, maps, reading)
     table = cached_table(key, root, sources, build, folder=reading.cache) if root else build()
     kept = _positions(table, ids, label)
+    fixations = table if reading.as_recorded else table.inside(reading.outside, f"{name} {split}")
     dataset = SaliencyDataset(
         name=name,
         split=split,
@@ -113,7 +117,7 @@ def read_dataset(
         ids=table.ids,
         images=[images[i] for i in kept],
         sizes=table.sizes,
-        fixations=table.inside(reading.outside, f"{name} {split}") if points else None,
+        fixations=fixations if points else None,
         maps=[maps[i] for i in kept] if maps is not None else None,
         density_sigma=density_sigma,
     )
