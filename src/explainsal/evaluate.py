@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -11,13 +10,12 @@ import lightning
 import pandas as pd
 import torch
 from hydra.utils import instantiate
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.baselines import baselines_of, fixations_of, information_gain_baseline, postprocessing_of
+from explainsal.baselines import baselines_of, postprocessing_of
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
@@ -25,13 +23,11 @@ from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
-from explainsal.functional.metrics import Nonfixations
 from explainsal.loading import describe, model_name, model_of, weights_of
-from explainsal.metrics import SaliencyMetrics, get_profile
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
-from explainsal.modules.postprocessing import NONE, Postprocessing
+from explainsal.modules.postprocessing import NONE
 from explainsal.modules.stored_maps import StoredMaps
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
@@ -39,6 +35,7 @@ from explainsal.reporting.results import choose_gallery, summarize, write_galler
 from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
+from explainsal.scores import metrics_of, protocol, score_images
 
 log = logging.getLogger(__name__)
 
@@ -65,49 +62,24 @@ def evaluate_model(
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
     postprocessing = postprocessing_of(cfg, datamodule)
-    module, gain_over = evaluation_module(cfg, {name: model}, {name: postprocessing}, datamodule, explainers)
-    # mixed precision is for training: the numbers in a table are computed in float32
-    trainer = instantiate(cfg.trainer, precision="32-true", logger=False, callbacks=[*explainers, RichProgressBar()])
-    trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
-    per_image = with_ids(module.per_image(), dataset)
-    said = protocol(cfg.metrics.profile, dataset) | {"ig_baseline": gain_over}
+    new_metrics, gain_over = metrics_of(cfg, datamodule)
+    beside = baselines_of([b for b in cfg.evaluation.baselines if b != name], datamodule)
+    module = EvaluationModule(
+        {name: model, **beside.models},
+        new_metrics,
+        explainable=[explainer.name for explainer in explainers],
+        postprocessing={name: postprocessing},
+        gold_standard=beside.gold_standard,
+    )
+    trainer, per_image = score_images(cfg, module, datamodule, explainers)
     done = [getattr(model, "description", ""), postprocessing.description]
     steps = ", ".join(step for step in done if step not in ("", NONE)) or NONE
-    results = summarize(per_image, said, {name: steps}, seed=cfg.seed)
+    results = summarize(per_image, protocol(cfg, dataset, gain_over), {name: steps}, seed=cfg.seed)
     if trainer.is_global_zero:
         write_results(Path(cfg.paths.output), per_image, results)
         print_results(results)
         show_images(cfg, module, dataset, explainers, per_image, name)
     return results
-
-
-def evaluation_module(
-    cfg: DictConfig,
-    models: dict[str, nn.Module],
-    postprocessing: dict[str, Postprocessing],
-    datamodule: SaliencyDataModule,
-    explainers: list[LogGaborReconstruction],
-) -> tuple[EvaluationModule, str]:
-    """The test loop over the models and the baselines, and what information gain is a gain over."""
-    dataset = datamodule.dataset(datamodule.eval_split)
-    beside = baselines_of([b for b in cfg.evaluation.baselines if b not in models], datamodule)
-    center_bias, gain_over = information_gain_baseline(datamodule)
-    profile = get_profile(cfg.metrics.profile)
-    new_metrics = partial(
-        SaliencyMetrics,
-        profile=replace(profile, metrics=(*profile.metrics, *cfg.evaluation.extra_metrics)),
-        # the non-fixations of an image are the fixations of all others: one pool, shared by the models
-        nonfixations=Nonfixations(*fixations_of(dataset)),
-        center_bias=center_bias,
-    )
-    module = EvaluationModule(
-        {**models, **beside.models},
-        new_metrics,
-        explainable=[explainer.name for explainer in explainers],
-        postprocessing=postprocessing,
-        gold_standard=beside.gold_standard,
-    )
-    return module, gain_over
 
 
 def show_images(
@@ -166,26 +138,6 @@ def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryIma
     """One picture with its ground truth, if any, and maps ``(H, W)`` by model name."""
     arrays = {name: values.cpu().numpy() for name, values in maps.items()}
     return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays)
-
-
-def with_ids(per_image: pd.DataFrame, dataset: SaliencyDataset) -> pd.DataFrame:
-    """Add each image's id and its number of fixations."""
-    points, _ = dataset.all_fixations()
-    per_image.insert(1, "id", [dataset.ids[index] for index in per_image["index"]])
-    per_image.insert(3, "fixations", [len(points[index]) for index in per_image["index"]])
-    return per_image
-
-
-def protocol(profile: str, dataset: SaliencyDataset) -> dict[str, object]:
-    """What stands beside every number."""
-    sigma = "as published" if dataset.density_sigma is None else dataset.density_sigma
-    return {
-        "profile": profile,
-        "data": dataset.name,
-        "split": dataset.split,
-        "release": dataset.release,
-        "density_sigma": sigma,
-    }
 
 
 def evaluate(cfg: DictConfig) -> pd.DataFrame:
