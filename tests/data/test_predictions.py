@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import cv2
@@ -26,7 +27,12 @@ def write(folder: Path, kind: str, arrays: list[np.ndarray]) -> Path:
             for name, array in zip(("a.jpg", "b/c.jpg"), arrays, strict=True):
                 file[name] = array
         return folder / "maps.h5"
-    (folder / "b").mkdir(exist_ok=True)
+    if kind.endswith((".zip", ".tar", ".tar.gz")):
+        inner, _, container = kind.partition(".")
+        write(folder / "model", inner, arrays)
+        form = {"zip": "zip", "tar": "tar", "tar.gz": "gztar"}[container]
+        return Path(shutil.make_archive(str(folder / "maps"), form, folder, "model"))
+    (folder / "b").mkdir(exist_ok=True, parents=True)
     for name, array in zip(IDS, arrays, strict=True):
         path = folder / f"{name}.{kind}"
         if kind == "png":
@@ -38,7 +44,7 @@ def write(folder: Path, kind: str, arrays: list[np.ndarray]) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", ["png", "npy", "npz", "mat", "h5"])
+@pytest.mark.parametrize("kind", ["png", "npy", "npz", "mat", "h5", "png.zip", "npy.tar.gz", "mat.zip", "npy.tar"])
 def test_every_format_gives_the_same_maps(tmp_path: Path, kind: str) -> None:
     predictions = Predictions(write(tmp_path, kind, maps()), IDS, SIZES)
     for index, expected in enumerate(maps()):
@@ -80,3 +86,22 @@ def test_what_the_check_finds(tmp_path: Path) -> None:
     ):
         with pytest.raises(CorruptFileError, match=message):
             notes(*bad)
+
+
+@pytest.mark.parametrize("kind", ["png.zip", "npy.tar.gz", "npy.tar", "h5"])
+def test_damaged_and_unknown_files(tmp_path: Path, kind: str) -> None:
+    path = write(tmp_path, kind, maps())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(CorruptFileError, match=f"{path.name}"):
+        Predictions(path, IDS, SIZES)
+    with pytest.raises(UserError, match=r"give a folder of maps.*\.zip"):
+        Predictions(path.rename(tmp_path / "maps.rar"), IDS, SIZES)
+
+
+def test_what_operating_systems_leave_in_archives_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path / "model", "npy", maps())
+    for junk in ("__MACOSX/model/._a.npy", "model/.DS_Store", "model/b/Thumbs.db", "model/.hidden/c.npy"):
+        (tmp_path / junk).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / junk).write_bytes(b"junk")
+    path = shutil.make_archive(str(tmp_path / "maps"), "zip", tmp_path, ".")
+    assert Predictions(path, IDS, SIZES).extra == []

@@ -6,6 +6,7 @@ OpenCV decodes a JPEG of 800 x 600 in half of Pillow's time on one core (benchma
 from __future__ import annotations
 
 from pathlib import Path
+from typing import BinaryIO
 
 import cv2
 import numpy as np
@@ -72,19 +73,51 @@ def read_array(path: str | Path) -> np.ndarray:
         CorruptFileError: If it cannot be read, or is no two-dimensional array of numbers.
     """
     remedy = "Write it again as a two-dimensional array of numbers."
-    with mat_errors(path, remedy):
-        if Path(path).suffix.lower() == ".npy":
-            values = np.load(path, allow_pickle=False)
-        else:
-            variables = read_mat(path, remedy)
-            if len(variables) != 1:
-                raise CorruptFileError(f"{path} holds {sorted(variables)}: a map is a file with one variable. {remedy}")
-            (values,) = variables.values()
+    variables = read_variables(path, remedy)
+    if len(variables) != 1:
+        raise CorruptFileError(f"{path} holds {sorted(variables)}: a map is a file with one variable. {remedy}")
+    (values,) = variables.values()
     if values.ndim != 2 or not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
         raise CorruptFileError(f"{path} is no map: shape {values.shape}, type {values.dtype}. {remedy}")
     if np.iscomplexobj(values):
         raise CorruptFileError(f"{path} is no map: its numbers are complex. {remedy}")
     return values
+
+
+def read_variables(path: str | Path, remedy: str, stream: BinaryIO | None = None) -> dict[str, np.ndarray]:
+    """The arrays in an ``.npy``, ``.npz`` or ``.mat`` file by name; the one of an ``.npy`` file has none.
+
+    Args:
+        path: The file.
+        remedy: Ends the error message: how to get the file again.
+        stream: Its content, where `path` is only what it is called, e.g. in an archive.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If it cannot be read.
+    """
+    if Path(path).suffix.lower() == ".mat":
+        return read_mat(path, remedy, stream)
+    with mat_errors(path, remedy):
+        loaded = np.load(path if stream is None else stream, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):
+            return {"": loaded}
+        with loaded:
+            return {name: loaded[name] for name in loaded.files}
+
+
+def read_stored(path: str | Path, content: bytes | None = None) -> np.ndarray:
+    """A picture as it is stored: ``(H, W)``, or ``(H, W, 3)`` in OpenCV's order of colours, of any depth.
+
+    Args:
+        path: The picture.
+        content: Its bytes, where `path` is only what it is called, e.g. in an archive.
+
+    Raises:
+        MissingFilesError: If there is no such file.
+        CorruptFileError: If the file is not a picture or is cut short.
+    """
+    return _decode(path, cv2.IMREAD_UNCHANGED, content)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -103,9 +136,9 @@ def image_size(path: str | Path) -> tuple[int, int]:
         raise _corrupt(path) from error
 
 
-def _decode(path: str | Path, flags: int) -> np.ndarray:
+def _decode(path: str | Path, flags: int, content: bytes | None = None) -> np.ndarray:
     try:
-        encoded = np.fromfile(path, np.uint8)
+        encoded = np.fromfile(path, np.uint8) if content is None else np.frombuffer(content, np.uint8)
     except FileNotFoundError as error:
         raise MissingFilesError(f"no such picture: {path}") from error
     except OSError as error:

@@ -26,7 +26,7 @@ def files_by_stem(folder: str | Path, suffixes: Sequence[str]) -> dict[str, str]
         with os.scandir(folder) as entries:
             for entry in entries:
                 stem, _, suffix = entry.name.rpartition(".")
-                if f".{suffix.lower()}" in suffixes and not _is_junk(entry.name):
+                if f".{suffix.lower()}" in suffixes and not is_junk(entry.name):
                     clash |= stem in files
                     files[stem] = entry.path
     except (FileNotFoundError, NotADirectoryError):
@@ -40,7 +40,7 @@ def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
     """All files below a folder, sorted; hidden files and folders are passed over."""
     found = []
     for base, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not _is_junk(name))
+        folders[:] = sorted(name for name in folders if not is_junk(name))
         found += [os.path.join(base, name) for name in names if _is_wanted(name, suffixes)]
     return sorted(found)
 
@@ -93,8 +93,9 @@ def partners_of(images: dict[str, str], partners: dict[str, str], what: str, *, 
 
 
 def _is_wanted(name: str, suffixes: Sequence[str]) -> bool:
-    return os.path.splitext(name)[1].lower() in suffixes and not _is_junk(name)
+    return os.path.splitext(name)[1].lower() in suffixes and not is_junk(name)
 
 
-def _is_junk(name: str) -> bool:
+def is_junk(name: str) -> bool:
+    """Whether a file or folder is hidden, or one that operating systems leave in archives."""
     return name.startswith(".") or name in JUNK

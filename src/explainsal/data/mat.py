@@ -5,19 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import scipy.io
 
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 
-def read_mat(path: str | Path, remedy: str, **options: Any) -> dict[str, Any]:
+def read_mat(path: str | Path, remedy: str, stream: BinaryIO | None = None, **options: Any) -> dict[str, Any]:
     """The variables of a MATLAB file up to version 7.
 
     Args:
         path: The file.
         remedy: Ends the error message: how to get the file again.
+        stream: Its content, where `path` is only what it is called, e.g. in an archive.
         options: Of `scipy.io.loadmat`.
 
     Raises:
@@ -25,7 +26,7 @@ def read_mat(path: str | Path, remedy: str, **options: Any) -> dict[str, Any]:
         CorruptFileError: If it is cut short, no MATLAB file, or of version 7.3.
     """
     with mat_errors(path, remedy):
-        content = scipy.io.loadmat(path, **options)
+        content = scipy.io.loadmat(path if stream is None else stream, **options)
         return {key: value for key, value in content.items() if not key.startswith("__")}
 
 

@@ -7,16 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import cv2
-import h5py
 import numpy as np
 
-from explainsal.data.mat import mat_errors
+from explainsal.data.map_files import open_maps
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
-PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
-ARRAYS = (".npy", ".npz", ".mat")
-HDF5 = (".h5", ".hdf5", ".hdf")
 LEVELS_FEW = 32  # distinct values below which ranks are mostly ties
 ASPECT = 0.02  # how far width / height may be from the image's
 _LOG_MASS = 0.01  # how far the log of the total mass of a log-density may be from 0
@@ -40,30 +35,28 @@ class Checked:
 
 
 class Predictions:
-    """A folder (PNG, JPEG, npy, npz, mat) or an HDF5 file with one map per image, named as the images are.
+    """A folder or archive (PNG, JPEG, npy, npz, mat) or an HDF5 file with one map per image, named as the images are.
 
     ``1401.png`` and, in pysaliency's HDF5 files, the data set ``1401.jpg`` belong to image ``1401``. For images in
-    folders either the whole path or, where no two images share it, the bare name may be used.
+    folders either the whole path or, where no two images share it, the bare name may be used. Folders that all maps
+    share do not count.
 
     Args:
-        path: The folder or file.
+        path: The folder or file; see `explainsal.data.map_files`.
         ids: The images of the data set.
         sizes: Height and width of each.
 
     Raises:
         MissingFilesError: If there is nothing at `path`, or maps of some images are missing.
-        UserError: If two maps belong to one image, or `path` is neither a folder nor an HDF5 file.
-        CorruptFileError: If the HDF5 file cannot be read.
+        UserError: If two maps belong to one image, or `path` is a file of another kind.
+        CorruptFileError: If the file cannot be read.
     """
 
     def __init__(self, path: str | Path, ids: Sequence[str], sizes: Sequence[tuple[int, int]]) -> None:
         self.path = Path(path)
         self.ids, self.sizes = tuple(ids), list(sizes)
-        if not self.path.exists():
-            raise MissingFilesError(f"predictions={path}: no such folder or file (from {Path.cwd()})")
-        if self.path.is_file() and self.path.suffix.lower() not in HDF5:
-            raise UserError(f"predictions={path}: give a folder of maps, or one HDF5 file ({', '.join(HDF5)})")
-        self._found, self.extra = self._match(self._names())
+        self._files = open_maps(path)
+        self._found, self.extra = self._match(self._files.names())
 
     @property
     def name(self) -> str:
@@ -77,17 +70,18 @@ class Predictions:
             CorruptFileError: If it cannot be read, is no map, or holds NaN or infinities other than -inf.
         """
         where = self._found[index]
-        stored = self._read_hdf5(where) if self.path.is_file() else _read_file(self.path / where)
-        array = np.squeeze(np.asarray(stored))
+        array = np.squeeze(self._files.read(where))
         if array.ndim == 3 and array.shape[2] in (3, 4):
             if (array[..., :1] != array[..., :3]).any():
-                raise CorruptFileError(f"{self._say(where)} is a colour picture: save the map itself, in grey")
+                raise CorruptFileError(f"{self._files.say(where)} is a colour picture: save the map itself, in grey")
             array = array[..., 0]
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
-            raise CorruptFileError(f"{self._say(where)} holds {array.dtype} of shape {array.shape}, no map (H, W)")
+            raise CorruptFileError(
+                f"{self._files.say(where)} holds {array.dtype} of shape {array.shape}, no map (H, W)"
+            )
         array = array.astype(np.float64)
         if np.isnan(array).any() or np.isposinf(array).any():
-            raise CorruptFileError(f"{self._say(where)} (image {self.ids[index]}) holds NaN or infinity")
+            raise CorruptFileError(f"{self._files.say(where)} (image {self.ids[index]}) holds NaN or infinity")
         return array
 
     def check(self, track: Track = iter) -> Checked:
@@ -146,19 +140,10 @@ class Predictions:
         if abs(width / height / (size[1] / size[0]) - 1) > ASPECT:
             turned = " It looks transposed: save it as rows x columns." if (width, height) == size else ""
             raise CorruptFileError(
-                f"{self._say(self._found[index])} is {height} x {width} (H x W), its image {self.ids[index]} is "
+                f"{self._files.say(self._found[index])} is {height} x {width} (H x W), its image {self.ids[index]} is "
                 f"{size[0]} x {size[1]}: another aspect.{turned or ' Undo the padding or squashing first.'}"
             )
         return True
-
-    def _names(self) -> list[str]:
-        if self.path.is_dir():
-            files = (p for p in sorted(self.path.rglob("*")) if p.suffix.lower() in (*PICTURES, *ARRAYS))
-            return [p.relative_to(self.path).as_posix() for p in files if not p.name.startswith(".")]
-        names: list[str] = []
-        with self._opened() as file:
-            file.visititems(lambda name, item: names.append(name) if _is_map(item) else None)
-        return names
 
     def _match(self, names: list[str]) -> tuple[list[str], list[str]]:
         """The name of each image's map, and the names that belong to no image."""
@@ -167,12 +152,14 @@ class Predictions:
         keys |= {i: i for i in self.ids}
         found: dict[str, str] = {}
         extra = []
+        shared = shared_folder(names)
         for name in names:
-            key = next((keys[k] for k in _spellings(name) if k in keys), None)
+            spellings = (*_spellings(name), *_spellings(name[len(shared) :]))
+            key = next((keys[k] for k in spellings if k in keys), None)
             if key is None:
                 extra.append(name)
             elif key in found:
-                raise UserError(f"{self._say(found[key])} and {name} both belong to image {key}: keep one")
+                raise UserError(f"{self._files.say(found[key])} and {name} both belong to image {key}: keep one")
             else:
                 found[key] = name
         missing = [i for i in self.ids if i not in found]
@@ -184,16 +171,18 @@ class Predictions:
             )
         return [found[i] for i in self.ids], extra
 
-    def _opened(self) -> h5py.File:
-        with mat_errors(self.path, "Write the file again."):
-            return h5py.File(self.path, "r")
 
-    def _read_hdf5(self, name: str) -> np.ndarray:
-        with self._opened() as file, mat_errors(self.path, f"Write {name} again."):
-            return np.asarray(file[name])
+def shared_folder(names: Sequence[str]) -> str:
+    """The folder that all names begin with, with its slash; "" where there is none.
 
-    def _say(self, where: str) -> str:
-        return f"{self.path}: {where}" if self.path.is_file() else str(self.path / where)
+    Example:
+        >>> shared_folder(["model/Action/001.png", "model/Art/001.png"]), shared_folder(["a.png", "b/a.png"])
+        ('model/', '')
+    """
+    folders = [PurePosixPath(name).parent.parts for name in names]
+    depth = next((k for k, parts in enumerate(zip(*folders, strict=False)) if len(set(parts)) > 1), None)
+    shared = min(folders, key=len, default=())[:depth]
+    return "".join(f"{part}/" for part in shared)
 
 
 def is_log_density(array: np.ndarray) -> bool:
@@ -213,38 +202,3 @@ def _spellings(name: str) -> list[str]:
     """Ids that a name may stand for: itself, without its suffix, and the bare name of each."""
     path = PurePosixPath(name)
     return [name, path.with_suffix("").as_posix(), path.name, path.stem]
-
-
-def _is_map(item: object) -> bool:
-    return isinstance(item, h5py.Dataset) and len([n for n in item.shape if n > 1]) in (2, 3)
-
-
-def _read_file(path: Path) -> np.ndarray:
-    suffix = path.suffix.lower()
-    with mat_errors(path, "Write it again."):
-        if suffix == ".npy":
-            return np.asarray(np.load(path, allow_pickle=False))
-        if suffix in (".npz", ".mat"):
-            return _only_map(path, _variables(path))
-        array = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
-        if array is None:
-            raise CorruptFileError(f"{path} is no picture that can be read")
-        return np.asarray(array)
-
-
-def _variables(path: Path) -> dict[str, np.ndarray]:
-    if path.suffix.lower() == ".npz":
-        with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
-    import scipy.io
-
-    content = scipy.io.loadmat(path)
-    return {name: value for name, value in content.items() if not name.startswith("__")}
-
-
-def _only_map(path: Path, variables: dict[str, np.ndarray]) -> np.ndarray:
-    """The one variable of a file that is a map."""
-    maps = {name: value for name, value in variables.items() if np.ndim(np.squeeze(value)) == 2}
-    if len(maps) != 1:
-        raise CorruptFileError(f"{path} holds {len(maps)} maps ({', '.join(maps) or 'none'}): a file is to hold one")
-    return next(iter(maps.values()))
