@@ -25,8 +25,9 @@ def read_mat(path: str | Path, remedy: str, stream: BinaryIO | None = None, **op
         MissingFilesError: If there is no such file.
         CorruptFileError: If it is cut short, no MATLAB file, or of version 7.3.
     """
+    source: Any = path if stream is None else stream
     with mat_errors(path, remedy):
-        content = scipy.io.loadmat(path if stream is None else stream, **options)
+        content = scipy.io.loadmat(source, **options)
         return {key: value for key, value in content.items() if not key.startswith("__")}
 
 

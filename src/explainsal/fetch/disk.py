@@ -11,6 +11,7 @@ from pathlib import Path
 from explainsal.errors import UserError
 
 MARGIN = 64 << 20  # bytes that stay free: a completely full disk breaks other programs
+ELSEWHERE = "data.root=FOLDER or paths.data=FOLDER"
 
 
 def human(size: float) -> str:
@@ -26,13 +27,14 @@ def human(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
-def require_space(folder: Path, needed: int, what: str) -> None:
+def require_space(folder: Path, needed: int, what: str, elsewhere: str = ELSEWHERE) -> None:
     """Refuse to begin what cannot end.
 
     Args:
         folder: Where it will be written; it need not exist yet.
         needed: Bytes.
         what: For the message, e.g. ``unpacking DATA.zip``.
+        elsewhere: The options that choose another place.
 
     Raises:
         UserError: If there is less room than that.
@@ -42,13 +44,18 @@ def require_space(folder: Path, needed: int, what: str) -> None:
     if needed + MARGIN > free:
         raise UserError(
             f"{what} needs {human(needed)} in {folder.absolute()}, where {human(free)} are free. "
-            "Make room, or choose another disk with data.root=FOLDER or paths.data=FOLDER."
+            f"Make room, or choose another disk with {elsewhere}."
         )
 
 
 @contextmanager
-def full_disk_is_reported(what: str, folder: Path) -> Iterator[None]:
+def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
     """One message in place of an OSError when the disk fills up or the folder may not be written.
+
+    Args:
+        what: For the message, e.g. ``unpacking DATA.zip``.
+        folder: Where it is written.
+        elsewhere: The options that choose another place.
 
     Raises:
         UserError: In that case; what was finished stays.
@@ -64,6 +71,6 @@ def full_disk_is_reported(what: str, folder: Path) -> Iterator[None]:
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             raise UserError(
                 f"no permission for {what} in {folder.absolute()}: make the folder writable or choose another one with "
-                "data.root=FOLDER or paths.data=FOLDER."
+                f"{elsewhere}."
             ) from error
         raise

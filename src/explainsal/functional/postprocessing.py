@@ -1,4 +1,4 @@
-"""What published evaluations do to saliency maps before they score them: blur, centre bias, histogram matching."""
+"""What is done to saliency maps before they are scored or sent in: blur, histogram matching, logarithms."""
 
 from __future__ import annotations
 
@@ -47,6 +47,33 @@ def blur_matrix(length: int, sigma: float) -> Tensor:
     place = torch.where(place < length, place, 2 * length - 1 - place)
     matrix = torch.zeros(length, length, dtype=torch.float64)
     return matrix.scatter_add_(1, place, (taps / taps.sum()).expand(length, -1).contiguous()).T.contiguous()
+
+
+def log_density(maps: Tensor, uniform: float = 0.0) -> Tensor:
+    """Natural logarithms of non-negative maps as densities: each divided by its sum; the exponentials sum to 1.
+
+    An empty map counts as uniform.
+
+    Args:
+        maps: Shape ``(..., H, W)``, non-negative.
+        uniform: Share of the uniform density that is mixed in, in [0, 1]; with 0 the logarithm of 0 is minus infinity.
+
+    Returns:
+        The same shape, float64.
+
+    Raises:
+        ValueError: If `uniform` is out of range.
+
+    Example:
+        >>> log_density(torch.tensor([[3.0, 1.0]])).exp().tolist()
+        [[0.75, 0.25]]
+    """
+    if not 0 <= uniform <= 1:
+        raise ValueError(f"uniform is a share and must lie in [0, 1], got {uniform}")
+    maps = maps.double()
+    total = maps.sum((-2, -1), keepdim=True)
+    even = torch.full_like(maps, 1 / (maps.shape[-2] * maps.shape[-1]))
+    return torch.where(total > 0, (1 - uniform) * maps / total + uniform * even, even).log()
 
 
 def match_histogram(maps: Tensor, quantiles: Tensor) -> Tensor:

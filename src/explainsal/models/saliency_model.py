@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from torch import Tensor, nn
 
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.placement import Placement
+from explainsal.functional.postprocessing import log_density
 from explainsal.models.weights import load_strictly, read_state_dict
 
 UNTRAINED = "untrained weights"
@@ -109,10 +109,7 @@ class SaliencyModel(nn.Module):
         Returns:
             Shape ``(B, 1, H, W)``, float64.
         """
-        maps = self(images).double()
-        total = maps.sum((-2, -1), keepdim=True)
-        uniform = torch.full_like(maps, 1 / (maps.shape[-2] * maps.shape[-1]))
-        return torch.where(total > 0, maps / total, uniform).log()
+        return log_density(self(images))
 
     def load_weights(self, path: str | Path) -> SaliencyModel:
         """Load a checkpoint, of this project or another trainer, or a bare state dict; nothing in it is executed.
