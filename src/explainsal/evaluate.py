@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import lightning
 import pandas as pd
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
 from rich.progress import track
@@ -31,11 +33,13 @@ from explainsal.modules.postprocessing import NONE
 from explainsal.modules.stored_maps import StoredMaps
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
+from explainsal.reporting.profiles import summarize_profiles
 from explainsal.reporting.results import choose_gallery, summarize, write_gallery, write_results
 from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
 from explainsal.scores import metrics_of, protocol, score_images
+from explainsal.tracking import log_run, tracked
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +74,19 @@ def evaluate_model(
         explainable=[explainer.name for explainer in explainers],
         postprocessing={name: postprocessing},
         gold_standard=beside.gold_standard,
+        by_profile={p: partial(new_metrics, profile=p) for p in cfg.evaluation.profiles if p != cfg.metrics.profile},
     )
     trainer, per_image = score_images(cfg, module, datamodule, explainers)
     done = [getattr(model, "description", ""), postprocessing.description]
     steps = ", ".join(step for step in done if step not in ("", NONE)) or NONE
     results = summarize(per_image, protocol(cfg, dataset, gain_over), {name: steps}, seed=cfg.seed)
+    others = module.per_image_by_profile()
     if trainer.is_global_zero:
         write_results(Path(cfg.paths.output), per_image, results)
+        if len(others):
+            every = pd.concat([per_image.assign(profile=cfg.metrics.profile), others], ignore_index=True)
+            profiles = summarize_profiles(every, seed=cfg.seed)
+            profiles.to_csv(Path(cfg.paths.output) / "profiles.csv", index=False)
         print_results(results)
         show_images(cfg, module, dataset, explainers, per_image, name)
     return results
@@ -98,12 +108,13 @@ def show_images(
 
 
 @rank_zero_only
-def finish_run(cfg: DictConfig) -> None:
-    """Complete the record, draw the figures, write the report, and say where it is."""
+def finish_run(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> None:
+    """Complete the record, draw the figures, write the report, say where it is, and log all of it."""
     output = Path(cfg.paths.output)
     write_record(output, cfg)
     write_figures(output)
     print(f"report: {write_report(output)}")
+    log_run(loggers, cfg)
 
 
 def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
@@ -140,7 +151,8 @@ def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryIma
     return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays)
 
 
-def evaluate(cfg: DictConfig) -> pd.DataFrame:
+@tracked
+def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
     """Evaluate the network in ``cfg.checkpoint`` on ``cfg.data``."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
@@ -155,7 +167,7 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
         network = isinstance(model, SaliencyModel)
         name = DEEP if network else model_name(model)
         results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)
-    finish_run(cfg)
+    finish_run(cfg, loggers)
     return results
 
 

@@ -9,6 +9,7 @@ import lightning
 import pandas as pd
 import torch
 from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
@@ -33,9 +34,11 @@ from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
 from explainsal.record import write_record
 from explainsal.reporting.results import write_gallery
+from explainsal.tracking import tracked
 
 
-def explain(cfg: DictConfig) -> Path:
+@tracked
+def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
     """Explain the network in ``cfg.checkpoint`` on pictures, or on a data set with its scores; returns the folder."""
     if unknown := set(cfg.nulls) - set(NULLS):
         raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(NULLS)}")
@@ -57,7 +60,7 @@ def explain(cfg: DictConfig) -> Path:
         explain_pictures(output, model, dataset, explainer)
     if cfg.nulls:
         write_nulls(cfg, model, dataset, explainer)
-    finish_run(cfg)
+    finish_run(cfg, loggers)
     return output
 
 

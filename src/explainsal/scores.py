@@ -20,7 +20,7 @@ from explainsal.metrics import SaliencyMetrics, get_profile
 from explainsal.modules.evaluation import EvaluationModule
 
 
-def metrics_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> tuple[Callable[[], SaliencyMetrics], str]:
+def metrics_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> tuple[Callable[..., SaliencyMetrics], str]:
     """What makes the metrics of ``cfg`` on the evaluated images, and what information gain is a gain over."""
     center_bias, gain_over = information_gain_baseline(datamodule)
     profile = get_profile(cfg.metrics.profile)

@@ -7,6 +7,7 @@ from pathlib import Path
 import lightning
 from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.trainer.states import TrainerStatus
 from omegaconf import DictConfig
 
@@ -19,9 +20,11 @@ from explainsal.loading import describe, load_model, model_name
 from explainsal.models import SaliencyModel
 from explainsal.models.unisal_parts import DOMAINS
 from explainsal.record import write_record
+from explainsal.tracking import callbacks_of, log_config, tracked
 
 
-def train(cfg: DictConfig) -> dict[str, float]:
+@tracked
+def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     """Fit, evaluate, explain and report as `cfg` says.
 
     Returns:
@@ -38,18 +41,16 @@ def train(cfg: DictConfig) -> dict[str, float]:
     if not isinstance(model, SaliencyModel):
         raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
     write_record(output, cfg, model=describe(model, "trained here"))
+    log_config(loggers, cfg)
     module = instantiate(cfg.module, model=model)
-    trainer = instantiate(
-        cfg.trainer,
-        callbacks=list(instantiate(cfg.callbacks).values()),
-        logger=list(instantiate(cfg.logger).values()),
-    )
+    callbacks = [*instantiate(cfg.callbacks).values(), *callbacks_of(loggers)]
+    trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
     fit(trainer, module, training_data, resume=cfg.resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.evaluate:
         best = output / "checkpoints" / "best.ckpt"
         evaluate_model(cfg, load_model(best), datamodule, explainers_of(cfg))
-    finish_run(cfg)
+    finish_run(cfg, loggers)
     return metrics
 
 

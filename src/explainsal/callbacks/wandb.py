@@ -5,39 +5,210 @@ from __future__ import annotations
 import logging
 import netrc
 import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import WandbLogger
-
-from explainsal.errors import UserError
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.fabric.loggers.logger import _DummyExperiment as DummyExperiment
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers.logger import DummyLogger
+from lightning.pytorch.utilities import rank_zero_only
 
 log = logging.getLogger(__name__)
 _HOST = "api.wandb.ai"
+RUN_ID = "wandb_run_id"  # its place in a checkpoint
+INIT_SECONDS, FINISH_SECONDS = 30, 600  # a dead network must not hold up a run
 
 
-def build_wandb_logger(save_dir: str, **options: Any) -> WandbLogger:
+def build_wandb_logger(save_dir: str, **options: Any) -> Logger:
     """A W&B logger; ``WANDB_MODE`` is respected, else offline when no key is found.
 
     Offline runs lie in ``<save_dir>/wandb`` and go up later with ``wandb sync <folder>``.
 
     Args:
         save_dir: The run's output folder.
-        options: Passed to ``wandb.init`` through Lightning (project, name, tags, ...).
+        options: Passed to ``wandb.init`` through Lightning (project, name, tags, id, ...).
 
-    Raises:
-        UserError: If wandb is not installed.
+    Returns:
+        The logger, or, after a warning, one that does nothing where wandb is not installed or does not work.
     """
     try:
         import wandb
-    except ImportError as error:
-        raise UserError('logger=wandb needs wandb: pip install "explainsal[wandb]", or use logger=csv') from error
-    offline = os.environ.get("WANDB_MODE", "online" if _has_key() else "offline") != "online"
-    if offline:
+
+        settings = wandb.Settings(init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS, silent=True)
+    except ImportError:
+        log.warning('logging to W&B is off: wandb is not installed (pip install "explainsal[wandb]")')
+        return DummyLogger()
+    except Exception as error:  # e.g. an environment variable that it cannot read
+        log.warning("logging to W&B is off: %s: %s", type(error).__name__, error)
+        return DummyLogger()
+    mode = os.environ.get("WANDB_MODE", "online" if _has_key() else "offline")
+    if mode not in ("online", "disabled"):
         log.info("W&B runs offline (no key found); upload later with: wandb sync %s/wandb/offline-run-*", save_dir)
-    settings = wandb.Settings(init_timeout=30, silent=True)  # a dead network must not hold up training
-    Path(save_dir).mkdir(parents=True, exist_ok=True)
-    return WandbLogger(save_dir=save_dir, offline=offline, settings=settings, **options)
+    return GuardedWandbLogger(save_dir=save_dir, settings=settings, mode=mode, **options)
+
+
+class GuardedWandbLogger(WandbLogger):
+    """Lightning's W&B logger with two differences: it never raises, and it logs whole runs.
+
+    The first failure of any kind is told in one warning; what can still be logged afterwards is. A run that cannot be
+    started is not tried again.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._warned = self._off = False
+
+    @contextmanager
+    def guarded(self, what: str) -> Iterator[None]:
+        """Within the block an error is a warning, the first time; Ctrl-C is not an error."""
+        try:
+            with _data_dir(Path(self._wandb_init["dir"]) / "wandb"):
+                yield
+        except Exception as error:
+            if not self._warned:
+                reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+                log.warning("logging to W&B failed at %s (%s); the run goes on without what is lost", what, reason)
+            self._warned = True
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """The run; started at the first use, and one that does nothing where that failed."""
+        if self._experiment is None and not self._off:
+            self._off = True
+            with self.guarded("starting the run"):
+                Path(self._wandb_init["dir"]).mkdir(parents=True, exist_ok=True)
+                _ = super().experiment
+                self._off = False
+        return DummyExperiment() if self._experiment is None else self._experiment
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        """As Lightning's."""
+        with self.guarded("its configuration"):
+            super().log_hyperparams(params, *args, **kwargs)
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """As Lightning's; values may be tables and pictures, too."""
+        with self.guarded(", ".join(metrics)):
+            super().log_metrics(metrics, step)
+
+    @rank_zero_only
+    def log_summary(self, values: Mapping[str, float]) -> None:
+        """Numbers of the whole run, to compare runs by."""
+        with self.guarded("the summary"):
+            self.experiment.summary.update(dict(values))
+
+    @rank_zero_only
+    def log_files(
+        self, name: str, kind: str, files: Mapping[str, Path], aliases: Sequence[str] = (), *, used: bool = False,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """Log files as one artifact.
+
+        They are put beside the run first, checkpoints as hard links: `wandb sync` finds them as they are now, whatever
+        is written in their place later.
+
+        Args:
+            name: Of the artifact, which belongs to the project: versions of one thing share it.
+            kind: Its type: ``model``, ``explanation``, ``results``.
+            files: Name in the artifact -> file.
+            aliases: Of this version.
+            used: An input of this run, not an output. Equal files of equal name are one version: the lineage goes from
+                the run that made it to this one.
+            metadata: What to know about it.
+        """
+        with self.guarded(f"the artifact {name}"):
+            import wandb
+
+            run = self.experiment
+            if isinstance(run, DummyExperiment):
+                return
+            artifact = wandb.Artifact(name, type=kind, metadata=dict(metadata or {}))
+            for place, file in files.items():
+                staged = _beside(
+                    Path(run.dir).parent / "artifacts" / name / "_".join(("files", *aliases)) / place, file
+                )
+                artifact.add_file(str(staged), name=place, policy="immutable", skip_cache=True)
+            # `use_artifact` would need a server; this is what it calls, and it works offline, too
+            run._log_artifact(artifact, aliases=list(aliases) or None, is_user_created=True, use_after_commit=used)
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """The end of a Lightning loop, which is not the end of the run: the evaluation follows."""
+
+    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
+        """Nothing: checkpoints are logged once, when the run ends."""
+
+    @rank_zero_only
+    def close(self, *, failed: bool = False) -> None:
+        """End the run, so that the next job of a sweep gets its own."""
+        run, self._experiment, self._off = self._experiment, None, True
+        if run is not None:
+            self._id = run.id
+            with self.guarded("finishing the run"):
+                run.finish(exit_code=int(failed))
+
+
+class RunIdInCheckpoint(Callback):
+    """Keeps the id of the W&B run in every checkpoint, so that a resumed training goes on in the same run.
+
+    Args:
+        logger: The logger of that run.
+    """
+
+    def __init__(self, logger: GuardedWandbLogger) -> None:
+        self.logger = logger
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Write it down; every process calls this, the first one knows it."""
+        if self.logger.version is not None:
+            checkpoint[RUN_ID] = str(self.logger.version)
+
+
+def run_id_in(checkpoint: str | Path) -> str | None:
+    """The W&B run that a checkpoint comes from; None where it has none or cannot be read, which is another's error."""
+    try:
+        content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
+    except Exception:  # whatever is wrong with the file, who needs more of it says it better
+        return None
+    found = content.get(RUN_ID) if isinstance(content, dict) else None
+    return str(found) if found else None
+
+
+@contextmanager
+def _data_dir(folder: Path) -> Iterator[None]:
+    """Within the block the pictures of tables are put in this folder, not into the home directory (unless asked to)."""
+    if "WANDB_DATA_DIR" in os.environ:
+        yield
+        return
+    os.environ["WANDB_DATA_DIR"] = str(folder)
+    try:
+        yield
+    finally:
+        del os.environ["WANDB_DATA_DIR"]
+
+
+def _beside(staged: Path, file: Path) -> Path:
+    """A file under another name that later writing does not change: checkpoints are replaced, never written into."""
+    staged.parent.mkdir(parents=True, exist_ok=True)
+    staged.unlink(missing_ok=True)
+    if file.suffix == ".ckpt":
+        try:
+            os.link(file, staged)
+            return staged
+        except OSError:  # a file system without hard links, or another one than the run's
+            pass
+    shutil.copyfile(file, staged)
+    return staged
 
 
 def _has_key() -> bool:

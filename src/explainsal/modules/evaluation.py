@@ -46,6 +46,7 @@ class EvaluationModule(LightningModule):
             that never see such a map too: tables are gathered together.
         postprocessing: Name -> what is done to that model's maps before they are scored.
         gold_standard: Scored as the model ``gold_standard``: each observer's fixations by the others'.
+        by_profile: Profile -> makes an empty `SaliencyMetrics` of it: the same maps are scored by each, too.
     """
 
     def __init__(
@@ -55,6 +56,7 @@ class EvaluationModule(LightningModule):
         explainable: Sequence[str] = (),
         postprocessing: Mapping[str, nn.Module] | None = None,
         gold_standard: GoldStandard | None = None,
+        by_profile: Mapping[str, Callable[[], SaliencyMetrics]] | None = None,
     ) -> None:
         super().__init__()
         self.models = nn.ModuleDict(models)
@@ -63,6 +65,12 @@ class EvaluationModule(LightningModule):
         scored = (*models, *explainable, *((GOLD_STANDARD,) if gold_standard is not None else ()))
         self.scores = nn.ModuleDict({name: new_metrics() for name in scored})
         self.to_deep = nn.ModuleDict({name: DeepAgreement() for name in explainable})
+        self.by_profile = nn.ModuleDict(
+            {
+                profile: nn.ModuleDict({name: new() for name in (*models, *explainable)})
+                for profile, new in (by_profile or {}).items()
+            }
+        )
 
     def test_step(self, batch: SaliencyBatch, batch_idx: int) -> dict[str, Tensor]:
         """Score every model; returns their maps ``(B, 1, H, W)`` by name, for callbacks."""
@@ -91,8 +99,11 @@ class EvaluationModule(LightningModule):
         cast(DeepAgreement, self.to_deep[name]).update(maps.squeeze(1), deep.squeeze(1), batch.index)
 
     def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
-        metrics = cast(SaliencyMetrics, self.scores[name])
-        metrics.update(maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index)
+        others = [cast(nn.ModuleDict, tables)[name] for tables in self.by_profile.values()]
+        for metrics in (self.scores[name], *others):
+            cast(SaliencyMetrics, metrics).update(
+                maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index
+            )
 
     def _score_observers(self, gold_standard: GoldStandard, index: int) -> None:
         """Add the mean over an image's fixations, each scored on the map of the other observers.
@@ -118,3 +129,14 @@ class EvaluationModule(LightningModule):
             table.insert(0, "model", name)
             tables.append(table)
         return pd.concat([table for table in tables if len(table)], ignore_index=True)
+
+    def per_image_by_profile(self) -> pd.DataFrame:
+        """As `per_image`, with a column profile in front, for the profiles beside the main one; empty without any."""
+        tables = []
+        for profile, models in self.by_profile.items():
+            for name, metrics in cast(nn.ModuleDict, models).items():
+                table = cast(SaliencyMetrics, metrics).per_image()
+                table.insert(0, "model", name)
+                table.insert(0, "profile", profile)
+                tables.append(table)
+        return pd.concat([table for table in tables if len(table)], ignore_index=True) if tables else pd.DataFrame()

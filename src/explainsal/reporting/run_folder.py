@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from explainsal.errors import MissingFilesError
+from explainsal.reporting.paper_table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
 PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the most faithful one last
@@ -19,6 +20,7 @@ EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpo
 TRAIN = "python -m explainsal.train"
 
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
+PROFILE_COLUMNS = ("profile", "model", "metric", "mean", "low", "high", "images")
 PER_IMAGE_COLUMNS = ("model", "id")
 LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
 GRAPH_COLUMNS = ("layer", "name", "part", "wavelength", "orientation", "source", "flow")
@@ -120,6 +122,8 @@ class Run:
     gallery: tuple[GalleryImage, ...]
     explanations: dict[str, ExplanationTables]
     missing: tuple[MissingPart, ...]
+    profiles: pd.DataFrame | None = None
+    paper_table: PaperTable | None = None
 
     def why_missing(self, path: str) -> str:
         """The sentence to print where the part at `path` would stand."""
@@ -149,6 +153,7 @@ def read_run(folder: Path | str) -> Run:
         missing.append(MissingPart(name, path, command))
         return None
 
+    profiles = folder / "profiles.csv"  # beside the results, on request: not missed elsewhere
     run = Run(
         folder=folder,
         config=part("resolved config", "config.yaml", TRAIN, read_text),
@@ -161,6 +166,8 @@ def read_run(folder: Path | str) -> Run:
         gallery=part("pictures", "gallery", EVALUATE, _read_gallery) or (),
         explanations=part("explanation", "explanation", EXPLAIN, partial(_read_explanations, missing=missing)) or {},
         missing=(),
+        paper_table=read_table(folder) if (folder / "table.csv").exists() else None,
+        profiles=read_csv(profiles, columns=PROFILE_COLUMNS) if profiles.exists() else None,
     )
     if len(missing) == 7:
         raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {[p.path for p in missing]}")

@@ -22,6 +22,7 @@ SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 SALIENCY_CMAP = "magma"  # perceptually uniform, and black where nothing is salient
 USAGE_CMAP = "viridis"
+DIFFERENCE_CMAP = "RdBu_r"  # white at no difference; red and blue are told apart by every kind of colour vision
 
 # A page may draw the same figure on a dark ground: these colours become CSS variables there.
 CSS_VARIABLES = {

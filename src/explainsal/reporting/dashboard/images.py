@@ -1,0 +1,59 @@
+"""The pictures of a run's gallery, a row per image: photograph, ground truth, deep and explainable map, difference."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from PIL import Image
+
+from explainsal.reporting.figures.strips import displayed
+from explainsal.reporting.figures.style import DIFFERENCE_CMAP, SALIENCY_CMAP
+from explainsal.reporting.gallery import RankedImage, ranked_gallery
+from explainsal.reporting.run_folder import Run
+
+SIDE = 320  # px: a row of five is as wide as a screen
+DEEP = "deep"
+
+
+@dataclass(frozen=True, eq=False)
+class ImageRow:
+    """What is known of one image, and its pictures, ``(h, w, 3)`` uint8, by column."""
+
+    values: dict[str, Any]
+    pictures: dict[str, np.ndarray]
+
+
+def image_rows(run: Run) -> list[ImageRow]:
+    """Rows of the gallery from the best image to the worst."""
+    return [_row(ranked) for ranked in ranked_gallery(run)]
+
+
+def _row(ranked: RankedImage) -> ImageRow:
+    picture = ranked.picture
+    pictures = {"image": shrunk(picture.image)}
+    if picture.density is not None:
+        pictures["ground truth"] = colored(displayed(picture.density))
+    for name, values in picture.maps.items():
+        pictures[name] = colored(displayed(values))
+    deep = picture.maps.get(DEEP)
+    for name, values in picture.maps.items():
+        if deep is not None and name != DEEP:
+            difference = displayed(values) - displayed(deep)
+            pictures[f"{name} - {DEEP}"] = colored((difference + 1) / 2, DIFFERENCE_CMAP)
+    return ImageRow({"id": picture.id, "place": ranked.place, "cc": ranked.cc}, pictures)
+
+
+def colored(unit: np.ndarray, colormap: str = SALIENCY_CMAP) -> np.ndarray:
+    """A map ``(H, W)`` in [0, 1] in the colours of a figure, made small."""
+    rgb = mpl.colormaps[colormap](np.clip(unit, 0, 1), bytes=True)[..., :3]
+    return shrunk(np.asarray(rgb))
+
+
+def shrunk(image: np.ndarray) -> np.ndarray:
+    """A picture ``(H, W, 3)`` whose longer side is at most `SIDE`."""
+    small = Image.fromarray(np.ascontiguousarray(image))
+    small.thumbnail((SIDE, SIDE))
+    return np.asarray(small)

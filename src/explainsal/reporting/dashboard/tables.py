@@ -1,0 +1,66 @@
+"""Tables of a run that a dashboard shows, every preset in one: a row per layer, filter value or null model."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pandas as pd
+
+from explainsal.reporting.nulls import null_table
+from explainsal.reporting.run_folder import ExplanationTables, Run
+from explainsal.reporting.usage import filter_usage
+
+
+def fidelity_by_layer(run: Run) -> pd.DataFrame | None:
+    """Means over the images of every layer's columns of ``layers.csv``."""
+    return _of_presets(run, lambda tables: tables.depth)
+
+
+def usage_table(run: Run) -> pd.DataFrame | None:
+    """Share of the coefficients: columns preset, layer, parameter (wavelength, ...), value, share."""
+    return _of_presets(run, _shares)
+
+
+def band_table(run: Run) -> pd.DataFrame | None:
+    """Mean bandwidth in octaves: columns preset, layer, bandwidth."""
+    return _of_presets(run, _bandwidth)
+
+
+def null_models(run: Run) -> pd.DataFrame | None:
+    """Every explanation beside its null models: columns preset, variant, metric, mean, low, high."""
+    return _of_presets(run, _nulls)
+
+
+def _of_presets(run: Run, table: Callable[[ExplanationTables], pd.DataFrame | None]) -> pd.DataFrame | None:
+    found = {preset: table(tables) for preset, tables in run.explanations.items()}
+    parts = [part.assign(preset=preset) for preset, part in found.items() if part is not None]
+    if not parts:
+        return None
+    whole = pd.concat(parts, ignore_index=True)
+    return whole[["preset", *whole.columns.drop("preset")]]
+
+
+def _shares(tables: ExplanationTables) -> pd.DataFrame | None:
+    if tables.coefficients is None or tables.coefficients.empty:
+        return None
+    usage = filter_usage(tables.coefficients)
+    parts = [
+        getattr(usage, name).rename_axis("value").reset_index().melt("value", var_name="layer", value_name="share")
+        .assign(parameter=name, value=lambda long: long["value"].astype(str))
+        for name in ("wavelength", "orientation", "bandwidth")
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True)[["layer", "parameter", "value", "share"]]
+
+
+def _bandwidth(tables: ExplanationTables) -> pd.DataFrame | None:
+    if tables.coefficients is None or tables.coefficients.empty:
+        return None
+    return filter_usage(tables.coefficients).mean_bandwidth.rename("bandwidth").reset_index()
+
+
+def _nulls(tables: ExplanationTables) -> pd.DataFrame | None:
+    found = null_table(tables)
+    if found is None:
+        return None
+    rows = [(*key, cell.mean, cell.low, cell.high) for key, cell in found.cells.items()]
+    return pd.DataFrame(rows, columns=["variant", "metric", "mean", "low", "high"])
