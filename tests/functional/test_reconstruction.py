@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.reference import explanation as plain
 from torch.testing import assert_close
 
-from explainsal.functional.reconstruction import combine, fuse_scales, least, pairwise_mae, pearson, standardize
+from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae, pearson, standardize
 
 
 @given(st.integers(1, 5), st.integers(1, 9), st.integers(1, 700), st.integers(0, 2**31))
@@ -26,12 +26,6 @@ def test_equal_values_come_in_the_order_of_their_position():
     values = torch.tensor([[2.0, 1.0, 1.0, torch.nan, 0.0, 1.0]])
     assert least(values, 4)[1].tolist() == [[4, 1, 2, 5]]
     assert least(values, 99)[1].tolist() == [[4, 1, 2, 5, 0, 3]]
-
-
-def test_combinations_are_weighted_sums():
-    candidates, index, weights = torch.rand(7, 3, 4), torch.randint(0, 7, (2, 5, 3)), torch.rand(2, 5, 3)
-    expected = (candidates[index] * weights[..., None, None]).sum(2)
-    assert_close(combine(candidates, index, weights), expected)
 
 
 def test_fusion_resizes_there_and_back_and_takes_the_root_of_the_squares():

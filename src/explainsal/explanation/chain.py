@@ -16,9 +16,9 @@ from explainsal.explanation.presets import Options
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.result import Coefficients, LayerExplanation
+from explainsal.functional.images import as_computed, resize
 from explainsal.functional.native import native_kernels
 from explainsal.functional.placement import Placement
-from explainsal.functional.resize import resize_antialiased
 from explainsal.models.layers import INPUT, NetworkLayer
 
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
@@ -62,7 +62,7 @@ class Chain:
         Padding has its grey level there, as the network sees it: its edge is a contour that layers answer to.
         """
         size = (int(images.shape[-2]), int(images.shape[-1]))
-        maps = resize_antialiased(self.first_pool, size if place is None else place.content)
+        maps = resize(self.first_pool, size if place is None else place.content)
         if place is not None:
             grey = input_maps(torch.full((1, 3, 1, 1), place.padding), self.options.input_maps).to(maps)
             maps = place.pad(maps - grey, 0) + grey
@@ -168,11 +168,6 @@ def _pick(maps: Tensor, channels: Tensor) -> Tensor:
     """Some maps ``(B, P, H, W)`` of each image; zeros where the channel is -1."""
     place = channels.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
     return torch.where((channels >= 0)[..., None, None], maps.gather(1, place), 0)
-
-
-def as_computed(maps: Tensor) -> Tensor:
-    """Maps in the number format of the computation: float32, or float64 where the network has that."""
-    return maps.detach().to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
 
 
 def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: Options) -> Coefficients:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from explainsal.functional.images import as_computed
+
 # Rows: luminance (Rec. 601), red against green, blue against yellow; the opponent axes of early vision, unscaled, since
 # candidates are compared in units of their own.
 _AXES = {
@@ -38,10 +40,7 @@ def input_maps(images: Tensor, kind: str = "luminance") -> Tensor:
     """
     if kind not in _AXES:
         raise ValueError(f"input_maps must be one of {', '.join(map(repr, _AXES))}; got {kind!r}")
-    if images.is_floating_point():
-        images = images.detach().to(torch.float64 if images.dtype == torch.float64 else torch.float32)
-    else:
-        images = images.float() / 255
+    images = as_computed(images) if images.is_floating_point() else images.float() / 255
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
     axes = torch.tensor(_AXES[kind], dtype=images.dtype, device=images.device)

@@ -24,10 +24,16 @@ def as_unit_float(images: Tensor) -> Tensor:
     raise ValueError(f"images must be uint8 (0..255) or floating point (0..1), got {images.dtype}")
 
 
+def as_computed(maps: Tensor) -> Tensor:
+    """Maps in the number format of the computation: float32, or float64 where the network has that."""
+    return maps.detach().to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
+
+
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize ``(B, C, H, W)`` bilinearly (half-pixel centres), with antialiasing where it shrinks.
 
-    The one resizing between stimuli, networks and predictions; maps of equal size come back untouched.
+    The one resizing between stimuli, networks and predictions (Eq. 2 has a plain one); maps of equal size come back
+    untouched.
     """
     if tuple(maps.shape[-2:]) == tuple(size):
         return maps

@@ -202,13 +202,23 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
 
 
+def continued(maps: Tensor, border: str) -> Tensor:
+    """Maps ``(..., H, W)`` as the FFT is to see them: mirrored to ``(..., 2 H, 2 W)``, or as they are (circular).
+
+    Raises:
+        ValueError: If the border is neither ``"circular"`` nor ``"reflect"``.
+    """
+    if border == "circular":
+        return maps
+    if border != "reflect":
+        raise ValueError(f"border must be 'circular' or 'reflect', got {border!r}")
+    maps = torch.cat([maps, maps.flip(-1)], dim=-1)
+    return torch.cat([maps, maps.flip(-2)], dim=-2)
+
+
 def _spectrum(maps: Tensor, bank: Tensor, border: str) -> Tensor:
     """Spectrum of the maps, continued beyond their border as asked: ``(..., H', W')`` of the size of the bank."""
-    if border == "reflect":
-        maps = torch.cat([maps, maps.flip(-1)], dim=-1)
-        maps = torch.cat([maps, maps.flip(-2)], dim=-2)
-    elif border != "circular":
-        raise ValueError(f"border must be 'circular' or 'reflect', got {border!r}")
+    maps = continued(maps, border)
     if maps.shape[-2:] != bank.shape[-2:]:
         raise ValueError(
             f"with border={border!r} the bank must be sampled at {tuple(maps.shape[-2:])}, got {tuple(bank.shape[-2:])}"

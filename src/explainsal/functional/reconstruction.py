@@ -1,11 +1,10 @@
-"""Rebuilding maps from candidates: matching, linear combination, fusion over scales (Section II-B, Eq. 2 to 4)."""
+"""Rebuilding maps from candidates: matching, fusion over scales, comparison (Section II-B, Eq. 2 to 4)."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from explainsal.functional import native
@@ -72,28 +71,6 @@ def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tens
     ordered, position = values.sort(dim=-1, stable=True)
     ordered, position = ordered[..., :count], position[..., :count]
     return ordered, position if index is None else index.gather(-1, position)
-
-
-def combine(candidates: Tensor, index: Tensor, weights: Tensor) -> Tensor:
-    """Linear combinations of a few candidates each (Eq. 3).
-
-    Args:
-        candidates: Shape ``(N, H, W)``.
-        index: Shape ``(..., T)``, int64: the candidates of each combination; where the weight is 0 any valid one.
-        weights: Shape ``(..., T)``.
-
-    Returns:
-        Shape ``(..., H, W)``.
-
-    Example:
-        >>> combine(torch.eye(2)[:, None], torch.tensor([[0, 1]]), torch.tensor([[2.0, 3.0]])).tolist()
-        [[[2.0, 3.0]]]
-    """
-    terms = index.shape[-1]
-    rows = F.embedding_bag(
-        index.reshape(-1, terms), candidates.flatten(1), mode="sum", per_sample_weights=weights.reshape(-1, terms)
-    )
-    return rows.reshape(*index.shape[:-1], *candidates.shape[1:])
 
 
 def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_sum_squares") -> Tensor:

@@ -28,13 +28,6 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     return resized.reshape(*maps.shape[:-2], *size)
 
 
-def resize_antialiased(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """As :func:`resize_bilinear`, but averaging over what a pixel covers where a map shrinks: for images, not Eq. 2."""
-    if tuple(maps.shape[-2:]) == tuple(size):
-        return maps
-    return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
-
-
 def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
     """Resize maps bilinearly to a relative scale.
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from explainsal.data.predictions import Checked, Predictions
+from explainsal.functional.images import resize
 
 
 class StoredMaps(nn.Module):
@@ -42,7 +42,4 @@ class StoredMaps(nn.Module):
         saliency_map = torch.from_numpy(self.predictions.read(index))
         if self.checked.log_density:
             saliency_map = (saliency_map - saliency_map.max()).exp()
-        if tuple(saliency_map.shape) == size:
-            return saliency_map
-        resized = F.interpolate(saliency_map[None, None], size, mode="bilinear", antialias=True, align_corners=False)
-        return resized[0, 0]
+        return resize(saliency_map[None, None], size)[0, 0]
