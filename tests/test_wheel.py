@@ -31,7 +31,7 @@ def test_holds_code_configuration_and_templates_and_nothing_else(unpacked):
     assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"explainsal"}
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "explain", "predict", "prepare", "report"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "explain", "predict", "validate", "prepare", "report"])
 def test_commands_find_their_configuration(unpacked, tmp_path, name):
     done = subprocess.run(
         [sys.executable, "-m", f"explainsal.{name}", "--help"],

@@ -1,47 +1,152 @@
-"""Saliency maps of pictures, as files: ``python -m explainsal.predict checkpoint=... image=folder``."""
+"""Saliency maps of pictures, as files: ``python -m explainsal.predict checkpoint=... image=folder``.
+
+``python -m explainsal.predict model=... data=mit300 submission=tuebingen`` writes what the benchmark takes.
+"""
 
 from __future__ import annotations
 
+import importlib.metadata
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 import torch
 from hydra.utils import instantiate
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
+from torch import Tensor, nn
 
 from explainsal.baselines import postprocessing_of
 from explainsal.cli import command
+from explainsal.data.cache import fingerprint
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
-from explainsal.loading import PACKAGED, describe, model_of, weights_of
+from explainsal.fetch.checksum import Checksum
+from explainsal.functional.postprocessing import log_density
+from explainsal.loading import PACKAGED, describe, model_name, model_of, weights_of
+from explainsal.models import SaliencyModel
+from explainsal.modules.postprocessing import NONE, Postprocessing
 from explainsal.record import write_record
+from explainsal.reporting.submissions.form import Submission
+from explainsal.reporting.submissions.writing import SubmissionFile
+from explainsal.validate import form_of, submitted_images, validate_file
 
 FORMATS = ("png", "npy")
+DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+Predictor = Callable[[Tensor], Tensor]
 
 
 def predict(cfg: DictConfig) -> Path:
-    """Write one map per picture, at the picture's size and under its name; returns the folder.
+    """Write one map per picture, at the picture's size and under its name; returns the folder or the submission.
 
     ``png`` is 8 bit with the maximum at 255, for looking and for most benchmarks; ``npy`` is float32, unscaled.
     """
     if cfg.format not in FORMATS:
         raise UserError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
+    form = form_of(cfg)
     datamodule = instantiate(cfg.data)
-    datamodule.setup("predict")
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    model = model_of(cfg, PACKAGED).to(device)
-    postprocessing = postprocessing_of(cfg, datamodule).to(device)
-    output = Path(cfg.paths.output)
-    write_record(output, cfg, model=describe(model, weights_of(cfg)))
-    folder = output / "maps"
-    for batch in track(datamodule.predict_dataloader(), description="predicting"):
-        with torch.inference_mode():
-            maps = postprocessing(model(batch.images.to(device))).squeeze(1).cpu().numpy()
-        for name, saliency_map in zip(batch.ids, maps, strict=True):
-            write_map(folder / f"{name}.{cfg.format}", saliency_map)
-    print(f"post-processing: {postprocessing.description}\nmaps: {folder}")
+    dataset = submitted_images(cfg, datamodule) if form else datamodule.dataset(datamodule.eval_split)
+    model = model_of(cfg, PACKAGED).to(DEVICE)
+    postprocessing = postprocessing_of(cfg, datamodule).to(DEVICE)
+    write_record(Path(cfg.paths.output), cfg, model=describe(model, weights_of(cfg)))
+    print(f"post-processing: {postprocessing.description}")
+    if form is not None:
+        return write_submission(cfg, form, datamodule, dataset, model, postprocessing)
+    folder = Path(cfg.paths.output) / "maps"
+    maps = predicted_maps(datamodule, dataset, lambda images: postprocessing(model(images)))
+    for index, saliency_map in maps:
+        write_map(folder / f"{dataset.ids[index]}.{cfg.format}", saliency_map)
+    print(f"maps: {folder}")
     return folder
+
+
+def predicted_maps(
+    datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor
+) -> Iterator[tuple[int, np.ndarray]]:
+    """Position of each image and what the predictor makes of it, ``(H, W)``; one batch is in memory at a time."""
+    with torch.inference_mode():
+        for batch in track(datamodule.loader(dataset) if len(dataset) else [], description="predicting"):
+            maps = predictor(batch.images.to(DEVICE)).squeeze(1).cpu().numpy()
+            yield from zip(batch.index.tolist(), maps, strict=True)
+
+
+def write_submission(
+    cfg: DictConfig,
+    form: Submission,
+    datamodule: SaliencyDataModule,
+    dataset: SaliencyDataset,
+    model: nn.Module,
+    postprocessing: Postprocessing,
+) -> Path:
+    """Write the maps in the benchmark's form, going on where an interrupted run ended, and check the result."""
+    predictor, said = submission_values(cfg, form, model, postprocessing)
+    path = Path(cfg.submission.to or default_place(cfg, form, dataset, model))
+    file = SubmissionFile(path, form.names(dataset.ids, dataset.files), form, recipe(cfg, dataset, model, said))
+    missing = file.missing()
+    if not file.finished:
+        file.begin(dataset.sizes)
+        if len(missing) < len(dataset):
+            print(f"{len(dataset) - len(missing)} of {len(dataset)} maps are there already, in {file.parts}")
+        for index, values in predicted_maps(datamodule, dataset.select(missing), predictor):
+            file.write(missing[index], values)
+        file.finish(partial(track, description=f"collecting {path.name}"))
+    print(f"values: {said}")
+    validate_file(path, form, dataset)
+    return path
+
+
+def submission_values(
+    cfg: DictConfig, form: Submission, model: nn.Module, postprocessing: Postprocessing
+) -> tuple[Predictor, str]:
+    """What computes the values of a submission from images, and what it is in words.
+
+    Raises:
+        UserError: If densities are wanted of a model that gives maps, and no way from one to the other is chosen.
+    """
+    if form.kind == "map":
+        return lambda images: postprocessing(model(images)), "maps as the model gives them"
+    plain = postprocessing.description == NONE
+    if isinstance(model, SaliencyModel) and model.output != "map" and plain:
+        return model.log_density, "natural logarithms of the model's densities"
+    if cfg.submission.density != "sum":
+        what = f"{model_name(model)} gives maps" if plain else "post-processing leaves maps"
+        raise UserError(
+            f"{what}, not densities, and the benchmark is to get densities. Choose submission.kind=map to send in the "
+            "maps themselves (no information gain), or submission.density=sum to divide each map by its sum"
+        )
+    share = float(cfg.submission.uniform)
+    if not 0 <= share <= 1:
+        raise UserError(f"submission.uniform={share} is a share: it lies between 0 and 1")
+    said = f"natural logarithms of {1 - share:g} map / sum + {share:g} uniform"
+    return lambda images: log_density(postprocessing(model(images)), share), said
+
+
+def default_place(cfg: DictConfig, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:
+    """Where a submission lies: the same place at every start, so that an interrupted run is gone on with."""
+    name = f"{model_name(model)}-{form.kind}{form.suffix or f'-{form.file}'}"
+    return Path(cfg.paths.outputs) / "submissions" / dataset.name / name
+
+
+def recipe(cfg: DictConfig, dataset: SaliencyDataset, model: nn.Module, values: str) -> dict[str, Any]:
+    """What decides how the maps turn out: what was begun with another one is not gone on with."""
+    weights = weights_of(cfg)
+    known = weights is not None and Path(weights).is_file()
+    options = {key: value for key, value in (cfg.get("model") or {}).items() if key != "weights"}
+    return {
+        "model": model_name(model),
+        "options": model.options if isinstance(model, SaliencyModel) else options,
+        "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights,
+        "postprocessing": OmegaConf.to_container(cfg.postprocessing, resolve=True),
+        "values": values,
+        "form": {key: cfg.submission[key] for key in ("benchmark", "kind", "file", "zip")},
+        "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint(dataset.files)}",
+        "explainsal": importlib.metadata.version("explainsal"),
+    }
 
 
 def write_map(path: Path, saliency_map: np.ndarray) -> None:

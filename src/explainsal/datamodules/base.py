@@ -80,6 +80,7 @@ class SaliencyDataModule(L.LightningDataModule):
     fit_splits: tuple[str, str] = ("train", "val")
     published: tuple[str, ...] = ("train", "val", "test")
     published_eval: str = "test"
+    secret: ClassVar[str | None] = None  # the published part without ground truth, for submissions
     whole: ClassVar[str] = "all"  # the published part that folds and named splits divide
     splits: ClassVar[Mapping[str, NamedSplit]] = {}
     grouped: ClassVar[bool] = False  # whether every fold gets its share of each folder of images

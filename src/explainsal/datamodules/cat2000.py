@@ -30,6 +30,7 @@ class CAT2000DataModule(BlurredDataModule):
     source = CAT2000
     published = ("all", "test")
     published_eval = "all"
+    secret = "test"
     grouped = True
     splits = {"msinet": msinet_cat2000}  # noqa: RUF012
 

@@ -15,6 +15,7 @@ class MIT300DataModule(SaliencyDataModule):
     name = "mit300"
     source = MIT300
     published = ("test",)
+    secret = "test"
     whole = "test"
 
     def dataset(self, split: str) -> SaliencyDataset:

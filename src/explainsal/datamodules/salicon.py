@@ -36,6 +36,7 @@ class SaliconDataModule(SaliencyDataModule):
 
     name = "salicon"
     published_eval = "val"
+    secret = "test"
     whole = "train"
 
     def __init__(

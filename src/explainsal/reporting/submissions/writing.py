@@ -1,0 +1,191 @@
+"""Maps written one by one, each whole or not at all, until all are there and become one file.
+
+What is finished lies in ``<file>.parts/`` and survives ``kill -9``, a full disk and Ctrl-C; the file itself appears at
+the end, in one step, with a card ``<file>.json`` that says how it was made.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import cv2
+import h5py
+import numpy as np
+
+from explainsal.errors import UserError
+from explainsal.fetch.disk import full_disk_is_reported, require_space
+from explainsal.reporting.submissions.form import FileType, Submission
+
+Track = Callable[[Iterable[Path]], Iterable[Path]]
+RECIPE = "recipe.json"
+_WRITING = ".writing-"
+_PLACE = "submission.to=FILE"
+_DAY = (2020, 1, 1, 0, 0, 0)  # of the files in a zip archive: the same maps make the same archive
+
+
+class SubmissionFile:
+    """A file or folder to be sent in, as far as it is finished.
+
+    Args:
+        path: Where it will be; ``<path>.parts`` beside it holds the maps until all are there.
+        names: Of the maps in it, one per image.
+        form: What the benchmark takes.
+        recipe: How the maps are made, plain values: what was begun with another one is not gone on with.
+
+    Raises:
+        UserError: If the file is there already or was begun, and was made in another way.
+    """
+
+    def __init__(self, path: Path, names: Sequence[str], form: Submission, recipe: Mapping[str, Any]) -> None:
+        self.path, self.form, self.names = path, form, list(names)
+        self.parts = path.with_name(f"{path.name}.parts")
+        self.card = path.with_name(f"{path.name}.json")
+        self.recipe = json.loads(json.dumps(dict(recipe), default=str))
+        self._files = [self.parts / (f"{name}.part" if form.file == "hdf5" else name) for name in self.names]
+        if self.path.exists():
+            self._refuse_another(self.card)
+            if not self.card.is_file() and not self.parts.is_dir():
+                raise UserError(f"{self.path} is there already and was not written by this command: {_PLACE}")
+        if self.finished:
+            shutil.rmtree(self.parts, ignore_errors=True)  # left by a process that was killed at the very end
+        self._refuse_another(self.parts / RECIPE)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the file is there."""
+        return self.path.exists() and self.card.is_file()
+
+    def missing(self) -> list[int]:
+        """Positions of the images that have no map yet."""
+        return [] if self.finished else [i for i, file in enumerate(self._files) if not file.is_file()]
+
+    def begin(self, sizes: Sequence[tuple[int, int]]) -> None:
+        """Make the folder of parts, or go on with it.
+
+        Args:
+            sizes: Height and width of every map.
+
+        Raises:
+            UserError: If the disk has no room for the maps, or the folder may not be written.
+        """
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, _PLACE):
+            self.parts.mkdir(parents=True, exist_ok=True)
+            for left in self.parts.rglob(f"{_WRITING}*"):
+                left.unlink()
+            _write(self.parts / RECIPE, json.dumps(self.recipe, indent=1).encode())
+        if self.form.file != "png":
+            needed = sum(sizes[i][0] * sizes[i][1] * 4 for i in self.missing())
+            require_space(self.path.parent, needed, f"writing {self.path.name}", _PLACE)
+
+    def write(self, index: int, values: np.ndarray) -> None:
+        """Write the map ``(H, W)`` of one image.
+
+        Raises:
+            UserError: If the disk is full or may not be written: what was finished is kept; or the map holds NaN.
+        """
+        if np.isnan(values).any() or np.isposinf(values).any():
+            raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: are its weights sound?")
+        content = encode(self.names[index], values, self.form.file)
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, _PLACE):
+            _write(self._files[index], content)
+
+    def finish(self, track: Track = iter) -> None:
+        """Make the file of the parts and remove them.
+
+        Args:
+            track: Wraps the loop over the parts, to show its progress.
+
+        Raises:
+            UserError: If the disk is full: the parts are kept.
+        """
+        total = sum(file.stat().st_size for file in self._files)
+        temporary = self.path.with_name(f"{_WRITING}{self.path.name}")
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, _PLACE):
+            if self.form.suffix:
+                require_space(self.path.parent, total, f"writing {self.path.name}", _PLACE)
+                make = _collect_hdf5 if self.form.file == "hdf5" else _collect_zip
+                make(temporary, self.names, track(self._files))
+                temporary.replace(self.path)
+                _write(self.card, json.dumps(self.recipe, indent=1).encode())
+                shutil.rmtree(self.parts)
+            else:
+                _write(self.card, json.dumps(self.recipe, indent=1).encode())
+                (self.parts / RECIPE).unlink()
+                self.parts.replace(self.path)
+
+    def _refuse_another(self, place: Path) -> None:
+        """Compare with the recipe of what is there."""
+        if not place.is_file():
+            return
+        try:
+            there = json.loads(place.read_text())
+        except ValueError:
+            there = {}
+        differ = [key for key in {**there, **self.recipe} if there.get(key) != self.recipe.get(key)]
+        if differ:
+            changes = ", ".join(f"{key} ({there.get(key)}, now {self.recipe.get(key)})" for key in differ)
+            raise UserError(
+                f"{place.parent if place.name == RECIPE else self.path} was made in another way: {changes}. "
+                f"Remove it, or choose another place with {_PLACE}"
+            )
+
+
+def encode(name: str, values: np.ndarray, file: FileType) -> bytes:
+    """The content of the file of one map ``(H, W)``.
+
+    An HDF5 file holds it under `name`, float32, compressed without loss; ``npy`` is float32; ``png`` has 8 bits and the
+    maximum at 255.
+
+    Raises:
+        UserError: If the name cannot be stored in an HDF5 file.
+    """
+    if file == "png":
+        peak = float(values.max())
+        gray = np.rint(values.clip(min=0) * (255 / peak if peak > 0 else 0)).astype(np.uint8)
+        return bytes(cv2.imencode(".png", gray)[1])
+    stream = BytesIO()
+    if file == "npy":
+        np.save(stream, values.astype(np.float32))
+        return stream.getvalue()
+    try:
+        with h5py.File(stream, "w") as part:
+            part.create_dataset(name, data=values.astype(np.float32), compression="gzip", shuffle=True)
+    except UnicodeEncodeError:
+        raise UserError(
+            f"the file name {name!r} is not in UTF-8 and cannot be stored in an HDF5 file: rename it"
+        ) from None
+    return stream.getvalue()
+
+
+def _write(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{_WRITING}{path.name}")
+    try:
+        temporary.write_bytes(content)
+        os.replace(temporary, path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _collect_hdf5(target: Path, names: Sequence[str], parts: Iterable[Path]) -> None:
+    """Copy the data sets as they are compressed, one after the other."""
+    with h5py.File(target, "w") as whole:
+        for name, file in zip(names, parts, strict=True):
+            with h5py.File(file, "r") as part:
+                part.copy(name, whole.require_group(name.rpartition("/")[0] or "/"))
+
+
+def _collect_zip(target: Path, names: Sequence[str], parts: Iterable[Path]) -> None:
+    with zipfile.ZipFile(target, "w") as archive:
+        for name, file in zip(names, parts, strict=True):
+            kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            archive.writestr(zipfile.ZipInfo(name, _DAY), file.read_bytes(), kind)
