@@ -31,7 +31,9 @@ from explainsal.explanation.standalone import (
     refine,
     save_standalone,
 )
+from explainsal.explanation.standalone.inputs import seen_size
 from explainsal.explanation.standalone.quality import stage_quality, write_tables
+from explainsal.explanation.standalone.refine import center_level
 from explainsal.explanation.standalone.samples import StoredSamples
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.reconstruction import pearson
@@ -84,8 +86,9 @@ def options_of(cfg: DictConfig) -> DistillOptions:
 
 
 def refine_options_of(cfg: DictConfig) -> RefineOptions:
-    """``cfg.refine`` over the defaults, with the run's seed."""
-    return _checked(RefineOptions, {**_given(cfg.refine), "seed": cfg.seed})
+    """``cfg.refine`` over the defaults, with the run's seed, and the sign that the fit's weights may have."""
+    nonnegative = bool(cfg.distill.nonnegative)
+    return _checked(RefineOptions, {**_given(cfg.refine), "seed": cfg.seed, "nonnegative": nonnegative})
 
 
 def teacher_of(cfg: DictConfig) -> SaliencyModel:
@@ -109,7 +112,7 @@ def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
 
 def stored(dataset: SaliencyDataset, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
     """The images of a data set at the size that the network sees, on disk."""
-    size = _seen_size(model, dataset)
+    size = seen_size(model, as_unit_float(next(_batches(dataset))[0]))
     samples = StoredSamples(folder, len(dataset), size)
     task = progress.add_task(f"reading {dataset.split}", total=len(dataset))
     return samples.fill(_batches(dataset), lambda count: progress.advance(task, count))
@@ -157,6 +160,7 @@ def refine_best(
     truth = options.fixations > 0
     deep = fit.deep_maps(train.batches(8))
     target = val.density[:, None] if truth else fit.deep_maps(val.batches(8))
+    target = target / center_level(train.density if truth else deep, options.decenter)
     best, state = mean_cc(fit.model, val, target), _copied(fit.model)
     task = progress.add_task("refining", total=options.epochs)
 
@@ -205,17 +209,17 @@ def _batches(dataset: SaliencyDataset) -> Iterator[tuple[Tensor, Tensor | None]]
         yield batch.images, None if batch.density is None else batch.density.values
 
 
-def _seen_size(model: nn.Module, dataset: SaliencyDataset) -> tuple[int, int]:
-    image = as_unit_float(next(_batches(dataset))[0])
-    seen = model.preprocess(image) if isinstance(model, SaliencyModel) else image
-    return int(seen.shape[-2]), int(seen.shape[-1])
-
-
 def _note(fit: Distillation, cfg: DictConfig) -> dict[str, Any]:
     return {
         "finished": False, "fingerprint": fit.fingerprint(), "explained": fit.explained, "images": fit.count,
-        "network": str(weights_of(cfg)), "seed": cfg.seed,
+        "network": None if fit.net is None else _network_name(fit.net), "seed": cfg.seed,
     }  # fmt: skip
+
+
+def _network_name(net: nn.Module) -> str:
+    """Name of the network and of the file of its weights, without the folders of the machine."""
+    weights = getattr(net, "weights", None)
+    return f"{getattr(net, 'name', type(net).__name__)} {Path(weights).name if weights else 'untrained'}"
 
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from explainsal.errors import UserError
 from explainsal.explanation.explainer import Explainer
-from explainsal.explanation.standalone.inputs import FitInputs, candidate_table, layer_outputs, layer_size
+from explainsal.explanation.standalone.inputs import FitInputs, candidate_table, layer_outputs, layer_size, seen_size
 from explainsal.explanation.standalone.moments import Moments
 from explainsal.explanation.standalone.network import Standalone
 from explainsal.explanation.standalone.options import DistillOptions
@@ -57,7 +57,7 @@ class Distillation:
             )
         self.samples, self.count, self.options, self.net = samples, count, options, net
         first = as_unit_float(next(iter(samples()))[0][:1])
-        self.input_size = input_size or _network_size(net, first)
+        self.input_size = input_size or seen_size(net, first)
         self.layers = self._layers((int(first.shape[-2]), int(first.shape[-1])))
         self.explained: dict[str, list[float]] = {}
         model = Standalone(options.bank, options.input_maps, self.input_size)
@@ -158,10 +158,3 @@ class Distillation:
         small = [layer.name for layer in every[:-1] if max(layer.shape[1:]) <= limit]
         chosen = Explainer(self.net, layers=[*small, every[-1].name]).layers(size)
         return [layer for layer in chosen if not layer.skipped]
-
-
-def _network_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
-    """Height and width that the network's first layer sees."""
-    prepare = getattr(net, "preprocess", None)
-    seen = image if prepare is None else prepare(image)
-    return int(seen.shape[-2]), int(seen.shape[-1])

@@ -124,6 +124,13 @@ def layer_outputs(net: nn.Module, images: Tensor, names: Sequence[str]) -> dict[
     return found
 
 
+def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
+    """Height and width at which the network's first layer sees an image ``(1, 3, H, W)``."""
+    prepare = getattr(net, "preprocess", None)
+    seen = image if prepare is None else prepare(image)
+    return int(seen.shape[-2]), int(seen.shape[-1])
+
+
 def candidate_table(model: Standalone, sources: tuple[str, ...], bank: FilterBank) -> tuple[Tensor, Tensor, Tensor]:
     """Source, map and filter of the N candidates of a stage, in their order; each ``(N,)``, int64."""
     sizes = {stage.name: (stage.size, len(stage.channels)) for stage in model.stages}

@@ -28,6 +28,9 @@ class RefineOptions:
         batch_size: Images per step.
         deep: Weight of the loss against the network's map, :func:`~explainsal.functional.losses.kl_div_cc`.
         fixations: Weight of the same against the fixation densities.
+        decenter: Power of their mean map that the maps to imitate are divided by: 0 leaves their centre bias in, 1
+            takes it out. Shuffled AUC rewards that, and every other metric is against it.
+        nonnegative: Whether weights stay at 0 or above, for a fit that forbade others.
         mirror: Whether half of the images are seen mirrored, by chance.
         seed: Of the order of the images.
     """
@@ -37,6 +40,8 @@ class RefineOptions:
     batch_size: int = 8
     deep: float = 1.0
     fixations: float = 0.0
+    decenter: float = 0.0
+    nonnegative: bool = False
     mirror: bool = True
     seed: int = 0
 
@@ -45,6 +50,29 @@ class RefineOptions:
             raise ValueError(f"epochs must be at least 0, rate and batch_size positive; got {self}")
         if min(self.deep, self.fixations) < 0 or self.deep + self.fixations <= 0:
             raise ValueError("the weights deep and fixations must not be negative, and not both 0")
+        if not 0 <= self.decenter <= 1:
+            raise ValueError(f"decenter must lie between 0 and 1, got {self.decenter}")
+
+
+def center_level(maps: Tensor, power: float) -> Tensor:
+    """What maps are divided by to lose their common centre bias, or a part of it.
+
+    Args:
+        maps: Shape ``(N, 1, h, w)`` or ``(N, h, w)``, non-negative.
+        power: 0: a level of 1 everywhere; 1: the mean map.
+
+    Returns:
+        Shape ``(1, h, w)``: the mean map, made symmetric about the vertical since images may be seen mirrored, in units
+        of its own mean, raised to the power. A twentieth of the mean is the least that is divided by.
+
+    Example:
+        >>> center_level(torch.tensor([[[0.0, 1.0, 5.0]]]), 1.0)
+        tensor([[[1.2500, 0.5000, 1.2500]]])
+    """
+    mean = maps.float().mean(0).reshape(1, *maps.shape[-2:])
+    mean = (mean + mean.flip(-1)) / 2
+    level: Tensor = (mean / mean.mean().clamp_min(1e-30)).clamp_min(0.05) ** power
+    return level
 
 
 def refine(
@@ -73,7 +101,11 @@ def refine(
     """
     refinement = _Refinement(model, options, steps=options.epochs * math.ceil(len(images) / options.batch_size))
     seen = _SeenImages(model, images, options.mirror, store)
-    targets = [(w, t) for w, t in ((options.deep, deep), (options.fixations, density)) if w > 0]
+    targets = [
+        (weight, maps, center_level(maps, options.decenter))
+        for weight, maps in ((options.deep, deep), (options.fixations, density))
+        if weight > 0 and maps is not None
+    ]
     for epoch in range(1, options.epochs + 1):
         generator = torch.Generator().manual_seed(options.seed * 10**4 + epoch)
         order = torch.randperm(len(images), generator=generator)
@@ -81,7 +113,7 @@ def refine(
         losses = []
         for rows in order.split(options.batch_size):
             flip = flips[rows] & options.mirror
-            wanted = [(weight, _take(target, rows, flip)) for weight, target in targets if target is not None]
+            wanted = [(weight, _take(maps, rows, flip) / level) for weight, maps, level in targets]
             losses.append(refinement.step(seen.take(rows, flip), wanted))
         refinement.write()
         after_epoch(epoch, sum(losses) / len(losses))
@@ -92,7 +124,7 @@ class _Refinement:
     """The optimiser, in units in which all coefficients are alike."""
 
     def __init__(self, model: Standalone, options: RefineOptions, steps: int) -> None:
-        self.model = model
+        self.model, self.nonnegative = model, options.nonnegative
         self.base = {f"model.{name}": p.detach().clone() for name, p in model.named_parameters()}
         self.unit: dict[str, Tensor] = {}
         for number, stage in enumerate(model.stages):
@@ -119,12 +151,22 @@ class _Refinement:
         torch.nn.utils.clip_grad_norm_(self.change.values(), 1.0)
         self.optimizer.step()
         self.schedule.step()
+        if self.nonnegative:
+            self._back_to_nonnegative()
         return float(loss.detach())
 
     def write(self) -> None:
         with torch.no_grad():
             for name, value in self.values.items():
+                value = value.clamp_min(0) if self.nonnegative and name.endswith("weight") else value  # rounding
                 self.model.get_parameter(name.removeprefix("model.")).copy_(value)
+
+    @torch.no_grad()
+    def _back_to_nonnegative(self) -> None:
+        """Projected gradient descent: a weight that a step took below 0 stops there."""
+        for name, change in self.change.items():
+            if name.endswith("weight"):
+                change.clamp_(min=-self.base[name] / self.unit[name].clamp_min(1e-30))
 
 
 class _Saliency(torch.nn.Module):
