@@ -19,6 +19,7 @@ from torch.testing import assert_close
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.explanation import FilterBank
 from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.rebuilt import covering
 from explainsal.explanation.standalone import (
     Distillation,
     DistillOptions,
@@ -31,7 +32,7 @@ from explainsal.explanation.standalone import (
     save_standalone,
     term_table,
 )
-from explainsal.explanation.standalone.moments import Moments, covering
+from explainsal.explanation.standalone.moments import Moments
 from explainsal.explanation.standalone.quality import attribution_table, stage_quality
 from explainsal.explanation.standalone.refine import center_level
 from explainsal.explanation.standalone.responses import center_maps, pair_responses
@@ -139,7 +140,7 @@ def test_the_pool_is_the_greedy_choice_by_explained_variance():
                 left[i] = np.linalg.lstsq(columns, maps, rcond=None)[1].sum()
         chosen.append(min(left, key=left.get))
     gram, cross = (torch.from_numpy(a.T @ rebuilt / 200) for a in (rebuilt, maps))
-    assert covering(gram, cross, 5) == tuple(chosen)
+    assert covering(gram[None], cross[None], 5).tolist() == [[*chosen, -1]]
 
 
 def test_a_blur_of_the_image_is_distilled_exactly():

@@ -162,26 +162,19 @@ class FilterBank:
         gabors = max(0, len(self.available(size)) - low_pass - first) // len(self.parts)
         seen = []
         if gabors:
-            seen.append(self._parts_of(maps, bank[:gabors]))
+            seen.append(self._gabor_parts_of(maps, bank[:gabors]))
         if gabors < len(bank):
-            seen.append(self._low_pass_parts_of(filter_responses(maps, bank[gabors:], border=self.border).real))
+            seen.append(parts_of(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
         return torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
 
     def shuffled(self, seed: int = 0) -> FilterBank:
         """The null model of the same size and gains: see `shuffle`."""
         return replace(self, shuffle=seed)
 
-    def _parts_of(self, maps: Tensor, bank: Tensor) -> Tensor:
+    def _gabor_parts_of(self, maps: Tensor, bank: Tensor) -> Tensor:
         if self.parts == ("energy",):
             return local_energy(maps, bank, border=self.border)
-        responses = filter_responses(maps, bank, border=self.border)
-        take = {"energy": Tensor.abs, "even": torch.real, "odd": torch.imag}
-        return torch.stack([take[part](responses) for part in self.parts], dim=-3).flatten(-4, -3)
-
-    def _low_pass_parts_of(self, blurred: Tensor) -> Tensor:
-        above = (blurred - blurred.mean((-2, -1), keepdim=True)).clamp_min(0)
-        taken = {"even": blurred, "half_wave": above, "half_squared": above.square()}
-        return torch.stack([taken[part] for part in self.low_pass_parts], dim=-3).flatten(-4, -3)
+        return parts_of(filter_responses(maps, bank, border=self.border), self.parts)
 
     def _table(self) -> tuple[Filter, ...]:
         absolute = self.sigma_unit == "absolute"
@@ -200,6 +193,31 @@ class FilterBank:
     def _grid(self, size: tuple[int, int]) -> tuple[int, int]:
         scale = 2 if self.border == "reflect" else 1
         return scale * size[0], scale * size[1]
+
+
+def parts_of(responses: Tensor, parts: Sequence[Part]) -> Tensor:
+    """What is taken of complex responses, one after the other for each: see :class:`Filter`.
+
+    Args:
+        responses: Shape ``(..., g, H, W)``, complex.
+        parts: What to take.
+
+    Returns:
+        Shape ``(..., g * parts, H, W)``, parts fastest.
+
+    Example:
+        >>> parts_of(torch.tensor([[[3 + 4j, 1]]]), ("energy", "odd", "half_wave")).flatten(-2).tolist()
+        [[5.0, 1.0], [4.0, 0.0], [1.0, 0.0]]
+    """
+    even = responses.real
+    above = (
+        (even - even.mean((-2, -1), keepdim=True)).clamp_min(0) if {*parts} & {"half_wave", "half_squared"} else even
+    )
+    take = {
+        "energy": responses.abs, "even": lambda: even, "odd": lambda: responses.imag,
+        "half_wave": lambda: above, "half_squared": above.square,
+    }  # fmt: skip
+    return torch.stack([take[part]() for part in parts], dim=-3).flatten(-4, -3)
 
 
 def _sample(

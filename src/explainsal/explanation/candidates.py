@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -49,6 +49,23 @@ class CandidateTable:
     place: Tensor
     filter: Tensor
 
+    @classmethod
+    def of(cls, sources: Sequence[tuple[int, Tensor]], device: torch.device | str) -> CandidateTable:
+        """Every map of every source through every filter: sources slowest, then maps, filters fastest.
+
+        Args:
+            sources: Of each, how many maps it has and the filters ``(g,)``, int64, that serve maps of its size.
+            device: Of the table.
+
+        Example:
+            >>> CandidateTable.of([(2, torch.tensor([0, 3])), (1, torch.tensor([5]))], "cpu").filter.tolist()
+            [0, 3, 0, 3, 5]
+        """
+        source = [torch.full((count * len(served),), i) for i, (count, served) in enumerate(sources)]
+        place = [torch.arange(count).repeat_interleave(len(served)) for count, served in sources]
+        filters = [served.repeat(count) for count, served in sources]
+        return cls(torch.cat(source).to(device), torch.cat(place).to(device), torch.cat(filters).to(device))
+
 
 @dataclass(frozen=True)
 class _Chunk:
@@ -81,14 +98,8 @@ class Candidates:
     ) -> None:
         self.pools, self.bank, self.size, self.scaling = pools, bank, size, scaling
         self.device = pools[0].maps.device
-        served = [bank.available(pool.maps.shape[-2:]).to(self.device) for pool in pools]
-        places = [torch.arange(pool.maps.shape[1], device=self.device) for pool in pools]
-        self.table = CandidateTable(
-            source=torch.cat([torch.full((len(p) * len(f),), i, device=self.device)
-                              for i, (p, f) in enumerate(zip(places, served, strict=True))]),
-            place=torch.cat([p.repeat_interleave(len(f)) for p, f in zip(places, served, strict=True)]),
-            filter=torch.cat([f.repeat(len(p)) for p, f in zip(places, served, strict=True)]),
-        )  # fmt: skip
+        served = [(pool.maps.shape[1], bank.available(pool.maps.shape[-2:])) for pool in pools]
+        self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
         self._per_chunk = max(1, budget // (4 * each))
         if self.device.type == "cpu":  # larger chunks spend their time on fresh memory pages

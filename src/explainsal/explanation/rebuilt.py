@@ -9,6 +9,8 @@ from torch import Tensor
 
 from explainsal.functional.reconstruction import least, pearson, standardize
 
+_COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
+
 
 @dataclass(frozen=True, eq=False)
 class Terms:
@@ -93,15 +95,29 @@ def covering_maps(target: Tensor, maps: Tensor, count: int) -> Tensor:
     finite = maps.isfinite().all(-1).all(-1)[..., None]
     x = torch.where(finite, standardize(target.flatten(-2)), 0).double()
     r = torch.where(finite, standardize(maps.flatten(-2)), 0).double()
-    gram, cross = r @ r.transpose(1, 2) / r.shape[-1], x @ r.transpose(1, 2) / r.shape[-1]  # (B, A, A)
+    return covering(r @ r.transpose(1, 2) / r.shape[-1], x @ r.transpose(1, 2) / r.shape[-1], count)
+
+
+def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
+    """The choice of :func:`covering_maps`, from moments alone.
+
+    Args:
+        gram: Shape ``(B, A, A)``: covariances of the reconstructions, in any units.
+        cross: Shape ``(B, A, A)``: of the activation maps, at unit variance, with the reconstructions.
+        count: How many to take.
+
+    Returns:
+        Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
+    """
+    copy = _COPY * gram.diagonal(dim1=1, dim2=2)
     chosen = []
-    for _ in range(min(count, maps.shape[1])):
+    for _ in range(min(count, gram.shape[1])):
         novelty = gram.diagonal(dim1=1, dim2=2)
-        gain = torch.where(novelty > 1e-4, cross.square().sum(1) / novelty, 0)  # (B, A)
+        gain = torch.where(novelty > copy, cross.square().sum(1) / novelty, 0)  # (B, A)
         loss, best = least(-gain, 1)
         chosen.append(torch.where(loss < 0, best, -1))
         row = gram.gather(1, best[..., None].expand(-1, -1, gram.shape[2]))  # (B, 1, A)
         column = cross.gather(2, best[:, None].expand(-1, cross.shape[1], -1))  # (B, A, 1)
-        share = row / row.gather(2, best[..., None]).clamp_min(1e-12)
+        share = torch.where(loss[..., None] < 0, row / row.gather(2, best[..., None]), 0)
         gram, cross = gram - row.transpose(1, 2) * share, cross - column * share
     return torch.cat(chosen, dim=1)

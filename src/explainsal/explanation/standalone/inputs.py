@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from explainsal.errors import UserError
 from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.candidates import CandidateTable
 from explainsal.explanation.capture import as_in_evaluation, watch_layers
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.standalone.network import Standalone
 from explainsal.explanation.standalone.options import DistillOptions
-from explainsal.explanation.standalone.responses import center_maps
+from explainsal.explanation.standalone.responses import CENTER_MAPS, center_maps
 from explainsal.explanation.standalone.samples import Store
 from explainsal.explanation.standalone.stage import CENTER
 from explainsal.functional.images import resize
@@ -131,19 +132,13 @@ def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
     return int(seen.shape[-2]), int(seen.shape[-1])
 
 
-def candidate_table(model: Standalone, sources: tuple[str, ...], bank: FilterBank) -> tuple[Tensor, Tensor, Tensor]:
-    """Source, map and filter of the N candidates of a stage, in their order; each ``(N,)``, int64."""
-    sizes = {stage.name: (stage.size, len(stage.channels)) for stage in model.stages}
-    sizes[INPUT] = (model.input_size, 3 if model.input_kind == "opponent" else 1)
-    source, place, filters = [], [], []
-    for number, name in enumerate(sources):
-        served = torch.tensor([-1]) if name == CENTER else bank.available(sizes[name][0])
-        places = torch.arange(len(center_maps((1, 1))) if name == CENTER else sizes[name][1])
-        source.append(torch.full((len(places) * len(served),), number))
-        place.append(places.repeat_interleave(len(served)))
-        filters.append(served.repeat(len(places)))
+def candidate_table(model: Standalone, sources: tuple[str, ...], bank: FilterBank) -> CandidateTable:
+    """The N candidates of a stage, in their order; maps of the position have the filter -1."""
+    known = {stage.name: (len(stage.channels), bank.available(stage.size)) for stage in model.stages}
+    known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.available(model.input_size))
+    known[CENTER] = (len(CENTER_MAPS), torch.tensor([-1]))
     device = next(model.parameters(), torch.zeros(())).device
-    return torch.cat(source).to(device), torch.cat(place).to(device), torch.cat(filters).to(device)
+    return CandidateTable.of([known[name] for name in sources], device)
 
 
 def layer_size(layer: NetworkLayer) -> tuple[int, int]:

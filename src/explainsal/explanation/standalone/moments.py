@@ -7,11 +7,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from explainsal.explanation.candidates import CandidateTable
+from explainsal.explanation.rebuilt import covering
 from explainsal.explanation.standalone.stage import StageTerms
 from explainsal.functional.coefficients import matching_pursuit
 
 _DEAD = 1e-6  # a standard deviation below this share of the largest one counts as constant
-_COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,10 +91,11 @@ class Moments:
         matrix = torch.zeros_like(cross).scatter_add_(1, chosen, fit.weights)
         weight = fit.weights * inverse[chosen] * scale[:, None]
         explained = torch.where(scale > 0, (matrix * cross).sum(1).clamp(0, 1), torch.nan)
-        kept = covering(matrix @ gram @ matrix.T, cross @ matrix.T, pool_size)
+        chosen_maps = covering((matrix @ gram @ matrix.T)[None], (cross @ matrix.T)[None], pool_size)[0]
+        kept = tuple(chosen_maps[chosen_maps >= 0].tolist())
         return SharedFit(fit.index, weight, mean_x - (weight * mean_c[chosen]).sum(1), explained, kept)
 
-    def terms(self, fit: SharedFit, source: Tensor, place: Tensor, filters: Tensor) -> StageTerms:
+    def terms(self, fit: SharedFit, table: CandidateTable) -> StageTerms:
         """The terms of the kept maps, given what the N candidates are."""
         kept = torch.tensor(fit.kept, dtype=torch.int64, device=fit.index.device)
         index = fit.index[kept]
@@ -103,36 +105,10 @@ class Moments:
             return torch.where(used, values[chosen], unused)
 
         return StageTerms(
-            named(source, -1), named(place, 0), named(filters, -1), fit.weight[kept].float(),
+            named(table.source, -1), named(table.place, 0), named(table.filter, -1), fit.weight[kept].float(),
             fit.constant[kept].float(), named(self.spread, 0).float(), self.scale[kept].float(),
             self.lowest[kept].float(),
         )  # fmt: skip
-
-
-def covering(gram: Tensor, cross: Tensor, count: int) -> tuple[int, ...]:
-    """The reconstructions that together explain most of a layer, chosen one after the other.
-
-    As :func:`~explainsal.explanation.rebuilt.covering_maps`, from the moments over a data set.
-
-    Args:
-        gram: Shape ``(A, A)``: covariances of the reconstructions.
-        cross: Shape ``(A, A)``: of the activation maps, at unit variance, with the reconstructions.
-        count: How many at most.
-    """
-    least = _COPY * gram.diagonal()
-    gram, cross = gram.clone(), cross.clone()
-    chosen: list[int] = []
-    while len(chosen) < min(count, len(gram)):
-        left = gram.diagonal()
-        gain = torch.where(left > least, cross.square().sum(0) / left.clamp_min(1e-300), 0)
-        gain[chosen] = 0
-        best = int(gain.argmax())
-        if gain[best] <= 0:
-            break
-        share = gram[best] / gram[best, best]
-        gram, cross = gram - torch.outer(gram[best], share), cross - torch.outer(cross[:, best], share)
-        chosen.append(best)
-    return tuple(chosen)
 
 
 def _as_spread(variance: Tensor, mean: Tensor) -> Tensor:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explainsal.explanation.bank import FilterBank
-from explainsal.functional.log_gabor import Border
+from explainsal.explanation.bank import FilterBank, parts_of
+from explainsal.functional.log_gabor import continued
 
 CENTER_MAPS = ("center .12", "center .20", "center .35", "vertical", "vertical squared", "horizontal squared")
 _SIGMAS = (0.12, 0.2, 0.35)
@@ -49,13 +49,13 @@ def pair_responses(maps: Tensor, bank: FilterBank, place: Tensor, filters: Tenso
         return maps[:, :0]
     transfer = bank.transfer((maps.shape[-2], maps.shape[-1]), dtype=maps.dtype, device=maps.device)
     rows = transfer_rows(bank, (int(maps.shape[-2]), int(maps.shape[-1])), filters)
-    spectrum = torch.fft.fft2(_continued(maps, bank.border))[:, place]
+    spectrum = torch.fft.fft2(continued(maps, bank.border))[:, place]
     response = torch.fft.ifft2(spectrum * transfer[rows])[..., : maps.shape[-2], : maps.shape[-1]]
     parts = [bank.filters[f].part for f in filters.tolist()]
     result = torch.empty_like(response.real)
     for part in dict.fromkeys(parts):
         where = torch.tensor([i for i, p in enumerate(parts) if p == part], device=maps.device)
-        result = result.index_copy(1, where, _taken(response[:, where], part))
+        result = result.index_copy(1, where, parts_of(response[:, where], (part,)))
     return result
 
 
@@ -74,22 +74,3 @@ def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Tensor) -> T
         position < gabors, position // len(bank.parts), first + (position - gabors) // len(bank.low_pass_parts)
     )
     return rows.to(filters.device)
-
-
-def _continued(maps: Tensor, border: Border) -> Tensor:
-    if border == "circular":
-        return maps
-    maps = torch.cat([maps, maps.flip(-1)], dim=-1)
-    return torch.cat([maps, maps.flip(-2)], dim=-2)
-
-
-def _taken(response: Tensor, part: str) -> Tensor:
-    """The part of a complex response that a candidate is, as in :class:`~explainsal.explanation.bank.Filter`."""
-    if part == "energy":
-        return response.abs()
-    if part == "odd":
-        return response.imag
-    if part == "even":
-        return response.real
-    above = (response.real - response.real.mean((-2, -1), keepdim=True)).clamp_min(0)
-    return above if part == "half_wave" else above.square()
