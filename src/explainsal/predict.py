@@ -128,7 +128,8 @@ def submission_values(
 
 def default_place(cfg: DictConfig, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:
     """Where a submission lies: the same place at every start, so that an interrupted run is gone on with."""
-    name = f"{model_name(model)}-{form.kind}{form.suffix or f'-{form.file}'}"
+    file = "" if form.file == "hdf5" else f"-{form.file}"
+    name = f"{model_name(model)}-{form.kind}{file}{form.suffix}"
     return Path(cfg.paths.outputs) / "submissions" / dataset.name / name
 
 

@@ -19,6 +19,7 @@ from explainsal.data.checks import SplitCheck, check_split
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.doctor.examine import Diagnosis, examine
 from explainsal.data.doctor.finding import Finding
+from explainsal.data.pysaliency_export import export_dataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.disk import human
@@ -44,11 +45,20 @@ def prepare(cfg: DictConfig) -> list[SplitCheck]:
     datamodule.prepare_data()
     checks = [check_split(d, datamodule.source, decode=cfg.decode) for d in _datasets(datamodule)]
     print_checks(datamodule, checks)
+    if cfg.pysaliency is not None:
+        export(cfg, datamodule)
     damaged = [message for check in checks for message in check.damaged]
     if damaged:
         more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
         raise CorruptFileError("\n".join([f"{len(damaged)} damaged files:", *damaged[:SHOWN], *more]))
     return checks
+
+
+def export(cfg: DictConfig, datamodule: SaliencyDataModule) -> None:
+    """Write every split as pysaliency's HDF5 files, each into a folder of its own."""
+    for dataset in _datasets(datamodule):
+        files = export_dataset(dataset, Path(cfg.pysaliency) / dataset.split, pictures=cfg.pictures)
+        print(f"for pysaliency: {' and '.join(map(str, files))}")
 
 
 def fetch_missing(cfg: DictConfig, datamodule: SaliencyDataModule) -> list[Fetched]:

@@ -116,6 +116,11 @@ class SaliencyDataset(Dataset[SaliencySample]):
         return self._fixations is not None
 
     @property
+    def fixations(self) -> FixationTable | None:
+        """The fixations of all images, None where the data set has none."""
+        return self._fixations
+
+    @property
     def has_density(self) -> bool:
         """Whether samples carry a density."""
         return self._maps is not None or (self.density_sigma is not None and self.has_fixations)
