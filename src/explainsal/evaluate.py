@@ -31,6 +31,7 @@ from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.modules.postprocessing import NONE
 from explainsal.modules.stored_maps import StoredMaps
+from explainsal.paper_tables import make_table
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
 from explainsal.reporting.profiles import summarize_profiles
@@ -153,9 +154,11 @@ def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryIma
 
 @tracked
 def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
-    """Evaluate the network in ``cfg.checkpoint`` on ``cfg.data``."""
+    """Evaluate a model, maps made elsewhere, or every row of a table of the paper on ``cfg.data``."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     datamodule = instantiate(cfg.data)
+    if cfg.get("table") is not None:
+        return make_table(cfg, datamodule)
     datamodule.prepare_data()
     if cfg.predictions is not None:
         results = evaluate_predictions(cfg, datamodule)

@@ -116,7 +116,7 @@ def model_name(model: nn.Module) -> str:
 def describe(model: nn.Module, weights: str | None) -> dict[str, Any]:
     """What a run's record says of its model."""
     if not isinstance(model, SaliencyModel):
-        return {"name": model_name(model), "parameters": 0, "macs": None, "input_size": None, "weights": None}
+        return {"name": model_name(model)}
     size = complexity(model.net, model.input_size or (320, 480))
     return {
         "name": model.name,

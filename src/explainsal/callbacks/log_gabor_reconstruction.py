@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation import Explainer, Explanation
+from explainsal.explanation.nulls import null_explainer
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap, FixationBatch
@@ -37,6 +38,8 @@ class LogGaborReconstruction(Callback):
         map_images: Images of which a few maps per layer are written.
         maps_per_layer: How many.
         options: Single options of the :class:`~explainsal.explanation.Explainer` that differ from the preset's.
+        null: One of `explainsal.explanation.nulls.NULLS`: that null model of the explanation in its place.
+        seed: Of the null model.
     """
 
     def __init__(
@@ -50,7 +53,10 @@ class LogGaborReconstruction(Callback):
         map_images: int = 3,
         maps_per_layer: int = 3,
         options: Mapping[str, Any] | None = None,
+        null: str | None = None,
+        seed: int = 0,
     ) -> None:
+        self.null, self.seed = null, seed
         self.preset, self.folder, self.options = preset, Path(folder), dict(options or {})
         self.limit = math.inf if limit is None else limit
         self.batch_size, self.table_images, self.map_images = batch_size, table_images, map_images
@@ -62,7 +68,7 @@ class LogGaborReconstruction(Callback):
     @property
     def name(self) -> str:
         """Of the explainable model in tables."""
-        return f"explainable/{self.preset}"
+        return f"explainable/{self.preset}" if self.null is None else f"{self.null}/{self.preset}"
 
     def explain(self, model: nn.Module, images: Tensor, *, keep_maps: bool | int = False) -> Explanation:
         """Explain images with this callback's preset and options, in any loop or none."""
@@ -71,7 +77,9 @@ class LogGaborReconstruction(Callback):
     def explainer(self, model: nn.Module) -> Explainer:
         """The explainer of a model with this preset and these options; the same one while the model is the same."""
         if self._explainer is None or self._model is not model:
-            self._explainer, self._model = Explainer(model, self.preset, **self.options), model
+            explainer = Explainer(model, self.preset, **self.options)
+            null = None if self.null is None else null_explainer(explainer, self.null, seed=self.seed)
+            self._explainer, self._model = null or explainer, model
         return self._explainer
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:

@@ -16,11 +16,20 @@ from explainsal.reporting.figures.curves import training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
 from explainsal.reporting.figures.graph import graph_figure, graph_text
+from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_table
+from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of, mark_of
 from explainsal.reporting.pictures import figure_uri, map_uri, photo_uri
-from explainsal.reporting.results_table import higher_is_better, metric_title, model_title, number, results_tables
+from explainsal.reporting.results_table import (
+    ResultsTable,
+    higher_is_better,
+    metric_title,
+    model_title,
+    number,
+    results_tables,
+)
 from explainsal.reporting.run_figures import run_bank
 from explainsal.reporting.run_folder import ExplanationTables, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
@@ -56,7 +65,13 @@ def render_report(run: Run) -> str:
     )
     templates.filters["code"] = _code
     templates.globals.update(
-        metric_title=metric_title, model_title=model_title, number=number, higher_is_better=higher_is_better
+        metric_title=metric_title,
+        model_title=model_title,
+        number=number,
+        higher_is_better=higher_is_better,
+        paper_metrics=METRICS,
+        cell_of=cell_of,
+        mark_of=mark_of,
     )
     return templates.get_template("report.html").render(_content(run))
 
@@ -69,13 +84,15 @@ def _content(run: Run) -> dict[str, Any]:
         "run": run,
         "title": summary.title(run, tables),
         "facts": summary.facts(run),
-        "headlines": summary.headlines(tables[0]) if tables else [],
-        "sentences": summary.sentences(tables[0], run.per_image) if tables else [],
+        "headlines": _headlines(run, tables),
+        "sentences": _sentences(run, tables),
         "cautions": summary.cautions(run),
         "commands": summary.commands(run),
         "hero": _strip(median(ranked), HERO_SIDE) if ranked else None,
         "tables": tables,
         "curves": _curves(run),
+        "paper_table": run.paper_table,
+        "paper_figure": _paper_figure(run.paper_table) if run.paper_table is not None else None,
         "dots": any(picture.fixations is not None for picture in run.gallery),
         "gallery": [_strip(image, MAP_SIDE) for image in shown(ranked)],
         "ranked": any(image.rank is not None for image in ranked),
@@ -89,6 +106,18 @@ def _content(run: Run) -> dict[str, Any]:
     }
 
 
+def _headlines(run: Run, tables: list[ResultsTable]) -> list[summary.Headline]:
+    if run.paper_table is not None:
+        return summary.table_headlines(run.paper_table)
+    return summary.headlines(tables[0]) if tables else []
+
+
+def _sentences(run: Run, tables: list[ResultsTable]) -> list[str]:
+    if run.paper_table is not None:
+        return run.paper_table.findings
+    return summary.sentences(tables[0], run.per_image) if tables else []
+
+
 def _curves(run: Run) -> list[Markup]:
     svgs = []
     for place, panel in enumerate(training_panels(run.training) if run.training is not None else []):
@@ -97,6 +126,12 @@ def _curves(run: Run) -> list[Markup]:
             panel.draw(figure.subplots())
             svgs.append(Markup(themed_svg(figure, f"curve-{place}", panel.title, panel.text)))
     return svgs
+
+
+def _paper_figure(table: PaperTable) -> Markup:
+    with styled():
+        figure = paper_table_figure(table)
+        return Markup(themed_svg(figure, "paper-table", f"The rows of {table.about.source}", " ".join(table.notes)))
 
 
 def _fidelity(run: Run) -> dict[str, Any] | None:

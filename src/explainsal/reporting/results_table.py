@@ -28,6 +28,18 @@ MODEL_TITLES = {
     "center_bias_loo": "Centre bias, leave one out",
     "center_gaussian": "Centre Gaussian",
     "chance": "Chance",
+    "gbvs": "GBVS",
+    "hft": "HFT",
+    "icl": "ICL",
+    "itti": "ITTI",
+    "rare_style": "RARE-style",
+    "signature": "Image signature",
+    "sim2011": "SIM 2011",
+    "sim_grouping": "SIMgrouping",
+    "spectral_residual": "Spectral residual",
+    "cmrnet": "CMRNet",
+    "unisal": "UNISAL",
+    "msinet": "MSI-Net",
     "gold_standard": "Gold standard",
     "explanation": "This explanation",
     "shuffled_filters": "Null: shuffled filters",
@@ -242,7 +254,7 @@ def model_title(model: str) -> str:
 
     Example:
         >>> model_title("explainable/sparse"), model_title("center_bias"), model_title("itti")
-        ('Explainable, sparse', 'Centre bias', 'itti')
+        ('Explainable, sparse', 'Centre bias', 'ITTI')
     """
     kind, _, preset = model.partition("/")
     return f"{kind.capitalize()}, {preset}" if preset else MODEL_TITLES.get(model, model)

@@ -17,6 +17,7 @@ from explainsal.reporting.figures.curves import curves_figure
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import usage_figure
 from explainsal.reporting.figures.graph import graph_figure
+from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.figures.strips import strips_figure
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.gallery import ranked_gallery, shown
@@ -48,7 +49,7 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
 
     Args:
         run: What to draw.
-        name: ``curves``, ``strips``, ``layers``, ``usage``, ``bank`` or ``graph``.
+        name: ``curves``, ``strips``, ``layers``, ``usage``, ``bank``, ``graph`` or ``table``.
         preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
             of all.
         folder: Where to; the run's ``figures`` where None.
@@ -96,6 +97,14 @@ def _strips(run: Run, preset: str | None) -> Figure:
     images = shown(ranked_gallery(run), STRIPS)
     labels = [f"{image.place}\nCC {image.cc:.2f}" if image.cc is not None else "" for image in images]
     return strips_figure([image.picture for image in images], labels)
+
+
+def _paper_table(run: Run, preset: str | None) -> Figure:
+    if run.paper_table is None:
+        raise ValueError(
+            "this run holds no table of the paper; `python -m explainsal.evaluate -m +experiment=table1` makes one"
+        )
+    return paper_table_figure(run.paper_table)
 
 
 def _layers(run: Run, preset: str | None) -> Figure:
@@ -162,6 +171,7 @@ class RunFigure:
 
 
 FIGURES = {
+    "table": RunFigure("table.csv", _paper_table, lambda run, preset: run.paper_table is not None),
     "curves": RunFigure("metrics.csv", _curves),
     "strips": RunFigure("gallery", _strips),
     "layers": RunFigure("explanation", _layers),

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from explainsal.errors import MissingFilesError
+from explainsal.reporting.paper_table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
 PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the most faithful one last
@@ -122,6 +123,7 @@ class Run:
     explanations: dict[str, ExplanationTables]
     missing: tuple[MissingPart, ...]
     profiles: pd.DataFrame | None = None
+    paper_table: PaperTable | None = None
 
     def why_missing(self, path: str) -> str:
         """The sentence to print where the part at `path` would stand."""
@@ -164,6 +166,7 @@ def read_run(folder: Path | str) -> Run:
         gallery=part("pictures", "gallery", EVALUATE, _read_gallery) or (),
         explanations=part("explanation", "explanation", EXPLAIN, partial(_read_explanations, missing=missing)) or {},
         missing=(),
+        paper_table=read_table(folder) if (folder / "table.csv").exists() else None,
         profiles=read_csv(profiles, columns=PROFILE_COLUMNS) if profiles.exists() else None,
     )
     if len(missing) == 7:

@@ -9,11 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from explainsal.reporting.results_table import Cell, ResultsTable, number
+from explainsal.reporting.paper_table import PaperTable, cell_of
+from explainsal.reporting.results_table import Cell, ResultsTable, model_title, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
-NETWORK_TITLES = {"cmrnet": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
+DEEP = "deep"
+BESIDE = ("center_", "chance", "gold_standard", "explainable/")  # rows that stand beside the model that was evaluated
 DATA_TITLES = {
     "osie": "OSIE",
     "salicon": "SALICON",
@@ -36,16 +38,20 @@ def title(run: Run, tables: list[ResultsTable]) -> str:
     """The model and the data, as far as they are known."""
     name = str(_model(run).get("name", "")) or "A run"
     data = tables[0].protocol.get("data", "") if tables else ""
-    return (
-        f"{NETWORK_TITLES.get(name, name)} on {DATA_TITLES.get(data, data)}" if data else NETWORK_TITLES.get(name, name)
-    )
+    return f"{model_title(name)} on {DATA_TITLES.get(data, data)}" if data else model_title(name)
+
+
+def main_model(table: ResultsTable) -> str:
+    """The row that the run is about: the network, or else the first model that is no baseline; "" if there is none."""
+    others = [model for model in table.models if not model.startswith(BESIDE)]
+    return DEEP if DEEP in table.models else next(iter(others), "")
 
 
 def headlines(table: ResultsTable) -> list[Headline]:
-    """The deep model, its best explanation, how alike the two are, and the centre bias, by correlation."""
-    preset = best_explainable(table)
+    """The evaluated model, its best explanation, how alike the two are, and the centre bias, by correlation."""
+    preset, main = best_explainable(table), main_model(table)
     wanted = [
-        ("deep", HEADLINE, "Deep model"),
+        (main, HEADLINE, model_title(main)),
         (preset, HEADLINE, f"Explainable model, {preset.partition('/')[2]}"),
         (preset, f"{HEADLINE}_to_deep", "Explainable to deep"),
         ("center_bias", HEADLINE, "Centre bias alone"),
@@ -58,6 +64,15 @@ def headlines(table: ResultsTable) -> list[Headline]:
         for label, model, cell in found
         if cell
     ]
+
+
+def table_headlines(table: PaperTable) -> list[Headline]:
+    """Of a table of the paper: the row that all others are compared with, the best classical model, network, bound."""
+    kinds = ("classical", "network", "baseline")
+    best = [table.rows[table.rows["group"] == kind].nlargest(1, HEADLINE) for kind in kinds]
+    chosen = pd.concat([table.rows[table.rows["model"] == table.about.reference], *best]).drop_duplicates("model")
+    found = [(str(row["title"]), cell_of(row, HEADLINE)) for row in chosen.to_dict("records")]
+    return [Headline(label, number(cell.mean), f"CC {cell.interval}".strip()) for label, cell in found if cell]
 
 
 def best_explainable(table: ResultsTable) -> str:
@@ -80,12 +95,14 @@ def sentences(table: ResultsTable, per_image: pd.DataFrame | None = None) -> lis
         per_image: Scores of single images, to compare models on the same ones.
     """
     cells = table.cells
-    deep, chance = (cells.get((model, HEADLINE)) for model in ("deep", "center_bias"))
+    main = main_model(table)
+    own, center_bias = (cells.get((model, HEADLINE)) for model in (main, "center_bias"))
     preset = best_explainable(table)
     explainable, alike = (cells.get((preset, metric)) for metric in (HEADLINE, f"{HEADLINE}_to_deep"))
     found = []
-    if deep and chance:
-        found.append(f"The deep model predicts where people looked {_relation(deep, chance)}.")
+    if own and center_bias:
+        name = "The deep model" if main == DEEP else model_title(main)
+        found.append(f"{name} predicts where people looked {_relation(own, center_bias)}.")
     if explainable and alike:
         found.append(
             f"Its closest explanation, the preset {preset.partition('/')[2]}, correlates {number(alike.mean)} with "
@@ -132,8 +149,8 @@ def facts(run: Run) -> list[tuple[str, str]]:
     """Label and value of what is known about the model and the run."""
     environment, model = run.environment or {}, _model(run)
     pairs = [
-        ("Network", NETWORK_TITLES.get(str(model.get("name")), model.get("name"))),
-        ("Parameters", grouped(model.get("parameters"))),
+        ("Network" if model.get("parameters") else "Model", model_title(str(model.get("name") or ""))),
+        ("Parameters", grouped(model.get("parameters") or None)),
         ("MACs", scaled(model.get("macs"))),
         ("Input", "×".join(map(str, model.get("input_size") or ()))),
         ("Weights", model.get("weights")),
