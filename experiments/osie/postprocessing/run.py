@@ -1,4 +1,4 @@
-"""What each post-processing step does to the numbers of the classical models, on OSIE.
+"""What each post-processing step does to the numbers of the classical models and of a network, on OSIE.
 
 OMP_NUM_THREADS=1 python experiments/osie/postprocessing/run.py --root PATH/TO/osie [--images 20]
 """
@@ -12,15 +12,15 @@ import pandas as pd
 import torch
 
 from explainsal.baselines import fixations_of, information_gain_baseline, learned_center_bias, training_quantiles
-from explainsal.classical import classical_model
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.osie import OSIEDataModule
 from explainsal.functional.metrics import Nonfixations
+from explainsal.loading import PACKAGED, load_model
 from explainsal.metrics import SaliencyMetrics
 from explainsal.modules.postprocessing import Postprocessing
 from explainsal.reporting.results import summarize
 
-MODELS = ("itti", "gbvs", "icl", "hft", "signature", "spectral_residual", "rare_style")
+MODELS = ("itti", "gbvs", "icl", "hft", "signature", "spectral_residual", "rare_style", PACKAGED)
 
 
 def main() -> None:
@@ -48,10 +48,12 @@ def main() -> None:
         for name in MODELS
         for variant in variants
     }
+    models = {name: load_model(name) for name in MODELS}
     for index in torch.linspace(0, len(dataset) - 1, options.images).round().long().tolist():
         batch = SaliencyBatch.collate([dataset[index]])
-        for name in MODELS:
-            maps = classical_model(name)(batch.images)
+        for name, model in models.items():
+            with torch.inference_mode():
+                maps = model(batch.images).float()
             for variant in variants:
                 table = tables[name, variant.description]
                 table.update(variant(maps).squeeze(1), batch.fixations, batch.density, index=batch.index)
