@@ -75,7 +75,7 @@ def layer(
         candidates = Candidates(pools, options.bank, size, scaling=options.scaling, budget=BUDGET)
         with native_kernels(compiled):
             if sparse:
-                return pursue_layer(activations[None], candidates, options)
+                return pursue_layer(activations[None], candidates, options, BUDGET)
             return match_layer(activations[None], candidates, options, BUDGET)
 
     ours()  # samples the bank, warms caches

@@ -8,6 +8,7 @@ from tests.explanation.nets import Functional, Normalised, Odd, Plain
 from torch import nn
 from torch.testing import assert_close
 
+from explainsal.errors import UserError
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.explanation.input_maps import input_maps
 
@@ -285,10 +286,16 @@ def test_the_chain_takes_candidates_from_where_it_says():
 def test_a_small_memory_budget_gives_the_same_maps(preset):
     net, images = Plain().double(), smooth(1).double()
     plenty = Explainer(net, preset)(images)
-    tight = Explainer(net, preset, memory_budget=200_000)(images)
+    tight = Explainer(net, preset, memory_budget=260_000)(images)  # pools and reconstructions included
     assert_close(tight.explainable_map, plenty.explainable_map, rtol=1e-8, atol=1e-10)
     for a, b in zip(plenty.layers, tight.layers, strict=True):
         assert torch.equal(a.coefficients.filter, b.coefficients.filter)
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_a_memory_budget_below_what_a_layer_needs_says_how_much_it_needs(preset):
+    with pytest.raises(UserError, match=r"memory_budget=50000 is too small for a layer of 4 maps of 24.*least \d+"):
+        Explainer(Plain(), preset, memory_budget=50_000)(smooth(1))
 
 
 def test_a_layer_of_one_map_does_not_starve_what_comes_after_it():

@@ -40,7 +40,7 @@ def test_inner_products_in_blocks_are_exact_and_computed_few_times(held, monkeyp
     computed, compute = [], tight._compute
     monkeypatch.setattr(tight, "_compute", lambda chunk: computed.append(chunk) or compute(chunk))
     form = standardize(torch.rand(1, 3, SIZE[0] * SIZE[1], dtype=torch.float64))
-    cross, gram = _inner_products(form, tight)
+    cross, gram = _inner_products([form], tight)
     torch.testing.assert_close(gram[0], rows @ rows.T / rows.shape[1], rtol=1e-9, atol=1e-12)
     torch.testing.assert_close(cross[0], form[0] @ rows.T / rows.shape[1], rtol=1e-9, atol=1e-12)
     assert tight.chunk_count == 7

@@ -62,3 +62,16 @@ def test_maps_with_nan_are_not_taken():
     target, maps = torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
     maps[0, 0] = torch.nan
     assert sorted(covering_maps(target, maps, 3)[0].tolist()) == [-1, 1, 2]
+
+
+def test_maps_a_few_at_a_time_give_the_same_fit_and_the_same_choice(monkeypatch):
+    generator = torch.Generator().manual_seed(3)
+    target = torch.rand(2, 7, 9, 11, generator=generator)
+    maps = target + torch.rand(2, 7, 9, 11, generator=generator)
+    target[0, 2], maps[1, 4] = 1.0, torch.nan
+    whole, chosen = measure_fit(target, maps), covering_maps(target, maps, 5)
+    parts = measure_fit(target, maps, at_once=3)
+    for name in ("mae", "relative_mae", "correlation"):
+        torch.testing.assert_close(getattr(parts, name), getattr(whole, name), equal_nan=True)
+    monkeypatch.setattr("explainsal.explanation.rebuilt._PIXELS", 40)
+    assert torch.equal(covering_maps(target, maps, 5), chosen)

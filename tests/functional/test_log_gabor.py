@@ -13,6 +13,7 @@ from tests.reference.explanation import gaussian_loop, log_gabor_loop
 from torch.testing import assert_close
 
 from explainsal.explanation import BANKS, FilterBank
+from explainsal.explanation.bank import _Remembered
 from explainsal.functional.log_gabor import filter_responses, gaussian_bank, local_energy, log_gabor_bank
 
 WIDTHS = [0.5 * 1.5**j for j in range(4)]
@@ -140,9 +141,10 @@ def test_groups_of_a_large_bank_are_the_bank(name, parts, monkeypatch):
     bank = FilterBank(**{**_settings(BANKS[name]), "low_pass": (1.0, 2.0), "parts": parts})
     maps = torch.rand(2, 20, 30)
     whole = bank.candidates(maps)
-    monkeypatch.setattr("explainsal.explanation.bank._CACHED_BYTES", 0)
+    monkeypatch.setattr("explainsal.explanation.bank._WHOLE_BYTES", 0)
     groups = bank.groups((20, 30))
-    assert len(groups) == bank.orientations + 1
+    wavelengths = {bank.filters[i].wavelength for i in bank.available((20, 30))}
+    assert len(groups) == bank.orientations * (len(wavelengths) - 2) + 2  # two blurs
     assert_close(torch.cat([bank.candidates(maps, group) for group in groups], dim=1), whole)
     assert sum(map(len, groups)) == len(bank.available((20, 30)))
 
@@ -208,3 +210,17 @@ def test_a_shuffled_bank_keeps_the_gains_of_each_filter_and_one_permutation_for_
 
 def _settings(bank):
     return {name: getattr(bank, name) for name in bank.__dataclass_fields__ if name != "filters"}
+
+
+def test_sampled_banks_are_remembered_up_to_a_number_of_bytes():
+    remembered = _Remembered(limit=50_000)
+    plain = torch.float32, torch.device("cpu")
+    bank = BANKS["kovesi"]  # 24 filters
+    first = remembered(bank, (12, 14), None, *plain)  # 16 kB
+    assert remembered(bank, (12, 14), None, *plain) is first
+    for size in ((12, 15), (12, 16), (12, 17)):
+        remembered(bank, size, None, *plain)
+    assert [key[1] for key in remembered.banks] == [(12, 16), (12, 17)]
+    assert remembered.bytes == sum(one.nbytes for one in remembered.banks.values()) <= 50_000
+    large = remembered(bank, (40, 40), None, *plain)  # larger than the limit: the only one
+    assert list(remembered.banks.values()) == [large]

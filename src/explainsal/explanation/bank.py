@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from explainsal.functional.log_gabor import Border, filter_responses, gaussian_bank, local_energy, log_gabor_bank
 
-# Banks of more bytes are sampled anew where they are used: at 1080 x 1920 the paper's 80 filters take 660 MB.
-_CACHED_BYTES = 2**27
+# Banks of more bytes are sampled in groups: at 1080 x 1920 the paper's 80 filters take 660 MB.
+_WHOLE_BYTES = 2**27
 
 Part = Literal["energy", "even", "odd", "half_wave", "half_squared"]
 
@@ -117,13 +117,18 @@ class FilterBank:
         return torch.tensor(served, dtype=torch.int64)
 
     def groups(self, size: tuple[int, int]) -> list[range]:
-        """Runs of :meth:`available` filters to work on at a time: all, or where that is large one orientation each."""
+        """Runs of :meth:`available` filters to work on at a time.
+
+        All of them, or where these are large those of one orientation and wavelength, and those of one blur.
+        """
         count = len(self.available(size))
-        if 4 * len(self) * math.prod(self._grid(size)) <= _CACHED_BYTES:
+        if 4 * len(self) * math.prod(self._grid(size)) <= _WHOLE_BYTES:
             return [range(count)]
-        each = (count - len(self.low_pass) * len(self.low_pass_parts)) // self.orientations
-        cuts = [range(i * each, (i + 1) * each) for i in range(self.orientations)]
-        return [group for group in (*cuts, range(each * self.orientations, count)) if group]
+        each, blurred = len(self.sigma_on_f) * len(self.parts), len(self.low_pass_parts)
+        first_blur = count - blurred * len(self.low_pass)
+        return [range(start, start + each) for start in range(0, first_blur, each)] + [
+            range(start, start + blurred) for start in range(first_blur, count, blurred)
+        ]
 
     def transfer(
         self,
@@ -138,12 +143,11 @@ class FilterBank:
         The parts of a response share a transfer function, which is there once.
 
         Returns:
-            Shape ``(g, H', W')``: the size, or twice it where the border reflects. Cached per size, dtype and device
-            unless large.
+            Shape ``(g, H', W')``: the size, or twice it where the border reflects. The latest are remembered.
         """
-        whole = group is None or len(group) == len(self.available(size))
-        sample = _sample if not whole or len(self.groups(size)) > 1 else _sample_cached
-        return sample(self, size, None if whole else group, dtype, torch.device(device))
+        if group is not None and len(group) == len(self.available(size)):
+            group = None
+        return _sampled(self, size, group, dtype, torch.device(device))
 
     def candidates(self, maps: Tensor, group: range | None = None) -> Tensor:
         """What the bank makes of maps: local energy (Eq. 1), and the signed blur for low-pass members.
@@ -224,24 +228,21 @@ def _sample(
     bank: FilterBank, size: tuple[int, int], group: range | None, dtype: torch.dtype, device: torch.device
 ) -> Tensor:
     grid = bank._grid(size)
-    longest = max(size) if bank.up_to_map_size else math.inf
-    wavelengths = [wavelength for wavelength in bank.wavelengths if wavelength <= longest]
-    each = len(wavelengths) * len(bank.sigma_on_f) * len(bank.parts)
-    angles = bank.angles if group is None else bank.angles[group.start // max(each, 1) : group.stop // max(each, 1)]
+    angles, wavelengths, blurs = _members(bank, size, group)
     parts = []
-    if wavelengths and angles:
+    if wavelengths:
         widths = (bank.sigma_on_f, bank.sigma_theta)
         parts.append(
             log_gabor_bank(grid, wavelengths, angles, *widths, sigma_unit=bank.sigma_unit, dtype=dtype, device=device)
         )
-    if bank.low_pass and (group is None or not angles):
-        parts.append(gaussian_bank(grid, bank.low_pass, dtype=dtype, device=device))
+    if blurs:
+        parts.append(gaussian_bank(grid, blurs, dtype=dtype, device=device))
     if not parts:
         raise ValueError(
             f"no filter of the bank serves maps of {size[0]} x {size[1]} pixels: its shortest wavelength is "
             f"{min(bank.wavelengths)} px. Add a shorter one or low_pass members, or set up_to_map_size=False"
         )
-    transfer = torch.cat(parts)
+    transfer = torch.cat(parts) if len(parts) > 1 else parts[0]
     if bank.shuffle is not None:
         generator = torch.Generator().manual_seed((bank.shuffle * 10**5 + grid[0]) * 10**5 + grid[1])
         order = torch.randperm(math.prod(grid), generator=generator).to(device)
@@ -249,4 +250,37 @@ def _sample(
     return transfer
 
 
-_sample_cached = lru_cache(maxsize=64)(_sample)
+def _members(
+    bank: FilterBank, size: tuple[int, int], group: range | None
+) -> tuple[list[float], list[float], Sequence[float]]:
+    """Orientations, wavelengths and sigmas of all filters for maps of a size, or of one group."""
+    longest = max(size) if bank.up_to_map_size else math.inf
+    wavelengths = [wavelength for wavelength in bank.wavelengths if wavelength <= longest]
+    if group is None:
+        return bank.angles, wavelengths, bank.low_pass
+    each = len(bank.sigma_on_f) * len(bank.parts)
+    gabors = bank.orientations * len(wavelengths) * each
+    if group.start >= gabors:
+        return [], [], [bank.low_pass[(group.start - gabors) // len(bank.low_pass_parts)]]
+    angle, wavelength = divmod(group.start // each, len(wavelengths))
+    return [bank.angles[angle]], [wavelengths[wavelength]], []
+
+
+class _Remembered:
+    """The latest sampled banks, as many as fit: images of many sizes would need one each."""
+
+    def __init__(self, limit: int) -> None:
+        self.limit, self.bytes, self.banks = limit, 0, OrderedDict[tuple[Any, ...], Tensor]()
+
+    def __call__(self, *key: Any) -> Tensor:
+        if key in self.banks:
+            self.banks.move_to_end(key)
+        else:
+            self.banks[key] = _sample(*key)
+            self.bytes += self.banks[key].nbytes
+        while len(self.banks) > 1 and self.bytes > self.limit:
+            self.bytes -= self.banks.popitem(last=False)[1].nbytes
+        return self.banks[key]
+
+
+_sampled = _Remembered(2 * _WHOLE_BYTES)

@@ -101,9 +101,9 @@ class Candidates:
         served = [(pool.maps.shape[1], bank.available(pool.maps.shape[-2:])) for pool in pools]
         self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
-        self._per_chunk = max(1, budget // (4 * each))
+        self._per_chunk = max(1, budget // (8 * each))  # making them takes several arrays of their size
         if self.device.type == "cpu":  # larger chunks spend their time on fresh memory pages
-            self._per_chunk = min(self._per_chunk, max(1, _CPU_CHUNK // (size[0] * size[1])))
+            self._per_chunk = min(self._per_chunk, max(8, _CPU_CHUNK // (size[0] * size[1])))
         self._kept: list[tuple[Tensor, Tensor]] | None = None
         self._keep = len(self) * each <= budget // 2
         self._plan = self._planned()
@@ -134,7 +134,7 @@ class Candidates:
         """How many chunks there are."""
         return len(self._plan)
 
-    def chunks(self, first: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+    def chunks(self, first: int = 0, only: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Positions ``(n,)`` and scaled maps ``(B, n, H, W)``; together every candidate once.
 
         Kept for the next call where all of them fit into half the budget, else computed again; of these
@@ -142,10 +142,15 @@ class Candidates:
 
         Args:
             first: How many chunks to leave out.
+            only: Shape ``(N,)``, bool: chunks that are computed anew and have none of these are left out, too.
         """
         if self._kept is None and self._keep:
             self._kept = [self._compute(one) for one in self._plan]
-        return iter(self._kept[first:]) if self._kept is not None else map(self._compute, self._plan[first:])
+        if self._kept is not None:
+            return iter(self._kept[first:])
+        return (
+            self._compute(one) for one in self._plan[first:] if only is None or bool(only[self._positions(one)].any())
+        )
 
     def _planned(self) -> list[_Chunk]:
         start, plan = 0, []
@@ -154,18 +159,20 @@ class Candidates:
             filters = sum(len(group) for group in groups)
             places = pool.maps.shape[1]
             step = max(1, self._per_chunk // max((len(group) for group in groups), default=1))
-            for p in range(0, places, step):
-                some = range(p, min(p + step, places))
-                plan += [_Chunk(source, some, group, start, filters) for group in groups]
+            some = [range(p, min(p + step, places)) for p in range(0, places, step)]
+            plan += [_Chunk(source, one, group, start, filters) for group in groups for one in some]
             start += places * filters
         return plan
 
     def _compute(self, chunk: _Chunk) -> tuple[Tensor, Tensor]:
         maps = self.pools[chunk.source].maps[:, chunk.places.start : chunk.places.stop]
         seen = resize_bilinear(self.bank.candidates(maps, chunk.group), self.size)  # (B, p, g, H, W)
+        return self._positions(chunk), scaled(seen.flatten(1, 2), self.scaling)
+
+    def _positions(self, chunk: _Chunk) -> Tensor:
         rows = torch.arange(chunk.places.start, chunk.places.stop, device=self.device)[:, None] * chunk.filters
         columns = torch.arange(chunk.group.start, chunk.group.stop, device=self.device)
-        return chunk.start + (rows + columns).flatten(), scaled(seen.flatten(1, 2), self.scaling)
+        return chunk.start + (rows + columns).flatten()
 
 
 def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
@@ -180,16 +187,18 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
         Shape ``(B, R, H * W)``.
     """
     total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
+    used = torch.zeros(len(candidates) + 1, dtype=torch.bool, device=index.device)
+    used[index] = True  # unused terms, -1, mark the last, which is none
     if native.serves(total, weights):
         place = torch.full((len(candidates),), -1)
-        for position, maps in candidates.chunks():
+        for position, maps in candidates.chunks(only=used):
             place.fill_(-1)[position] = torch.arange(len(position))
             chosen = torch.where((weights != 0) & (index >= 0), place[index.clamp_min(0)], -1)
             for b in range(len(total)):
                 native.add_combinations(total[b], maps[b].flatten(-2), chosen[b], weights[b])
         return total
     matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
-    for position, maps in candidates.chunks():
+    for position, maps in candidates.chunks(only=used):
         total.baddbmm_(matrix[:, :, position], maps.flatten(-2))
     return total
 

@@ -9,9 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from explainsal.errors import UserError
 from explainsal.explanation.candidates import Candidates, Pool
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.matching import match_layer
+from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.presets import Options
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
@@ -21,6 +23,7 @@ from explainsal.functional.native import native_kernels
 from explainsal.functional.placement import Placement
 from explainsal.models.layers import INPUT, NetworkLayer
 
+_LEAST = 20  # maps that making and comparing one candidate takes
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
 
@@ -78,10 +81,11 @@ class Chain:
             )
         pools = [self.pools[source] for source in self.sources[name]]
         activations = as_computed(output)
+        self.final = None  # the maps of the layer before go before those of this one come
         with native_kernels(self.options.compile and activations.device.type == "cpu"):
             rebuilt, coefficients = self._rebuild(activations, pools)
         maps = rebuilt.maps
-        fit = measure_fit(rebuilt.target, maps)
+        fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)))
         kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size)
         self._add_pool(name, maps, kept)
         self.done.append(
@@ -108,16 +112,28 @@ class Chain:
 
     def _rebuild(self, activations: Tensor, pools: list[Pool]) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
-        finite = activations.isfinite().all(-1).all(-1)  # (B, A)
-        clean = torch.where(finite[..., None, None], activations, 0)
-        candidates = Candidates(pools, self.options.bank, size, scaling=self.options.scaling, budget=self.budget)
-        if self.options.coefficients == "inverse_mae":
-            rebuilt = match_layer(clean, candidates, self.options, self.budget)
-        else:
-            rebuilt = pursue_layer(clean, candidates, self.options)
+        spare = self._spare(activations)
+        finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(8, dim=1)], dim=1)
+        clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)
+        candidates = Candidates(pools, self.options.bank, size, scaling=self.options.scaling, budget=spare // 2)
+        rebuild = match_layer if self.options.coefficients == "inverse_mae" else pursue_layer
+        rebuilt = rebuild(clean, candidates, self.options, spare // 2)
         # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
-        maps = torch.where(finite[..., None, None], rebuilt.maps, torch.nan)
-        return Rebuilt(maps, rebuilt.target, rebuilt.terms), _decoded(rebuilt, candidates, finite, self.options)
+        rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
+        return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
+
+    def _spare(self, activations: Tensor) -> int:
+        """Bytes of the budget that the pools and the reconstructions of a layer leave."""
+        held = activations.nbytes + sum(pool.maps.nbytes for pool in self.pools.values())
+        largest = max(one.nbytes // one.shape[1] for one in (activations, *(p.maps for p in self.pools.values())))
+        if self.budget < held + _LEAST * largest:
+            raise UserError(
+                f"memory_budget={self.budget} is too small for a layer of {activations.shape[1]} maps of "
+                f"{activations.shape[-2]} x {activations.shape[-1]} pixels: its reconstructions and the pools take "
+                f"{held} bytes, and at least {_LEAST} maps more are needed to work; give at least "
+                f"{held + _LEAST * largest}, explain smaller images, or leave out layers (layers=...)"
+            )
+        return self.budget - held
 
     def _samples(self, name: str, activations: Tensor, maps: Tensor, kept: Tensor) -> tuple[Tensor | None, ...]:
         """Channels, activations and reconstructions that stay in the result."""
@@ -168,6 +184,11 @@ def _pick(maps: Tensor, channels: Tensor) -> Tensor:
     """Some maps ``(B, P, H, W)`` of each image; zeros where the channel is -1."""
     place = channels.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
     return torch.where((channels >= 0)[..., None, None], maps.gather(1, place), 0)
+
+
+def _surely(condition: Tensor) -> bool:
+    """Whether all of it holds, where the answer costs nothing: an accelerator would have to be waited for."""
+    return condition.device.type == "cpu" and bool(condition.all())
 
 
 def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: Options) -> Coefficients:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates, combine_candidates, scaled
+from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional import native
@@ -27,40 +28,34 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         activations: Shape ``(B, A, H, W)``, finite.
         candidates: Of the same images and size.
         options: How.
-        budget: Bytes for what is combined at once.
+        budget: Bytes for what is made of the activations, and for what is combined at once.
 
     Returns:
         The reconstructions and their terms, ``top_k`` per scale.
     """
-    target = scaled(activations, options.scaling)
-    errors, signs = _compare(target, candidates, options)  # (B, A, S, N), (B, A, N)
+    errors, signs = _compare(activations, candidates, options, maps_at_once(activations, budget))
     errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
     mae, index = least(errors, options.top_k)  # (B, A, S, T)
     weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
     if signs is not None:
         weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
-    maps = torch.empty_like(activations)
-    each = (len(options.scales) + 2) * activations[:, 0].numel() * activations.element_size()
-    step = max(1, budget // (4 * each))
-    for a in range(0, activations.shape[1], step):
-        combined = _combine(candidates, index[:, a : a + step], weights[:, a : a + step])
-        maps[:, a : a + step] = fuse_scales(combined, options.scales, options.fusion)
-    if options.rescale == "moments":
-        maps = _with_moments(maps, activations)
-        target = activations
+    maps = _combined(activations, candidates, index, weights, options, budget)
+    target = activations if options.rescale == "moments" else scaled(activations, options.scaling)
     return Rebuilt(maps, target, Terms(index.flatten(2), weights.flatten(2)))
 
 
-def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor | None]:
+def _compare(
+    activations: Tensor, candidates: Candidates, options: Options, at_once: int
+) -> tuple[Tensor, Tensor | None]:
     """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
-
-    centered = (target - target.mean((-2, -1), keepdim=True)).flatten(-2)
-    mine = _describe(target, options)
-    opposite = _describe(-target, options) if options.signed else mine
-    errors = target.new_empty(*target.shape[:2], len(options.scales), len(candidates))
-    signs = target.new_empty(*target.shape[:2], len(candidates)) if options.signed else None
+    mine = _describe(activations, options, at_once, options.scaling)
+    opposite = [_opposite(one, options) for one in mine] if options.signed else mine
+    errors = activations.new_empty(*activations.shape[:2], len(options.scales), len(candidates))
+    signs = activations.new_empty(*activations.shape[:2], len(candidates)) if options.signed else None
+    forms = InParts(activations, at_once, lambda some: _centered(some, options.scaling)) if options.signed else ()
     for index, maps in candidates.chunks():
-        negative = centered @ maps.flatten(-2).transpose(1, 2) < 0 if options.signed else None
+        products = [form @ maps.flatten(-2).transpose(1, 2) for form in forms]
+        negative = torch.cat(products, dim=1) < 0 if products else None
         for s, theirs in enumerate(_describe(maps, options)):
             error = pairwise_mae(mine[s], theirs)
             if negative is not None and options.descriptor != "variance":  # variance does not know the sign
@@ -71,8 +66,26 @@ def _compare(target: Tensor, candidates: Candidates, options: Options) -> tuple[
     return errors, signs
 
 
-def _describe(maps: Tensor, options: Options) -> list[Tensor]:
-    """What maps are matched by, ``(B, n, D)`` per scale."""
+def _centered(maps: Tensor, scaling: str) -> Tensor:
+    flat = scaled(maps, scaling).flatten(-2)
+    return flat - flat.mean(-1, keepdim=True)
+
+
+def _opposite(description: Tensor, options: Options) -> Tensor:
+    """The description of the negative map: its block means are the negative ones, its deviations the same."""
+    if options.descriptor == "variance":
+        return description
+    mean, deviation = description.chunk(2, dim=-1)
+    return torch.cat([-mean, deviation], dim=-1)
+
+
+def _describe(maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none") -> list[Tensor]:
+    """What maps are matched by, ``(B, n, D)`` per scale; so many at a time, scaled first."""
+    parts = [_describe_some(scaled(some, scaling), options) for some in maps.split(at_once or maps.shape[1], dim=1)]
+    return parts[0] if len(parts) == 1 else [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
+
+
+def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
     described: dict[float, Tensor] = {}
     blocks = _COMPILED_BLOCKS if native.serves(maps) else _CPU_BLOCKS
     for block, scales in zip(blocks, _enlarging_and_other(options.scales), strict=True):
@@ -94,10 +107,21 @@ def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> lis
     return [torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1) for mean, variance in moments]
 
 
-def _combine(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
-    """Eq. 3: ``(B, A, S, H, W)`` from the chosen candidates ``(B, A, S, T)``."""
-    total = combine_candidates(candidates, index.flatten(1, 2), weights.flatten(1, 2))
-    return total.reshape(*weights.shape[:-1], *candidates.size)
+def _combined(
+    activations: Tensor, candidates: Candidates, index: Tensor, weights: Tensor, options: Options, budget: int
+) -> Tensor:
+    """Eq. 3 and 4 from the chosen candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
+
+    Where the combinations of all scales do not fit, so many maps at a time: candidates are then made again for each.
+    """
+    maps = torch.empty_like(activations)
+    at_once = maps_at_once(activations, budget, arrays=len(options.scales) + 4)
+    for a in range(0, activations.shape[1], at_once):
+        some, its = slice(a, a + at_once), weights[:, a : a + at_once]
+        total = combine_candidates(candidates, index[:, some].flatten(1, 2), its.flatten(1, 2))
+        fused = fuse_scales(total.reshape(*its.shape[:-1], *candidates.size), options.scales, options.fusion)
+        maps[:, some] = _with_moments(fused, activations[:, some]) if options.rescale == "moments" else fused
+    return maps
 
 
 def _with_moments(maps: Tensor, activations: Tensor) -> Tensor:

@@ -2,44 +2,51 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates, combine_candidates
+from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional.coefficients import matching_pursuit
-from explainsal.functional.reconstruction import centered_scale
+from explainsal.functional.reconstruction import centered_scale, standardize
 
 
-def pursue_layer(activations: Tensor, candidates: Candidates, options: Options) -> Rebuilt:
+def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
     """Rebuild every activation map of a layer.
 
     Args:
         activations: Shape ``(B, A, H, W)``, finite.
         candidates: Of the same images and size, standardised.
         options: How.
+        budget: Bytes for what is made of the activations.
 
     Returns:
         The reconstructions and at most ``top_k`` terms each; a weight is that of the candidate scaled to unit
         variance, in units of the activations.
     """
-    form, mean, std = centered_scale(activations.flatten(-2))  # (B, A, D), (B, A, 1), (B, A, 1)
-    cross, gram = _inner_products(form, candidates)
+    at_once = maps_at_once(activations, budget)
+    moments = [centered_scale(some.flatten(-2))[1:] for some in activations.split(at_once, dim=1)]
+    mean, std = (torch.cat(some, dim=1) for some in zip(*moments, strict=True))  # (B, A, 1)
+    cross, gram = _inner_products(InParts(activations, at_once, lambda some: standardize(some.flatten(-2))), candidates)
     fit = matching_pursuit(gram, cross, options.top_k, nonnegative=options.coefficients == "nnls")
     weight = fit.weights * std
-    maps = combine_candidates(candidates, fit.index, weight) + mean
+    maps = combine_candidates(candidates, fit.index, weight).add_(mean)
     return Rebuilt(maps.reshape(activations.shape), activations, Terms(fit.index, weight, mean[..., 0]))
 
 
-def _inner_products(form: Tensor, candidates: Candidates) -> tuple[Tensor, Tensor]:
-    """Correlations of the activations with the candidates ``(B, A, N)`` and of the candidates ``(B, N, N)``.
+def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Tensor, Tensor]:
+    """Correlations of the standardised activations with the candidates ``(B, A, N)`` and of these ``(B, N, N)``.
 
     As many chunks as fit are held while the others pass by; then the next ones. So N candidates of which M fit are
     computed about N / 2M times, not once per chunk.
     """
-    images, maps, pixels = form.shape
-    cross = form.new_zeros(images, maps, len(candidates))
-    gram = form.new_zeros(images, len(candidates), len(candidates))
+    images, pixels = len(candidates.pools[0].maps), candidates.size[0] * candidates.size[1]
+    gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
+    cross: list[tuple[Tensor, Tensor]] = []
     first = 0  # chunks before it have met all others
     while first < candidates.chunk_count:
         held: list[tuple[Tensor, Tensor]] = []
@@ -47,10 +54,16 @@ def _inner_products(form: Tensor, candidates: Candidates) -> tuple[Tensor, Tenso
             other = block.flatten(-2)
             if number < first + candidates.chunks_at_once:
                 held.append((columns, other))
-                cross[:, :, columns] = form @ other.transpose(1, 2) / pixels
+                cross.append((columns, torch.cat([form @ other.transpose(1, 2) for form in forms], dim=1) / pixels))
             for rows, one in held:
                 product = one @ other.transpose(1, 2) / pixels
                 gram[:, rows[:, None], columns] = product
                 gram[:, columns[:, None], rows] = product.transpose(1, 2)
         first += len(held)
-    return cross, gram
+    return _in_order(cross), gram
+
+
+def _in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Put columns ``(..., n)`` where their positions ``(n,)`` say."""
+    positions, columns = (torch.cat(some, dim=-1) for some in zip(*parts, strict=True))
+    return torch.empty_like(columns).index_copy_(-1, positions, columns)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.reconstruction import least, pearson, standardize
+from explainsal.functional.reconstruction import centered_scale, least, pearson
 
+_PIXELS = 2**22  # of all maps of a layer, standardised at a time
 _COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
 
 
@@ -57,8 +58,18 @@ class Fit:
     correlation: Tensor
 
 
-def measure_fit(target: Tensor, maps: Tensor) -> Fit:
-    """Compare reconstructions with what they should be, both ``(B, A, H, W)``."""
+def measure_fit(target: Tensor, maps: Tensor, at_once: int | None = None) -> Fit:
+    """Compare reconstructions with what they should be, both ``(B, A, H, W)``, so many maps at a time."""
+    pairs = zip(*(some.split(at_once or target.shape[1], dim=1) for some in (target, maps)), strict=True)
+    fits = [_measure_fit(one, other) for one, other in pairs]
+    return fits[0] if len(fits) == 1 else Fit(*(torch.cat(one, dim=1) for one in zip(*map(_fields, fits), strict=True)))
+
+
+def _fields(fit: Fit) -> tuple[Tensor, ...]:
+    return fit.mae, fit.relative_mae, fit.correlation
+
+
+def _measure_fit(target: Tensor, maps: Tensor) -> Fit:
     mae = (target - maps).abs().mean((-2, -1))
     deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
     correlation = pearson(target, maps)
@@ -92,10 +103,7 @@ def covering_maps(target: Tensor, maps: Tensor, count: int) -> Tensor:
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    finite = maps.isfinite().all(-1).all(-1)[..., None]
-    x = torch.where(finite, standardize(target.flatten(-2)), 0).double()
-    r = torch.where(finite, standardize(maps.flatten(-2)), 0).double()
-    return covering(r @ r.transpose(1, 2) / r.shape[-1], x @ r.transpose(1, 2) / r.shape[-1], count)
+    return covering(*_inner_products(target, maps), count)
 
 
 def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
@@ -121,3 +129,32 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
         share = torch.where(loss[..., None] < 0, row / row.gather(2, best[..., None]), 0)
         gram, cross = gram - row.transpose(1, 2) * share, cross - column * share
     return torch.cat(chosen, dim=1)
+
+
+def _inner_products(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Correlations of the reconstructions with each other and of the activations with them, both ``(B, A, A)``.
+
+    In double precision and a few pixels at a time: not even one copy of a layer's maps is made.
+    """
+    moments = [_moments(some) for some in (target, maps)]
+    finite = moments[1][1].isfinite()
+    x, r = target.flatten(-2), maps.flatten(-2)
+    gram = torch.zeros(*maps.shape[:2], maps.shape[1], dtype=torch.float64, device=maps.device)
+    cross = torch.zeros_like(gram)
+    step = max(1, _PIXELS // (maps.shape[0] * maps.shape[1]))
+    for start in range(0, x.shape[-1], step):
+        one, other = (
+            torch.where(finite & (std > 0), (values[..., start : start + step] - mean) / std, 0).double()
+            for values, (mean, std) in zip((x, r), moments, strict=True)
+        )
+        gram += other @ other.transpose(1, 2)
+        cross += one @ other.transpose(1, 2)
+    return gram / x.shape[-1], cross / x.shape[-1]
+
+
+def _moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of every map, ``(B, A, 1)``."""
+    at_once = max(1, _PIXELS // maps[:, 0].numel())
+    parts = [centered_scale(some.flatten(-2))[1:] for some in maps.split(at_once, dim=1)]
+    mean, std = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
+    return mean, std

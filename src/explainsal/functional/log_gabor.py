@@ -86,15 +86,16 @@ def log_gabor_bank(
             "a radial width sigma_f/f0 of 1 has no bandwidth (log 1 = 0): choose any other positive sigma_on_f"
         )
     frequency, angle = _polar_grid(size, device)  # (H, W) each
-    octaves = torch.log(frequency * wavelength[..., None, None])  # (L, 1, H, W); -inf at DC
-    radial = torch.exp(-(octaves**2) / (2 * torch.log(ratio)[..., None, None] ** 2))  # (L, J, H, W)
-    radial[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
-    center = column(orientations)[:, None, None]  # (O, 1, 1)
-    difference = torch.atan2(torch.sin(angle - center), torch.cos(angle - center))  # (O, H, W), wrapped
-    spread = column(sigma_theta)[:, None, None]  # (J, 1, 1)
-    bank = torch.empty(len(difference), *radial.shape, dtype=dtype, device=device)  # (O, L, J, H, W)
-    for one, turned in zip(bank, difference, strict=True):  # the whole bank in float64 would be the peak of the memory
-        one.copy_(radial * torch.exp(-(turned**2) / (2 * spread**2)))
+    ratio = ratio.expand(len(wavelength), -1)
+    bank = torch.empty(len(orientations), *ratio.shape, *size, dtype=dtype, device=device)  # (O, L, J, H, W)
+    for o, center in enumerate(column(orientations)):  # one by one: all in float64 would be the peak of the memory
+        turned = torch.atan2(torch.sin(angle - center), torch.cos(angle - center))  # (H, W), wrapped
+        for i, each in enumerate(wavelength):
+            octaves = torch.log(frequency * each)  # -inf at DC
+            for j, spread in enumerate(column(sigma_theta)):
+                radial = torch.exp(-(octaves**2) / (2 * torch.log(ratio[i, j]) ** 2))
+                radial[0, 0] = 0  # the limit at DC; also where a width is infinite
+                bank[o, i, j] = radial * torch.exp(-(turned**2) / (2 * spread**2))
     return bank.flatten(0, 2)
 
 
