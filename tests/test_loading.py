@@ -25,7 +25,7 @@ def test_a_classical_model_is_loaded_like_a_network(name):
     assert maps.shape == (2, 1, 64, 96)
     assert maps.min() >= 0
     assert model_name(model) == name
-    assert describe(model, None) == {"name": name}
+    assert describe(model) == {"name": name}
 
 
 def test_options_reach_the_model():

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -188,9 +189,10 @@ def test_every_published_file_has_a_name_of_its_own_and_a_licence():
 
 
 def test_an_evaluation_warns_of_images_that_the_weights_have_seen(tmp_path, monkeypatch, caplog):
-    for name in ("model_of", "describe", "write_record", "evaluate_model", "finish_run"):
-        monkeypatch.setattr(evaluation, name, lambda *_, **__: None)
     checkpoint = tmp_path / "x.ckpt"
+    for name in ("describe", "write_record", "evaluate_model", "finish_run"):
+        monkeypatch.setattr(evaluation, name, lambda *_, **__: None)
+    monkeypatch.setattr(evaluation, "model_of", lambda *_: SimpleNamespace(weights=str(checkpoint)))
     card_path(checkpoint).write_text('{"trained_on": {"synthetic": "all of it"}}')
     for data, warned in (("synthetic", True), ("folder", False)):
         (tmp_path / "images").mkdir(exist_ok=True)

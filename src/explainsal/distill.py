@@ -37,7 +37,7 @@ from explainsal.explanation.standalone.refine import center_level
 from explainsal.explanation.standalone.samples import StoredSamples
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.reconstruction import pearson
-from explainsal.loading import describe, network_of, weights_of
+from explainsal.loading import describe, network_of
 from explainsal.models import SaliencyModel
 from explainsal.record import write_record
 
@@ -53,7 +53,7 @@ def distill(cfg: DictConfig) -> Path:
     datamodule.prepare_data()
     train, val = (datamodule.dataset(split) for split in datamodule.fit_splits)
     model = teacher_of(cfg)
-    write_record(output, cfg, model=describe(model, weights_of(cfg)))
+    write_record(output, cfg, model=describe(model))
     train = spread(train, cfg.images)
     work = output / "work"
     try:
@@ -69,6 +69,8 @@ def distill(cfg: DictConfig) -> Path:
         report_quality(fit, val, output)
     finally:
         shutil.rmtree(work, ignore_errors=True)
+    if cfg.resume is not None:  # what a killed run could not clear away
+        shutil.rmtree(Path(cfg.resume) / "work", ignore_errors=True)
     finish_run(cfg)
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file

@@ -25,7 +25,7 @@ from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
-from explainsal.loading import describe, model_name, model_of, weights_of
+from explainsal.loading import describe, model_name, model_of
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
@@ -164,9 +164,10 @@ def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
         results = evaluate_predictions(cfg, datamodule)
     else:
         model = model_of(cfg)
-        if seen := seen_warning(weights_of(cfg), datamodule.name):
+        split = datamodule.dataset(datamodule.eval_split).split
+        if seen := seen_warning(getattr(model, "weights", None), datamodule.name, split):
             log.warning(seen)
-        write_record(Path(cfg.paths.output), cfg, model=describe(model, weights_of(cfg)))
+        write_record(Path(cfg.paths.output), cfg, model=describe(model))
         network = isinstance(model, SaliencyModel)
         name = DEEP if network else model_name(model)
         results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)

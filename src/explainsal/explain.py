@@ -28,7 +28,7 @@ from explainsal.explanation.standalone.quality import attribution_table, write_t
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap
-from explainsal.loading import PACKAGED, describe, network_of, weights_of
+from explainsal.loading import PACKAGED, describe, network_of
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
@@ -51,7 +51,7 @@ def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
         if cfg.nulls:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(cfg, model, datamodule)
-    write_record(output, cfg, model=describe(model, weights_of(cfg)))
+    write_record(output, cfg, model=describe(model))
     explainer = explainer_of(cfg)
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:
@@ -125,7 +125,7 @@ def explain_standalone(cfg: DictConfig, model: SaliencyModel, datamodule: Salien
     """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
     output = Path(cfg.paths.output)
     net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
-    write_record(output, cfg, model=describe(model, weights_of(cfg)))
+    write_record(output, cfg, model=describe(model))
     count = min(cfg.evaluation.explain_images or len(dataset), len(dataset))
     tables = []
     for index in track(range(count), description="explaining"):

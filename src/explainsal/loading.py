@@ -113,7 +113,7 @@ def model_name(model: nn.Module) -> str:
     return model.name if isinstance(model, SaliencyModel) else classical_name(model) or type(model).__name__
 
 
-def describe(model: nn.Module, weights: str | None) -> dict[str, Any]:
+def describe(model: nn.Module) -> dict[str, Any]:
     """What a run's record says of its model."""
     if not isinstance(model, SaliencyModel):
         return {"name": model_name(model)}
@@ -123,11 +123,6 @@ def describe(model: nn.Module, weights: str | None) -> dict[str, Any]:
         "parameters": size.parameters,
         "macs": size.macs,
         "input_size": model.input_size,
-        "weights": weights or model.weights or UNTRAINED,
+        "weights": model.weights or UNTRAINED,
     }
 
-
-def weights_of(cfg: DictConfig) -> str | None:
-    """The file that the weights of a command's network come from."""
-    source = cfg.checkpoint or cfg.weights or (cfg.get("model") or {}).get("weights")
-    return None if source is None else str(source)

@@ -27,7 +27,7 @@ from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.functional.postprocessing import log_density
-from explainsal.loading import PACKAGED, describe, model_name, model_of, weights_of
+from explainsal.loading import PACKAGED, describe, model_name, model_of
 from explainsal.models import SaliencyModel
 from explainsal.modules.postprocessing import NONE, Postprocessing
 from explainsal.record import write_record
@@ -53,7 +53,7 @@ def predict(cfg: DictConfig) -> Path:
     dataset = submitted_images(cfg, datamodule) if form else datamodule.dataset(datamodule.eval_split)
     model = model_of(cfg, PACKAGED).to(DEVICE)
     postprocessing = postprocessing_of(cfg, datamodule).to(DEVICE)
-    write_record(Path(cfg.paths.output), cfg, model=describe(model, weights_of(cfg)))
+    write_record(Path(cfg.paths.output), cfg, model=describe(model))
     print(f"post-processing: {postprocessing.description}")
     if form is not None:
         return write_submission(cfg, form, datamodule, dataset, model, postprocessing)
@@ -135,7 +135,7 @@ def default_place(cfg: DictConfig, form: Submission, dataset: SaliencyDataset, m
 
 def recipe(cfg: DictConfig, dataset: SaliencyDataset, model: nn.Module, values: str) -> dict[str, Any]:
     """What decides how the maps turn out: what was begun with another one is not gone on with."""
-    weights = weights_of(cfg)
+    weights = getattr(model, "weights", None)
     known = weights is not None and Path(weights).is_file()
     options = {key: value for key, value in (cfg.get("model") or {}).items() if key != "weights"}
     return {

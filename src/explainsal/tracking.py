@@ -15,7 +15,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
 from explainsal.callbacks.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
-from explainsal.loading import weights_of
 
 _Result = TypeVar("_Result")
 
@@ -84,7 +83,15 @@ def log_run(loggers: Sequence[Logger], cfg: DictConfig) -> None:
             logger.log_summary(content.summary)
             for artifact in run_artifacts(run, str(logger.version)):
                 logger.log_files(artifact.name, artifact.kind, artifact.files)
-            log_weights(logger, weights_of(cfg) if "checkpoint" in cfg else None)
+            log_weights(logger, given_weights(cfg))
+
+
+def given_weights(cfg: DictConfig) -> str | None:
+    """The weight file that a command was given; None for what it trains itself, or what comes with the project."""
+    if "checkpoint" not in cfg:
+        return None
+    source = cfg.checkpoint or cfg.weights or (cfg.get("model") or {}).get("weights")
+    return None if source is None else str(source)
 
 
 def log_weights(logger: GuardedWandbLogger, weights: str | None) -> None:

@@ -40,9 +40,10 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     model = instantiate(cfg.model)
     if not isinstance(model, SaliencyModel):
         raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
-    write_record(output, cfg, model=describe(model, "trained here"))
-    log_config(loggers, cfg)
     module = instantiate(cfg.module, model=model)
+    trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
+    write_record(output, cfg, model=describe(model) | ({"weights": "trained here"} if trains else {}))
+    log_config(loggers, cfg)
     callbacks = [*instantiate(cfg.callbacks).values(), *callbacks_of(loggers)]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
     fit(trainer, module, training_data, resume=cfg.resume)

@@ -7,8 +7,11 @@ import json
 
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
 
+from explainsal import evaluate as evaluation
 from explainsal.classical import classical_model
+from explainsal.cli import conf_dir
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc
@@ -22,6 +25,9 @@ def test_the_card_describes_the_file():
     assert card["sha256"] == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     assert card["bytes"] == WEIGHTS.stat().st_size < 6e6
     assert "1001-1350" in seen_warning(WEIGHTS, "osie")
+    assert "are no test" in seen_warning(WEIGHTS, "osie", "val")
+    assert "have not seen the part evaluated here, osie test" in seen_warning(WEIGHTS, "osie", "test")
+    assert "are no test" in seen_warning(WEIGHTS, "osie", "msinet test")
 
 
 def test_it_predicts_where_people_look(shared):
@@ -34,3 +40,17 @@ def test_it_predicts_where_people_look(shared):
         )
     assert ours == pytest.approx(0.711, abs=0.005)  # as measured with the weights before they were halved to 16 bits
     assert ours > center + 0.2
+
+
+def test_evaluating_it_on_osie_says_what_it_has_seen_of_osie(shared, tmp_path, monkeypatch, caplog):
+    monkeypatch.setattr(evaluation, "evaluate_model", lambda *_, **__: None)
+    monkeypatch.setattr(evaluation, "finish_run", lambda *_, **__: None)
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        wanted = ["model=cmrnet_osie", "data=osie", f"data.root={shared}/data/osie", f"data.cache={tmp_path}"]
+        cfg = compose("evaluate", overrides=wanted)
+    cfg.paths.output = str(tmp_path)
+    evaluation.evaluate(cfg)
+    assert "images 1001-1350" in caplog.text
+    assert "not seen the part evaluated here, osie test" in caplog.text
+    record = json.loads((tmp_path / "environment.json").read_text())
+    assert record["model"]["weights"] == str(WEIGHTS)

@@ -205,24 +205,34 @@ def trained_on(path: str | Path) -> dict[str, str]:
         return dict(known[0].trained_on) if known else {}
 
 
-def seen_warning(path: str | Path | None, data: str) -> str | None:
-    """What to tell whoever evaluates weights on a data set that they have seen; None where they have not.
+def seen_warning(path: str | Path | None, data: str, split: str | None = None) -> str | None:
+    """What to tell whoever evaluates weights on a data set of which they have seen something; None where they have not.
 
     Args:
         path: The weight file, None for an untrained network.
         data: Name of the data set, as in ``data=NAME``.
+        split: Which part of it; one that the card names among ``unseen_splits`` is a fair test, and is called so.
 
     Example:
         >>> seen_warning("weights_ft_mit1003.pth", "toronto") is None
         True
     """
     seen = trained_on(path).get(data) if path is not None else None
-    if seen is None:
+    if path is None or seen is None:
         return None
-    return (
-        f"the weights {Path(str(path)).name} have seen {data}: {seen}. Scores on those images are no test; say so "
-        "beside them."
-    )
+    begin = f"the weights {Path(path).name} have seen {data}: {seen}."
+    if split is not None and split in unseen_splits(path).get(data, ()):
+        return f"{begin} They have not seen the part evaluated here, {data} {split}."
+    return f"{begin} Scores on those images are no test; say so beside them."
+
+
+def unseen_splits(path: str | Path) -> dict[str, list[str]]:
+    """Data set -> splits of it that weights have not seen though they were trained on others, by their card."""
+    try:
+        card = json.loads(card_path(Path(path)).read_text())
+        return {str(data): [str(split) for split in splits] for data, splits in card["unseen_splits"].items()}
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return {}
 
 
 def _is_named(weights: PublishedWeights, name: str) -> bool:
