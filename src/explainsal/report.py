@@ -18,6 +18,8 @@ from explainsal.reporting.tables import print_results, write_table
 
 def report(cfg: DictConfig) -> list[Path]:
     """Rebuild what `cfg` asks for, and return the paths of the files."""
+    if cfg.get("dashboard") is not None:
+        return publish_dashboard(cfg.dashboard)
     if cfg.bank is not None:
         return write_bank(cfg.bank, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
     if cfg.get("pool") is not None:
@@ -33,6 +35,17 @@ def report(cfg: DictConfig) -> list[Path]:
         print_results(run.results)
         written.append(write_table(results_tables(run.results), run.folder / "figures" / "results.csv"))
     return [*written, write_report(cfg.run)]
+
+
+def publish_dashboard(project: str) -> list[Path]:
+    """Save the W&B dashboard of ``ENTITY/PROJECT``; its definition is written beside, also where W&B refuses."""
+    from explainsal.reporting.dashboard.workspace import build_workspace, publish_workspace, write_workspace
+
+    workspace = build_workspace(project)
+    path = write_workspace(workspace, Path.cwd() / "dashboard.json")
+    print(f"the dashboard's definition: {path}")
+    print(publish_workspace(workspace))
+    return [path]
 
 
 def newest_run(outputs: Path) -> Path | None:

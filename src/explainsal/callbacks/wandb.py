@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import netrc
 import os
@@ -23,6 +24,7 @@ from lightning.pytorch.utilities import rank_zero_only
 log = logging.getLogger(__name__)
 _HOST = "api.wandb.ai"
 RUN_ID = "wandb_run_id"  # its place in a checkpoint
+_ROOM = 2**20  # bytes: with less the end of a run was hardly written
 INIT_SECONDS, FINISH_SECONDS = 30, 600  # a dead network must not hold up a run
 
 
@@ -63,6 +65,7 @@ class GuardedWandbLogger(WandbLogger):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
+        self._wandb_init.pop("anonymous")  # wandb warns of it even where it is None
         self._warned = self._off = False
 
     @contextmanager
@@ -156,6 +159,9 @@ class GuardedWandbLogger(WandbLogger):
             self._id = run.id
             with self.guarded("finishing the run"):
                 run.finish(exit_code=int(failed))
+                # wandb's own process writes the file, and keeps it to itself when it cannot
+                if shutil.disk_usage(self._wandb_init["dir"]).free < _ROOM:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._wandb_init["dir"])
 
 
 class RunIdInCheckpoint(Callback):

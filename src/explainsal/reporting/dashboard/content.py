@@ -46,7 +46,7 @@ def run_content(run: Run) -> Content:
         "evaluation/scores": run.per_image,
         "evaluation/profile_ranks": None if run.profiles is None else rank_table(run.profiles).reset_index(),
         "evaluation/profile_agreement": None if run.profiles is None else agreement_table(run.profiles),
-        "explanation/layers": fidelity_by_layer(run),
+        "explanation/layer_table": fidelity_by_layer(run),
         "explanation/filters": usage_table(run),
         "explanation/bandwidth": band_table(run),
         "explanation/nulls": null_models(run),
