@@ -1,21 +1,25 @@
 """Images per second of the training loader at SALICON's full size, against a plain loader that opens every file.
 
-    OMP_NUM_THREADS=1 python benchmarks/loading.py [--images 200] [--epochs 5] [--workers 0 1 2] [--root FOLDER]
+    OMP_NUM_THREADS=1 python benchmarks/loading.py [--images 2000] [--distinct 100] [--round 240] [--rounds 5]
+                                                   [--workers 0 1 2] [--root FOLDER]
 
 The files are generated: 640 x 480 JPEG, 8-bit PNG, and .mat files with as many observers, fixations and gaze samples
-as SALICON's 2017 release has on average (60 x 7.7 x 47). The plain loader is what most public code does: Pillow for
-image and map, scipy.io.loadmat for the fixations of every image in every epoch. All yield the same batches of 8, in
-the same process, alternating; median and range over the epochs, the first one (which starts the workers) left out.
-Then: resident memory of all processes over the epochs, and how long an index of 15,000 images takes to open.
+as SALICON's 2017 release has on average (60 x 8.3 x 48: 500 fixations, 24,000 samples); `--distinct` scenes are drawn
+and copied until there are `--images` of each. The plain loader is what most public code does: Pillow for image and map,
+scipy.io.loadmat for the fixations of every image in every epoch. All yield batches of 8 of the same `--round` images,
+in the same process, alternating; median and range over the rounds, the first one (which starts the workers) left out.
+Then: private memory of all processes over an epoch of all images, and how long an index of 15,000 takes to open.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import shutil
 import statistics
 import tempfile
 import time
+from itertools import product
 from pathlib import Path
 from unittest import mock
 
@@ -25,14 +29,15 @@ import numpy as np
 import scipy.io
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 from explainsal.data import reading
+from explainsal.data.augmentation import TrainingAugmentation
 from explainsal.data.fixation_table import FixationTable
 from explainsal.data.salicon import read_salicon
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.data.synthetic import SyntheticSettings, write_synthetic
-from explainsal.data.transforms import training_augmentation
+from explainsal.data.transforms import Augmentation
 from explainsal.datamodules.salicon import SaliconDataModule
 
 MODEST = {"flip": 0.5, "affine": 0.5, "photometric": 0.5, "zoom": 1.2, "rotate": 3.0}
@@ -42,8 +47,8 @@ DECODED = ("none", "maps", "all")
 class PlainDataset(Dataset):
     """Every file opened for every sample."""
 
-    def __init__(self, root: Path) -> None:
-        self.root = root
+    def __init__(self, root: Path, augment: Augmentation | None = None) -> None:
+        self.root, self.augment = root, augment
         self.stems = sorted(path.stem for path in (root / "images" / "train").glob("*.jpg"))
 
     def __len__(self) -> int:
@@ -55,7 +60,8 @@ class PlainDataset(Dataset):
         density = np.asarray(Image.open(self.root / "maps" / "train" / f"{stem}.png").convert("L"))
         gaze = scipy.io.loadmat(self.root / "fixations" / "train" / f"{stem}.mat")["gaze"]
         fixations = np.concatenate([g.reshape(-1, 2) for g in gaze["fixations"].ravel()]).astype(float) - 0.5
-        return SaliencySample(stem, index, image, fixations, density)
+        sample = SaliencySample(stem, index, image, fixations, density)
+        return self.augment(sample) if self.augment else sample
 
 
 def settings(images: int) -> SyntheticSettings:
@@ -64,22 +70,49 @@ def settings(images: int) -> SyntheticSettings:
         size=(480, 640),
         counts={"train": images, "val": 1, "test": 1},
         observers=60,
-        fixations=7.7,
+        fixations=8.3,
         sigma=24.0,
-        samples=47,
+        samples=48,
         name="COCO_{split}2014_{number:012d}",
     )
 
 
-def loaders(root: Path, workers: int) -> dict[str, DataLoader]:
-    plain = DataLoader(
-        PlainDataset(root), 8, shuffle=True, num_workers=workers, collate_fn=SaliencyBatch.collate,
-        persistent_workers=workers > 0,
-    )  # fmt: skip
+def copied(root: Path, distinct: int, images: int) -> None:
+    """As many files as images, each a file of its own."""
+    for kind in ("images", "maps", "fixations"):
+        files = sorted((root / kind / "train").iterdir())[:distinct]
+        for number in range(distinct, images):
+            source = files[number % distinct]
+            target = source.with_name(f"COCO_train2014_{number + 1:012d}{source.suffix}")
+            if not target.exists():
+                shutil.copyfile(source, target)
+
+
+def loaders(root: Path, workers: int, chosen: range) -> dict[str, DataLoader]:
     options = {"release": "2017", "batch_size": 8, "num_workers": workers}
-    ours = {f"decoded={d}": SaliconDataModule(root, decoded=d, **options).train_dataloader() for d in DECODED}
-    augmented = SaliconDataModule(root, decoded="all", augmentation=training_augmentation(**MODEST), **options)
-    return {"plain": plain, **ours, "decoded=all, augmented": augmented.train_dataloader()}
+    found = {}
+    for name, augment in {"plain": None, "plain, albumentations": albumentations()}.items():
+        found[name] = DataLoader(
+            Subset(PlainDataset(root, augment), chosen), 8, shuffle=True, num_workers=workers, drop_last=True,
+            collate_fn=SaliencyBatch.collate, persistent_workers=workers > 0,
+        )  # fmt: skip
+    for decoded, augmented in product(DECODED, (False, True)):
+        module = SaliconDataModule(root, decoded=decoded, **options)
+        dataset = module.dataset("train").select(chosen)
+        dataset = dataset.with_transform(TrainingAugmentation(**MODEST)) if augmented else dataset
+        found[f"decoded={decoded}{', augmented' * augmented}"] = module.loader(dataset, shuffle=True)
+    return found
+
+
+def albumentations() -> Augmentation:
+    """What public code augments with, in the same ranges."""
+    import albumentations as A
+
+    affine = A.Affine(
+        scale=(1.0, 1.2), translate_percent=(-0.1, 0.1), keep_ratio=True, rotate=(-3, 3), fill=128, fill_mask=0, p=0.5
+    )
+    colour = A.ColorJitter((0.8, 1.2), (0.8, 1.2), (0.8, 1.2), (-0.02, 0.02), p=0.5)
+    return Augmentation([A.HorizontalFlip(p=0.5), affine, colour])
 
 
 def run(loader: DataLoader) -> tuple[float, float]:
@@ -100,28 +133,27 @@ def resident() -> float:
     return total / 1024
 
 
-def speed(root: Path, workers: int, epochs: int) -> None:
-    ready = loaders(root, workers)
+def speed(root: Path, workers: int, rounds: int, chosen: range) -> None:
+    ready = loaders(root, workers, chosen)
     runs: dict[str, list[tuple[float, float]]] = {name: [] for name in ready}
-    for _ in range(epochs + 1):
+    for _ in range(rounds + 1):
         for name, loader in ready.items():
             runs[name].append(run(loader))
     plain = statistics.median(rate for rate, _ in runs["plain"][1:])
     for name, all_runs in runs.items():
         rates, costs = zip(*all_runs[1:], strict=True)
         rate, cost = statistics.median(rates), f"{statistics.median(costs):9.2f}" if workers == 0 else ""
-        print(f"{name:24} {workers:7d} {rate:9.0f} {min(rates):7.0f}..{max(rates):<7.0f} {rate / plain:5.1f} {cost}")
+        print(f"{name:26} {workers:7d} {rate:9.0f} {min(rates):7.0f}..{max(rates):<7.0f} {rate / plain:5.1f} {cost}")
 
 
-def memory(root: Path, epochs: int) -> None:
+def memory(root: Path) -> None:
+    """Over one epoch, at every tenth of it."""
     loader = SaliconDataModule(
-        root, release="2017", batch_size=8, num_workers=1, decoded="all", augmentation=training_augmentation(**MODEST)
+        root, release="2017", batch_size=8, num_workers=1, decoded="all", augmentation=TrainingAugmentation(**MODEST)
     ).train_dataloader()
-    levels = []
-    for _ in range(epochs):
-        run(loader)
-        levels.append(resident())
-    print(f"private memory after each of {epochs} epochs, one worker: {', '.join(f'{m:.0f}' for m in levels)} MB")
+    step = max(1, len(loader) // 10)
+    levels = [resident() for number, _ in enumerate(loader) if number % step == step - 1]
+    print(f"private memory at every tenth of an epoch, one worker: {', '.join(f'{m:.0f}' for m in levels)} MB")
 
 
 def index(folder: Path, images: int) -> None:
@@ -147,8 +179,10 @@ def index(folder: Path, images: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=200)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--distinct", type=int, default=100)
+    parser.add_argument("--round", type=int, default=240)
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--workers", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--index", type=int, default=15_000)
     parser.add_argument("--root", type=Path)
@@ -156,7 +190,8 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as temporary:
         root = args.root or Path(temporary) / "salicon"
-        write_synthetic(root, settings(args.images))
+        write_synthetic(root, settings(args.distinct))
+        copied(root, args.distinct, args.images)
         size = sum(p.stat().st_size for kind in ("images", "maps", "fixations") for p in (root / kind).rglob("*.*"))
         start = time.perf_counter()
         for decoded in ("none", "all"):
@@ -166,10 +201,10 @@ def main() -> None:
             f"{args.images} images, {size / args.images / 1e3:.0f} kB each; indexing and decoding once: "
             f"{(time.perf_counter() - start) / args.images * 1e3:.1f} ms and {cached / args.images / 1e3:.0f} kB each"
         )
-        print(f"{'loader':24} {'workers':>7} {'images/s':>9} {'range':>16} {'ratio':>5} {'CPU ms/image':>13}")
+        print(f"{'loader':26} {'workers':>7} {'images/s':>9} {'range':>16} {'ratio':>5} {'CPU ms/image':>13}")
         for workers in args.workers:
-            speed(root, workers, args.epochs)
-        memory(root, args.epochs)
+            speed(root, workers, args.rounds, range(0, args.images, max(1, args.images // args.round)))
+        memory(root)
         index(Path(temporary) / "index", args.index)
 
 

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.utils.data import DataLoader, Dataset
 
+from explainsal.data.augmentation import TrainingAugmentation
 from explainsal.data.sample import SaliencySample
-from explainsal.data.transforms import Augmentation, training_augmentation
+from explainsal.data.transforms import Augmentation
 
 OFF = {"flip": 0.0, "affine": 0.0, "photometric": 0.0, "zoom": 1.0, "rotate": 0.0}
 HEIGHT, WIDTH = 60, 80
@@ -27,10 +28,10 @@ def sample_with(points: list, density: np.ndarray | None = None) -> SaliencySamp
 def test_a_flip_is_width_minus_x(x, y):
     sample = sample_with([[x, y]], np.zeros((HEIGHT, WIDTH), np.float32))
     sample.density[int(y), int(x)] = 1
-    flipped = training_augmentation(**OFF | {"flip": 1.0})(sample)
+    flipped = TrainingAugmentation(**OFF | {"flip": 1.0})(sample)
     np.testing.assert_array_equal(flipped.image, sample.image[:, ::-1])
     np.testing.assert_array_equal(flipped.density, sample.density[:, ::-1])
-    np.testing.assert_allclose(flipped.fixations, [[WIDTH - x, y]], rtol=0, atol=1e-4)  # albumentations has float32
+    np.testing.assert_allclose(flipped.fixations, [[WIDTH - x, y]], rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("steps", [
@@ -62,18 +63,86 @@ def test_points_that_leave_are_dropped_and_repeated_points_stay_repeated():
     np.testing.assert_allclose(out.fixations, [[30.5, 30.5]] * 3, atol=1e-4)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32])
+@pytest.mark.parametrize("seed", range(4))
+def test_points_go_where_density_and_image_go_in_training(dtype, seed):
+    """Image, density and points show the same blob: after any zoom, shift, rotation and flip they still do."""
+    point = (36.3, 27.9)
+    rows, columns = np.arange(HEIGHT)[:, None] + 0.5, np.arange(WIDTH)[None] + 0.5
+    blob = 255 * np.exp(-((columns - point[0]) ** 2 + (rows - point[1]) ** 2) / (2 * 3.0**2))
+    image = np.repeat(np.rint(blob)[..., None], 3, 2).astype(np.uint8)
+    sample = replace(sample_with([point, point], blob.astype(dtype)), image=image)
+    torch.manual_seed(seed)
+    out = TrainingAugmentation(flip=0.5, affine=1.0, photometric=0.0, zoom=1.3, rotate=20.0)(sample)
+    assert out.density.dtype == dtype
+    for values in (
+        out.density.astype(float),
+        np.where(out.image[..., 0] == 128, 0, out.image[..., 0])[:, :].astype(float),
+    ):
+        near = np.hypot(columns - out.fixations[0, 0], rows - out.fixations[0, 1]) < 12
+        centre = [float((values * near * c).sum() / (values * near).sum()) for c in (columns, rows)]
+        np.testing.assert_allclose(out.fixations, [centre] * 2, rtol=0, atol=0.15)
+
+
+def test_the_border_is_grey_and_its_density_zero():
+    torch.manual_seed(0)
+    sample = replace(
+        sample_with([], np.full((HEIGHT, WIDTH), 9, np.uint8)), image=np.full((HEIGHT, WIDTH, 3), 200, np.uint8)
+    )
+    out = TrainingAugmentation(flip=0.0, affine=1.0, photometric=0.0, zoom=1.0, rotate=40.0)(sample)
+    assert out.image[0, 0].tolist() == [128] * 3
+    assert out.density[0, 0] == 0
+    assert out.image[HEIGHT // 2, WIDTH // 2].tolist() == [200] * 3
+    assert out.density[HEIGHT // 2, WIDTH // 2] == 9
+
+
+def test_the_ranges_of_zoom_rotation_and_shift():
+    """Where the corners of a rectangle go tells the motion; its extremes over many draws are the options."""
+    augment = TrainingAugmentation(flip=0.0, affine=1.0, photometric=0.0, zoom=1.2, rotate=10.0)
+    torch.manual_seed(0)
+    found = []
+    for _ in range(300):
+        (ax, ay), (bx, by) = augment(sample_with([[38.0, 30.0], [42.0, 30.0]])).fixations
+        angle = np.degrees(np.arctan2(by - ay, bx - ax))
+        found.append([np.hypot(bx - ax, by - ay) / 4, angle, (ax + bx) / 2, (ay + by) / 2])
+    extremes = np.array([np.min(found, 0), np.max(found, 0)])
+    assert (np.abs(extremes - [[1, -10, 32, 24], [1.2, 10, 48, 36]]) < [0.01, 0.3, 0.4, 0.4]).all()
+
+
+def test_colours_change_as_their_definitions_say(monkeypatch):
+    """Each change alone: factors on all, on the distance to the mean grey, on the distance to a pixel's own grey."""
+    image = np.random.default_rng(0).integers(60, 190, (HEIGHT, WIDTH, 3), dtype=np.uint8)
+    grey = image.astype(float) @ [0.299, 0.587, 0.114]
+    augment = TrainingAugmentation(**OFF | {"photometric": 1.0})
+    expected = [
+        image * 1.2,
+        grey.mean() + (image - grey.mean()) * 1.2,
+        grey[..., None] + (image - grey[..., None]) * 1.2,
+    ]
+    for k, values in enumerate(expected):
+        draws = torch.full((11,), 0.5, dtype=torch.float64)
+        draws[7 + k] = 1.0
+        monkeypatch.setattr(torch, "rand", lambda *a, draws=draws, **b: draws)
+        out = augment(replace(sample_with([]), image=image)).image
+        assert np.abs(out - values.clip(0, 255)).max() <= 1  # OpenCV calculates in fixed point
+    monkeypatch.setattr(torch, "rand", lambda *a, **b: torch.tensor([0.5] * 10 + [1.0], dtype=torch.float64))
+    turned = augment(replace(sample_with([]), image=image)).image.astype(float)
+    assert np.abs(turned @ [0.299, 0.587, 0.114] - grey).max() < 1
+    assert np.abs(turned - image).max() > 3
+
+
 def test_what_is_not_there_stays_away_and_the_rest_is_kept():
     sample = replace(sample_with([]), fixations=None)
-    out = training_augmentation(**OFF | {"flip": 1.0})(sample)
+    out = TrainingAugmentation(**OFF | {"flip": 1.0})(sample)
     assert out.fixations is None
     assert out.density is None
     assert (out.id, out.index) == ("a", 4)
-    assert training_augmentation(**OFF | {"flip": 1.0})(sample_with([])).fixations.shape == (0, 2)
+    assert TrainingAugmentation(**OFF | {"flip": 1.0})(sample_with([])).fixations.shape == (0, 2)
 
 
 def test_types_sizes_and_ranges_are_kept():
     density = np.random.default_rng(1).integers(0, 255, (HEIGHT, WIDTH), dtype=np.uint8)
-    augment = training_augmentation(flip=0.5, affine=1.0, photometric=1.0, zoom=1.3, rotate=5.0)
+    augment = TrainingAugmentation(flip=0.5, affine=1.0, photometric=1.0, zoom=1.3, rotate=5.0)
     sample = sample_with([[3.2, 4.9]] * 5, density)
     before = sample.image.copy(), density.copy(), sample.fixations.copy()
     for _ in range(10):
@@ -87,7 +156,7 @@ def test_types_sizes_and_ranges_are_kept():
 
 class Constant(Dataset):
     def __init__(self):
-        self.augment = training_augmentation(flip=0.5, affine=1.0, photometric=0.0, zoom=1.3, rotate=5.0)
+        self.augment = TrainingAugmentation(flip=0.5, affine=1.0, photometric=0.0, zoom=1.3, rotate=5.0)
 
     def __len__(self):
         return 8
@@ -115,4 +184,4 @@ def test_images_workers_and_epochs_differ_and_a_seed_repeats_them(workers):
 @pytest.mark.parametrize("wrong", [{"flip": 1.5}, {"affine": -0.1}, {"zoom": 0.5}, {"rotate": -1.0}], ids=str)
 def test_wrong_arguments(wrong):
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        training_augmentation(**OFF | wrong)
+        TrainingAugmentation(**OFF | wrong)

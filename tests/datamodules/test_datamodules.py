@@ -12,8 +12,8 @@ import torch
 from tests.data.conftest import coco_names, write_salicon
 from torch.utils.data import DataLoader
 
+from explainsal.data.augmentation import TrainingAugmentation
 from explainsal.data.sample import SaliencyBatch
-from explainsal.data.transforms import training_augmentation
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.datamodules.osie import OSIEDataModule
 from explainsal.datamodules.salicon import SaliconDataModule
@@ -64,7 +64,7 @@ def test_loops_see_their_splits(synthetic):
 
 
 def test_only_training_images_are_augmented(synthetic):
-    flip = training_augmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    flip = TrainingAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
     module = synthetic(augmentation=flip, batch_size=1)
     for loader, flipped in ((module.train_dataloader(), True), (module.val_dataloader(), False)):
         batch = next(iter(loader))

@@ -1,11 +1,10 @@
-"""Joint augmentation of an image, its density and its fixation points."""
+"""Any albumentations pipeline as an augmentation of samples; recipes use `explainsal.data.augmentation`."""
 
 from __future__ import annotations
 
 import os
 from dataclasses import replace
 
-import cv2
 import numpy as np
 import torch
 
@@ -50,50 +49,3 @@ class Augmentation:
             fixations=moved[inside] if sample.fixations is not None else None,
             density=out["mask"] if sample.density is not None else None,
         )
-
-
-def training_augmentation(
-    *, flip: float, affine: float, photometric: float, zoom: float, rotate: float
-) -> Augmentation:
-    """Mirror images, a zoom with shift and rotation, changes of brightness, contrast and colour.
-
-    Where people look depends on what is where and how large it is, so keep the geometry close to the original (the
-    values in use: conf/data/augmentation). Nothing is known beyond the image's border: it is filled with grey, and
-    with a density of zero.
-
-    Args:
-        flip: Probability of a left-right flip.
-        affine: Probability of zoom, shift and rotation.
-        photometric: Probability of a change of brightness, contrast, saturation and hue.
-        zoom: Largest magnification; the smallest is 1.
-        rotate: Largest rotation to either side, in degrees.
-
-    Raises:
-        ValueError: If a probability lies outside [0, 1], `zoom` is below 1 or `rotate` is negative.
-    """
-    for name, value in {"flip": flip, "affine": affine, "photometric": photometric}.items():
-        if not 0 <= value <= 1:
-            raise ValueError(f"{name} is a probability, got {value}")
-    if zoom < 1 or rotate < 0:
-        raise ValueError(f"zoom must be at least 1 and rotate at least 0, got {zoom} and {rotate}")
-    shift = (zoom - 1) / 2
-    return Augmentation(
-        [
-            A.HorizontalFlip(p=flip),
-            A.Affine(
-                scale=(1.0, zoom),
-                translate_percent={"x": (-shift, shift), "y": (-shift, shift)},
-                keep_ratio=True,
-                rotate=(-rotate, rotate),
-                interpolation=cv2.INTER_LINEAR,
-                mask_interpolation=cv2.INTER_LINEAR,
-                border_mode=cv2.BORDER_CONSTANT,
-                fill=128,
-                fill_mask=0,
-                p=affine,
-            ),
-            A.ColorJitter(
-                brightness=(0.8, 1.2), contrast=(0.8, 1.2), saturation=(0.8, 1.2), hue=(-0.02, 0.02), p=photometric
-            ),
-        ]
-    )
