@@ -37,10 +37,12 @@ VARIANTS: dict[str, tuple[DistillOptions, str, str]] = {
     "real_to_fixations": (TRUTH, "trained", "fixations"),
     "untrained_network": (TRUTH, "untrained", "fixations"),
     "no_network": (TRUTH, "none", "fixations"),
+    "terms_2": (replace(BASE, terms=2), "trained", "deep"),
     "terms_5": (replace(BASE, terms=5), "trained", "deep"),
     "terms_10": (replace(BASE, terms=10), "trained", "deep"),
     "nonnegative": (replace(BASE, nonnegative=True), "trained", "deep"),
     "pool_4": (replace(BASE, pool_size=4), "trained", "deep"),
+    "pool_8": (replace(BASE, pool_size=8), "trained", "deep"),
     "pool_24": (replace(BASE, pool_size=24), "trained", "deep"),
     "last_layer": (replace(BASE, layers=()), "trained", "deep"),
     "decoder_only": (replace(BASE, layers=("decoder.*", "sigmoid")), "trained", "deep"),
@@ -69,6 +71,7 @@ def main() -> None:
         for name in options.variants:
             with tempfile.TemporaryDirectory() as part:
                 rows += run(name, net, train, val, deep, options, Path(part))
+            options.out.parent.mkdir(parents=True, exist_ok=True)
             pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.4f")
 
 
@@ -100,7 +103,8 @@ def run(
     note(0, 0.0)
     if options.epochs:
         truth = float(guide == "fixations")
-        how = RefineOptions(epochs=options.epochs, rate=0.004, deep=1 - truth, fixations=truth, mirror=False)
+        how = RefineOptions(epochs=options.epochs, rate=0.004, deep=1 - truth, fixations=truth, mirror=False,
+                            nonnegative=fit_options.nonnegative)  # fmt: skip
         last = options.epochs
         refine(fit.model, train.images, deep["train"], train.density, how,
                lambda epoch, loss: note(epoch, loss) if epoch == last else None, store=work / "seen")  # fmt: skip

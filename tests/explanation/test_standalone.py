@@ -317,6 +317,38 @@ def test_images_of_other_sizes_need_a_network_that_resizes():
         fit.step()
 
 
+@pytest.mark.parametrize(("output", "scale"), [("log_density", SIZE[0] * SIZE[1]), ("map", 1)])
+def test_the_last_stage_imitates_what_the_network_makes_of_its_last_map(output, scale):
+    class Softmax(nn.Module):
+        def __init__(self):
+            super().__init__()
+            torch.manual_seed(0)
+            self.net, self.output = Plain(), output
+
+        def preprocess(self, images):
+            return images
+
+        def finish(self, maps):
+            return torch.softmax(5 * maps.flatten(1), dim=1).reshape(maps.shape)
+
+        def forward(self, images):
+            return self.net(self.preprocess(images))
+
+    model = Softmax()
+    done = fitted(model)
+    images = next(samples()())[0]
+    density = np.exp(5 * model.net(images).detach().numpy().astype(np.float64))
+    density *= scale / density.sum((1, 2, 3), keepdims=True)
+    np.testing.assert_allclose(done.deep_maps(samples()).numpy()[:4], density, rtol=1e-4)
+    assert done.model.stages[-1].scale.item() == pytest.approx(done.deep_maps(samples()).std(correction=0).item())
+    mine = done.model(images).detach().numpy()
+    assert np.corrcoef(mine.ravel(), density.ravel())[0, 1] > 0.2  # 4 coefficients per map
+    assert mine.min() >= 0
+    quality = stage_quality(done, samples()(), [f"image{i}" for i in range(6)])
+    expected = np.mean([np.corrcoef(m.ravel(), d.ravel())[0, 1] for m, d in zip(mine, density, strict=True)])
+    assert quality[quality["layer"] == 4]["correlation"][: 4 * 5].iloc[:4].mean() == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_last_stage_can_be_fitted_to_fixations_with_or_without_a_network():
     truth = DistillOptions(bank=BANK, layers="leaf", terms=4, pool_size=3, target="fixations")
     for net in (Plain(), None):

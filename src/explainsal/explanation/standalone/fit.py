@@ -79,7 +79,7 @@ class Distillation:
         assert self.net is not None
         name = self.layers[-1].name
         seen = (as_unit_float(images).to(self.device) for images, _ in samples())
-        return torch.cat([layer_outputs(self.net, images, [name])[name].cpu() for images in seen])
+        return torch.cat([layer_outputs(self.net, images, [name], last=name)[name].cpu() for images in seen])
 
     @property
     def todo(self) -> list[NetworkLayer]:

@@ -54,7 +54,7 @@ class FitInputs:
         names = [layer.name] if self.store is None else [other.name for other in self.layers]
         if (found := self._known(f"activations {layer.name}", start, len(images))) is not None:
             return found
-        outputs = layer_outputs(self.net, images, names)
+        outputs = layer_outputs(self.net, images, names, last=self.layers[-1].name)
         for other in self.layers:
             if other.name in names:
                 self._keep(f"activations {other.name}", start, self._checked(outputs[other.name], other))
@@ -114,15 +114,26 @@ class FitInputs:
         return target
 
 
-def layer_outputs(net: nn.Module, images: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
-    """The activation maps ``(B, A, h, w)`` of some layers, by name."""
+def layer_outputs(net: nn.Module, images: Tensor, names: Sequence[str], last: str) -> dict[str, Tensor]:
+    """The activation maps ``(B, A, h, w)`` of some layers, by name.
+
+    The last layer's are what the network predicts of them: its own last step, e.g. a softmax, is applied, and densities
+    are in units of a uniform map, so that a saliency map is never below 0.
+    """
     found: dict[str, Tensor] = {}
     with (
         as_in_evaluation(net),
         watch_layers(Explainer(net).core, names, lambda name, out: found.update({name: out.float().clone()})),
     ):
         net(images)
-    return found
+    return {name: _predicted(net, maps) if name == last else maps for name, maps in found.items()}
+
+
+def _predicted(net: nn.Module, maps: Tensor) -> Tensor:
+    finish = getattr(net, "finish", None)
+    maps = finish(maps) if callable(finish) else maps
+    density = getattr(net, "output", "map") in ("density", "log_density")
+    return maps / maps.mean((-2, -1), keepdim=True) if density else maps
 
 
 def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:

@@ -40,7 +40,8 @@ def stage_quality(
     kinds, rows, names = {layer.name: layer.kind for layer in fit.layers}, [], iter(ids)
     for images, _ in batches:
         seen = as_unit_float(images).to(fit.device)
-        outputs = layer_outputs(_network(fit), seen, [stage.name for stage in fit.model.stages])
+        layers = [stage.name for stage in fit.model.stages]
+        outputs = layer_outputs(_network(fit), seen, layers, last=fit.layers[-1].name)
         maps = fit.model.maps(resize(seen, fit.input_size))
         image_names = [next(names) for _ in images]
         for number, stage in enumerate(fit.model.stages):
