@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,11 +11,13 @@ import pandas as pd
 import pytest
 import yaml
 from matplotlib.collections import QuadMesh
+from matplotlib.figure import Figure
 from PIL import Image
 from tests.reporting.fake_run import NAMES, ORIENTATIONS, WAVELENGTHS
 
 from explainsal.errors import UserError
 from explainsal.explanation.presets import PRESETS
+from explainsal.reporting import run_figures
 from explainsal.reporting.figures.curves import curves_figure, training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import trend_text, usage_figure
@@ -193,3 +196,23 @@ def test_an_svg_follows_the_theme_of_its_page(fake_run: Path) -> None:
     assert "var(--series-0)" in svg
     assert "#1f2429" not in svg
     assert "metadata" not in svg
+
+
+@pytest.mark.parametrize(("weights", "mark"), [("untrained weights", "untrained weights"), ("best.ckpt", "")])
+def test_every_figure_of_a_network_without_weights_says_so(
+    fake_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, weights: str, mark: str
+) -> None:
+    run = read_run(fake_run)
+    assert run.environment is not None
+    run = replace(run, environment={**run.environment, "model": {"name": "unisal", "weights": weights}})
+    titles: dict[str, str] = {}
+
+    def keep(figure: Figure, folder: Path, name: str) -> list[Path]:
+        titles[name.partition("_")[0]] = figure.get_suptitle()
+        return []
+
+    monkeypatch.setattr(run_figures, "save_figure", keep)
+    for name in ("curves", "strips", "layers", "usage", "bank"):
+        run_figures.write_figure(run, name, folder=tmp_path)
+    assert "untrained" not in titles.pop("bank")  # it is the same for every network
+    assert set(titles.values()) == {mark}

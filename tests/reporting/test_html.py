@@ -146,7 +146,9 @@ def test_untrained_weights_are_called_so(small_run: Path) -> None:
     assert run.environment is not None
     assert "not trained" not in render_report(run)
     model = {**run.environment["model"], "weights": "untrained weights"}
-    assert "not trained" in render_report(replace(run, environment={**run.environment, "model": model}))
+    page = render_report(replace(run, environment={**run.environment, "model": model}))
+    assert "not trained" in page
+    assert re.search(r"<h1[^>]*>[^<]*untrained weights", page)
 
 
 def test_the_layer_browser_knows_every_map_with_its_terms(fake_run: Path) -> None:

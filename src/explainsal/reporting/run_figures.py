@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from explainsal.errors import UserError
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.presets import BANKS, resolve_options
+from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.figures.curves import curves_figure
 from explainsal.reporting.figures.fidelity import fidelity_figure
@@ -19,12 +20,13 @@ from explainsal.reporting.figures.filters import usage_figure
 from explainsal.reporting.figures.graph import graph_figure
 from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.figures.strips import strips_figure
-from explainsal.reporting.figures.style import save_figure, styled
+from explainsal.reporting.figures.style import MUTED, save_figure, styled
 from explainsal.reporting.gallery import ranked_gallery, shown
 from explainsal.reporting.run_folder import Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 STRIPS = 5
+OF_NO_NETWORK = ("bank", "table")  # figures that say nothing about the network of the run
 
 
 def write_figures(run_dir: Path | str) -> list[Path]:
@@ -71,6 +73,8 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
     with styled():
         try:
             drawn = figure.draw(run, preset)
+            if run.untrained and name not in OF_NO_NETWORK:
+                drawn.suptitle(UNTRAINED, fontsize=6, color=MUTED)
         except ValueError as error:
             raise UserError(f"cannot draw figure={name}: {error}") from error
         return save_figure(drawn, folder or run.folder / "figures", f"{name}_{preset}" if preset else name)

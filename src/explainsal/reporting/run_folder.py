@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from explainsal.errors import MissingFilesError
+from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.paper_table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
@@ -124,6 +125,12 @@ class Run:
     missing: tuple[MissingPart, ...]
     profiles: pd.DataFrame | None = None
     paper_table: PaperTable | None = None
+
+    @property
+    def untrained(self) -> bool:
+        """Whether what it shows is the mechanics of a network with random weights."""
+        model = (self.environment or {}).get("model")
+        return isinstance(model, dict) and model.get("weights") == UNTRAINED
 
     def why_missing(self, path: str) -> str:
         """The sentence to print where the part at `path` would stand."""

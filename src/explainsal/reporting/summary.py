@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.paper_table import PaperTable, cell_of
 from explainsal.reporting.results_table import Cell, ResultsTable, model_title, number
 from explainsal.reporting.run_folder import Run
@@ -36,9 +37,10 @@ class Headline:
 
 def title(run: Run, tables: list[ResultsTable]) -> str:
     """The model and the data, as far as they are known."""
-    name = str(_model(run).get("name", "")) or "A run"
+    name = model_title(str(_model(run).get("name", "")) or "A run")
     data = tables[0].protocol.get("data", "") if tables else ""
-    return f"{model_title(name)} on {DATA_TITLES.get(data, data)}" if data else model_title(name)
+    mark = f", {UNTRAINED}" if run.untrained else ""
+    return f"{name} on {DATA_TITLES.get(data, data)}{mark}" if data else f"{name}{mark}"
 
 
 def main_model(table: ResultsTable) -> str:
@@ -127,7 +129,7 @@ def _on_the_same_images(table: ResultsTable, preset: str, per_image: pd.DataFram
 def cautions(run: Run) -> list[str]:
     """What a reader must not overlook."""
     found = []
-    if str(_model(run).get("weights", "")).startswith("untrained"):
+    if run.untrained:
         found.append("This network was not trained: its weights are random, and so is what it calls salient.")
     if run.explanations:
         found.append(
