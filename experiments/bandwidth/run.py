@@ -1,0 +1,122 @@
+"""Does the bandwidth of the filters grow with depth? Every layer's mean bandwidth, per network, bank and null model.
+
+    python experiments/bandwidth/run.py cmrnet_osie --bank paper --images 4
+    python experiments/bandwidth/run.py unisal --bank widths --images 2 --size 96 128 --nulls shuffled_filters
+
+Appends to results/layers.csv: a row per image and layer, with the mean over the terms of the layer, each map weighing
+the same and each term by the size of its coefficient.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor, nn
+
+from explainsal.data.osie import read_osie
+from explainsal.data.sample import SaliencyBatch
+from explainsal.explanation import Explainer
+from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.result import Explanation
+from explainsal.functional.resize import resize_bilinear
+from explainsal.loading import load_model
+from explainsal.models import SaliencyModel
+from explainsal.reporting.usage import bandwidth_octaves
+
+HERE = Path(__file__).resolve().parent
+SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
+WAVELENGTHS = (3.0, 6.0, 12.0, 24.0)
+_PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
+BANKS = {
+    # the paper's, literally: radial and angular width are scaled together, wavelengths 1 to 3.4 px
+    "paper": {"name": "paper"},
+    # the paper's widths at wavelengths that a pixel grid holds
+    "paper_coarse": {"name": "paper", "wavelengths": WAVELENGTHS},
+    # radial bandwidths of 0.55 to 2.7 octaves at one angular width: nothing but the bandwidth changes
+    "widths": {"name": "kovesi", "wavelengths": WAVELENGTHS, "orientations": 5, "sigma_theta": (0.5236,) * 5,
+               "sigma_on_f": (0.85, 0.75, 0.65, 0.55, 0.45)},
+}  # fmt: skip
+
+
+def osie_images(count: int, root: Path) -> tuple[Tensor, list[str]]:
+    dataset = read_osie(root, "test")
+    step = len(dataset) // count
+    batch = SaliencyBatch.collate([dataset[i] for i in range(0, step * count, step)])
+    return batch.images, list(batch.ids)
+
+
+def network(name: str, size: list[int] | None) -> nn.Module:
+    """The model; on its bare network where the images are made smaller than it would have them."""
+    torch.manual_seed(0)
+    model = load_model(name)
+    assert isinstance(model, SaliencyModel)
+    return model if size is None else model.net
+
+
+def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, float]) -> pd.DataFrame:
+    """Columns image, layer, name, stride, correlation and the mean parameters of the band-pass filters."""
+    terms = explanation.to_dataframe(ids)
+    terms = terms[terms["orientation"].notna()]
+    size = terms["weight"].abs()
+    share = size / size.groupby([terms["image"], terms["layer"], terms["map"]]).transform("sum")
+    octaves = pd.Series(bandwidth_octaves(terms["sigma_on_f"]), index=terms.index)
+    values = pd.DataFrame({
+        "octaves": octaves,
+        "sigma_theta": terms["sigma_theta"],
+        "log2_wavelength": np.log2(terms["wavelength"]),
+        # width of the pass band itself, cycles per pixel of the filtered map
+        "log2_band": np.log2((2 ** (octaves / 2) - 2 ** (-octaves / 2)) / terms["wavelength"]),
+    })  # fmt: skip
+    keys = [terms["image"], terms["layer"]]
+    means = values.mul(share, axis=0).groupby(keys).sum().div(share.groupby(keys).sum(), axis=0).reset_index()
+    layers = explanation.layer_dataframe(ids)[["image", "layer", "name", "correlation"]]
+    means = layers.merge(means, on=["image", "layer"])
+    return means.assign(stride=means["name"].map(stride))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("network", help="cmrnet_osie (trained), unisal, msinet (generated weights)")
+    parser.add_argument("--preset", default="sparse")
+    parser.add_argument("--bank", default="paper_coarse", choices=BANKS)
+    parser.add_argument("--images", type=int, default=4, help="evenly spread over OSIE's test split")
+    parser.add_argument("--size", type=int, nargs=2, default=None, help="height and width for the bare network")
+    parser.add_argument("--nulls", nargs="*", default=["shuffled_filters", "untrained_network"], choices=NULLS)
+    parser.add_argument("--layers", default=None, help="leaf, conv, block or paper; default the preset's")
+    parser.add_argument("--root", type=Path, default=SHARED / "data" / "osie")
+    args = parser.parse_args()
+    torch.set_num_threads(1)
+
+    images, ids = osie_images(args.images, args.root)
+    net = network(args.network, args.size)
+    if args.size is not None:
+        images = resize_bilinear(images.float() / 255, tuple(args.size))
+    explainer = Explainer(net, args.preset, bank=BANKS[args.bank], layers=args.layers, compile=True)
+    parts = []
+    for variant in ("explanation", *args.nulls):
+        measured = explainer if variant == "explanation" else null_explainer(explainer, variant)
+        for image, name in zip(images, ids, strict=True):
+            began = time.process_time()
+            explanation = measured(image[None])
+            height = max(layer.shape[1] for layer in explanation.layers)
+            strides = {layer.name: height / layer.shape[1] for layer in explanation.layers}
+            parts.append(layer_means(explanation, [name], strides).assign(variant=variant))
+            print(f"{variant} {name}: {time.process_time() - began:.1f} s CPU", flush=True)
+    table = pd.concat(parts).assign(network=args.network, preset=args.preset, bank=args.bank)
+    path = HERE / "results" / "layers.csv"
+    path.parent.mkdir(exist_ok=True)
+    if path.exists():
+        old = pd.read_csv(path)
+        same = (old["network"] == args.network) & (old["preset"] == args.preset) & (old["bank"] == args.bank)
+        table = pd.concat([old[~same], table])
+    table.to_csv(path, index=False, float_format="%.5f")
+
+
+if __name__ == "__main__":
+    main()
