@@ -16,7 +16,7 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from explainsal.errors import UserError
@@ -49,6 +49,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         started = False
+        sweeps: set[Path] = set()
 
         @functools.wraps(task)
         def guarded(cfg: DictConfig) -> Any:
@@ -56,7 +57,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
             started = True
             _quiet()
             try:
-                return task(cfg)
+                return _swept(task, cfg, sweeps) if _resumes() else task(cfg)
             except KeyboardInterrupt:
                 _end(f"Interrupted. What was finished is in {HydraConfig.get().runtime.output_dir}", EXIT_INTERRUPTED)
             except Exception as error:
@@ -86,10 +87,47 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
                 if message is None:
                     raise
                 _end(message, EXIT_USER_ERROR)
+            finally:
+                _finish_sweeps(sweeps)
 
         return main
 
     return decorate
+
+
+def _resumes() -> bool:
+    """Whether this is a job of ``-m +sweep=...``."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN and "sweep" in HydraConfig.get().runtime.choices
+
+
+def _swept(task: Callable[[DictConfig], Any], cfg: DictConfig, sweeps: set[Path]) -> Any:
+    """Run a job of a sweep, unless it is done."""
+    from explainsal.record import git_state  # a command that does not sweep starts without these
+    from explainsal.reporting.sweep import recorded_job
+
+    hydra_cfg = HydraConfig.get()
+    sweeps.add(Path(hydra_cfg.sweep.dir))
+    with recorded_job(Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task), git_state()[0]) as missing:
+        return task(cfg) if missing else None
+
+
+def _finish_sweeps(folders: set[Path]) -> None:
+    """Write the tables of the sweeps that this process ran, however it ends."""
+    for folder in folders:
+        from explainsal.reporting.sweep import write_sweep
+
+        write_sweep(folder)
+
+
+def _job_key(*, _root_: DictConfig) -> str:
+    from explainsal.reporting.sweep import job_key
+
+    config = OmegaConf.to_container(_root_, resolve=False)
+    assert isinstance(config, dict)
+    return job_key({str(key): value for key, value in config.items()})
+
+
+OmegaConf.register_new_resolver("job_key", _job_key, replace=True)
 
 
 def _user_message(error: BaseException) -> str | None:

@@ -36,7 +36,7 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
     path = folder / "environment.json"
     old = json.loads(path.read_text()) if path.is_file() else {}
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
-    commit, dirty = _git_state()
+    commit, dirty = git_state()
     record = {
         "command": f"python -m explainsal.{Path(sys.argv[0]).stem} {shlex.join(sys.argv[1:])}".strip(),
         "started": old.get("started", now),
@@ -55,7 +55,7 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
     path.write_text(json.dumps(record, indent=2) + "\n")
 
 
-def _git_state() -> tuple[str | None, bool | None]:
+def git_state() -> tuple[str | None, bool | None]:
     """Commit of the checkout this package runs from; (None, None) for an installed wheel."""
     here = Path(__file__).resolve().parent
 
