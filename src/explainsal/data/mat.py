@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,8 +25,8 @@ def read_mat(path: str | Path, remedy: str, stream: BinaryIO | None = None, **op
         MissingFilesError: If there is no such file.
         CorruptFileError: If it is cut short, no MATLAB file, or of version 7.3.
     """
-    source: Any = path if stream is None else stream
-    with mat_errors(path, remedy):
+    with mat_errors(path, remedy), nullcontext(stream) if stream is not None else Path(path).open("rb") as opened:
+        source: Any = opened  # given a name, SciPy would hide that there is no such file
         content = scipy.io.loadmat(source, **options)
         return {key: value for key, value in content.items() if not key.startswith("__")}
 
