@@ -1,7 +1,9 @@
 """Scores of models on OSIE's test images, one row per model and image.
 
     python experiments/standalone/score.py --data ../shared/data/osie --deep best.ckpt --out results/classical.csv \
-        itti hft center_bias standalone=runs/main/standalone.safetensors explanation/sparse:10
+        itti hft center_bias gold_standard:4 standalone=runs/main/standalone.safetensors sparse:20
+
+NAME=FILE/0.5 divides a model's maps by the centre bias of the training images, to the power of 0.5.
 """
 
 from __future__ import annotations
@@ -15,14 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from explainsal import Explainer
+from explainsal.baselines import gold_standard
 from explainsal.classical.center_bias import CenterBias
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
+from explainsal.explanation.standalone.refine import center_level
 from explainsal.functional.metrics import Nonfixations, cc
 from explainsal.functional.types import DensityMap
 from explainsal.loading import load_model
 from explainsal.metrics import SaliencyMetrics
+from explainsal.modules.evaluation import GOLD_STANDARD, EvaluationModule
 
 
 class SparseExplanation(nn.Module):
@@ -34,6 +39,17 @@ class SparseExplanation(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         return self.explainer(images).explainable_map.clamp(min=0)
+
+
+class Decentered(nn.Module):
+    """A model's maps divided by a power of the centre bias: what its shuffled AUC and the other metrics trade."""
+
+    def __init__(self, model: nn.Module, bias: CenterBias, power: float) -> None:
+        super().__init__()
+        self.model, self.bias, self.power = model, bias, power
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.model(images) / center_level(self.bias(images[:1])[0], self.power)
 
 
 def fixations(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
@@ -48,6 +64,10 @@ def build(spec: str, deep: nn.Module, data: Path) -> nn.Module:
         return SparseExplanation(deep)
     if spec == "center_bias":
         return CenterBias.fit(*fixations(read_osie(data, "train")))
+    file, _, power = spec.partition(".safetensors/")
+    if power:
+        bias = CenterBias.fit(*fixations(read_osie(data, "train")))
+        return Decentered(load_model("standalone", weights=f"{file}.safetensors"), bias, float(power))
     return load_model("standalone", weights=spec) if spec.endswith(".safetensors") else load_model(spec)
 
 
@@ -65,7 +85,10 @@ def main() -> None:
     for entry in options.models:
         name, _, spec = entry.partition("=")
         name, _, every = name.partition(":")
-        tables.append(score(name, build(spec or name, deep, options.data), deep, dataset, pool, int(every or 1)))
+        if name == GOLD_STANDARD:
+            tables.append(score_people(dataset, pool, int(every or 1)))
+        else:
+            tables.append(score(name, build(spec or name, deep, options.data), deep, dataset, pool, int(every or 1)))
         options.out.parent.mkdir(parents=True, exist_ok=True)
         pd.concat(tables).to_csv(options.out, index=False, float_format="%.6f")
         print(tables[-1].drop(columns=["id"]).groupby("model").mean().round(3).to_string(), flush=True)
@@ -75,8 +98,7 @@ def main() -> None:
 def score(
     name: str, model: nn.Module, deep: nn.Module, dataset: SaliencyDataset, pool: Nonfixations, every: int
 ) -> pd.DataFrame:
-    metrics = SaliencyMetrics("tuebingen", names=["sim", "cc", "nss", "kld", "auc", "sauc"], nonfixations=pool)
-    agreement, seconds = [], []
+    metrics, agreement, seconds = new_metrics(pool), [], []
     for index in range(0, len(dataset), every):
         batch = SaliencyBatch.collate([dataset[index]])
         start = time.process_time()
@@ -88,6 +110,21 @@ def score(
     table.insert(0, "model", name)
     table.insert(1, "id", [dataset.ids[i] for i in table["index"]])
     return table.assign(cc_to_deep=agreement, seconds=seconds)
+
+
+def score_people(dataset: SaliencyDataset, pool: Nonfixations, every: int) -> pd.DataFrame:
+    """The gold standard: each observer predicted by the others; what compares with a density is undefined."""
+    people = EvaluationModule({}, lambda: new_metrics(pool), gold_standard=gold_standard(dataset))
+    start = time.process_time()
+    for index in range(0, len(dataset), every):
+        people.test_step(SaliencyBatch.collate([dataset[index]]), index)
+    table = people.per_image()
+    table.insert(1, "id", [dataset.ids[i] for i in table["index"]])
+    return table.assign(cc_to_deep=float("nan"), seconds=(time.process_time() - start) / len(table))
+
+
+def new_metrics(pool: Nonfixations) -> SaliencyMetrics:
+    return SaliencyMetrics("tuebingen", names=["sim", "cc", "nss", "kld", "auc", "sauc"], nonfixations=pool)
 
 
 if __name__ == "__main__":
