@@ -35,6 +35,6 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     The one resizing between stimuli, networks and predictions (Eq. 2 has a plain one); maps of equal size come back
     untouched.
     """
-    if tuple(maps.shape[-2:]) == tuple(size):
+    if not torch.compiler.is_exporting() and tuple(maps.shape[-2:]) == tuple(size):  # an exported graph takes any size
         return maps
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)

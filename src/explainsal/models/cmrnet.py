@@ -140,10 +140,9 @@ class CMRNet(nn.Module):
 
 
 def build(
-    *, width: int = 64, input_size: tuple[int, int] = (320, 480), weights: str | Path | None = None
+    *, width: int = 64, input_size: tuple[int, int] | None = (320, 480), weights: str | Path | None = None
 ) -> SaliencyModel:
-    """CMRNet with its pre-processing: images are resized to `input_size` (H, W), the paper's 320 x 480."""
-    model = SaliencyModel(
-        CMRNet(width), name="cmrnet", options={"width": width, "input_size": list(input_size)}, input_size=input_size
-    )
+    """CMRNet with its pre-processing: images are resized to `input_size` (H, W), the paper's 320 x 480; None: not."""
+    options = {"width": width, "input_size": None if input_size is None else list(input_size)}
+    model = SaliencyModel(CMRNet(width), name="cmrnet", options=options, input_size=input_size)
     return model.load_weights(weights) if weights is not None else model

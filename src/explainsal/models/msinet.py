@@ -102,6 +102,8 @@ class MSINetModel(SaliencyModel):
     first. Everything runs batched on the images' device, within 1e-3 grey levels of TensorFlow.
     """
 
+    any_size = False  # resizing and padding follow from the image's size
+
     def finish(self, maps: Tensor) -> Tensor:
         """Raw maps, e.g. rebuilt ones, scaled to [0, 1]."""
         return _scaled(maps)

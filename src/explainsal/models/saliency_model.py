@@ -31,6 +31,7 @@ class SaliencyModel(nn.Module):
     """
 
     output: Literal["map", "density", "log_density"] = "map"
+    any_size = True  # whether one exported file can take images of any size; not if their size decides the computation
 
     def __init__(
         self, net: nn.Module, *, name: str, options: Mapping[str, Any], input_size: tuple[int, int] | None

@@ -116,7 +116,7 @@ class UNISAL(nn.Module):
         coarse, middle, fine = self.cnn(frames.flatten(0, 1))
         middle, fine = self.skip_2x(middle), self.skip_4x(fine)
         priors = prior_maps(self.get_parameter(f"coarse_gaussians_{domain}"), (coarse.shape[-2], coarse.shape[-1]))
-        x = self.post_cnn(torch.cat([coarse, priors.expand(len(coarse), -1, -1, -1)], dim=1))
+        x = self.post_cnn(torch.cat([coarse, priors.expand(coarse.shape[0], -1, -1, -1)], dim=1))
         if not static:
             states, _ = self.rnn(x.unflatten(0, frames.shape[:2]))
             x = x + self.post_rnn(states.flatten(0, 1))
@@ -136,6 +136,7 @@ class UNISALModel(SaliencyModel):
     """UNISAL for images: sides by the image's shape, Pillow's Lanczos resizing, the density at the image's size."""
 
     output = "log_density"
+    any_size = False  # Lanczos weights and the priors' grid are tables of the size
 
     def run(self, inputs: Tensor, *, domain: str | None = None) -> Tensor:
         """The bare network; in the domain of this model, where it is asked for none."""
@@ -168,7 +169,8 @@ class UNISALModel(SaliencyModel):
 
 def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:
     """Enlarge and normalise again: the same as enlarging before the first normalisation, as the original does."""
-    maps = resize_bilinear(output.double(), size)
+    exporting = torch.compiler.is_exporting()  # onnxruntime has no resizing of float64: 1e-7 of the density
+    maps = resize_bilinear(output if exporting else output.double(), size).double()
     return F.log_softmax(maps.flatten(1), dim=1).reshape(maps.shape)
 
 

@@ -1,0 +1,188 @@
+"""A network as a file that other programs run: ONNX, or a program of ``torch.export``.
+
+The file holds the whole model: pixels in, map out, with its pre- and post-processing. What can be exported at which
+sizes and why: docs/decisions/0017.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from explainsal.errors import UserError
+from explainsal.models.saliency_model import SaliencyModel
+
+Format = Literal["onnx", "torch_export"]
+SUFFIXES: dict[str, str] = {"onnx": ".onnx", "torch_export": ".pt2"}
+INPUT, OUTPUT = "images", "saliency"
+TOLERANCE = 1e-4  # of a map's largest value: what another program's rounding may make of it
+_DESCRIPTION = "explainsal.json"  # where a .pt2 file keeps what an ONNX file has as metadata
+_LEAST = 16  # pixels of a side of an image where the file takes any
+_EXAMPLE = (96, 128)  # size of the traced images where the file takes any
+
+
+def export_model(
+    model: SaliencyModel,
+    path: str | Path,
+    *,
+    format: Format = "onnx",
+    size: tuple[int, int] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> float:
+    """Write a model to a file, and run the file to see that it gives the same maps.
+
+    The file takes images ``(B, 3, H, W)``, RGB, float32 in [0, 1], in batches of any size, and gives maps
+    ``(B, 1, H, W)``.
+
+    Args:
+        model: On the CPU. It is left as it was.
+        path: Where to; replaced only when the new file is whole and checked.
+        format: ``"onnx"``, or ``"torch_export"`` for ``torch.export.load``.
+        size: Height and width of the images that the file will take; None: any.
+        metadata: Kept in the file beside what is said of its input and output.
+
+    Returns:
+        The largest difference between the file's and the model's maps, relative to the largest value.
+
+    Raises:
+        UserError: If the format is unknown or its packages are missing, the model cannot take images of any size (its
+            pre-processing is computed from the size) and none is given, or the file's maps differ.
+    """
+    if format not in SUFFIXES:
+        raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
+    if size is None and not model.any_size:
+        raise UserError(
+            f"{model.name} computes its pre-processing from the size of the images, so an exported file takes one "
+            "size: give size=[HEIGHT,WIDTH]"
+        )
+    model = model.eval()
+    images = _images(2, size or _EXAMPLE)
+    with torch.no_grad():
+        model(images)  # tables that are kept for later must hold numbers, not the symbols of a trace
+    program = _traced(model, images, fixed=size is not None)
+    said = {"input": _input(size), "output": _output(model), "model": model.name, **(metadata or {})}
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        made = Path(folder) / path.name
+        (_save_onnx if format == "onnx" else _save_program)(program, made, said)
+        difference = max(_difference(model, run_exported(made, some), some) for some in _trials(size, model.input_size))
+        if not difference <= TOLERANCE:
+            raise UserError(
+                f"the exported {model.name} gives other maps: they differ by {difference:.1e} of the largest value, "
+                f"more than {TOLERANCE:.0e}. Nothing was written; try another version of torch or the other format"
+            )
+        os.replace(made, path)
+    return difference
+
+
+def run_exported(path: str | Path, images: Tensor) -> Tensor:
+    """The maps ``(B, 1, H, W)`` that an exported file gives for images ``(B, 3, H, W)`` in [0, 1], on the CPU.
+
+    Raises:
+        UserError: If onnxruntime is not installed, or the file takes images of another size.
+    """
+    if Path(path).suffix != SUFFIXES["onnx"]:
+        with torch.no_grad():
+            maps: Tensor = torch.export.load(path).module()(images)
+        return maps
+    _need("onnxruntime")
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    taken = session.get_inputs()[0].shape[2:]
+    if any(isinstance(side, int) and side != given for side, given in zip(taken, images.shape[2:], strict=True)):
+        raise UserError(f"{path} takes images of {taken[0]} x {taken[1]} pixels, got {tuple(images.shape[2:])}")
+    return torch.from_numpy(session.run(None, {INPUT: images.numpy()})[0])
+
+
+def exported_metadata(path: str | Path) -> dict[str, Any]:
+    """What an exported file says of itself."""
+    if Path(path).suffix != SUFFIXES["onnx"]:
+        found = {_DESCRIPTION: ""}
+        torch.export.load(path, extra_files=found)
+        said: dict[str, Any] = json.loads(found[_DESCRIPTION])
+        return said
+    _need("onnx")
+    import onnx
+
+    loaded = onnx.load(str(path), load_external_data=False)
+    return {entry.key: json.loads(entry.value) for entry in loaded.metadata_props if entry.key != "pkg.torch"}
+
+
+def _traced(model: SaliencyModel, images: Tensor, *, fixed: bool) -> torch.export.ExportedProgram:
+    sides = {} if fixed else {i: torch.export.Dim(name, min=_LEAST) for i, name in ((2, "height"), (3, "width"))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return torch.export.export(
+            model,
+            (images,),
+            dynamic_shapes={INPUT: {0: torch.export.Dim("batch"), **sides}},
+            strict=False,
+            prefer_deferred_runtime_asserts_over_guards=True,  # what pooling assumes of a size is checked when it runs
+        )
+
+
+def _save_onnx(program: torch.export.ExportedProgram, path: Path, said: Mapping[str, Any]) -> None:
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        _need(package)
+    import onnx
+
+    for name in ("torch.onnx._internal.exporter._registration", "onnx_ir"):  # torchvision is absent; what was optimised
+        logging.getLogger(name).setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        made = torch.onnx.export(program, (), dynamo=True, verbose=False, input_names=[INPUT], output_names=[OUTPUT])
+    if made is None:
+        raise RuntimeError("torch.onnx.export returned nothing")
+    graph = made.model_proto
+    onnx.helper.set_model_props(graph, {key: json.dumps(value) for key, value in said.items()})
+    onnx.save(graph, str(path))
+
+
+def _save_program(program: torch.export.ExportedProgram, path: Path, said: Mapping[str, Any]) -> None:
+    torch.export.save(program, path, extra_files={_DESCRIPTION: json.dumps(dict(said))})
+
+
+def _trials(size: tuple[int, int] | None, own: tuple[int, int] | None) -> list[Tensor]:
+    """Batches of other sizes than the traced one, and of the network's own, which needs no resizing."""
+    sizes = [size, size] if size else [_EXAMPLE, (131, 77), *([own] if own else [])]
+    return [_images(count, some) for count, some in zip((1, 3, 1), sizes, strict=False)]
+
+
+def _images(count: int, size: tuple[int, int]) -> Tensor:
+    return torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(0))
+
+
+def _difference(model: SaliencyModel, exported: Tensor, images: Tensor) -> float:
+    with torch.no_grad():
+        expected = model(images)
+    largest = expected.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
+    return float((exported - expected).abs().amax() / largest)
+
+
+def _input(size: tuple[int, int] | None) -> str:
+    sides = "H, W" if size is None else f"{size[0]}, {size[1]}"
+    return f"{INPUT}: (B, 3, {sides}), RGB, float32 in [0, 1]"
+
+
+def _output(model: SaliencyModel) -> str:
+    what = "non-negative, of any scale" if model.output == "map" else "a density: each map sums to 1"
+    return f"{OUTPUT}: (B, 1, H, W), {what}"
+
+
+def _need(package: str) -> None:
+    if find_spec(package) is None:
+        raise UserError(f"ONNX needs the package {package}: pip install 'explainsal[export]', or format=torch_export")
