@@ -27,7 +27,7 @@ class TrainingAugmentation:
     with a density of zero; points that leave the image are dropped.
 
     All of the geometry is one resampling, of image and density as one picture of four channels, and all of the colour
-    one matrix: a third of the time of a chain of steps (docs/decisions/0022). Randomness comes from torch's
+    one matrix: half the time of a chain of steps (docs/decisions/0022). Randomness comes from torch's
     generator, which a DataLoader seeds anew for every worker and epoch: workers and epochs differ, and a run is
     repeated exactly by its seed and number of workers.
 
