@@ -39,14 +39,16 @@ def markdown(table: pd.DataFrame, scores: pd.DataFrame) -> str:
     head = "| model | images | " + " | ".join(METRICS) + " | CPU s |"
     lines = [head, "|" + "---|" * (len(METRICS) + 3)]
     seconds = scores.groupby("model")["seconds"].median()
-    order = table[table["metric"] == "cc"].sort_values("mean", ascending=False)["model"]
+    order = table[table["metric"] == "cc"].sort_values("mean", ascending=False, na_position="first")["model"]
     for name in order:
         part = table[table["model"] == name].set_index("metric")
         cells = [
-            f"{part.loc[m, 'mean']:.3f}{'' if part.loc[m, 'better'] or name == 'standalone' else ' *'}" for m in METRICS
-        ]
-        cells[1] += f" [{part.loc['cc', 'low']:.3f}, {part.loc['cc', 'high']:.3f}]"
-        lines.append(f"| {name} | {part['images'].iloc[0]} | {' | '.join(cells)} | {seconds[name]:.2f} |")
+            f"{part.loc[m, 'mean']:.3f}{'' if part.loc[m, 'better'] or name == 'standalone' else ' *'}"
+            if part.loc[m, "images"] else "–" for m in METRICS
+        ]  # fmt: skip
+        if part.loc["cc", "images"]:
+            cells[1] += f" [{part.loc['cc', 'low']:.3f}, {part.loc['cc', 'high']:.3f}]"
+        lines.append(f"| {name} | {part['images'].max()} | {' | '.join(cells)} | {seconds[name]:.2f} |")
     return "\n".join(lines)
 
 

@@ -31,6 +31,7 @@ def main() -> None:
         line(axes[3], named(variants, LAYERS), "layers with a stage")
         for one in axes[1:4]:
             one.sharey(axes[0])
+        axes[0].set_ylim(0.4, 0.77)
         axes[0].set_xscale("log")
         axes[0].set_xticks(images.index, [str(count) for count in images.index], minor=False)
         axes[0].minorticks_off()
