@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from scipy.stats import kendalltau, rankdata
 
+from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.profiles import agreement_table, agreement_text, rank_table, summarize_profiles
 
 PROFILES, MODELS, METRICS = ("tuebingen", "mit2016", "salicon"), ("deep", "itti", "gbvs", "chance"), ("cc", "kld")
@@ -69,3 +70,21 @@ def test_means_are_over_the_images():
     assert (row["metric"], row["images"]) == ("cc", 3)
     assert row["mean"] == pytest.approx(0.3)
     assert row["low"] <= row["mean"] <= row["high"]
+
+
+def test_a_model_that_one_profile_leaves_undefined_shifts_no_rank(profiles):
+    undefined = (profiles["model"] == "deep") & (profiles["profile"] == "mit2016") & (profiles["metric"] == "cc")
+    ranks = rank_table(profiles[~undefined])
+    assert ranks.loc["deep", ["cc/tuebingen", "cc/salicon"]].isna().all()
+    assert ranks["cc/tuebingen"].sum() == 6  # of the three others: 1 + 2 + 3, however tied
+    assert ranks["kld/tuebingen"].sum() == 10
+
+
+def test_the_figure_has_a_panel_per_metric_and_its_own_lines_only(profiles):
+    both = pd.concat([profiles, profiles[profiles["metric"] == "cc"].assign(metric="kcc")])
+    figure = profiles_figure(both)
+    assert len(figure.axes) == 3
+    assert [len(axes.lines) for axes in figure.axes] == [4, 4, 4]
+    assert {len(line.get_xdata()) for axes in figure.axes for line in axes.lines} == {3}
+    with pytest.raises(ValueError, match=r"evaluation\.profiles"):
+        profiles_figure(profiles[profiles["profile"] == "salicon"])

@@ -17,11 +17,13 @@ from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
 from explainsal.reporting.figures.graph import graph_figure, graph_text
 from explainsal.reporting.figures.paper_table import paper_table_figure
+from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_table
 from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of, mark_of
 from explainsal.reporting.pictures import figure_uri, map_uri, photo_uri
+from explainsal.reporting.profiles import agreement_table, agreement_text
 from explainsal.reporting.results_table import (
     ResultsTable,
     higher_is_better,
@@ -90,6 +92,7 @@ def _content(run: Run) -> dict[str, Any]:
         "commands": summary.commands(run),
         "hero": _strip(median(ranked), HERO_SIDE) if ranked else None,
         "tables": tables,
+        "profiles": _profiles(run),
         "curves": _curves(run),
         "paper_table": run.paper_table,
         "paper_figure": _paper_figure(run.paper_table) if run.paper_table is not None else None,
@@ -116,6 +119,17 @@ def _sentences(run: Run, tables: list[ResultsTable]) -> list[str]:
     if run.paper_table is not None:
         return run.paper_table.findings
     return summary.sentences(tables[0], run.per_image) if tables else []
+
+
+def _profiles(run: Run) -> dict[str, Any] | None:
+    text = agreement_text(run.profiles) if run.profiles is not None else ""
+    if run.profiles is None or not text:
+        return None
+    with styled():
+        figure = profiles_figure(run.profiles, COLUMN_WIDTH, columns=2)  # readable on a telephone, too
+        svg = Markup(themed_svg(figure, "profiles", "Ranks by metric profile", text))
+    rows = agreement_table(run.profiles).to_dict("records")
+    return {"svg": svg, "text": text, "rows": rows}
 
 
 def _curves(run: Run) -> list[Markup]:

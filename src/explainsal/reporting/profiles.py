@@ -35,7 +35,8 @@ def summarize_profiles(per_image: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 def rank_table(profiles: pd.DataFrame) -> pd.DataFrame:
     """Rank of every model by each metric in each profile that has it, 1 the best, equals at their mean rank.
 
-    Only models that were scored on all images are ranked, and only metrics that several profiles have.
+    Only models that were scored on all images are ranked, by metrics that several profiles have; a model that one of
+    these leaves undefined (a constant map, in ``mit2016``) would shift the ranks of the others, and is left out.
 
     Returns:
         Indexed by model; columns ``<metric>/<profile>``.
@@ -48,11 +49,14 @@ def rank_table(profiles: pd.DataFrame) -> pd.DataFrame:
         {'cc/a': 1.0, 'cc/b': 2.0}
     """
     whole = profiles[profiles["images"] == profiles["images"].max()]
-    columns = {}
+    columns: dict[str, pd.Series] = {}
     for metric in compared_metrics(whole):
-        for profile, rows in whole[whole["metric"] == metric].groupby("profile", sort=False):
-            means = rows.set_index("model")["mean"].round(9)  # two ways to one value differ in its last digits
-            columns[f"{metric}/{profile}"] = means.rank(ascending=not higher_is_better(metric))
+        means = whole[whole["metric"] == metric].pivot(index="model", columns="profile", values="mean").dropna()
+        # two ways to one value differ in its last digits
+        ranks = means.round(9).rank(ascending=not higher_is_better(metric))
+        columns |= {
+            f"{metric}/{profile}": ranks[profile] for profile in dict.fromkeys(whole["profile"]) if profile in ranks
+        }
     models = list(dict.fromkeys(whole["model"]))
     return pd.DataFrame(columns).reindex(pd.Index(models, name="model"))
 

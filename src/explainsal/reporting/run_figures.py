@@ -19,6 +19,7 @@ from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import usage_figure
 from explainsal.reporting.figures.graph import graph_figure
 from explainsal.reporting.figures.paper_table import paper_table_figure
+from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.figures.strips import strips_figure
 from explainsal.reporting.figures.style import MUTED, save_figure, styled
 from explainsal.reporting.gallery import ranked_gallery, shown
@@ -51,7 +52,7 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
 
     Args:
         run: What to draw.
-        name: ``curves``, ``strips``, ``layers``, ``usage``, ``bank``, ``graph`` or ``table``.
+        name: ``curves``, ``profiles``, ``strips``, ``layers``, ``usage``, ``bank``, ``graph`` or ``table``.
         preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
             of all.
         folder: Where to; the run's ``figures`` where None.
@@ -95,6 +96,12 @@ def write_bank(bank: str, folder: Path) -> list[Path]:
 def _curves(run: Run, preset: str | None) -> Figure:
     assert run.training is not None  # write_figure spoke otherwise
     return curves_figure(run.training)
+
+
+def _profiles(run: Run, preset: str | None) -> Figure:
+    if run.profiles is None:
+        raise ValueError("the maps of this run were scored by one metric profile; see evaluation.profiles")
+    return profiles_figure(run.profiles)
 
 
 def _strips(run: Run, preset: str | None) -> Figure:
@@ -177,6 +184,7 @@ class RunFigure:
 FIGURES = {
     "table": RunFigure("table.csv", _paper_table, lambda run, preset: run.paper_table is not None),
     "curves": RunFigure("metrics.csv", _curves),
+    "profiles": RunFigure("profiles.csv", _profiles, lambda run, preset: run.profiles is not None),
     "strips": RunFigure("gallery", _strips),
     "layers": RunFigure("explanation", _layers),
     "usage": RunFigure("explanation/{preset}/coefficients.parquet", _usage),

@@ -75,6 +75,13 @@ def publish_workspace(workspace: Any) -> str:
         ) from error
 
 
+def _panels() -> Any:
+    """The panel types of W&B."""
+    import wandb_workspaces.reports.v2
+
+    return wandb_workspaces.reports.v2
+
+
 def _sections() -> dict[str, list[Any]]:
     return {
         "Training": _training(),
@@ -85,8 +92,7 @@ def _sections() -> dict[str, list[Any]]:
 
 
 def _training() -> list[Any]:
-    import wandb_workspaces.reports.v2 as wr
-
+    wr = _panels()
     step = "trainer/global_step"
     return [
         wr.LinePlot(title="Loss", x=step, y=["train/loss", "val/loss"]),
@@ -97,8 +103,7 @@ def _training() -> list[Any]:
 
 
 def _evaluation() -> list[Any]:
-    import wandb_workspaces.reports.v2 as wr
-
+    wr = _panels()
     bars = [
         wr.BarPlot(title=metric, metrics=[wr.SummaryMetric(f"evaluation/{model}/{metric}") for model in COMPARED])
         for metric in SCORES
@@ -113,8 +118,7 @@ def _evaluation() -> list[Any]:
 
 
 def _explanation() -> list[Any]:
-    import wandb_workspaces.reports.v2 as wr
-
+    wr = _panels()
     bars = [
         wr.BarPlot(
             title=name.replace("_", " "),
@@ -134,8 +138,7 @@ def _explanation() -> list[Any]:
 
 
 def _sweep() -> list[Any]:
-    import wandb_workspaces.reports.v2 as wr
-
+    wr = _panels()
     column = wr.ParallelCoordinatesPlotColumn
     aims = [wr.SummaryMetric(f"explanation/{name}") for name in ("cc_to_deep", "distance_to_null")]
     return [

@@ -1,0 +1,55 @@
+"""Ranks of the models under each metric profile: where two lines cross, the choice of the profile decides."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from explainsal.reporting.figures.style import MARKERS, MUTED, PAGE_WIDTH, SERIES, new_figure
+from explainsal.reporting.profiles import rank_table
+from explainsal.reporting.results_table import metric_title, model_title
+
+
+def profiles_figure(profiles: pd.DataFrame, width: float = PAGE_WIDTH, columns: int = 4) -> Figure:
+    """A panel per metric: the profiles from left to right, the best model at the top, a line per model.
+
+    Args:
+        profiles: Of :func:`~explainsal.reporting.profiles.summarize_profiles`.
+        width: Inches.
+        columns: Panels beside each other.
+
+    Raises:
+        ValueError: If no metric belongs to two profiles.
+    """
+    ranks = rank_table(profiles)
+    metrics = list(dict.fromkeys(name.partition("/")[0] for name in map(str, ranks)))
+    if not metrics:
+        raise ValueError("no metric was scored in two profiles; set evaluation.profiles=[tuebingen,mit2016]")
+    rows = -(-len(metrics) // columns)
+    figure = new_figure(width, (0.65 + 0.17 * len(ranks)) * rows + 0.4)
+    panels = figure.subplots(rows, columns, squeeze=False).flat
+    for axes, metric in zip(panels, metrics, strict=False):
+        own = [name for name in map(str, ranks) if name.startswith(f"{metric}/")]
+        _draw(axes, ranks[own].dropna(), metric)
+    for axes in figure.axes[len(metrics) :]:
+        axes.remove()
+    handles, labels = figure.axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=columns)
+    return figure
+
+
+def _draw(axes: Axes, ranks: pd.DataFrame, metric: str) -> None:
+    places = np.arange(ranks.shape[1])
+    for number, (model, row) in enumerate(ranks.iterrows()):
+        color, marker = SERIES[number % len(SERIES)], MARKERS[number // len(SERIES) % len(MARKERS)]
+        title = model_title(str(model))
+        axes.plot(places, row.to_numpy(dtype=float), label=title, markersize=4, color=color, marker=marker)
+    names = [str(name).partition("/")[2] for name in ranks]
+    axes.set_xticks(places, names, fontsize=5.5, color=MUTED)
+    axes.set_xlim(-0.35, len(names) - 0.65)
+    axes.set_ylim(len(ranks) + 0.5, 0.5)
+    axes.set_yticks(range(1, len(ranks) + 1))
+    axes.set_title(metric_title(metric))
+    axes.grid(visible=False)
