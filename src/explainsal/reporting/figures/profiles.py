@@ -32,7 +32,7 @@ def profiles_figure(profiles: pd.DataFrame, width: float = PAGE_WIDTH, columns: 
     panels = figure.subplots(rows, columns, squeeze=False).flat
     for axes, metric in zip(panels, metrics, strict=False):
         own = [name for name in map(str, ranks) if name.startswith(f"{metric}/")]
-        _draw(axes, ranks[own].dropna(), metric)
+        _draw(axes, ranks[own], metric)
     for axes in figure.axes[len(metrics) :]:
         axes.remove()
     handles, labels = figure.axes[0].get_legend_handles_labels()
@@ -49,7 +49,8 @@ def _draw(axes: Axes, ranks: pd.DataFrame, metric: str) -> None:
     names = [str(name).partition("/")[2] for name in ranks]
     axes.set_xticks(places, names, fontsize=5.5, color=MUTED)
     axes.set_xlim(-0.35, len(names) - 0.65)
-    axes.set_ylim(len(ranks) + 0.5, 0.5)
-    axes.set_yticks(range(1, len(ranks) + 1))
+    ranked = len(ranks.dropna())  # a model without a rank here keeps its colour, and has no line
+    axes.set_ylim(ranked + 0.5, 0.5)
+    axes.set_yticks(range(1, ranked + 1))
     axes.set_title(metric_title(metric))
     axes.grid(visible=False)
