@@ -1,5 +1,6 @@
 """The distill command as a user types it: fit, interruption, going on, and the model in the other commands."""
 
+import shutil
 import signal
 import time
 
@@ -13,11 +14,13 @@ from tests.explanation.test_standalone import fitted
 from explainsal.cli import conf_dir
 from explainsal.distill import go_on, options_of, refine_options_of, teacher_of
 from explainsal.errors import MissingFilesError, UserError
-from explainsal.explanation.standalone import save_standalone
+from explainsal.explanation.standalone import load_standalone, save_standalone
 from explainsal.loading import load_model
 
 DATA = ("data=synthetic", "data.sizes={train:16,val:4,test:6}", "data.image_size=[48,64]", "data.num_workers=0")
 SMALL = ("distill.terms=4", "distill.pool_size=3", "distill.bank={wavelengths:[3,6],orientations:3}")
+
+REFINED = ("refine.epochs=2",)
 
 
 @pytest.fixture(scope="module")
@@ -34,10 +37,15 @@ def checkpoint(folder):
     return f"checkpoint={folder}/network.ckpt"
 
 
+@pytest.fixture(scope="module")
+def distilled(folder, checkpoint):
+    """What an uninterrupted run prints; its results are in outputs/fit."""
+    return run(folder, "distill", *DATA, *SMALL, checkpoint, *REFINED, "hydra.run.dir=outputs/fit").stdout
+
+
 @pytest.mark.slow
-def test_distill_and_use_the_model(folder, checkpoint):
-    done = run(folder, "distill", *DATA, *SMALL, checkpoint, "refine.epochs=2", "hydra.run.dir=outputs/fit")
-    assert "use it: model=standalone weights=" in done.stdout
+def test_distill_and_use_the_model(folder, distilled):
+    assert "use it: model=standalone weights=" in distilled
     output, weights = folder / "outputs/fit", f"weights={folder}/outputs/fit/standalone.safetensors"
     assert (output / "figures/graph_standalone.png").stat().st_size > 0
     assert "comes from" in (output / "report.html").read_text()
@@ -50,21 +58,54 @@ def test_distill_and_use_the_model(folder, checkpoint):
 
 
 @pytest.mark.slow
-def test_an_interrupted_fit_goes_on(folder, checkpoint):
-    process = start(folder, "distill", *DATA, *SMALL, checkpoint, "hydra.run.dir=outputs/stopped")
+@pytest.mark.parametrize(("sent", "code"), [(signal.SIGINT, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_an_interrupted_fit_goes_on_to_the_same_file(folder, checkpoint, distilled, sent, code):
+    process = start(folder, "distill", *DATA, *SMALL, checkpoint, *REFINED, "hydra.run.dir=outputs/stopped")
     file = folder / "outputs/stopped/standalone.safetensors"
     end = time.monotonic() + 120
     while not file.is_file():
         assert process.poll() is None, process.stdout.read()
         assert time.monotonic() < end, "no stage was finished in time"
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     output = process.communicate(timeout=60)[0]
-    assert process.returncode == 130, output
+    assert process.returncode == code, output
     with pytest.raises(UserError, match="interrupted fit"):
         load_model("standalone", weights=file)
-    run(folder, "distill", *DATA, *SMALL, checkpoint, "resume=outputs/stopped", "hydra.run.dir=outputs/resumed")
-    assert load_model("standalone", weights=folder / "outputs/resumed/standalone.safetensors").name == "standalone"
+    stopped = ("resume=outputs/stopped", "hydra.run.dir=outputs/stopped")
+    run(folder, "distill", *DATA, *SMALL, checkpoint, *REFINED, *stopped)
+    assert file.read_bytes() == (folder / "outputs/fit/standalone.safetensors").read_bytes()
+    assert not (folder / "outputs/stopped/work").exists()
+    shutil.rmtree(folder / "outputs/stopped")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "size", "layers"), [
+    ("unisal", [64, 96], "[cnn.features.4,cnn.features.14,post_cnn.inv_res]"),
+    ("msinet", [32, 48], "[pool2,pool4,aspp,decoder.conv2]"),
+])  # fmt: skip
+def test_networks_with_a_last_step_of_their_own_are_distilled(folder, name, size, layers):
+    torch.manual_seed(0)
+    model = load_model(name, input_size=size)
+    torch.save(model.net.state_dict(), folder / "generated.pth")
+    options = (f"model={name}", f"model.input_size={size}".replace(" ", ""), f"distill.layers={layers}")
+    options = (*options, "weights=generated.pth", "refine.epochs=1", f"hydra.run.dir=outputs/{name}")
+    run(folder, "distill", *DATA, *SMALL, *options)
+    file = folder / f"outputs/{name}/standalone.safetensors"
+    net, note = load_standalone(file)
+    assert (note["network"], net.input_size) == (f"{name} generated.pth", tuple(size))
+    images = torch.stack([scene_like(seed) for seed in range(4)])
+    mine, deep = load_model("standalone", weights=file)(images), model(images)
+    assert mine.shape == deep.shape == (4, 1, 48, 64)
+    assert (mine >= 0).all()
+    assert mine.flatten(1).std(1).min() > 0
+
+
+def scene_like(seed):
+    """A bright square on dark noise."""
+    image = 0.3 * torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(seed))
+    image[:, 10 + 4 * seed : 20 + 4 * seed, 30:40] = 0.9
+    return image
 
 
 @pytest.mark.parametrize(("options", "message"), [
