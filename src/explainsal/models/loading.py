@@ -10,7 +10,8 @@ from explainsal.errors import CorruptFileError, UserError
 from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.weights import read_weight_file
 
-NETWORKS = ("cmrnet", "cmrnet_osie", "unisal", "msinet", "standalone")  # modules of this package that have a `build`
+# modules of this package that have a `build`
+NETWORKS = ("cmrnet", "cmrnet_osie", "unisal", "msinet", "standalone", "dinet", "sam_resnet", "dsclrcn", "dva")
 
 
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> SaliencyModel:

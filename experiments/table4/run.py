@@ -1,0 +1,165 @@
+"""Table IV, measured: parameters, bytes, multiply-accumulates and time of every network beside the paper's figures.
+
+    python experiments/table4/run.py                 # writes table4.csv and table4.md beside this file
+    python experiments/table4/run.py --variants plain channels_last compiled --only cmrnet unisal
+
+Networks have random weights: none of these numbers depends on them. On a CPU times are ratios to CMRNet, measured in
+turns in one process; on a GPU there are milliseconds, too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import pandas as pd
+import torch
+from rich.progress import track
+from torch import nn
+
+import explainsal
+from explainsal.models.complexity import complexity
+from explainsal.models.loading import NETWORKS
+
+HERE = Path(__file__).parent
+REFERENCE = "cmrnet"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row of the paper's table: its figures in millions of parameters and seconds, and why ours differ."""
+
+    name: str
+    title: str
+    parameters: str
+    seconds: str
+    size: tuple[int, int]
+    why: str
+
+
+ROWS = (
+    Row("cmrnet", "CMRNet", "2.5", "0.02", (320, 480), "the widths are ours, the paper gives only the total (0006)"),
+    Row("dinet", "DINet", "27.04", "0.06", (320, 480), "the figure counts BatchNorm statistics as parameters"),
+    Row("sam_resnet", "SAM-ResNet", "70.09", "0.09", (240, 320), "the figure leaves BatchNorm statistics out"),
+    Row("dsclrcn", "DSCLRCN", ">33.71", "0.27", (480, 640),
+        "no reading of the published network has more than 30.3 million learnable parameters"),
+    Row("dva", "DVA", "25.07", "0.03", (224, 224), "agrees"),
+    Row("unisal", "UNISAL", "15.5", "0.028", (288, 384),
+        "15.5 are the megabytes of its weight file (15,483,558 bytes); it has a quarter as many parameters"),
+    Row("msinet", "MSI-Net", "-", "-", (240, 320), "not in the paper's table"),
+)  # fmt: skip
+
+
+def bare(name: str) -> nn.Module:
+    """A network without its pre-processing, in evaluation mode."""
+    torch.manual_seed(0)
+    net = explainsal.load_model(name).net
+    assert isinstance(net, nn.Module)
+    return net.eval()
+
+
+def networks(only: Sequence[str]) -> dict[str, nn.Module]:
+    """The networks that are there."""
+    wanted = [row.name for row in ROWS if row.name in NETWORKS and (not only or row.name in only)]
+    return {name: bare(name) for name in wanted}
+
+
+def as_variant(net: nn.Module, variant: str) -> nn.Module:
+    """The same network as it is, with its channels last in memory, or compiled as well."""
+    if variant == "plain":
+        return net
+    net = net.to(memory_format=torch.channels_last)
+    return torch.compile(net) if variant == "compiled" else net
+
+
+def seconds(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Times of one image each, taken in turns; CPU seconds of this process, which other load lengthens least."""
+    clock = time.perf_counter if torch.cuda.is_available() else time.process_time
+    times: dict[str, list[float]] = {name: [] for name in runs}
+    for run in runs.values():
+        run()
+    for _ in track(range(repeats), description="timing"):
+        for name, run in runs.items():
+            start = clock()
+            run()
+            if torch.cuda.is_available():
+                torch.cuda.synchronize()
+            times[name].append(clock() - start)
+    return times
+
+
+def timed(only: Sequence[str], variant: str, repeats: int, device: str) -> dict[str, list[float]]:
+    """Seconds per image of every network at its own size."""
+    sizes = {row.name: row.size for row in ROWS}
+    runs: dict[str, Callable[[], object]] = {}
+    for name, net in networks(only).items():
+        images = torch.rand(1, 3, *sizes[name], device=device)
+        images = images if variant == "plain" else images.contiguous(memory_format=torch.channels_last)
+        runs[name] = partial(as_variant(net.to(device), variant), images)
+    with torch.no_grad():
+        return seconds(runs, repeats)
+
+
+def stored_bytes(net: nn.Module) -> int:
+    """Size of the network's state dict as a file of float32."""
+    buffer = io.BytesIO()
+    torch.save(net.state_dict(), buffer)
+    return buffer.tell()
+
+
+def measured(only: Sequence[str], variants: Sequence[str], repeats: int) -> pd.DataFrame:
+    """The table; a network that is not there has a row that says so."""
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    times = {variant: timed(only, variant, repeats, device) for variant in variants}
+    rows = []
+    for row in ROWS:
+        if only and row.name not in only:
+            continue
+        record: dict[str, object] = {"model": row.title, "paper: parameters (millions)": row.parameters,
+                                     "paper: seconds": row.seconds}  # fmt: skip
+        if row.name not in NETWORKS:
+            rows.append(record | {"why it differs": "this network is not part of the project"})
+            continue
+        net = bare(row.name)
+        size = complexity(net, row.size)
+        record |= {"parameters": size.parameters, "bytes on disk": stored_bytes(net), "GMAC": round(size.macs / 1e9, 2),
+                   "input": f"{row.size[0]} x {row.size[1]}"}  # fmt: skip
+        for variant in variants:
+            base = statistics.median(times[variants[0]][REFERENCE])
+            record[f"time / CMRNet, {variant}"] = round(statistics.median(times[variant][row.name]) / base, 3)
+        gpu = 1e3 * statistics.median(times[variants[0]][row.name]) if device == "cuda" else None
+        record["GPU ms"] = round(gpu, 2) if gpu is not None else "not measured: no GPU"
+        rows.append(record | {"why it differs": row.why})
+    return pd.DataFrame(rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variants", nargs="+", default=["plain"], choices=["plain", "channels_last", "compiled"])
+    parser.add_argument("--only", nargs="+", default=[], help="networks; CMRNet is always among them")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--to", type=Path, default=HERE, help="folder for table4.csv and table4.md")
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    table = measured([*args.only, REFERENCE] if args.only else [], args.variants, args.repeats)
+    args.to.mkdir(parents=True, exist_ok=True)
+    table.to_csv(args.to / "table4.csv", index=False)
+    columns = list(table.columns)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join("" if pd.isna(v) else f"{v:,}" if isinstance(v, int) else str(v) for v in row) + " |"
+              for row in table.astype(object).itertuples(index=False)]  # fmt: skip
+    (args.to / "table4.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines))
+    print(f"{args.threads} thread(s), {platform.processor() or platform.machine()}, torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
