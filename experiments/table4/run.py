@@ -75,8 +75,12 @@ def as_variant(net: nn.Module, variant: str) -> nn.Module:
     """The same network as it is, with its channels last in memory, or compiled as well."""
     if variant == "plain":
         return net
-    net = net.to(memory_format=torch.channels_last)
-    return torch.compile(net) if variant == "compiled" else net
+    for parameter in net.parameters():
+        last = torch.channels_last if parameter.ndim == 4 else torch.contiguous_format
+        parameter.data = parameter.data.contiguous(memory_format=last)
+    if variant == "compiled":
+        net.compile()
+    return net
 
 
 def seconds(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

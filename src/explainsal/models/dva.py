@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import torch
@@ -15,7 +16,7 @@ from explainsal.models.trunks import Normalized, vgg16_stages
 class DVA(Normalized):
     """The network of "Deep Visual Attention Prediction".
 
-    Every branch doubles its maps with transposed 4x4 convolutions and ends in one map; a 3x3 convolution fuses the three.
+    Every branch doubles its maps with transposed 4x4 convolutions and ends in one map; a 3x3 convolution fuses these.
     25,072,735 parameters. Where the original crops what its transposed convolutions give to the input's size, the maps
     are resized to it by the few pixels that differ.
 
@@ -45,7 +46,7 @@ class DVA(Normalized):
 
 def _branch(*channels: int) -> nn.Sequential:
     layers: list[nn.Module] = []
-    for before, after in zip(channels, channels[1:], strict=False):
+    for before, after in itertools.pairwise(channels):
         layers += [nn.ConvTranspose2d(before, after, 4, stride=2, padding=1), nn.ReLU(inplace=True)]
     return nn.Sequential(*layers, nn.Conv2d(channels[-1], 1, 3, padding=1))
 

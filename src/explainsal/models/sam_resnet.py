@@ -1,4 +1,4 @@
-"""SAM-ResNet (Cornia et al., 2018): a dilated ResNet-50, attention refined by a ConvLSTM, and learned Gaussian priors."""
+"""SAM-ResNet (Cornia et al., 2018): a dilated ResNet-50, attention refined by a ConvLSTM, learned Gaussian priors."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Priors(nn.Module):
 class SAMResNet(Normalized):
     """The network of "Predicting Human Eye Fixations via an LSTM-based Saliency Attentive Model", with ResNet-50.
 
-    70,093,441 parameters, and 53,120 statistics of BatchNorm. The state starts as the input itself, which the facts at hand
-    leave open; it has no parameters.
+    70,093,441 parameters, and 53,120 statistics of BatchNorm. The state starts as the input itself, which the facts at
+    hand leave open; it has no parameters.
 
     Example:
         >>> sum(p.numel() for p in SAMResNet().parameters())
