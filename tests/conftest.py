@@ -9,6 +9,7 @@ import pytest
 import torch
 
 ROOT = Path(__file__).resolve().parents[1]
+collect_ignore = ["reference/pysaliency_reads.py"]  # a script for another environment, which has pysaliency
 
 
 @pytest.fixture(scope="session")

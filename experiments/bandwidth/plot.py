@@ -48,7 +48,8 @@ def row_of(part: pd.DataFrame, measure: str, rng: np.random.Generator) -> dict[s
     third = max(1, len(mean) // 3)
     return {
         "slope": own, "low": low, "high": high, "p_order": float((np.abs(orders) >= abs(own)).mean()),
-        "rank_correlation": rank_correlation(pd.Series(mean).round(6)), "first_third": mean[:third].mean(), "last_third": mean[-third:].mean(),
+        "rank_correlation": rank_correlation(pd.Series(mean).round(6)), "first_third": mean[:third].mean(),
+        "last_third": mean[-third:].mean(),
         "layers": len(mean), "images": len(values),
     }  # fmt: skip
 

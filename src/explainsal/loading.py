@@ -125,4 +125,3 @@ def describe(model: nn.Module) -> dict[str, Any]:
         "input_size": model.input_size,
         "weights": model.weights or UNTRAINED,
     }
-

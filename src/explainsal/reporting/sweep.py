@@ -107,15 +107,18 @@ def sweep_table(folder: Path) -> pd.DataFrame:
 def write_sweep(folder: Path) -> Path:
     """Write ``sweep.csv`` beside the jobs, and say which failed or were cut off, and why."""
     table = sweep_table(folder)
-    for row in table[table["status"] != DONE].itertuples():
-        reason = row.error if row.status == FAILED else "it did not end: killed, or still running"
-        print(f"job {row.job} {row.status}: {reason}")
+    for row in table[table["status"] != DONE].to_dict("records"):
+        reason = row["error"] if row["status"] == FAILED else "it did not end: killed, or still running"
+        print("job", row["job"], f"{row['status']}: {reason}")
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")
     path = Path(folder) / "sweep.csv"
     table.to_csv(path, index=False)
     print(f"{(table['status'] == DONE).sum()} of {len(table)} jobs done: {path}")
     return path
+
+
+_INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
 
 
 def _measures(folder: Path) -> dict[str, float]:
@@ -125,8 +128,8 @@ def _measures(folder: Path) -> dict[str, float]:
         return _beside_nulls(pd.read_csv(path, dtype={"image": str}))
     if (folder / "results.csv").is_file():
         results = pd.read_csv(folder / "results.csv")
-        for row in results[results["metric"] == "cc_to_deep"].head(1).itertuples():
-            values |= {"cc_to_deep": row.mean, "cc_to_deep_low": row.low, "cc_to_deep_high": row.high}
+        for row in results[results["metric"] == "cc_to_deep"].head(1).to_dict("records"):
+            values |= {f"cc_to_deep{end}": float(row[name]) for end, name in _INTERVAL.items()}
     for path in sorted(folder.glob("explanation/*/layers.csv"))[:1]:
         layers = pd.read_csv(path, dtype={"image": str})
         values["layer_correlation"] = float(layers.groupby("image")["correlation"].mean().mean())
