@@ -8,97 +8,30 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig
-from torch import nn
 
-from explainsal.baselines import baselines_of, postprocessing_of
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
-from explainsal.classical import classical_model
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
-from explainsal.loading import PACKAGED, load_model
 from explainsal.metrics import SaliencyMetrics
-from explainsal.models import SaliencyModel
-from explainsal.models.loading import NETWORKS
-from explainsal.models.published import trained_on
-from explainsal.modules.evaluation import DEEP, EvaluationModule
-from explainsal.modules.postprocessing import NONE
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
-from explainsal.reporting.paper_table import DONE, Outcome, build_table, paper_figures, write_table_files
+from explainsal.reporting.paper_table import DONE, Outcome, build_table, write_table_files
 from explainsal.reporting.results import summarize, write_results
-from explainsal.reporting.results_table import model_title, protocol_text
+from explainsal.reporting.results_table import protocol_text
 from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.tables import print_results
-from explainsal.scores import metrics_of, protocol, score_images
+from explainsal.scores import metrics_of, protocol
+from explainsal.table_rows import Row, has_weights, rows_of, score_row, submit_row, weights_of_row
 
 log = logging.getLogger(__name__)
-
-NETWORK_TITLES = {"cmrnet": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
-PUBLISHED_FILES = {"unisal": "weights_best.pth", "msinet": "model_salicon_cpu.pb"}
-FETCH = {"unisal": "model=unisal", "msinet": "model=msinet weights=salicon"}
-REMARKS = {
-    "itti": "as in the GBVS toolbox, its final blur included",
-    "icl": "on a basis of our own: the published one has no licence",
-    "rare_style": "in the style of RARE2012, whose code is not public",
-}
-
-
-@dataclass(frozen=True)
-class Row:
-    """A row of a table.
-
-    Args:
-        model: Its key; a classical model's name, a network's, ``explainable_<network>``, ``<null>_<network>``.
-        group: One of `reporting.paper_table.GROUPS`.
-        title: How it is written.
-        network: The network that is scored or explained, if any.
-        null: The null model of its explanation, if it is one.
-    """
-
-    model: str
-    group: str
-    title: str
-    network: str | None = None
-    null: str | None = None
-
-
-def rows_of(cfg: DictConfig) -> list[Row]:
-    """Every row of ``cfg.table``: the paper's, then baselines, then the null models of each explained network.
-
-    Raises:
-        UserError: If the table, or a row that is asked for, does not exist.
-    """
-    printed = paper_figures().query("table == @cfg.table.name")
-    if printed.empty:
-        raise UserError(f"table.name={cfg.table.name}: the paper has {', '.join(paper_figures()['table'].unique())}")
-    rows = [_paper_row(model, method) for model, method in zip(printed["model"], printed["method"], strict=True)]
-    rows += [Row(name, "baseline", model_title(name)) for name in cfg.table.baselines]
-    rows += [
-        Row(f"{null}_{network}", "null_model", f"{NETWORK_TITLES[network]}: {null.replace('_', ' ')}", network, null)
-        for network in NETWORK_TITLES
-        for null in cfg.table.nulls
-    ]
-    known, chosen = [row.model for row in rows], cfg.table.rows
-    if unknown := set(chosen or ()) - set(known):
-        raise UserError(f"no row {', '.join(sorted(unknown))} in this table; it has {', '.join(known)}")
-    return [row for row in rows if chosen is None or row.model in chosen]
-
-
-def _paper_row(model: str, method: str) -> Row:
-    network = model.removeprefix("explainable_")
-    if network not in NETWORK_TITLES:
-        return Row(model, "classical", method)
-    return Row(model, "network" if network == model else "explainable", method.removesuffix(" (Ours)"), network)
 
 
 def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
@@ -120,12 +53,16 @@ def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
         raise
     dataset = datamodule.dataset(datamodule.eval_split)
     if not dataset.has_fixations:
-        raise UserError(f"{dataset.name} {dataset.split} has no fixations to score by")
+        outcomes = [make_row(row, partial(_submit, cfg, row, datamodule, folder)) for row in rows if not row.null]
+        write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), dataset.name)
+        return pd.DataFrame()
     datamodule.setup("test")
     new_metrics, gain_over = metrics_of(cfg, datamodule)
-    rows = [row for row in rows if row.null is None or _has_weights(cfg, row, dataset.name)]
+    rows = [row for row in rows if row.null is None or has_weights(cfg, row, dataset.name)]
     kept = {row.model: _kept(folder, row, _identity(cfg, row, dataset)) for row in rows}  # decided before any is made
-    outcomes = [kept[row.model] or make_row(cfg, row, datamodule, new_metrics, folder) for row in rows]
+    outcomes = [
+        kept[row.model] or make_row(row, partial(_score, cfg, row, datamodule, new_metrics, folder)) for row in rows
+    ]
     scored = [pd.read_parquet(_scores_file(folder, o.model)) for o in outcomes if o.status == "scored"]
     per_image = pd.concat(scored, ignore_index=True) if scored else pd.DataFrame()
     results = summarize(per_image, protocol(cfg, dataset, gain_over), seed=cfg.seed) if scored else pd.DataFrame()
@@ -133,32 +70,24 @@ def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
     return results
 
 
-def make_row(
-    cfg: DictConfig,
-    row: Row,
-    datamodule: SaliencyDataModule,
-    new_metrics: Callable[[], SaliencyMetrics],
-    folder: Path,
-) -> Outcome:
-    """Score one row and keep its scores; what is missing, or goes wrong, is the row's own affair."""
-    start, dataset = time.monotonic(), datamodule.dataset(datamodule.eval_split)
+def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
+    """Make one row; what is missing, or goes wrong, is the row's own affair.
+
+    Args:
+        row: Which.
+        make: Does the work and returns the status and what must be said of the row.
+    """
     log.info("row %s", row.model)
     try:
-        note, per_image = _score(cfg, row, datamodule, new_metrics, folder)
-        status = "scored"
-        if len(per_image) < len(dataset):
-            note = "; ".join(filter(None, [f"{len(per_image)} of {len(dataset)} images", note]))
+        status, note = make()
     except UserError as error:
         status, note = "missing", _line(error)
     except Exception as error:
         log.exception("row %s failed", row.model)
         status, note = "failed", _line(error) or type(error).__name__
-    outcome = Outcome(row.model, row.group, row.title, status, note, round(time.monotonic() - start, 1))
-    if status == "scored":
-        _keep(folder, outcome, _identity(cfg, row, dataset), per_image)
-    else:
+    if status not in DONE:
         log.warning("row %s: %s: %s", row.model, status, note)
-    return outcome
+    return Outcome(row.model, row.group, row.title, status, note)
 
 
 def _score(
@@ -167,89 +96,18 @@ def _score(
     datamodule: SaliencyDataModule,
     new_metrics: Callable[[], SaliencyMetrics],
     folder: Path,
-) -> tuple[str, pd.DataFrame]:
-    """What must be said of a row, and its scores per image."""
-    if row.network is not None and row.group != "network":
-        model, note = network_of_row(cfg, row.network, datamodule.name)
-        explainer = explainer_of_row(cfg, row, folder)
-        module = EvaluationModule({DEEP: model}, new_metrics, explainable=[explainer.name])
-        _, per_image = score_images(cfg, module, datamodule, [explainer])
-        mine = per_image[per_image["model"] == explainer.name]
-        return "; ".join(filter(None, [f"preset {cfg.table.preset}", note])), mine.assign(model=row.model)
-    if row.group == "baseline":
-        beside = baselines_of([row.model], datamodule)
-        module = EvaluationModule(beside.models, new_metrics, gold_standard=beside.gold_standard)
-        return "", score_images(cfg, module, datamodule)[1]
-    scored, note = model_of_row(cfg, row, datamodule.name)
-    postprocessing = postprocessing_of(cfg, datamodule)
-    module = EvaluationModule({row.model: scored}, new_metrics, postprocessing={row.model: postprocessing})
-    done = postprocessing.description.removesuffix(NONE)
-    return "; ".join(filter(None, [note, done])), score_images(cfg, module, datamodule)[1]
+) -> tuple[str, str]:
+    """Score a row and keep its scores."""
+    dataset = datamodule.dataset(datamodule.eval_split)
+    note, per_image = score_row(cfg, row, datamodule, new_metrics, folder)
+    if len(per_image) < len(dataset):
+        note = "; ".join(filter(None, [f"{len(per_image)} of {len(dataset)} images", note]))
+    _keep(folder, row, note, _identity(cfg, row, dataset), per_image)
+    return "scored", note
 
 
-def explainer_of_row(cfg: DictConfig, row: Row, folder: Path) -> LogGaborReconstruction:
-    """The explanation, or null model of one, that a row is about; its tables lie beside the row's scores."""
-    return LogGaborReconstruction(
-        cfg.table.preset,
-        folder / "rows" / row.model,
-        limit=cfg.table.null_images if row.null else cfg.evaluation.explain_images,
-        batch_size=cfg.evaluation.explain_batch_size,
-        null=row.null,
-        seed=cfg.seed,
-    )
-
-
-def model_of_row(cfg: DictConfig, row: Row, data: str) -> tuple[nn.Module, str]:
-    """A classical model or a network, and what must be said of it."""
-    if row.network is not None:
-        return network_of_row(cfg, row.network, data)
-    return classical_model(row.model), REMARKS.get(row.model, "")
-
-
-def network_of_row(cfg: DictConfig, network: str, data: str) -> tuple[SaliencyModel, str]:
-    """A network with its weights, and what these have seen of the data.
-
-    Raises:
-        MissingFilesError: If there are no weights; the message says how to come by them.
-    """
-    weights = weights_of_row(cfg, network, data)
-    whole = weights in NETWORKS or Path(weights).suffix == ".ckpt"
-    model = cast(SaliencyModel, load_model(weights) if whole else load_model(network, weights))
-    seen = trained_on(model.weights or weights).get(data)
-    name = weights if weights in NETWORKS else Path(weights).name
-    return model, f"weights {name}" + (f", trained on {data}: {seen}" if seen else "")
-
-
-def weights_of_row(cfg: DictConfig, network: str, data: str) -> str:
-    """``table.weights.<network>``, or what it stands for: the published file, or the packaged CMRNet on OSIE."""
-    given = cfg.table.weights[network]
-    if given is not None:
-        if given not in NETWORKS and not Path(given).exists():
-            raise MissingFilesError(f"no weights at table.weights.{network}={given}")
-        return str(given)
-    if network == "cmrnet":
-        if data == "osie":
-            return PACKAGED
-        raise MissingFilesError(
-            "no weights: the authors published none; train it (python -m explainsal.train +experiment=cmrnet), then "
-            "give table.weights.cmrnet=outputs/.../best.ckpt"
-        )
-    folder = Path(cfg.paths.weights) / network
-    found = sorted(folder.rglob(PUBLISHED_FILES[network]))
-    if not found:
-        raise MissingFilesError(
-            f"no weights {PUBLISHED_FILES[network]} in {folder}: python -m explainsal.prepare {FETCH[network]} fetches "
-            f"them, or give table.weights.{network}=FILE"
-        )
-    return str(found[0])
-
-
-def _has_weights(cfg: DictConfig, row: Row, data: str) -> bool:
-    """Whether a null model can be made at all; that its explanation cannot is said in that row."""
-    try:
-        return bool(weights_of_row(cfg, str(row.network), data))
-    except MissingFilesError:
-        return False
+def _submit(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder: Path) -> tuple[str, str]:
+    return "submitted", submit_row(cfg, row, datamodule, folder)
 
 
 @rank_zero_only
@@ -308,13 +166,12 @@ def _scores_file(folder: Path, model: str) -> Path:
 
 
 @rank_zero_only
-def _keep(folder: Path, outcome: Outcome, identity: dict[str, Any], per_image: pd.DataFrame) -> None:
-    scores = _scores_file(folder, outcome.model)
+def _keep(folder: Path, row: Row, note: str, identity: dict[str, Any], per_image: pd.DataFrame) -> None:
+    scores = _scores_file(folder, row.model)
     scores.parent.mkdir(parents=True, exist_ok=True)
     per_image.to_parquet(scores, index=False)
-    text = json.dumps({"identity": identity, "outcome": asdict(outcome)}, indent=1)
     temporary = scores.with_suffix(".json.part")
-    temporary.write_text(text)
+    temporary.write_text(json.dumps({"identity": identity, "note": note}, indent=1) + "\n")
     temporary.replace(scores.with_suffix(".json"))  # only a row with this file counts as done
 
 
@@ -328,7 +185,7 @@ def _kept(folder: Path, row: Row, identity: dict[str, Any]) -> Outcome | None:
         log.info("row %s was scored otherwise: once more", row.model)
         return None
     log.info("row %s is kept from before", row.model)
-    return replace(Outcome(**content["outcome"]), group=row.group, title=row.title)
+    return Outcome(row.model, row.group, row.title, "scored", content["note"])
 
 
 def _line(error: Exception) -> str:

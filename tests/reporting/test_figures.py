@@ -61,7 +61,7 @@ def test_drawing_leaves_the_style_of_the_program_alone(fake_run: Path, tmp_path:
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_that_the_run_has_no_numbers_for_says_what_is_missing(own_run: Path, name: str) -> None:
     part = own_run / FIGURES[name].path.partition("/")[0]
-    shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=name == "table")
+    shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=name in ("table", "profiles"))
     with pytest.raises(UserError, match=rf"figure={name}.*explainsal\."):
         write_figure(read_run(own_run), name)
 
@@ -92,7 +92,7 @@ def test_named_banks_need_no_run(tmp_path: Path) -> None:
 
 
 def test_unknown_names_are_answered_with_those_that_are(fake_run: Path) -> None:
-    with pytest.raises(UserError, match="curves, strips, layers, usage, bank"):
+    with pytest.raises(UserError, match="table, curves, profiles, strips, layers, usage, bank"):
         write_figure(read_run(fake_run), "nothing")
     with pytest.raises(UserError, match="paper, normalized, sparse"):
         write_figure(read_run(fake_run), "usage", preset="nothing")

@@ -38,7 +38,6 @@ class Outcome:
         title: How it is written.
         status: ``scored``, ``submitted`` (maps written, ground truth withheld), ``missing`` or ``failed``.
         note: What a reader of the row must know: what is missing, what the weights have seen, how many images.
-        seconds: How long it took.
     """
 
     model: str
@@ -46,7 +45,6 @@ class Outcome:
     title: str
     status: str
     note: str = ""
-    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
