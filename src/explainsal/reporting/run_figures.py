@@ -101,7 +101,7 @@ def _curves(run: Run, preset: str | None) -> Figure:
 def _profiles(run: Run, preset: str | None) -> Figure:
     if run.profiles is None:
         raise ValueError(
-            "the maps of this run were scored by one metric profile; python -m explainsal.evaluate compares all of them "
+            "the maps of this run were scored by one metric profile; python -m explainsal.evaluate compares them all "
             "(evaluation.profiles)"
         )
     return profiles_figure(run.profiles)
