@@ -1,11 +1,12 @@
 """The table of the README: means with 95 % intervals, and the paired difference of the standalone model to each other.
 
 python experiments/standalone/compare.py results/standalone.csv results/classical.csv results/nulls_test.csv
+python experiments/standalone/compare.py --model standalone_decentered --to table_decentered.csv results/...
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
 from pathlib import Path
 
 import pandas as pd
@@ -17,8 +18,13 @@ METRICS = ("sim", "cc", "nss", "auc", "sauc", "cc_to_deep")
 
 
 def main() -> None:
-    scores = pd.concat([pd.read_csv(path) for path in sys.argv[1:]])
-    mine = scores[scores["model"] == "standalone"].set_index("id")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("scores", nargs="+", type=Path)
+    parser.add_argument("--model", default="standalone", help="which of them the others are compared with")
+    parser.add_argument("--to", default="table.csv")
+    options = parser.parse_args()
+    scores = pd.concat([pd.read_csv(path) for path in options.scores])
+    mine = scores[scores["model"] == options.model].set_index("id")
     rows = []
     for name, part in scores.groupby("model", sort=False):
         part = part.set_index("id")
@@ -31,11 +37,11 @@ def main() -> None:
                 "better": gain.low > 0,
             })  # fmt: skip
     table = pd.DataFrame(rows)
-    table.to_csv(HERE / "results" / "table.csv", index=False, float_format="%.4f")
-    print(markdown(table, scores))
+    table.to_csv(HERE / "results" / options.to, index=False, float_format="%.4f")
+    print(markdown(table, scores, options.model))
 
 
-def markdown(table: pd.DataFrame, scores: pd.DataFrame) -> str:
+def markdown(table: pd.DataFrame, scores: pd.DataFrame, mine: str) -> str:
     head = "| model | images | " + " | ".join(METRICS) + " | CPU s |"
     lines = [head, "|" + "---|" * (len(METRICS) + 3)]
     seconds = scores.groupby("model")["seconds"].median()
@@ -43,7 +49,7 @@ def markdown(table: pd.DataFrame, scores: pd.DataFrame) -> str:
     for name in order:
         part = table[table["model"] == name].set_index("metric")
         cells = [
-            f"{part.loc[m, 'mean']:.3f}{'' if part.loc[m, 'better'] or name == 'standalone' else ' *'}"
+            f"{part.loc[m, 'mean']:.3f}{'' if part.loc[m, 'better'] or name == mine else ' *'}"
             if part.loc[m, "images"] else "–" for m in METRICS
         ]  # fmt: skip
         if part.loc["cc", "images"]:
