@@ -11,7 +11,7 @@ TINY = (
     "+experiment=demo", "model.width=4", "model.input_size=[24,32]", "data.sizes={train:16,val:4,test:6}",
     "data.image_size=[48,64]", "data.num_workers=0", "trainer=cpu", "trainer.max_epochs=1",
     "evaluation.explain_images=2",
-        "callbacks.progress._target_=lightning.pytorch.callbacks.TQDMProgressBar",
+    "callbacks.progress._target_=lightning.pytorch.callbacks.TQDMProgressBar",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[1]
 collect_ignore = ["reference/pysaliency_reads.py"]  # a script for another environment, which has pysaliency
+
+# A job in the background of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import logging
@@ -177,7 +178,19 @@ def test_staged_files_stay_as_they_were(tmp_path):
     assert [path.read_bytes() for path in staged] == [b"old", b"old"]
 
 
+@pytest.fixture
+def service_of_its_own():
+    """Whatever the test does to wandb's process, the next test starts a new one."""
+    import wandb
+
+    yield
+    with contextlib.suppress(ConnectionError):
+        wandb.teardown()
+    os.environ.pop("WANDB_SERVICE", None)  # commands that are started from here would connect to it
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("service_of_its_own")
 def test_a_resumed_training_goes_on_in_the_same_run_even_when_the_service_dies(tmp_path, caplog):
     """Two real offline runs; in the second wandb's process is killed in the middle."""
     first = ours.build_wandb_logger(str(tmp_path / "first"), project="explainsal")
