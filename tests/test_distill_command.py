@@ -18,7 +18,7 @@ from explainsal.explanation.standalone import load_standalone, save_standalone
 from explainsal.loading import load_model
 
 DATA = ("data=synthetic", "data.sizes={train:16,val:4,test:6}", "data.image_size=[48,64]", "data.num_workers=0")
-SMALL = ("distill.terms=4", "distill.pool_size=3", "distill.bank={wavelengths:[3,6],orientations:3}")
+SMALL = ("distill.terms=4", "distill.pool_size=3", "distill.bank={wavelengths:[3,6],n_orientations:3}")
 
 REFINED = ("refine.epochs=2",)
 

@@ -36,9 +36,9 @@ def net() -> nn.Module:
 
 
 def test_the_bank_group_reaches_the_explainer(tmp_path: Path) -> None:
-    cfg = config(tmp_path, "bank=octave", "bank.orientations=4")
+    cfg = config(tmp_path, "bank=octave", "bank.n_orientations=4")
     bank = explainer_of(cfg).explainer(net()).options.bank
-    assert bank.orientations == 4
+    assert bank.n_orientations == 4
     assert bank.up_to_map_size  # the octave bank's mark
 
 

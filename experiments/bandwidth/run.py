@@ -39,7 +39,7 @@ BANKS = {
     # the paper's widths at wavelengths that a pixel grid holds
     "paper_coarse": {"name": "paper", "wavelengths": WAVELENGTHS},
     # radial bandwidths of 0.55 to 2.7 octaves at one angular width: nothing but the bandwidth changes
-    "widths": {"name": "kovesi", "wavelengths": WAVELENGTHS, "orientations": 5, "sigma_theta": (0.5236,) * 5,
+    "widths": {"name": "kovesi", "wavelengths": WAVELENGTHS, "n_orientations": 5, "sigma_theta": (0.5236,) * 5,
                "sigma_on_f": (0.85, 0.75, 0.65, 0.55, 0.45)},
 }  # fmt: skip
 

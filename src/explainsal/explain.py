@@ -69,10 +69,12 @@ def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
     options = OmegaConf.to_container(cfg.explainer, resolve=True)
     assert isinstance(options, dict)
     preset = str(options.pop("preset"))
-    if cfg.get("bank") is not None:
+    bank = OmegaConf.to_container(cfg.bank, resolve=True) if cfg.get("bank") is not None else {}
+    assert isinstance(bank, dict)
+    if changed := {str(key): value for key, value in bank.items() if value is not None}:
         if options.get("bank") is not None:
             raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
-        options["bank"] = OmegaConf.to_container(cfg.bank, resolve=True)
+        options["bank"] = changed
     return LogGaborReconstruction(
         preset,
         Path(cfg.paths.output) / "explanation" / preset,

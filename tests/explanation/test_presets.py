@@ -26,34 +26,50 @@ def test_an_explainer_file_names_every_option_and_no_value(preset):
     assert set(options.values()) == {None}
 
 
-@pytest.mark.parametrize("name", list(BANKS))
+@pytest.mark.parametrize("name", [*BANKS, None])
 def test_a_bank_file_names_every_parameter_and_no_value(name):
-    node = OmegaConf.to_container(OmegaConf.load(CONF / "bank" / f"{name}.yaml"))
+    node = OmegaConf.to_container(OmegaConf.load(CONF / "bank" / f"{name or 'preset'}.yaml"))
     assert node.pop("name") == name
-    assert set(node) == {field.name for field in fields(FilterBank) if field.init}
+    series = {"min_wavelength", "wavelength_factor", "n_wavelengths"}
+    assert set(node) == {field.name for field in fields(FilterBank) if field.init} | series
     assert set(node.values()) == {None}
 
 
 def test_files_and_presets_are_the_same_set():
     assert {path.stem for path in (CONF / "explainer").glob("*.yaml")} == set(PRESETS)
-    assert {path.stem for path in (CONF / "bank").glob("*.yaml")} == set(BANKS)
+    assert {path.stem for path in (CONF / "bank").glob("*.yaml")} == {*BANKS, "preset"}
 
 
 def test_a_composed_explainer_takes_overrides_of_both_groups():
     with initialize_config_dir(str(CONF / "explainer"), version_base="1.3"):
         node = compose("normalized", overrides=["top_k=3", "scales=[2,1]"])
-    node.bank = OmegaConf.merge(OmegaConf.load(CONF / "bank" / "octave.yaml"), {"orientations": 2})
+    node.bank = OmegaConf.merge(OmegaConf.load(CONF / "bank" / "octave.yaml"), {"n_orientations": 2})
     options = instantiate(node)(Plain()).options
     assert (options.top_k, options.scales) == (3, (2, 1))
     assert options.bank.wavelengths == BANKS["octave"].wavelengths
-    assert options.bank.orientations == 2
+    assert options.bank.n_orientations == 2
     assert options.selection == PRESETS["normalized"].selection
 
 
 def test_changes_without_a_name_apply_to_the_presets_bank():
-    bank = resolve_options("sparse", bank={"orientations": 3}, low_pass=[1.5]).bank
+    bank = resolve_options("sparse", bank={"n_orientations": 3}, low_pass=[1.5]).bank
     assert bank.wavelengths == PRESETS["sparse"].bank.wavelengths
-    assert (bank.orientations, bank.low_pass) == (3, (1.5,))
+    assert (bank.n_orientations, bank.low_pass) == (3, (1.5,))
+
+
+def test_wavelengths_are_a_series_of_which_single_values_change():
+    own = PRESETS["sparse"].bank
+    changed = resolve_options("sparse", bank={"n_wavelengths": 3, "sigma_on_f": 0.5}).bank
+    assert changed.wavelengths == own.wavelengths[:3]
+    assert (changed.sigma_on_f, changed.sigma_theta) == ((0.5,), own.sigma_theta)
+    assert resolve_options("sparse", bank={"min_wavelength": 4}).bank.wavelengths == tuple(4.0 * 2**i for i in range(9))
+    coarse = resolve_options("sparse", bank={"wavelength_factor": 3, "n_wavelengths": 3, "min_wavelength": 2}).bank
+    assert coarse.wavelengths == (2.0, 6.0, 18.0)
+    with pytest.raises(ValueError, match="given twice: leave out wavelengths or n_wavelengths"):
+        resolve_options("sparse", bank={"n_wavelengths": 3, "wavelengths": [3.0]})
+    for wrong in ({"n_wavelengths": 0}, {"wavelength_factor": 1.0}):
+        with pytest.raises(ValueError, match="factor above 1"):
+            resolve_options("sparse", bank=wrong)
 
 
 def test_unknown_names_are_refused():

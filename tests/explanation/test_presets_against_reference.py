@@ -58,7 +58,7 @@ def activations_by_hand(net, images):
 @functools.cache
 def transfer(bank, size):
     wavelengths = [w for w in bank.wavelengths if not bank.up_to_map_size or w <= max(size)]
-    angles = [i * math.pi / bank.orientations for i in range(bank.orientations)]
+    angles = [i * math.pi / bank.n_orientations for i in range(bank.n_orientations)]
     gabor = plain.log_gabor_loop(size, wavelengths, angles, bank.sigma_on_f, bank.sigma_theta)
     return np.concatenate([gabor, plain.gaussian_loop(size, bank.low_pass)]) if bank.low_pass else gabor
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ from explainsal.loading import load_model
 
 SIZE = (16, 24)
 BANK = FilterBank(
-    wavelengths=(4.0, 8.0), orientations=3, sigma_on_f=(0.6,), sigma_theta=(0.6,), low_pass=(1.0, 2.0),
+    wavelengths=(4.0, 8.0), n_orientations=3, sigma_on_f=(0.6,), sigma_theta=(0.6,), low_pass=(1.0, 2.0),
     low_pass_parts=("even", "half_wave", "half_squared"), up_to_map_size=True,
 )  # fmt: skip
 OPTIONS = DistillOptions(bank=BANK, layers="leaf", terms=4, pool_size=3)
@@ -73,7 +74,7 @@ def fit():
 @pytest.mark.parametrize("parts", [("energy",), ("even", "odd", "energy")])
 def test_a_pair_is_what_the_bank_makes_of_that_map(border, parts):
     bank = FilterBank(
-        wavelengths=(3.0, 30.0), orientations=2, sigma_on_f=(0.6, 0.7), sigma_theta=(0.6, 0.5), parts=parts,
+        wavelengths=(3.0, 30.0), n_orientations=2, sigma_on_f=(0.6, 0.7), sigma_theta=(0.6, 0.5), parts=parts,
         low_pass=(1.0, 2.0), low_pass_parts=("even", "half_squared", "half_wave"), up_to_map_size=True, border=border,
     )  # fmt: skip
     maps = torch.rand(2, 3, 9, 14, dtype=torch.float64)
@@ -505,3 +506,10 @@ def test_maps_of_the_position_are_symmetric():
     assert_close(maps[[0, 1, 2, 4, 5]], maps[[0, 1, 2, 4, 5]].flip(-1).flip(-2))
     assert_close(maps[3], -maps[3].flip(-2))
     assert maps[0].argmax().item() in {2 * 8 + 3, 2 * 8 + 4, 3 * 8 + 3, 3 * 8 + 4}
+
+
+def test_the_published_file_still_reads_though_its_bank_has_an_older_word():
+    path = Path(__file__).parents[2] / "experiments/standalone/models/standalone.safetensors"
+    with safe_open(path, "pt") as file:
+        assert '"orientations"' in file.metadata()["explainsal.standalone"]
+    assert load_standalone(path)[0].bank.n_orientations == 5

@@ -23,7 +23,7 @@ def test_every_bank_is_drawn_with_its_wavelengths(name, tmp_path):
     shown = {f.wavelength for f in bank.filters if f.kind == "log_gabor" and f.wavelength <= 256}
     assert {label.split(" px")[0] for label in labels[1:]} == {f"{w:g}" for w in shown}
     assert patches.get_yticklabels()[0].get_text() == "0°"
-    assert len(patches.get_yticklabels()) == bank.orientations
+    assert len(patches.get_yticklabels()) == bank.n_orientations
     assert "1 low-pass" in figure.get_suptitle()
     assert plane.images[0].get_array().shape == (256, 256)
 

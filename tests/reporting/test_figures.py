@@ -16,7 +16,7 @@ from PIL import Image
 from tests.reporting.fake_run import NAMES, ORIENTATIONS, WAVELENGTHS
 
 from explainsal.errors import UserError
-from explainsal.explanation.presets import PRESETS
+from explainsal.explanation.presets import BANKS, PRESETS
 from explainsal.reporting import run_figures
 from explainsal.reporting.figures.curves import curves_figure, training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure
@@ -77,12 +77,15 @@ def test_figures_without_numbers_are_left_out_of_all(own_run: Path) -> None:
 
 def test_the_bank_is_the_one_that_the_run_explained_with(own_run: Path) -> None:
     assert run_bank(read_run(own_run), "sparse") == PRESETS["sparse"].bank
-    explainer = {"preset": "sparse", "bank": {"name": None, "orientations": 3}, "low_pass": [2.0]}
+    explainer = {"preset": "sparse", "bank": {"name": None, "n_orientations": 3}, "low_pass": [2.0]}
     (own_run / "config.yaml").write_text(yaml.safe_dump({"explainer": explainer}))
     changed = run_bank(read_run(own_run), "sparse")
-    assert (changed.orientations, changed.low_pass) == (3, (2.0,))
+    assert (changed.n_orientations, changed.low_pass) == (3, (2.0,))
     assert changed.wavelengths == PRESETS["sparse"].bank.wavelengths
     assert run_bank(read_run(own_run), "paper") == PRESETS["paper"].bank
+    explainer["bank"], group = None, {"name": "kovesi", "n_wavelengths": 2}
+    (own_run / "config.yaml").write_text(yaml.safe_dump({"explainer": explainer, "bank": group}))
+    assert run_bank(read_run(own_run), "sparse").wavelengths == BANKS["kovesi"].wavelengths[:2]
 
 
 def test_named_banks_need_no_run(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ class FilterBank:
 
     Args:
         wavelengths: In pixels per cycle of the filtered map.
-        orientations: How many, uniform over `orientation_range` from 0.
+        n_orientations: How many, uniform over `orientation_range` from 0.
         sigma_on_f: Radial widths, paired with `sigma_theta`.
         sigma_theta: Angular widths in radians.
         orientation_range: In radians; pi, since a map and its energy do not distinguish opposite directions.
@@ -73,7 +73,7 @@ class FilterBank:
     """
 
     wavelengths: tuple[float, ...]
-    orientations: int
+    n_orientations: int
     sigma_on_f: tuple[float, ...]
     sigma_theta: tuple[float, ...]
     orientation_range: float = math.pi
@@ -97,8 +97,8 @@ class FilterBank:
             raise ValueError(
                 f"low_pass_parts must be some of 'even', 'half_wave', 'half_squared'; got {self.low_pass_parts}"
             )
-        if self.orientations < 1:
-            raise ValueError(f"a bank needs at least 1 orientation, got {self.orientations}")
+        if self.n_orientations < 1:
+            raise ValueError(f"a bank needs at least 1 orientation, got {self.n_orientations}")
         object.__setattr__(self, "filters", self._table())
         self.transfer((4, 4))  # refuses impossible parameters here, not in the middle of an explanation
 
@@ -108,7 +108,7 @@ class FilterBank:
     @property
     def angles(self) -> list[float]:
         """Centre orientations, in radians."""
-        return [self.orientation_range * i / self.orientations for i in range(self.orientations)]
+        return [self.orientation_range * i / self.n_orientations for i in range(self.n_orientations)]
 
     def available(self, size: Sequence[int]) -> Tensor:
         """Positions of the filters that serve maps of a size, shape ``(g,)``, int64."""
@@ -259,7 +259,7 @@ def _members(
     if group is None:
         return bank.angles, wavelengths, bank.low_pass
     each = len(bank.sigma_on_f) * len(bank.parts)
-    gabors = bank.orientations * len(wavelengths) * each
+    gabors = bank.n_orientations * len(wavelengths) * each
     if group.start >= gabors:
         return [], [], [bank.low_pass[(group.start - gabors) // len(bank.low_pass_parts)]]
     angle, wavelength = divmod(group.start // each, len(wavelengths))

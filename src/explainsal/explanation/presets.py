@@ -20,14 +20,14 @@ BANKS: dict[str, FilterBank] = {
     # Section II-B1: 5 orientations x 4 wavelengths x 4 widths = 80 filters, literally.
     "paper": FilterBank(
         wavelengths=tuple(1.5**i for i in range(4)),
-        orientations=5,
+        n_orientations=5,
         sigma_on_f=_PAPER_WIDTHS,
         sigma_theta=_PAPER_WIDTHS,
     ),
     # Wavelengths in octaves up to the map's size, at two radial widths so that usage can tell narrow from broad.
     "octave": FilterBank(
         wavelengths=tuple(3.0 * 2**i for i in range(9)),
-        orientations=5,
+        n_orientations=5,
         sigma_on_f=(0.55, 0.75),
         sigma_theta=(math.pi / 5 / 1.2, math.pi / 5 / 1.2),
         up_to_map_size=True,
@@ -35,7 +35,7 @@ BANKS: dict[str, FilterBank] = {
     # Kovesi's pairing for even coverage, a width of .65 with wavelengths 2.1 apart from 3 px (his phase congruency).
     "kovesi": FilterBank(
         wavelengths=tuple(3.0 * 2.1**i for i in range(4)),
-        orientations=6,
+        n_orientations=6,
         sigma_on_f=(0.65,),
         sigma_theta=(math.pi / 6 / 1.2,),
     ),
@@ -196,19 +196,61 @@ PRESETS: dict[str, Options] = {
 def named_bank(name: str, **changes: Any) -> FilterBank:
     """A bank of :data:`BANKS`, with single values changed; a change of None keeps the bank's own.
 
+    Changes are the fields of :class:`FilterBank`, or of its geometric series of wavelengths `min_wavelength`,
+    `wavelength_factor` and `n_wavelengths`. One number as width stands for a list of one.
+
     Raises:
         ValueError: If the name or the name of a change is unknown.
 
     Example:
-        >>> len(named_bank("paper")), len(named_bank("paper", orientations=6))
+        >>> len(named_bank("paper")), len(named_bank("paper", n_orientations=6))
         (80, 96)
+        >>> named_bank("kovesi", wavelength_factor=2, n_wavelengths=5).wavelengths
+        (3.0, 6.0, 12.0, 24.0, 48.0)
     """
     if name not in BANKS:
         raise ValueError(f"unknown filter bank {name!r}; there are {', '.join(BANKS)}")
-    allowed = {f.name for f in fields(FilterBank) if f.init}
+    return changed_bank(BANKS[name], **changes)
+
+
+def changed_bank(bank: FilterBank, **changes: Any) -> FilterBank:
+    """A bank with single values changed, as :func:`named_bank` describes them."""
+    changes = {key: value for key, value in changes.items() if value is not None}
+    allowed = {f.name for f in fields(FilterBank) if f.init} | set(_SERIES)
     if unknown := sorted(set(changes) - allowed):
         raise ValueError(f"a filter bank has no {', '.join(unknown)}; it has {', '.join(sorted(allowed))}")
-    return replace(BANKS[name], **{key: value for key, value in changes.items() if value is not None})
+    for width in ("sigma_on_f", "sigma_theta"):
+        if isinstance(changes.get(width), int | float):
+            changes[width] = (changes[width],)
+    series = {key: changes.pop(key) for key in _SERIES if key in changes}
+    if series:
+        if "wavelengths" in changes:
+            raise ValueError(f"wavelengths are given twice: leave out wavelengths or {', '.join(series)}")
+        changes["wavelengths"] = _series(bank.wavelengths, **series)
+    return replace(bank, **changes)
+
+
+_SERIES = ("min_wavelength", "wavelength_factor", "n_wavelengths")
+
+
+def _series(
+    own: tuple[float, ...],
+    *,
+    min_wavelength: float | None = None,
+    wavelength_factor: float | None = None,
+    n_wavelengths: int | None = None,
+) -> tuple[float, ...]:
+    """Wavelengths a factor apart; what is not given is as in `own`."""
+    first = own[0] if min_wavelength is None else min_wavelength
+    count = len(own) if n_wavelengths is None else n_wavelengths
+    if wavelength_factor is None:
+        wavelength_factor = own[1] / own[0] if len(own) > 1 else 1.0
+    if count < 1 or (count > 1 and wavelength_factor <= 1):
+        raise ValueError(
+            f"n_wavelengths={count} and wavelength_factor={wavelength_factor:g}: give at least 1 wavelength, and a "
+            "factor above 1 where there are more"
+        )
+    return tuple(first * wavelength_factor**i for i in range(count))
 
 
 def resolve_options(preset: str, **changes: Any) -> Options:
@@ -223,7 +265,7 @@ def resolve_options(preset: str, **changes: Any) -> Options:
     Example:
         >>> resolve_options("normalized", top_k=5, pool_size=None).top_k
         5
-        >>> resolve_options("sparse", bank={"orientations": 4}).bank.orientations
+        >>> resolve_options("sparse", bank={"n_orientations": 4}).bank.n_orientations
         4
     """
     if preset not in PRESETS:
@@ -250,6 +292,6 @@ def _as_bank(value: FilterBank | str | Mapping[str, Any], default: FilterBank) -
         return value
     if isinstance(value, str):
         return named_bank(value)
-    changes = {str(key): setting for key, setting in value.items() if setting is not None}
+    changes = {str(key): setting for key, setting in value.items()}
     name = changes.pop("name", None)
-    return named_bank(name, **changes) if name else replace(default, **changes)
+    return named_bank(name, **changes) if name else changed_bank(default, **changes)

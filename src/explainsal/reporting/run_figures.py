@@ -157,7 +157,8 @@ def run_bank(run: Run, preset: str) -> FilterBank:
     explainer = config.get("explainer")
     if not isinstance(explainer, dict) or explainer.get("preset") != preset:
         return resolve_options(preset).bank
-    return resolve_options(preset, bank=explainer.get("bank"), low_pass=explainer.get("low_pass")).bank
+    bank = explainer.get("bank") or config.get("bank")  # the group bank=... of `explain` goes to the explainer
+    return resolve_options(preset, bank=bank, low_pass=explainer.get("low_pass")).bank
 
 
 @dataclass(frozen=True)

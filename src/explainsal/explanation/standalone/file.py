@@ -91,7 +91,10 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _model(graph: dict[str, Any], tensors: dict[str, Tensor]) -> Standalone:
-    bank = FilterBank(**graph["bank"])
+    stored = dict(graph["bank"])
+    if "orientations" in stored:  # the word of files of before n_wavelengths had a name
+        stored["n_orientations"] = stored.pop("orientations")
+    bank = FilterBank(**stored)
     stages = []
     for number, entry in enumerate(graph["stages"]):
         terms = StageTerms(**{name: tensors[f"{number}.{name}"] for name in _TERMS})

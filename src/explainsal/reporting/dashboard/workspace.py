@@ -16,7 +16,7 @@ PRESETS = ("paper", "normalized", "sparse")
 FIT = ("cc_to_deep", "distance_to_null", "layer_correlation", "bandwidth_trend")
 # what the sweeps of conf/sweep change, by the key of the resolved config
 SWEPT = (
-    "explainer.preset", "bank.orientations", "explainer.pool_size", "explainer.top_k", "explainer.chain",
+    "explainer.preset", "bank.n_orientations", "explainer.pool_size", "explainer.top_k", "explainer.chain",
     "module.optimizer.lr", "model.width", "seed",
 )  # fmt: skip
 
