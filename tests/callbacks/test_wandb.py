@@ -7,7 +7,9 @@ import errno
 import json
 import logging
 import os
+import socket
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -226,3 +228,36 @@ def children(parent: int) -> list[int]:
         if "wandb" in command and int(status.rsplit(")", 1)[1].split()[1]) == parent:
             found.append(int(folder.name))
     return found
+
+
+@pytest.mark.parametrize("address", ["3-1-unix-{}/socket", "3-1-tcp-localhost-1", "of another version"])
+def test_a_service_that_is_gone_is_forgotten(tmp_path, monkeypatch, address):
+    monkeypatch.setenv("WANDB_SERVICE", address.format(tmp_path))
+    ours._forget_dead_service()
+    assert "WANDB_SERVICE" not in os.environ
+
+
+def test_a_service_that_answers_is_kept(tmp_path, monkeypatch):
+    with socket.socket(socket.AF_UNIX) as unix, socket.socket() as tcp:
+        unix.bind(str(tmp_path / "s"))
+        tcp.bind(("localhost", 0))
+        for server, address in ((unix, f"3-1-unix-{tmp_path}/s"), (tcp, f"3-1-tcp-localhost-{tcp.getsockname()[1]}")):
+            server.listen()
+            monkeypatch.setenv("WANDB_SERVICE", address)
+            ours._forget_dead_service()
+            assert os.environ["WANDB_SERVICE"] == address
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("service_of_its_own")
+def test_the_next_run_of_a_process_is_logged_though_the_service_of_the_first_was_killed(tmp_path, caplog):
+    for name in ("first", "second"):
+        logger = ours.build_wandb_logger(str(tmp_path / name), project="explainsal")
+        logger.log_metrics({"a": 1.0})
+        logger.close()
+        for pid in children(os.getpid()):
+            os.kill(pid, 9)
+        time.sleep(0.2)
+    assert warnings_of(caplog) == []
+    (file,) = (tmp_path / "second").glob("wandb/offline-run-*/*.wandb")
+    assert file.stat().st_size > 0

@@ -6,9 +6,11 @@ import errno
 import logging
 import netrc
 import os
+import re
 import shutil
+import socket
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 _HOST = "api.wandb.ai"
 RUN_ID = "wandb_run_id"  # its place in a checkpoint
 _ROOM = 2**20  # bytes: with less the end of a run was hardly written
-INIT_SECONDS, FINISH_SECONDS = 30, 600  # a dead network must not hold up a run
+INIT_SECONDS, FINISH_SECONDS, SERVICE_SECONDS = 30, 600, 3  # a dead network must not hold up a run
 
 
 def build_wandb_logger(save_dir: str, **options: Any) -> Logger:
@@ -43,6 +45,7 @@ def build_wandb_logger(save_dir: str, **options: Any) -> Logger:
     try:
         import wandb
 
+        _forget_dead_service()
         settings = wandb.Settings(init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS, silent=True)
     except ImportError:
         log.warning('logging to W&B is off: wandb is not installed (pip install "explainsal[wandb]")')
@@ -188,6 +191,33 @@ def run_id_in(checkpoint: str | Path) -> str | None:
         return None
     found = content.get(RUN_ID) if isinstance(content, dict) else None
     return str(found) if found else None
+
+
+def _forget_dead_service() -> None:
+    """Have wandb start another service where the one that this or a parent process started is gone.
+
+    wandb looks for that one alone, and every call would fail. Its address is a port or a socket's path.
+    """
+    import wandb
+
+    address = os.environ.get("WANDB_SERVICE")
+    if not address:
+        return
+    found = re.fullmatch(r"\d+-\d+-(?:tcp-localhost-(?P<port>\d+)|unix-(?P<path>.+))", address)
+    try:
+        if found is None:
+            raise OSError("not an address")
+        if found["port"]:
+            socket.create_connection(("localhost", int(found["port"])), timeout=SERVICE_SECONDS).close()
+        else:
+            with socket.socket(socket.AF_UNIX) as client:
+                client.settimeout(SERVICE_SECONDS)
+                client.connect(found["path"])
+    except OSError as error:
+        log.info("W&B's service at %s does not answer (%s): starting another", address, error)
+        os.environ.pop("WANDB_SERVICE")
+        with suppress(Exception):  # of an earlier job in this process: wandb holds on to the connection
+            wandb.teardown(exit_code=1)
 
 
 @contextmanager
