@@ -28,7 +28,10 @@ def test_holds_code_configuration_and_templates_and_nothing_else(unpacked):
     inside = {str(path.relative_to(unpacked)) for path in unpacked.rglob("*") if path.is_file()}
     assert {"explainsal/conf/train.yaml", "explainsal/py.typed"} <= inside
     assert any(name.startswith("explainsal/reporting/templates/") for name in inside)
-    assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"explainsal"}
+    assert {name.split("/")[0] for name in inside if ".dist-info" not in name} == {"explainsal", "hydra_plugins"}
+    plugins = {name for name in inside if name.startswith("hydra_plugins/")}
+    assert "hydra_plugins/explainsal_search/sweeper.py" in plugins
+    assert all(name.startswith("hydra_plugins/explainsal_search/") for name in plugins)  # the namespace is shared
 
 
 @pytest.mark.parametrize("name", ["train", "evaluate", "explain", "predict", "validate", "prepare", "report"])

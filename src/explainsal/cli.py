@@ -6,6 +6,7 @@ import errno
 import functools
 import logging
 import os
+import re
 import sys
 import warnings
 from collections.abc import Callable
@@ -16,10 +17,11 @@ import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, InstantiationException
 from hydra.types import RunMode
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
 from explainsal.errors import UserError
+from explainsal.sweeping import finish_sweeps, is_swept, run_swept
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
 _NOTES = (
@@ -49,7 +51,6 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
         started = False
-        sweeps: set[Path] = set()
 
         @functools.wraps(task)
         def guarded(cfg: DictConfig) -> Any:
@@ -57,7 +58,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
             started = True
             _quiet()
             try:
-                return _swept(task, cfg, sweeps) if _resumes() else task(cfg)
+                return run_swept(task, cfg) if is_swept() else task(cfg)
             except KeyboardInterrupt:
                 _end(f"Interrupted. What was finished is in {HydraConfig.get().runtime.output_dir}", EXIT_INTERRUPTED)
             except Exception as error:
@@ -87,47 +88,14 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
                 if message is None:
                     raise
                 _end(message, EXIT_USER_ERROR)
+            except KeyboardInterrupt:  # while other processes work at the jobs of a sweep
+                _end("Interrupted. The same command goes on with what is missing.", EXIT_INTERRUPTED)
             finally:
-                _finish_sweeps(sweeps)
+                finish_sweeps()
 
         return main
 
     return decorate
-
-
-def _resumes() -> bool:
-    """Whether this is a job of ``-m +sweep=...``."""
-    return HydraConfig.get().mode == RunMode.MULTIRUN and "sweep" in HydraConfig.get().runtime.choices
-
-
-def _swept(task: Callable[[DictConfig], Any], cfg: DictConfig, sweeps: set[Path]) -> Any:
-    """Run a job of a sweep, unless it is done."""
-    from explainsal.record import git_state  # a command that does not sweep starts without these
-    from explainsal.reporting.sweep import recorded_job
-
-    hydra_cfg = HydraConfig.get()
-    sweeps.add(Path(hydra_cfg.sweep.dir))
-    with recorded_job(Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task), git_state()[0]) as missing:
-        return task(cfg) if missing else None
-
-
-def _finish_sweeps(folders: set[Path]) -> None:
-    """Write the tables of the sweeps that this process ran, however it ends."""
-    for folder in folders:
-        from explainsal.reporting.sweep import write_sweep
-
-        write_sweep(folder)
-
-
-def _job_key(*, _root_: DictConfig) -> str:
-    from explainsal.reporting.sweep import job_key
-
-    config = OmegaConf.to_container(_root_, resolve=False)
-    assert isinstance(config, dict)
-    return job_key({str(key): value for key, value in config.items()})
-
-
-OmegaConf.register_new_resolver("job_key", _job_key, replace=True)
 
 
 def _user_message(error: BaseException) -> str | None:
@@ -138,6 +106,8 @@ def _user_message(error: BaseException) -> str | None:
         return _user_message(error.__cause__) if error.__cause__ else str(error)
     if isinstance(error, UserError):
         return str(error)
+    if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
+        return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
     if isinstance(error, HydraException | OmegaConfBaseException):
         return f"{error}\nThe options are in `--help`; a key that is not there yet is added with a plus: +key=value."
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

@@ -13,6 +13,7 @@ from explainsal.reporting.pooling import pool_runs
 from explainsal.reporting.results_table import results_tables
 from explainsal.reporting.run_figures import write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
+from explainsal.reporting.sweep import write_sweep
 from explainsal.reporting.tables import print_results, write_table
 
 
@@ -25,6 +26,8 @@ def report(cfg: DictConfig) -> list[Path]:
     if cfg.get("pool") is not None:
         print_results(pool_runs(Path(cfg.pool)))
         return [Path(cfg.pool) / "results.csv", Path(cfg.pool) / "per_image.parquet"]
+    if cfg.sweep is not None:
+        return write_sweep(Path(cfg.sweep))
     if cfg.run is None:
         raise UserError(f"which run? Give run={newest_run(Path(cfg.paths.outputs)) or 'outputs/<date>/<time>'}")
     run = read_run(cfg.run)

@@ -1,87 +1,27 @@
-"""A sweep that resumes: a stable folder per job, what became of it, and one table of all of them."""
+"""A sweep as a whole: the table of its jobs, which of them no other one beats, and its figures."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
-import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.figure import Figure
 
 from explainsal.errors import MissingFilesError
-from explainsal.metrics.bootstrap import mean_interval, paired_difference
+from explainsal.reporting.figures.style import save_figure, styled
+from explainsal.reporting.figures.sweep import FRONT, front_figure, heat_map_figure, parallel_figure
+from explainsal.reporting.jobs import DONE, FAILED, JOB, measures, read_job
 
-JOB = "job.json"
-DONE, FAILED, RUNNING = "done", "failed", "running"
-# These decide where a run lies and what is said of it, not what comes out.
-_IRRELEVANT = ("hydra", "paths", "logger")
-_FILES = ("checkpoint", "weights", "resume")
-
-
-def job_key(config: Mapping[str, Any]) -> str:
-    """Twelve hexadecimal digits over what decides a job's numbers: equal jobs, wherever they run, have equal keys.
-
-    Args:
-        config: The job's configuration with its interpolations unresolved: what refers to a path stays a reference.
-            Of a checkpoint or weight file the content counts, not the name.
-    """
-    relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}
-    data = dict(relevant.get("data") or {})
-    data.pop("num_workers", None)
-    if not str(data.get("_target_", "")).endswith("FolderDataModule"):
-        data.pop("root", None)  # a published data set is the same wherever it lies
-    relevant["data"] = data
-    for name in _FILES:
-        path = Path(str(relevant.get(name)))
-        if path.is_file():
-            relevant[name] = hashlib.sha256(path.read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()[:12]
-
-
-@contextmanager
-def recorded_job(folder: Path, overrides: Sequence[str], commit: str | None) -> Iterator[bool]:
-    """Keep ``job.json`` while a job runs; gives whether it has to run.
-
-    A job that is done is not run again, and said so where another commit made it. What a failed or killed job left is
-    removed first, but for Hydra's own files.
-    """
-    old = read_job(folder)
-    if old is not None and old["status"] == DONE:
-        if old["commit"] != commit:
-            print(f"{folder}: kept from commit {old['commit']}, this is {commit}; remove the folder to run it again")
-        yield False
-        return
-    _clear(folder)
-    job = {"overrides": list(overrides), "commit": commit, "status": RUNNING, "seconds": None, "error": None}
-    _write(folder, job)
-    start = time.perf_counter()
-    try:
-        yield True
-    except BaseException as error:
-        _write(folder, job | {"status": FAILED, "error": f"{type(error).__name__}: {error}"})
-        raise
-    _write(folder, job | {"status": DONE, "seconds": round(time.perf_counter() - start, 2)})
-
-
-def read_job(folder: Path) -> dict[str, Any] | None:
-    """What a job's folder says of it; None where no job began or its record is cut short."""
-    try:
-        job = json.loads((folder / JOB).read_text())
-    except (OSError, json.JSONDecodeError):
-        return None
-    return job if isinstance(job, dict) and "status" in job else None
+OBJECTIVES = "objectives.json"  # of a search: measure -> maximize or minimize
 
 
 def sweep_table(folder: Path) -> pd.DataFrame:
     """A row per job: key, the parameters that differ between jobs, measures, seconds, status, error, commit.
 
-    Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
-    images. Where null models were asked for: ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference.
+    The columns between parameters and status are the :func:`measures`; ``attrs["parameters"]`` names the parameters.
 
     Raises:
         MissingFilesError: If there is no job.
@@ -96,68 +36,72 @@ def sweep_table(folder: Path) -> pd.DataFrame:
         {
             "job": path.name,
             **{name: values.get(name) for name in swept},
-            **(_measures(path) if job["status"] == DONE else {}),
-            **{name: job[name] for name in ("seconds", "status", "error", "commit")},
+            **(measures(path) or {}),
+            **{name: job[name] for name in ("status", "error", "commit")},
         }
         for (path, job), values in zip(jobs, parameters, strict=True)
     ]
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    last = ["status", "error", "commit"]
+    table = table[[*table.columns.drop(last), *last]]  # a failed first job has no measures to order columns by
+    table.attrs["parameters"] = swept
+    return table
 
 
-def write_sweep(folder: Path) -> Path:
-    """Write ``sweep.csv`` beside the jobs, and say which failed or were cut off, and why."""
-    table = sweep_table(folder)
+def pareto_front(table: pd.DataFrame, objectives: Mapping[str, str]) -> pd.Series:
+    """Whether no other row is at least as good in every objective and better in one; False where one is unknown.
+
+    Example:
+        >>> table = pd.DataFrame({"cc": [0.9, 0.8, 0.7], "seconds": [9.0, 5.0, 6.0]})
+        >>> pareto_front(table, {"cc": "maximize", "seconds": "minimize"}).tolist()
+        [True, True, False]
+    """
+    signs = [1.0 if way == "maximize" else -1.0 for way in objectives.values()]
+    values = table[list(objectives)].to_numpy(float) * signs
+    known = np.isfinite(values).all(axis=1)
+    beaten = [bool(((values >= row).all(axis=1) & (values > row).any(axis=1)).any()) for row in values]
+    return pd.Series(known & ~np.array(beaten, dtype=bool), index=table.index)
+
+
+def sweep_objectives(folder: Path, table: pd.DataFrame) -> dict[str, str]:
+    """Those of the search in this folder, else what any sweep is compared by: fidelity, distance to nulls, cost."""
+    stored = Path(folder) / OBJECTIVES
+    gaps = {str(name): "maximize" for name in table.columns if str(name).endswith("_gap")}
+    usual = {"cc_to_deep": "maximize", **gaps, "val/cc": "maximize", "cpu_seconds": "minimize"}
+    wanted = json.loads(stored.read_text()) if stored.is_file() else usual
+    return {name: way for name, way in wanted.items() if name in table and table[name].notna().any()}
+
+
+def write_sweep(folder: Path) -> list[Path]:
+    """Write ``sweep.csv`` and ``figures/`` beside the jobs, and say which failed or were cut off, and why."""
+    folder, table = Path(folder), sweep_table(folder)
+    parameters, objectives = list(table.attrs["parameters"]), sweep_objectives(folder, table)
+    if objectives:
+        table.insert(list(table.columns).index("status"), FRONT, pareto_front(table, objectives))
     for row in table[table["status"] != DONE].to_dict("records"):
         reason = row["error"] if row["status"] == FAILED else "it did not end: killed, or still running"
         print("job", row["job"], f"{row['status']}: {reason}")
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")
-    path = Path(folder) / "sweep.csv"
+    path = folder / "sweep.csv"
     table.to_csv(path, index=False)
     print(f"{(table['status'] == DONE).sum()} of {len(table)} jobs done: {path}")
-    return path
+    measured = table[table["status"] == DONE].dropna(subset=list(objectives))
+    written = [path]
+    if objectives and parameters and len(measured) > 1:
+        for name, figure in sweep_figures(measured, parameters, objectives).items():
+            written += save_figure(figure, folder / "figures", name)
+        print(f"figures: {folder / 'figures'}")
+    return written
 
 
-_INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
-
-
-def _measures(folder: Path) -> dict[str, float]:
-    """Those of ``fidelity.csv`` where null models were explained, else of the results table and the layers."""
-    values: dict[str, float] = {}
-    for path in sorted(folder.glob("explanation/*/fidelity.csv")):
-        return _beside_nulls(pd.read_csv(path, dtype={"image": str}))
-    if (folder / "results.csv").is_file():
-        results = pd.read_csv(folder / "results.csv")
-        for row in results[results["metric"] == "cc_to_deep"].head(1).to_dict("records"):
-            values |= {f"cc_to_deep{end}": float(row[name]) for end, name in _INTERVAL.items()}
-    for path in sorted(folder.glob("explanation/*/layers.csv"))[:1]:
-        layers = pd.read_csv(path, dtype={"image": str})
-        values["layer_correlation"] = float(layers.groupby("image")["correlation"].mean().mean())
-    return values
-
-
-def _beside_nulls(table: pd.DataFrame) -> dict[str, float]:
-    wide = table.pivot(index="image", columns="variant", values=["cc_to_deep", "layer_correlation"])
-    own = mean_interval(wide["cc_to_deep", "explanation"])
-    values = {"cc_to_deep": own.mean, "cc_to_deep_low": own.low, "cc_to_deep_high": own.high}
-    for null in [variant for variant in table["variant"].unique() if variant != "explanation"]:
-        gap = paired_difference(wide["cc_to_deep", "explanation"], wide["cc_to_deep", null])
-        values |= {f"{null}_cc_to_deep": float(wide["cc_to_deep", null].mean()), f"{null}_gap": gap.mean}
-    return values | {"layer_correlation": float(wide["layer_correlation", "explanation"].mean())}
-
-
-def _clear(folder: Path) -> None:
-    for path in folder.iterdir() if folder.is_dir() else ():
-        if path.name == ".hydra" or path.suffix == ".log":
-            continue
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-
-
-def _write(folder: Path, job: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / f"{JOB}.new"
-    new.write_text(json.dumps(job, indent=2) + "\n")
-    new.replace(folder / JOB)
+def sweep_figures(table: pd.DataFrame, parameters: Sequence[str], objectives: Mapping[str, str]) -> dict[str, Figure]:
+    """By name: parallel coordinates, a heat map of each objective, and the Pareto front, where there are enough."""
+    with styled():
+        figures = {"parallel": parallel_figure(table, parameters, objectives)}
+        if len(parameters) > 1:
+            maps = {name: heat_map_figure(table, parameters, name) for name in objectives}
+            figures |= {f"heat_map_{name.replace('/', '_')}": figure for name, figure in maps.items()}
+        if len(objectives) > 1:
+            figures["front"] = front_figure(table, objectives)
+    return figures

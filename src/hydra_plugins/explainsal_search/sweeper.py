@@ -1,0 +1,174 @@
+"""A Hydra sweeper over Optuna's ask and tell: several objectives, and the same command goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.plugins import Plugins
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from explainsal.errors import UserError
+from hydra_plugins.explainsal_search.space import search_space
+
+
+class SearchSweeper(Sweeper):
+    """Asks Optuna for parameters, launches the jobs, and tells it what they measured.
+
+    A trial that fails does not end the search. What was tried is in a journal in the sweep's folder: the same command
+    first repeats what failed or was cut off, then goes on to `n_trials`. The jobs themselves resume as those of any
+    sweep: parameters that are asked for twice cost nothing.
+
+    Args:
+        objectives: Measure of the jobs -> ``maximize`` or ``minimize``; several give a Pareto front.
+        n_trials: How many in all.
+        n_jobs: Trials asked for at once; more than one where the launcher works at them side by side.
+        sampler: A class of ``optuna.samplers``.
+        seed: Of the sampler.
+        storage: A database for Optuna; None: ``search.journal`` in the sweep's folder.
+        params: Parameter -> Hydra's ``choice``, ``range``, ``interval`` or ``tag(log, interval)``.
+    """
+
+    def __init__(
+        self, objectives: Mapping[str, str], n_trials: int, n_jobs: int, sampler: str, seed: int, storage: str | None,
+        params: Mapping[str, Any],
+    ) -> None:  # fmt: skip
+        self.objectives, self.params = {str(k): str(v) for k, v in objectives.items()}, dict(params)
+        if wrong := [way for way in self.objectives.values() if way not in ("maximize", "minimize")]:
+            raise UserError(f"hydra.sweeper.objectives: {wrong[0]} is neither maximize nor minimize")
+        self.n_trials, self.n_jobs, self.seed = n_trials, n_jobs, seed
+        self.sampler, self.storage = sampler, storage
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        """Hydra's."""
+        self.config, self.hydra_context = config, hydra_context  # the base class looks for them by these names
+        self.loader = hydra_context.config_loader
+        self.launcher = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> Any:
+        """Search, and return Optuna's study.
+
+        Raises:
+            UserError: If Optuna is not installed, another process searches here, or there is no such objective.
+            Exception: That of the first job that failed, after the last trial.
+        """
+        try:
+            import optuna
+        except ImportError as error:
+            raise UserError('+sweep=search needs Optuna: pip install "explainsal[search]"') from error
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        assert self.config is not None
+        folder = Path(self.config.hydra.sweep.dir)
+        with _alone(folder):
+            OmegaConf.save(self.config, folder / "multirun.yaml")
+            (folder / "objectives.json").write_text(json.dumps(self.objectives) + "\n")
+            parser = OverridesParser.create(config_loader=self.loader)
+            given = [f"{name}={value}" for name, value in self.params.items()]
+            space, fixed = search_space(parser.parse_overrides([*given, *arguments]))
+            study = self._study(folder, space, fixed)
+            missing = self.n_trials - _repeat(study)
+            print(f"search: {max(missing, 0)} of {self.n_trials} trials to go, in {folder}")
+            errors: list[BaseException] = []
+            while missing > 0:
+                trials = [study.ask(space) for _ in range(min(self.n_jobs, missing))]
+                errors += self._run(study, trials, fixed)
+                missing -= len(trials)
+            print(f"search: {len(study.best_trials)} trials on the Pareto front of {', '.join(self.objectives)}")
+        if errors:
+            raise errors[0]
+        return study
+
+    def _study(self, folder: Path, space: Mapping[str, Any], fixed: Sequence[str]) -> Any:
+        """The search of these ranges and objectives with this configuration; another one is another study."""
+        import optuna
+        from optuna.distributions import distribution_to_json
+
+        from explainsal.reporting.jobs import job_key
+
+        assert self.config is not None
+        config = OmegaConf.to_container(self.loader.load_sweep_config(self.config, list(fixed)), resolve=False)
+        assert isinstance(config, dict)
+        ranges = {name: distribution_to_json(found) for name, found in space.items()}
+        name = job_key({**{str(key): value for key, value in config.items()}, "search": [ranges, self.objectives]})
+        study = optuna.create_study(
+            storage=self.storage or journal(folder),
+            study_name=name,
+            directions=["maximize" if way == "maximize" else "minimize" for way in self.objectives.values()],
+            load_if_exists=True,
+        )
+        kind = getattr(optuna.samplers, self.sampler, None)
+        if kind is None:
+            raise UserError(f"hydra.sweeper.sampler={self.sampler}: optuna.samplers has no such class")
+        study.sampler = kind(seed=self.seed + len(study.trials))  # going on is not starting again
+        return study
+
+    def _run(self, study: Any, trials: Sequence[Any], fixed: Sequence[str]) -> list[BaseException]:
+        """Launch the jobs of some trials, equal ones once, tell what they measured, and return what went wrong."""
+        from optuna.trial import TrialState
+
+        assert self.launcher is not None
+        wanted = {trial.number: (*fixed, *(f"{k}={v}" for k, v in trial.params.items())) for trial in trials}
+        batch = list(dict.fromkeys(wanted.values()))
+        self.validate_batch_is_legal(batch)
+        jobs = dict(zip(batch, self.launcher.launch(batch, initial_job_idx=trials[0].number), strict=True))
+        for trial in trials:
+            values = self._values(jobs[wanted[trial.number]])
+            study.tell(trial, values, state=TrialState.FAIL if values is None else TrialState.COMPLETE)
+        return [job._return_value for job in jobs.values() if job.status != JobStatus.COMPLETED]
+
+    def _values(self, job: JobReturn) -> list[float] | None:
+        """The objectives of a job; None where it failed, or another process works at it."""
+        if job.status != JobStatus.COMPLETED or job.return_value is None:
+            return None
+        if absent := set(self.objectives) - set(job.return_value):
+            raise UserError(
+                f"hydra.sweeper.objectives: no job measures {', '.join(sorted(absent))}; there are "
+                f"{', '.join(job.return_value)}. Distances to null models (..._gap) need nulls=[shuffled_filters]"
+            )
+        values = [float(job.return_value[name]) for name in self.objectives]
+        return None if any(math.isnan(value) for value in values) else values  # Optuna compares them
+
+
+def journal(folder: Path) -> Any:
+    """What Optuna remembers of the searches in a folder: a file that needs no database."""
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    return JournalStorage(JournalFileBackend(str(folder / "search.journal")))
+
+
+def _repeat(study: Any) -> int:
+    """Queue what failed or was cut off and was not repeated since; returns how many trials are complete."""
+    from optuna.trial import TrialState
+
+    for trial in study.get_trials(states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+    settled = [trial.params for trial in study.get_trials(states=(TrialState.COMPLETE,))]
+    queued = [trial.system_attrs.get("fixed_params") for trial in study.get_trials(states=(TrialState.WAITING,))]
+    for trial in study.get_trials(states=(TrialState.FAIL,)):
+        if trial.params not in (*settled, *queued):
+            study.enqueue_trial(trial.params)
+            queued.append(trial.params)
+    return len(settled)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keep other searches out of a folder; those of a process that was killed are not in the way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with FileLock(folder / "search.lock", timeout=0):
+            yield
+    except Timeout as error:
+        raise UserError(f"another search works in {folder}; hydra.sweep.dir=FOLDER starts one elsewhere") from error

@@ -1,0 +1,92 @@
+"""Real sweeps: what is done stays done, what crashed or was killed is done again, whichever launcher runs the jobs."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import signal
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from tests.commands import TINY, run, start
+
+pytestmark = pytest.mark.slow
+
+SWEEP = ("-m", *TINY, "+sweep=grid", "evaluate=false", "hydra.sweep.dir=outputs/sweep")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("work")
+
+
+def records(sweep: Path) -> dict[str, dict]:
+    """Every job's record, by its folder's name."""
+    return {path.parent.name: json.loads(path.read_text()) for path in sweep.glob("*/job.json")}
+
+
+def test_a_sweep_that_is_killed_goes_on_with_what_is_missing(folder):
+    command, sweep = (*SWEEP, "seed=0,1,2"), folder / "outputs/sweep"
+    process = start(folder, "train", *command)
+    deadline = time.monotonic() + 200
+    while sorted(job["status"] for job in records(sweep).values()) != ["done", "running"]:
+        assert process.poll() is None, process.communicate()[0][-3000:]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    (first,) = (job for job in records(sweep).values() if job["status"] == "done")
+    assert not (sweep / "sweep.csv").exists()
+    done = run(folder, "train", *command)
+    assert "3 of 3 jobs done" in done.stdout
+    after = records(sweep)
+    assert first in after.values()  # with its seconds: it did not run again
+    assert {job["status"] for job in after.values()} == {"done"}
+    table = pd.read_csv(sweep / "sweep.csv")
+    assert sorted(table["seed"]) == [0, 1, 2]
+    assert table["val/cc"].between(-1, 1).all()
+    assert table["front"].any()
+    assert {path.name for path in (sweep / "figures").glob("*.png")} == {"parallel.png", "front.png"}
+
+
+@pytest.mark.parametrize(("launcher", "extra"), [("joblib", "joblib"), ("submitit_local", "submitit")])
+def test_jobs_in_other_processes_resume_too_and_a_crash_ends_none_but_its_own(folder, launcher, extra):
+    if importlib.util.find_spec(f"hydra_plugins.hydra_{extra}_launcher") is None:
+        pytest.skip(f'hydra/launcher={extra} is not installed: pip install "explainsal[{extra}]"')
+    sweep = folder / "outputs" / launcher
+    command = (*SWEEP[:-1], f"hydra.sweep.dir={sweep}", f"+launcher={launcher}", "module.optimizer.lr=-1,1e-3")
+    crashed = run(folder, "train", *command, code=1)
+    assert "ValueError: Invalid learning rate: -1" in crashed.stdout
+    assert "1 of 2 jobs done" in crashed.stdout
+    before = records(sweep)
+    assert sorted(job["status"] for job in before.values()) == ["done", "failed"]
+    assert pd.read_csv(sweep / "sweep.csv").set_index("status").loc["done", "val/cc"] <= 1
+    # without the launcher, and without what cannot work: where a job runs is not what it is
+    again = run(folder, "train", *command[:-2], "module.optimizer.lr=1e-3")
+    assert "1 of 2 jobs done" in again.stdout
+    assert records(sweep) == before
+
+
+def test_a_search_goes_on(folder):
+    pytest.importorskip("optuna", reason='the search needs Optuna: pip install "explainsal[search]"')
+    sweep = folder / "outputs/search"
+    command = (
+        "-m",
+        *TINY[:1],
+        *TINY[2:],
+        "+sweep=search_training",
+        "model.width=choice(4,6)",
+        f"hydra.sweep.dir={sweep}",
+    )
+    run(folder, "train", *command, "hydra.sweeper.n_trials=1")
+    before = records(sweep)
+    done = run(folder, "train", *command, "hydra.sweeper.n_trials=2")
+    assert "1 of 2 trials to go" in done.stdout
+    assert "2 of 2 jobs done" in done.stdout
+    assert before.items() <= records(sweep).items()
+    table = pd.read_csv(sweep / "sweep.csv")
+    assert {"module.optimizer.lr", "val/cc", "cpu_seconds", "front"} <= set(table.columns)
+    assert (sweep / "figures/front.png").is_file()
