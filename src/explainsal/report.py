@@ -21,13 +21,13 @@ def report(cfg: DictConfig) -> list[Path]:
     """Rebuild what `cfg` asks for, and return the paths of the files."""
     if cfg.get("dashboard") is not None:
         return publish_dashboard(cfg.dashboard)
+    if cfg.get("sweep") is not None:
+        return write_sweep(Path(cfg.sweep))
     if cfg.bank is not None:
         return write_bank(cfg.bank, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
     if cfg.get("pool") is not None:
         print_results(pool_runs(Path(cfg.pool)))
         return [Path(cfg.pool) / "results.csv", Path(cfg.pool) / "per_image.parquet"]
-    if cfg.sweep is not None:
-        return write_sweep(Path(cfg.sweep))
     if cfg.run is None:
         raise UserError(f"which run? Give run={newest_run(Path(cfg.paths.outputs)) or 'outputs/<date>/<time>'}")
     run = read_run(cfg.run)

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from omegaconf import DictConfig, OmegaConf
 from tests.commands import run
+from tests.reporting.fake_sweep import fake_job
 
 from explainsal.errors import UserError
 from explainsal.report import newest_run, report
@@ -59,3 +60,9 @@ def test_what_cannot_be_drawn_is_said_in_one_message(own_run: Path, tmp_path: Pa
     done = run(tmp_path, "report", f"run={own_run}", code=2)
     assert "results.csv is cut short" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_sweep_is_summed_up_again(tmp_path, capsys):
+    fake_job(tmp_path / "x", 0.8, "explainer.top_k=5")
+    assert report(config(sweep=str(tmp_path))) == [tmp_path / "sweep.csv"]
+    assert "1 of 1 jobs done" in capsys.readouterr().out
