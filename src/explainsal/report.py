@@ -21,8 +21,8 @@ def report(cfg: DictConfig) -> list[Path]:
     """Rebuild what `cfg` asks for, and return the paths of the files."""
     if cfg.get("dashboard") is not None:
         return publish_dashboard(cfg.dashboard)
-    if cfg.get("sweep") is not None:
-        return write_sweep(Path(cfg.sweep))
+    if cfg.get("sweep_dir") is not None:
+        return write_sweep(Path(cfg.sweep_dir))
     if cfg.bank is not None:
         return write_bank(cfg.bank, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
     if cfg.get("pool") is not None:

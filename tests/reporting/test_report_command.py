@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 from tests.commands import run
 from tests.reporting.fake_sweep import fake_job
 
+from explainsal.cli import conf_dir
 from explainsal.errors import UserError
 from explainsal.report import newest_run, report
 
@@ -62,7 +64,9 @@ def test_what_cannot_be_drawn_is_said_in_one_message(own_run: Path, tmp_path: Pa
     assert "Traceback" not in done.stderr
 
 
-def test_a_sweep_is_summed_up_again(tmp_path, capsys):
+def test_a_sweep_is_summed_up_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     fake_job(tmp_path / "x", 0.8, "explainer.top_k=5")
-    assert report(config(sweep=str(tmp_path))) == [tmp_path / "sweep.csv"]
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        cfg = compose("report", overrides=[f"sweep_dir={tmp_path}"])  # `sweep` would be the group conf/sweep
+    assert report(cfg) == [tmp_path / "sweep.csv"]
     assert "1 of 1 jobs done" in capsys.readouterr().out
