@@ -69,11 +69,8 @@ class Ours:
     def __call__(self) -> dict[str, np.ndarray]:
         prepared, target = Maps(self.preds), Maps.of(DensityMap(self.density))
         placed = Points.of(self.fixations, SIZE)
-        values = {
-            "sim": metrics.sim(prepared, target),
-            "cc": metrics.cc(prepared, target),
+        values = metrics.against_density(prepared, target, {"sim": {}, "cc": {}, "kld": {}}) | {
             "nss": metrics.nss(prepared, placed),
-            "kld": metrics.kl_div(prepared, target),
             "auc": metrics.auc(prepared, placed),
             "auc_judd": metrics.auc_judd(prepared, placed),
             "sauc": metrics.shuffled_auc(prepared, placed, self.pool.others(self.index, SIZE)),

@@ -17,7 +17,8 @@ CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
 """Height and width, and positions in the data set ``(B,)`` -> densities ``(H, W)`` or ``(B, H, W)``, any scale: what
 `information_gain` is a gain over."""
 
-AGAINST_DENSITY = ("sim", "cc", "kld", "emd")
+ONE_PASS = ("sim", "cc", "kld")  # against a density
+AGAINST_DENSITY = (*ONE_PASS, "emd")
 
 
 def score(
@@ -56,26 +57,18 @@ def score(
     points = None if fixations is None else Points.of(fixations.to(preds.device), maps.size)
     target = None if density is None else Maps.of(density.to(preds.device), "density")
     index = index.to(preds.device)
-    scores = {}
+    together = {name: profile.of(name) for name in names if name in ONE_PASS}
+    compared = functional.against_density(maps, target, together) if target is not None and together else {}
+    scores: dict[str, Tensor] = {}
     for name in names:
-        if name in AGAINST_DENSITY:
-            value = _against_density(name, maps, target, profile) if target is not None else None
-        elif points is not None:
+        if name in AGAINST_DENSITY and target is not None:
+            value = compared[name] if name in compared else emd(maps, target, **profile.of(name))
+        elif name not in AGAINST_DENSITY and points is not None:
             value = _at_fixations(name, maps, points, profile, index, nonfixations, center_bias, seed)
         else:
-            value = None
-        scores[name] = torch.full_like(maps.low, torch.nan) if value is None else value
+            value = torch.full_like(maps.low, torch.nan)
+        scores[name] = value
     return scores
-
-
-def _against_density(name: str, maps: Maps, target: Maps, profile: Profile) -> Tensor:
-    functions: dict[str, Callable[..., Tensor]] = {
-        "sim": functional.sim,
-        "cc": functional.cc,
-        "kld": functional.kl_div,
-        "emd": emd,
-    }
-    return functions[name](maps, target, **profile.of(name))
 
 
 def _at_fixations(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from explainsal.functional import metrics
-from explainsal.functional.metrics import Nonfixations, Points, draws, ranks
+from explainsal.functional.metrics import Nonfixations, Points, chunks, draws, ranks
 from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (9, 14)
@@ -170,6 +170,31 @@ def test_batches_and_order_do_not_matter(seed: int, levels: int) -> None:
             DensityMap(target.values[part]),
         )
         equal(again, [value[part] for value in whole])
+
+
+def test_chunks_do_not_matter_and_densities_agree_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Maps larger than what is handled at a time: the values of one chunk; no rounding depends on the batch."""
+    preds, fixations, others = random_maps(3, 4, levels=50), random_fixations(3, 4), counts(3, 4)
+    target = DensityMap(random_maps(4, 4))
+    whole = all_metrics(preds, fixations, others, target)
+    monkeypatch.setattr(chunks, "PIXELS", 50)  # of 126: three chunks, the last shorter
+    parted = all_metrics(preds, fixations, others, target)
+    equal(parted, whole)
+    assert not all(torch.equal(a, b) for a, b in zip(parted[8:11], whole[8:11], strict=True))  # sums in another order
+    for part in ([3], [2, 0]):
+        for function, together in zip((metrics.sim, metrics.cc, metrics.kl_div), parted[8:11], strict=True):
+            assert torch.equal(function(preds[part], DensityMap(target.values[part])), together[part])
+
+
+def test_one_pass_gives_what_three_give() -> None:
+    preds, target = random_maps(5), DensityMap(random_maps(6))
+    options = {"sim": {"normalization": "minmax"}, "kld": {"eps": 0, "offset": 1e-3}, "cc": {"nan_for_constant": True}}
+    together = metrics.against_density(preds, target, options)
+    assert list(together) == list(options)
+    assert torch.equal(together["sim"], metrics.sim(preds, target, **options["sim"]))
+    assert torch.equal(together["kld"], metrics.kl_div(preds, target, **options["kld"]))
+    assert torch.equal(together["cc"], metrics.cc(preds, target, **options["cc"]))
+    assert metrics.against_density(preds, target, {}) == {}
 
 
 def test_the_same_call_gives_the_same_bits() -> None:
@@ -396,8 +421,8 @@ def test_points_are_sorted_and_padded() -> None:
     assert points.first.tolist() == [[True, True, False], [True, False, False]]
 
 
-def test_three_bounds_in_one_cell() -> None:
-    """The number above the last value of a cell lies in the next cell: an odd number of bounds, and all compared."""
+def test_a_fixated_value_at_the_end_of_its_cell() -> None:
+    """Two fixated values share a cell; the next number above the second lies in the next cell, which holds none."""
     last = torch.tensor(0.5, dtype=torch.float64).nextafter(torch.tensor(0.0, dtype=torch.float64)).item()
     original, ranks.CELLS = ranks.CELLS, 3  # cells [0, 0.5), [0.5, 1), {1}
     try:

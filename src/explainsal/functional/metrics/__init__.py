@@ -5,7 +5,7 @@ under a name in `explainsal.metrics.profiles`.
 """
 
 from explainsal.functional.metrics.auc import auc, auc_judd, shuffled_auc
-from explainsal.functional.metrics.density import cc, kl_div, sim
+from explainsal.functional.metrics.density import against_density, cc, kl_div, sim
 from explainsal.functional.metrics.fixation import information_gain, log_likelihood, nss
 from explainsal.functional.metrics.maps import Maps
 from explainsal.functional.metrics.nonfixations import Nonfixations
@@ -16,6 +16,7 @@ __all__ = [
     "Maps",
     "Nonfixations",
     "Points",
+    "against_density",
     "auc",
     "auc_borji",
     "auc_judd",

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from typing import Any
+
 import torch
 from torch import Tensor
 
+from explainsal.functional.metrics.chunks import Part, dot, walk
 from explainsal.functional.metrics.maps import Maps, Normalization, paired
 from explainsal.functional.types import DensityMap
 
@@ -39,13 +43,8 @@ def sim(
         >>> sim(preds, DensityMap(torch.tensor([[[1, 1]]]))).item()    # min(.25, .5) + min(.75, .5)
         0.75
     """
-    maps, densities = paired(preds, target)
-    parts = [
-        torch.minimum(maps.density(normalization, columns=b), densities.density(normalization, columns=b)).sum(dim=1)
-        for b in maps.blocks()
-    ]
-    result = torch.stack(parts).sum(dim=0)
-    return _mask(result, maps.constant | densities.constant, nan_for_constant)
+    options = {"normalization": normalization, "nan_for_constant": nan_for_constant}
+    return against_density(preds, target, {"sim": options})["sim"]
 
 
 def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: bool = False) -> Tensor:
@@ -69,15 +68,7 @@ def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: boo
         >>> cc(preds, DensityMap(torch.tensor([[[10, 20, 30]], [[10, 20, 30]]]))).round(decimals=12).tolist()
         [1.0, 0.0]
     """
-    maps, densities = paired(preds, target)
-    parts = []
-    for block in maps.blocks():
-        p, g = maps.centered(block), densities.centered(block)
-        parts.append(torch.stack([p.square().sum(dim=1), g.square().sum(dim=1), p.mul_(g).sum(dim=1)]))
-    maps.squares, densities.squares, products = torch.stack(parts).sum(dim=0)  # nss wants them too
-    result = (products / (maps.squares.sqrt() * densities.squares.sqrt())).clamp(-1, 1)
-    result = torch.where(maps.constant, 0.0, result)
-    return _mask(_mask(result, densities.constant, True), maps.constant, nan_for_constant)
+    return against_density(preds, target, {"cc": {"nan_for_constant": nan_for_constant}})["cc"]
 
 
 def kl_div(
@@ -112,17 +103,84 @@ def kl_div(
         >>> round(kl_div(preds, DensityMap(torch.tensor([[[1, 1]]]))).item(), 4)    # .5 ln 2 + .5 ln (2/3)
         0.1438
     """  # noqa: E501
+    options = {"normalization": normalization, "eps": eps, "offset": offset, "nan_for_constant": nan_for_constant}
+    return against_density(preds, target, {"kld": options})["kld"]
+
+
+def against_density(
+    preds: Tensor | Maps, target: DensityMap | Maps, options: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Tensor]:
+    """Several of SIM, CC and KLD in one pass over the maps: on a CPU half the time of three.
+
+    Args:
+        preds: Shape ``(B, H, W)``, any scale, or `Maps`.
+        target: Fixation densities of the same shape.
+        options: ``sim``, ``cc``, ``kld`` -> keyword arguments of `sim`, `cc`, `kl_div`.
+
+    Returns:
+        By the same names, shape ``(B,)``, float64.
+
+    Raises:
+        TypeError: If `target` is not a DensityMap.
+        ValueError: If sizes differ, or a value is NaN or infinite.
+
+    Example:
+        >>> preds, target = torch.tensor([[[1.0, 3.0]]]), DensityMap(torch.tensor([[[0.0, 1.0]]]))
+        >>> {name: value.item() for name, value in against_density(preds, target, {"cc": {}, "sim": {}}).items()}
+        {'cc': 1.0, 'sim': 0.75}
+    """
     maps, densities = paired(preds, target)
-    parts = [
-        _divergence(maps.density(normalization, offset, b), densities.density(normalization, offset, b), eps)
-        for b in maps.blocks()
-    ]
-    return _mask(torch.stack(parts).sum(dim=0), maps.constant | densities.constant, nan_for_constant)
+    measures = [_MEASURES[name](maps, densities, **chosen) for name, chosen in options.items()]
+    sums = walk(maps.values, [part for part, _ in measures])
+    return {name: finish(each.sum(dim=2)) for name, (_, finish), each in zip(options, measures, sums, strict=True)}
 
 
-def _divergence(p: Tensor, g: Tensor, eps: float) -> Tensor:
-    ratio = torch.div(g, p.add_(eps), out=p).add_(eps) if eps else g / p
-    return ratio.log_().mul_(g).sum(dim=1)
+Measure = tuple[Part, Callable[[Tensor], Tensor]]
+"""What to add up over the chunks of the maps, and what makes the value of its sums ``(K, B)``."""
+
+
+def _similarity(
+    maps: Maps, densities: Maps, normalization: Normalization = "sum", nan_for_constant: bool = False
+) -> Measure:
+    def part(rows: slice, columns: slice) -> Tensor:
+        p, g = (m.density(normalization, rows=rows, columns=columns) for m in (maps, densities))
+        return torch.minimum(p, g).sum(dim=1)[None]
+
+    return part, lambda sums: _mask(sums[0], maps.constant | densities.constant, nan_for_constant)
+
+
+def _correlation(maps: Maps, densities: Maps, nan_for_constant: bool = False) -> Measure:
+    def part(rows: slice, columns: slice) -> Tensor:
+        p, g = maps.centered(rows, columns), densities.centered(rows, columns)
+        return torch.stack([dot(p, p), dot(g, g), dot(p, g)])
+
+    def finish(sums: Tensor) -> Tensor:
+        maps.squares, densities.squares, products = sums  # nss wants them too
+        result = (products / (maps.squares.sqrt() * densities.squares.sqrt())).clamp(-1, 1)
+        result = torch.where(maps.constant, 0.0, result)
+        return _mask(_mask(result, densities.constant, True), maps.constant, nan_for_constant)
+
+    return part, finish
+
+
+def _divergence(
+    maps: Maps,
+    densities: Maps,
+    normalization: Normalization = "sum",
+    eps: float = EPS_PYSALIENCY,
+    offset: float = 0.0,
+    nan_for_constant: bool = False,
+) -> Measure:
+    def part(rows: slice, columns: slice) -> Tensor:
+        p, g = (m.density(normalization, offset, rows, columns) for m in (maps, densities))
+        ratio = p + eps
+        ratio = torch.div(g, ratio, out=ratio).add_(eps)
+        return ratio.log_().mul_(g).sum(dim=1)[None]
+
+    return part, lambda sums: _mask(sums[0], maps.constant | densities.constant, nan_for_constant)
+
+
+_MEASURES: dict[str, Callable[..., Measure]] = {"sim": _similarity, "cc": _correlation, "kld": _divergence}
 
 
 def _mask(result: Tensor, where: Tensor, to_nan: bool) -> Tensor:

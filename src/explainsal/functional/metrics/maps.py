@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from functools import cached_property
 from typing import Literal
 
 import torch
 from torch import Tensor
 
+from explainsal.functional.metrics.chunks import dot, walk
 from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
 from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
 
 Normalization = Literal["sum", "minmax", "raw"]
-
-BLOCK = 8192
-"""Pixels of each map handled at a time on a CPU, so that intermediate results stay in its cache."""
 
 
 class Maps:
@@ -44,10 +41,12 @@ class Maps:
         self.name = name
         self.size = (int(maps.shape[1]), int(maps.shape[2]))
         self.values = maps.detach().reshape(maps.shape[0], -1).to(torch.float64)  # (B, H*W)
-        self.low, self.high = self.values.amin(dim=1), self.values.amax(dim=1)  # NaN and infinities come through
+        extent = walk(self.values, [self._extent])[0]  # NaN and infinities come through
+        self.low, self.high, self.sum = extent[0].amin(dim=1), extent[1].amax(dim=1), extent[2].sum(dim=1)
         bad = ~(self.high - self.low).isfinite()
         if bool(bad.any()):
             raise ValueError(f"{name} of images {bad.nonzero().flatten().tolist()} in the batch hold NaN or infinity")
+        self._last: tuple[tuple[object, ...], Tensor] = (), self.low  # the chunk that was made a density last
         self._affine: dict[tuple[str, float], tuple[Tensor | None, Tensor | None, Tensor]] = {}
         self._ranks: tuple[Points, Ranks] | None = None
 
@@ -74,24 +73,29 @@ class Maps:
     @cached_property
     def mean(self) -> Tensor:
         """Shape ``(B,)``."""
-        return self.values.mean(dim=1)
+        return self.sum / self.pixels
 
     @cached_property
     def squares(self) -> Tensor:
         """Sum of squared deviations from the mean, shape ``(B,)``."""
-        return torch.stack([self.centered(block).square_().sum(dim=1) for block in self.blocks()]).sum(dim=0)
+        return walk(self.values, [self._squares])[0].sum(dim=2)[0]
 
-    def blocks(self) -> Iterator[slice]:
-        """Columns of ``(B, H*W)`` to handle together. Their width is fixed, so sums do not depend on the batch."""
-        width = BLOCK if self.values.device.type == "cpu" else self.pixels
-        return (slice(start, start + width) for start in range(0, self.pixels, width))
+    def centered(self, rows: slice, columns: slice) -> Tensor:
+        """Some images and pixels of the maps minus their means."""
+        return self.values[rows, columns] - self.mean[rows, None]
 
-    def centered(self, columns: slice) -> Tensor:
-        """The maps minus their means, shape ``(B, columns)``."""
-        return self.values[:, columns] - self.mean[:, None]
+    def _squares(self, rows: slice, columns: slice) -> Tensor:
+        part = self.centered(rows, columns)
+        return dot(part, part)[None]
 
-    def density(self, normalization: Normalization, offset: float = 0.0, columns: slice = slice(None)) -> Tensor:
-        """The maps as densities over pixels, shape ``(B, H*W)``, or some columns of it.
+    def _extent(self, rows: slice, columns: slice) -> Tensor:
+        part = self.values[rows, columns]
+        return torch.stack([part.amin(dim=1), part.amax(dim=1), part.sum(dim=1)])
+
+    def density(
+        self, normalization: Normalization, offset: float = 0.0, rows: slice = slice(None), columns: slice = slice(None)
+    ) -> Tensor:
+        """The maps as densities over pixels, shape ``(B, H*W)``, or some rows and columns of it; not to be written to.
 
         Args:
             normalization: ``sum``: shifted by the minimum where that is negative, then divided by the sum; a map of
@@ -99,13 +103,20 @@ class Maps:
                 of zeros stays zero, any other constant is NaN (MIT). ``raw``: divided by the sum, a map of zeros stays
                 zero (MIT).
             offset: Added before the division, so that no density is 0.
+            rows: Which images.
             columns: Which pixels.
         """
+        chunk = (normalization, offset, rows, columns)
+        if self._last[0] != chunk:
+            self._last = chunk, self._scaled(*chunk)
+        return self._last[1]
+
+    def _scaled(self, normalization: Normalization, offset: float, rows: slice, columns: slice) -> Tensor:
         shift, extra, total = self._density_of(normalization, offset)
         if shift is None:
-            return self.values[:, columns] / total[:, None]
-        density = self.values[:, columns] - shift[:, None]
-        return (density if extra is None else density.add_(extra[:, None])).div_(total[:, None])
+            return self.values[rows, columns] / total[rows, None]
+        density = self.values[rows, columns] - shift[rows, None]
+        return (density if extra is None else density.add_(extra[rows, None])).div_(total[rows, None])
 
     def density_at(self, points: Points, normalization: Normalization, offset: float = 0.0) -> Tensor:
         """The densities at the points, shape ``(B, N)``; ``(1, H, W)`` maps serve every image."""
@@ -134,8 +145,8 @@ class Maps:
     def _total(self, shift: Tensor) -> Tensor:
         """Sum of the maps minus a number each; subtracted first, since the difference of two sums is less exact."""
         if not bool((shift != 0).any()):
-            return self.values.sum(dim=1)
-        return torch.stack([(self.values[:, b] - shift[:, None]).sum(dim=1) for b in self.blocks()]).sum(dim=0)
+            return self.sum
+        return walk(self.values, [lambda r, c: (self.values[r, c] - shift[r, None]).sum(dim=1)[None]])[0].sum(dim=2)[0]
 
     def at(self, points: Points) -> Tensor:
         """Values at the points, shape ``(B, N)``; 0 where a row has no point."""

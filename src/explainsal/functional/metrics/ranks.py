@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional.metrics.chunks import chunks
+
 CELLS = 1 << 14
-BLOCK = 16384  # pixels of each map handled at a time on a CPU
-_MOST_SHARED = 0.1  # share of pixels up to which they are picked out to be compared
+_MOST_SHARED = 0.15  # share of pixels up to which they are picked out to be compared
 
 
 class Ranks:
     """How much weight lies below, and level with, the values at the fixations.
 
-    An exact AUC needs the rank of a few hundred values among all pixels, not an order of the pixels. Each pixel is put
-    into its *bucket*: how many of the sorted bounds (v, and the next number above v, for every fixated value v) it
-    reaches. Pixels level with v are then alone in their bucket, and every count is a cumulative histogram.
+    An exact AUC needs the rank of a few hundred values among all pixels, not an order of the pixels. With
+    ``u_0 < u_1 < ...`` the distinct fixated values, each pixel is put into its *bucket*: ``2k + 1`` if it is level
+    with ``u_k``, ``2k`` if it lies between ``u_{k-1}`` and ``u_k``. Every count is then a cumulative histogram.
 
     The bucket of most pixels follows from a table over equal cells of the value range; only pixels that share a cell
-    with a bound are compared. Rounding cannot change a result: the cell of a value is a non-decreasing function of it.
+    with a fixated value are compared. Rounding cannot change a result: the cell of a value is a non-decreasing function
+    of it.
 
     Args:
         values: Shape ``(B, P)``, float64, all pixels.
@@ -36,12 +40,10 @@ class Ranks:
     """
 
     def __init__(self, values: Tensor, low: Tensor, high: Tensor, at: Tensor, mask: Tensor) -> None:
-        bounds = _bounds(at, mask)
-        self._images, self._length = bounds.shape
-        at = at.contiguous()
-        self._below = torch.searchsorted(bounds, at)  # pixels in buckets 0.._below are below the value
-        self._level = torch.searchsorted(bounds, at.nextafter(bounds.new_full((), torch.inf)))  # .._level not above it
-        self._bucket = _buckets(values, low, high, bounds).flatten()  # image * length + bucket
+        levels = _levels(at, mask)
+        self._images, self._length = len(levels), 2 * levels.shape[1] + 1
+        self._below = 2 * torch.searchsorted(levels, at.contiguous())  # pixels in buckets 0.._below are below the value
+        self._bucket = _buckets(values, low, high, levels)  # image * length + bucket
         self._uniform: tuple[Tensor, Tensor, Tensor] | None = None
 
     def weigh(self, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -63,76 +65,94 @@ class Ranks:
     def _counts(self, histogram: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         reached = histogram.reshape(self._images, self._length).cumsum(dim=1).to(torch.float64)
         below = reached.gather(1, self._below)
-        return below, reached.gather(1, self._level) - below, reached[:, -1]
+        return below, reached.gather(1, self._below + 1) - below, reached[:, -1]
 
 
-def _bounds(at: Tensor, mask: Tensor) -> Tensor:
-    """Every fixated value and the next number above it, sorted, each once; filled up with infinities, two at least."""
-    infinity = at.new_full((), torch.inf)
-    bounds = torch.cat([at, at.nextafter(infinity)], dim=1)
-    bounds = torch.where(mask.repeat(1, 2), bounds, infinity).sort(dim=1).values
-    bounds[:, 1:] = torch.where(bounds[:, 1:] == bounds[:, :-1], infinity, bounds[:, 1:])
-    return F.pad(bounds.sort(dim=1).values, (0, 2), value=torch.inf)
+def _levels(at: Tensor, mask: Tensor) -> Tensor:
+    """Every fixated value once, sorted; filled up with infinities, at least one: ``(B, L)``."""
+    levels = torch.where(mask, at, torch.inf).sort(dim=1).values
+    levels[:, 1:] = torch.where(levels[:, 1:] == levels[:, :-1], torch.inf, levels[:, 1:])
+    return F.pad(levels.sort(dim=1).values, (0, 1), value=torch.inf)
 
 
-def _buckets(values: Tensor, low: Tensor, high: Tensor, bounds: Tensor) -> Tensor:
-    """Bucket of every pixel, plus image * length: ``(B, P)``, int32."""
-    span = high - low
-    scale = torch.where(span > 0, (CELLS - 1) / span, 0.0)[:, None]
-    scale = torch.where(scale.isfinite(), scale, 0.0)  # a span so small that its inverse overflows: one cell
-    offset = torch.arange(len(bounds), device=values.device, dtype=torch.int32)[:, None] * CELLS
-    table = _table(_cells(bounds.clamp(max=high[:, None]), low, scale) + offset, bounds, low == high)
-    buckets = torch.empty(values.shape, dtype=torch.int32, device=values.device)
-    width = BLOCK if values.device.type == "cpu" else values.shape[1]
-    for first in range(0, values.shape[1], width):
-        part = values[:, first : first + width]
-        entry = table.index_select(0, _cells(part, low, scale).add_(offset).flatten())
-        shared = (entry < 0).nonzero().flatten()  # pixels in a cell with a bound
-        if len(shared) > _MOST_SHARED * len(entry):
-            entry = _settle(entry, part.flatten(), bounds)
-        else:
-            entry[shared] = _settle(entry[shared], part.flatten()[shared], bounds)
-        buckets[:, first : first + width] = entry.reshape(part.shape)
+def _buckets(values: Tensor, low: Tensor, high: Tensor, levels: Tensor) -> Tensor:
+    """Bucket of every pixel, plus image * length: ``(B * P,)``, int32."""
+    table = _Table(low, high, levels)
+    buckets = torch.empty(values.numel(), dtype=torch.int32, device=values.device)
+    parts = list(chunks(values))
+    most = max((values[part].numel() for part in parts), default=0)
+    # written over by every chunk: memory that a CPU has at hand, and no allocation
+    scaled, cells = values.new_empty(most), buckets.new_empty(most)
+    waiting = []
+    for rows, columns in parts:
+        part = values[rows, columns]
+        count, start = part.numel(), rows.start * values.shape[1] + columns.start
+        cell = table.cells(part, rows, out=(scaled[:count], cells[:count]))
+        bucket = buckets[start : start + count]
+        torch.index_select(table.entries, 0, cell, out=bucket)
+        shared = _found(_native(bucket) < 0)
+        flat = part.reshape(-1)
+        if len(shared) > _MOST_SHARED * count:
+            value = torch.index_select(table.held, 0, cell, out=scaled[:count])
+            bucket.bitwise_xor_(bucket >> 31)  # -1 - x where x is below 0
+            _add_reached(bucket, flat, value)
+            shared = _found(_native(value) != _native(value))
+        if len(shared):
+            waiting.append((shared + start, cell[shared], flat[shared]))
+    if waiting:
+        place, cell, value = (torch.cat(w) for w in zip(*waiting, strict=True))
+        buckets[place] = table.compare(cell, value)
     return buckets
 
 
-def _cells(values: Tensor, low: Tensor, scale: Tensor) -> Tensor:
-    return (values - low[:, None]).mul_(scale).to(torch.int32)  # at most (CELLS - 1) (1 + 2^-52), so below CELLS
+class _Table:
+    """What to know of each cell of each image.
 
-
-def _table(cells: Tensor, bounds: Tensor, constant: Tensor) -> Tensor:
-    """What to know of each cell, ``(B * CELLS,)``, int32: how many bounds lie in earlier cells, plus image * length.
-
-    This is the bucket of a cell without a bound. A cell with one or two has -1 minus it, a cell with more another
-    B * length less: the pixels in it have to be compared; but those of a constant map reach the first of two bounds.
+    `entries`, int32: the bucket, plus image * length, of pixels in a cell without a fixated value; in a cell with any,
+    -1 minus the bucket of a pixel below these. `held`, float64: the one fixated value in the cell, infinity for none,
+    NaN for more.
     """
-    images, length = bounds.shape
-    held = torch.bincount(torch.where(bounds.isfinite(), cells, -1).flatten() + 1, minlength=images * CELLS + 1)
-    held = held[1:].reshape(images, CELLS)
-    before = held.cumsum(dim=1) - held + torch.arange(images, device=held.device)[:, None] * length
-    table = torch.where(held > 0, -1 - before - torch.where(held > 2, images * length, 0), before)
-    table[:, 0] = torch.where(constant, before[:, 0] + held[:, 0] // 2, table[:, 0])
-    return table.to(torch.int32).flatten()
+
+    def __init__(self, low: Tensor, high: Tensor, levels: Tensor) -> None:
+        images, self._length = len(levels), 2 * levels.shape[1] + 1
+        scale = torch.where(high > low, (CELLS - 1) / (high - low), 0.0)
+        self._scale = torch.where(scale.isfinite(), scale, 0.0)[:, None]  # 0, one cell, if so small a span overflows
+        self._low, self._levels = low[:, None], levels
+        image = torch.arange(images, device=low.device)[:, None]
+        self._first = (image * CELLS).to(torch.int32)
+        real = levels.isfinite()
+        place = self.cells(levels.clamp(max=high[:, None]), slice(None)).view_as(levels)[real].long()
+        count = torch.bincount(place, minlength=images * CELLS).view(images, CELLS)
+        before = 2 * (count.cumsum(dim=1) - count) + image * self._length
+        self.entries = torch.where(count > 0, -1 - before, before).to(torch.int32).flatten()
+        self.held = torch.full((images * CELLS,), torch.inf, dtype=torch.float64, device=low.device)
+        self.held[place] = torch.where(count.view(-1)[place] > 1, torch.nan, levels[real])
+
+    def cells(self, values: Tensor, rows: slice, out: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """The cell of each value of these images, flat, int32; at most ``(CELLS - 1) (1 + 2^-52)`` before it is cut."""
+        scaled, cells = out or (values.new_empty(values.numel()), self._first.new_empty(values.numel()))
+        torch.sub(values, self._low[rows], out=scaled.view(values.shape)).mul_(self._scale[rows])
+        cells.copy_(scaled).view(values.shape).add_(self._first[rows])
+        return cells
+
+    def compare(self, cells: Tensor, values: Tensor) -> Tensor:
+        """Buckets, int32, of values in cells with a fixated value."""
+        value = self.held.index_select(0, cells)
+        bucket = -1 - self.entries.index_select(0, cells)
+        _add_reached(bucket, values, value)
+        crowded = _found(_native(value) != _native(value))
+        if len(crowded):
+            row, value = cells[crowded].long() // CELLS, values[crowded]
+            reached = _search(self._levels, row, value)
+            level = self._levels[row, (reached - 1).clamp(min=0)] == value
+            bucket[crowded] = (row * self._length + 2 * reached - level.long()).int()
+        return bucket
 
 
-def _settle(entry: Tensor, values: Tensor, bounds: Tensor) -> Tensor:
-    """Buckets, int32, of values by their cell's table entry: entries below 0 are compared with the cell's bounds."""
-    flat, number = bounds.flatten(), bounds.numel()
-    first = torch.where(entry < 0, -1 - entry, entry)  # of the bounds in the cell, or after it
-    many = first >= number
-    first = first - many.int() * number
-    bucket = first + (values >= flat.index_select(0, first)) + (values >= flat.index_select(0, first + 1))
-    crowded = many.nonzero().flatten()
-    if len(crowded):
-        row = first[crowded].long() // bounds.shape[1]
-        bucket[crowded] = (_search(bounds, row, values[crowded]) + row * bounds.shape[1]).int()
-    return bucket
-
-
-def _search(bounds: Tensor, row: Tensor, values: Tensor) -> Tensor:
-    """How many bounds of its row each value reaches: a binary search on all values at once."""
-    width = (1 << bounds.shape[1].bit_length()) - 1  # padded, every probe below is in range
-    flat = F.pad(bounds, (0, width - bounds.shape[1]), value=torch.inf).flatten()
+def _search(levels: Tensor, row: Tensor, values: Tensor) -> Tensor:
+    """How many levels of its row each value reaches: a binary search on all values at once."""
+    width = (1 << levels.shape[1].bit_length()) - 1  # padded, every probe below is in range
+    flat = F.pad(levels, (0, width - levels.shape[1]), value=torch.inf).flatten()
     position = first = row * width
     step = (width + 1) // 2
     while step:
@@ -140,3 +160,19 @@ def _search(bounds: Tensor, row: Tensor, values: Tensor) -> Tensor:
         position = position + passed.int() * step
         step //= 2
     return position - first
+
+
+def _add_reached(buckets: Tensor, values: Tensor, held: Tensor) -> None:
+    """Add 1 to the buckets of values that reach the one held, 2 where they exceed it, 0 where it is NaN."""
+    for reached in (_native(values) >= _native(held), _native(values) > _native(held)):
+        buckets.add_(torch.as_tensor(reached))
+
+
+def _native(values: Tensor) -> Any:
+    """The same memory for a comparison: on a CPU as a NumPy array, which is compared and searched six times as fast."""
+    return values.numpy() if values.device.type == "cpu" else values
+
+
+def _found(mask: Any) -> Tensor:
+    """Where a vector is True."""
+    return mask.nonzero().flatten() if isinstance(mask, Tensor) else torch.from_numpy(mask.nonzero()[0])
