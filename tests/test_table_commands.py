@@ -26,6 +26,7 @@ def test_a_table_has_every_row_and_is_not_computed_twice(tmp_path):
     text = (folder / "table.md").read_text()
     assert "0.846" in text  # the paper's CC of CMRNet
     assert "other images than here" in text
+    assert "synthetic test, release v2-seed0, " in text  # editions of one data set must not be mixed up
     assert (folder / "report.html").is_file()
     kept = {path: path.stat().st_mtime_ns for path in (folder / "rows").rglob("*.parquet")}
     assert len(kept) >= 4

@@ -180,7 +180,7 @@ def evaluate_predictions(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.
     if cfg.checkpoint is not None or cfg.get("model") is not None:
         raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
     dataset = datamodule.dataset(datamodule.eval_split)
-    predictions = Predictions(cfg.predictions, dataset.ids, dataset.sizes)
+    predictions = Predictions(str(cfg.predictions), dataset.ids, dataset.sizes)
     checked = predictions.check(partial(track, description="checking the maps"))
     for line in checked.notes:
         print(f"predictions: {line}")

@@ -132,10 +132,13 @@ def _caption(results: pd.DataFrame, data: str) -> str:
     """The protocol in words."""
     if results.empty:
         return f"{data}, nothing measured"
-    said = {name: protocol_text(results[name].iloc[0]) for name in ("data", "split", "profile", "density_sigma")}
+    said = {
+        name: protocol_text(results[name].iloc[0]) for name in ("data", "split", "release", "profile", "density_sigma")
+    }
     images = int(results["images"].max())
+    release = f", release {said['release']}" if said["release"] else ""
     sigma = said["density_sigma"] + (" px" if said["density_sigma"].replace(".", "").isdigit() else "")
-    return f"{said['data']} {said['split']}, {images} images, profile {said['profile']}, density sigma {sigma}"
+    return f"{said['data']} {said['split']}{release}, {images} images, profile {said['profile']}, density sigma {sigma}"
 
 
 def _identity(cfg: DictConfig, row: Row, dataset: SaliencyDataset) -> dict[str, Any]:
