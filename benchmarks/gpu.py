@@ -25,7 +25,7 @@ import torch
 from explainsal.explanation import Explainer
 from explainsal.explanation.result import Explanation
 from explainsal.functional import metrics
-from explainsal.functional.types import DensityMap
+from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.models.unisal import UNISAL
 
 RESULTS = Path(__file__).resolve().parent / "results"
@@ -83,15 +83,23 @@ def explained(
 
 
 def measured_metrics(batch: int, size: tuple[int, int], device: torch.device, repeats: int) -> str:
-    """A row for SIM, CC and KLD of a batch."""
+    """A row for the whole set of a batch, fixations and a SALICON validation's pool of non-fixations included."""
     first, second = torch.rand(2, batch, *size, dtype=torch.float64, device=device)
-    density = DensityMap(second)
+    height, width = size
+    points = list(torch.rand(5000, 420, 2, dtype=torch.float64) * torch.tensor([width, height]))
+    pool, index = metrics.Nonfixations(points, [size] * len(points)), torch.arange(batch, device=device)
+    fixations = FixationBatch.from_points(points[:batch]).to(device)
 
     def run() -> None:
-        for metric in (metrics.sim, metrics.cc, metrics.kl_div):
-            metric(first, density)
+        maps, placed = metrics.Maps(first), metrics.Points.of(fixations, size)
+        metrics.against_density(maps, DensityMap(second), {"sim": {}, "cc": {}, "kld": {}})
+        for metric in (metrics.nss, metrics.auc, metrics.auc_judd):
+            metric(maps, placed)
+        metrics.shuffled_auc(maps, placed, pool.others(index, size))
 
-    return f"| SIM, CC, KLD (float64) | {batch} | {1e3 * seconds(run, device, repeats) / batch:.2f} | | |"
+    taken = seconds(run, device, repeats) / batch
+    title = f"SIM, CC, NSS, KLD, AUC, AUC-Judd, sAUC (float64; 5,000 images: {5000 * taken:.0f} s)"
+    return f"| {title} | {batch} | {1e3 * taken:.2f} | | |"
 
 
 def report(rows: list[str], device: torch.device, size: tuple[int, int], rate: float, repeats: int) -> str:
@@ -120,7 +128,7 @@ def main() -> None:
     rate = bandwidth(device, 2**20 if args.smoke else 2**28)
     rows = [row for preset in ("normalized", "sparse")
             for row in explained(preset, batches, size, layers, device, repeats, rate)]  # fmt: skip
-    rows.append(measured_metrics(batches[-1], size, device, repeats))
+    rows.append(measured_metrics(batches[-1], size if args.smoke else (480, 640), device, repeats))
     name = "cpu-smoke" if args.smoke else torch.cuda.get_device_name(device).replace(" ", "-").lower()
     out = args.out or RESULTS / f"gpu-{name}-{datetime.date.today()}.md"
     out.write_text(report(rows, device, size, rate, repeats))
