@@ -9,7 +9,7 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from tests.commands import run, start
-from tests.explanation.test_standalone import fitted
+from tests.explanation.standalone.small import fitted
 
 from explainsal.cli import conf_dir
 from explainsal.distill import go_on, options_of, refine_options_of, teacher_of

@@ -5,10 +5,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from tests.explanation.standalone.small import fitted
 from torch import nn
 from torch.testing import assert_close
 
 from explainsal.errors import UserError
+from explainsal.explanation.standalone import save_standalone
 from explainsal.loading import load_model
 from explainsal.models import SaliencyModel
 from explainsal.models.export import export_model, exported_metadata, run_exported
@@ -59,6 +61,19 @@ def test_an_onnx_file_is_run_without_this_project(tmp_path):
     assert json.loads(session.get_modelmeta().custom_metadata_map["model"]) == "small"
     with pytest.raises(UserError, match=r"takes images of 40 x 50 pixels, got \(40, 51\)"):
         run_exported(path, torch.rand(1, 3, 40, 51))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+def test_a_standalone_model_is_exported(tmp_path, suffix):
+    save_standalone(fitted().model, tmp_path / "standalone.safetensors", {"finished": True})
+    model, path = load_model("standalone", weights=tmp_path / "standalone.safetensors"), tmp_path / f"model{suffix}"
+    assert export_model(model, path, format="onnx" if suffix == ".onnx" else "torch_export") < 1e-4
+    for shape in ((1, 3, 16, 24), (3, 3, 50, 61)):
+        images = torch.rand(*shape)
+        expected = model(images).detach()
+        assert expected.std() > 0
+        assert_close(run_exported(path, images) / expected.amax(), expected / expected.amax(), atol=1e-4, rtol=0)
 
 
 def test_a_file_that_differs_is_not_written(tmp_path, monkeypatch):

@@ -112,9 +112,12 @@ class FilterBank:
 
     def available(self, size: Sequence[int]) -> Tensor:
         """Positions of the filters that serve maps of a size, shape ``(g,)``, int64."""
+        return torch.tensor(self.served(size), dtype=torch.int64)
+
+    def served(self, size: Sequence[int]) -> list[int]:
+        """The same as plain numbers."""
         longest = max(size) if self.up_to_map_size else math.inf
-        served = [i for i, f in enumerate(self.filters) if f.kind == "low_pass" or f.wavelength <= longest]
-        return torch.tensor(served, dtype=torch.int64)
+        return [i for i, f in enumerate(self.filters) if f.kind == "low_pass" or f.wavelength <= longest]
 
     def groups(self, size: tuple[int, int]) -> list[range]:
         """Runs of :meth:`available` filters to work on at a time.

@@ -140,7 +140,8 @@ def _save_onnx(program: torch.export.ExportedProgram, path: Path, said: Mapping[
         _need(package)
     import onnx
 
-    for name in ("torch.onnx._internal.exporter._registration", "onnx_ir"):  # torchvision is absent; what was optimised
+    # torchvision is absent; what was optimised
+    for name in ("torch.onnx._internal.exporter._registration", "onnx_ir", "onnxscript"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

@@ -80,8 +80,7 @@ class _Attribution:
             return {self._label(source, place, which): added}
         below = self.of(self.stages[source], place)
         stacked = torch.stack(list(below.values()), dim=1)
-        each = torch.arange(len(below), device=stacked.device)
-        blurred = pair_responses(stacked, self.model.bank, each, torch.full_like(each, which))
+        blurred = pair_responses(stacked, self.model.bank, [(part, which) for part in range(len(below))])
         blurred = resize_bilinear(blurred, stage.size) * stage.weight[number, term]
         return dict(zip(below, blurred.unbind(1), strict=True))
 

@@ -137,7 +137,7 @@ class Distillation:
                     "distill. Is this the trained network?"
                 )
             return
-        terms = moments.terms(fit, candidate_table(self.model, sources, self.options.bank))
+        terms = moments.terms(fit, candidate_table(self.model, sources, self.options.bank, self.device))
         stage = Stage(layer.name, layer_size(layer), sources, fit.kept, terms, self.options.bank).to(self.device)
         self.model.add(stage)
 

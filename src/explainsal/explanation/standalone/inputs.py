@@ -87,10 +87,8 @@ class FitInputs:
             return found
         stage = next(stage for stage in self.model.stages if stage.name == name)
         maps = {s: self._stage_maps(s, images, start) for s in stage.sources if s not in (INPUT, CENTER)}
-        served = self.options.bank.available(self.input_size)
-        rank = torch.full((len(self.options.bank),), -1).scatter_(0, served, torch.arange(len(served)))
-        pairs = stage.image_pairs.cpu()
-        columns = pairs[:, 0] * len(served) + rank[pairs[:, 1]]
+        served = self.options.bank.served(self.input_size)
+        columns = [place * len(served) + served.index(which) for place, which in stage.image_pairs]
         made = stage(maps, self._image_candidates(stage.size, images, start)[:, columns])
         self._keep(f"stage {name}", start, made)
         return made
@@ -143,12 +141,13 @@ def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
     return int(seen.shape[-2]), int(seen.shape[-1])
 
 
-def candidate_table(model: Standalone, sources: tuple[str, ...], bank: FilterBank) -> CandidateTable:
+def candidate_table(
+    model: Standalone, sources: tuple[str, ...], bank: FilterBank, device: torch.device
+) -> CandidateTable:
     """The N candidates of a stage, in their order; maps of the position have the filter -1."""
     known = {stage.name: (len(stage.channels), bank.available(stage.size)) for stage in model.stages}
     known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.available(model.input_size))
     known[CENTER] = (len(CENTER_MAPS), torch.tensor([-1]))
-    device = next(model.parameters(), torch.zeros(())).device
     return CandidateTable.of([known[name] for name in sources], device)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
 from explainsal.explanation.bank import FilterBank
@@ -60,15 +59,14 @@ class Standalone(nn.Module):
 
     def seen(self, images: Tensor) -> list[Tensor]:
         """The image through the filters that each stage needs, ``(B, V, h, w)`` each: no coefficient changes these."""
-        pairs = torch.cat([images.new_zeros(0, 2).long(), *(stage.image_pairs for stage in self.stages)])
-        table, slot = torch.unique(pairs, dim=0, return_inverse=True)
-        responses = pair_responses(input_maps(images, self.input_kind), self.bank, table[:, 0], table[:, 1])
-        counts = [len(stage.image_pairs) for stage in self.stages]
+        needed = [stage.image_pairs for stage in self.stages]
+        place = {pair: i for i, pair in enumerate(sorted({pair for pairs in needed for pair in pairs}))}
+        responses = pair_responses(input_maps(images, self.input_kind), self.bank, list(place))
         return [
-            resize_bilinear(responses[:, rows], stage.size)
-            if len(rows)
-            else responses.new_zeros(len(images), 0, *stage.size)
-            for stage, rows in zip(self.stages, slot.split(counts), strict=True)
+            resize_bilinear(responses[:, [place[pair] for pair in pairs]], stage.size)
+            if pairs
+            else responses.new_zeros(images.shape[0], 0, *stage.size)
+            for stage, pairs in zip(self.stages, needed, strict=True)
         ]
 
     def stage_maps(self, seen: Sequence[Tensor]) -> dict[str, Tensor]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
@@ -10,6 +13,9 @@ from explainsal.functional.log_gabor import continued
 
 CENTER_MAPS = ("center .12", "center .20", "center .35", "vertical", "vertical squared", "horizontal squared")
 _SIGMAS = (0.12, 0.2, 0.35)
+
+Pair = tuple[int, int]
+"""Which map of a source, and which of ``bank.filters``."""
 
 
 def center_maps(size: tuple[int, int], *, device: torch.device | str = "cpu") -> Tensor:
@@ -30,14 +36,16 @@ def center_maps(size: tuple[int, int], *, device: torch.device | str = "cpu") ->
     return torch.stack([*gaussians, y, y * y, x * x]).float()
 
 
-def pair_responses(maps: Tensor, bank: FilterBank, place: Tensor, filters: Tensor) -> Tensor:
+def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Tensor:
     """Filter some maps with one filter each, as :meth:`FilterBank.candidates` filters all with all.
+
+    The pairs are plain numbers and spectra are held as pairs of real numbers, so that `torch.export` and ONNX can write
+    the graph down.
 
     Args:
         maps: Shape ``(B, P, h, w)``.
         bank: The filters.
-        place: Shape ``(U,)``, int64: which map.
-        filters: Shape ``(U,)``, int64: which of ``bank.filters``.
+        pairs: Of each response, which map, and which of ``bank.filters``.
 
     Returns:
         Shape ``(B, U, h, w)``; differentiable.
@@ -45,32 +53,36 @@ def pair_responses(maps: Tensor, bank: FilterBank, place: Tensor, filters: Tenso
     Raises:
         ValueError: If a filter does not serve maps of this size.
     """
-    if not len(place):
+    if not pairs:
         return maps[:, :0]
-    transfer = bank.transfer((maps.shape[-2], maps.shape[-1]), dtype=maps.dtype, device=maps.device)
-    rows = transfer_rows(bank, (int(maps.shape[-2]), int(maps.shape[-1])), filters)
-    spectrum = torch.fft.fft2(continued(maps, bank.border))[:, place]
-    response = torch.fft.ifft2(spectrum * transfer[rows])[..., : maps.shape[-2], : maps.shape[-1]]
-    parts = [bank.filters[f].part for f in filters.tolist()]
-    result = torch.empty_like(response.real)
-    for part in dict.fromkeys(parts):
-        where = torch.tensor([i for i, p in enumerate(parts) if p == part], device=maps.device)
-        result = result.index_copy(1, where, parts_of(response[:, where], (part,)))
-    return result
+    height, width = int(maps.shape[-2]), int(maps.shape[-1])
+    rows = transfer_rows(bank, (height, width), [which for _, which in pairs])
+    parts = [bank.filters[which].part for _, which in pairs]
+    order = sorted(range(len(pairs)), key=lambda i: parts[i])  # responses of which the same is taken side by side
+    transfer = bank.transfer((height, width), dtype=maps.dtype, device=maps.device)[[rows[i] for i in order]]
+    spectrum = torch.view_as_real(torch.fft.fft2(continued(maps, bank.border)))[:, [pairs[i][0] for i in order]]
+    response = torch.fft.ifft2(torch.view_as_complex(spectrum * transfer[..., None]))
+    response = torch.view_as_real(response)[..., :height, :width, :]
+    made, start = [], 0
+    for part, count in sorted(Counter(parts).items()):
+        made.append(parts_of(torch.view_as_complex(response[:, start : start + count].contiguous()), (part,)))
+        start += count
+    back = sorted(range(len(pairs)), key=order.__getitem__)
+    return torch.cat(made, dim=1)[:, back]
 
 
-def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Tensor) -> Tensor:
+def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Sequence[int]) -> list[int]:
     """Where in ``bank.transfer(size)`` the filters lie: parts of one response share a row."""
-    served = bank.available(size)
-    order = torch.full((len(bank),), -1, dtype=torch.int64)
-    order[served] = torch.arange(len(served))
-    position = order[filters.cpu()]
-    if bool((position < 0).any()):
-        missing = bank.filters[int(filters[int((position < 0).int().argmax())])]
-        raise ValueError(f"a filter of {missing.wavelength:g} px does not serve maps of {size[0]} x {size[1]}")
+    served = bank.served(size)
+    position = {which: i for i, which in enumerate(served)}
     gabors = len(served) - len(bank.low_pass) * len(bank.low_pass_parts)
     first = gabors // len(bank.parts)
-    rows = torch.where(
-        position < gabors, position // len(bank.parts), first + (position - gabors) // len(bank.low_pass_parts)
-    )
-    return rows.to(filters.device)
+    rows = []
+    for which in filters:
+        if which not in position:
+            wavelength = bank.filters[which].wavelength
+            raise ValueError(f"a filter of {wavelength:g} px does not serve maps of {size[0]} x {size[1]}")
+        place = position[which]
+        blur = (place - gabors) // len(bank.low_pass_parts)
+        rows.append(place // len(bank.parts) if place < gabors else first + blur)
+    return rows

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.explanation.bank import FilterBank
-from explainsal.explanation.standalone.responses import center_maps, pair_responses
+from explainsal.explanation.standalone.responses import Pair, center_maps, pair_responses
 from explainsal.functional.resize import resize_bilinear
 from explainsal.models.layers import INPUT
 
@@ -62,7 +62,6 @@ class Stage(nn.Module):
     spread: Tensor
     scale: Tensor
     lowest: Tensor
-    table: Tensor
     slot: Tensor
 
     def __init__(
@@ -80,16 +79,14 @@ class Stage(nn.Module):
             self.register_buffer(field, getattr(terms, field))
         self.weight, self.constant = nn.Parameter(terms.weight), nn.Parameter(terms.constant)
         key = torch.stack([terms.source, terms.place, terms.filter], dim=-1).flatten(0, 1)  # (P T, 3)
-        table, slot = torch.unique(key, dim=0, return_inverse=True)
-        self.register_buffer("table", table, persistent=False)
-        self.register_buffer("slot", slot.reshape(terms.source.shape), persistent=False)
+        table, slot = torch.unique(key.cpu(), dim=0, return_inverse=True)
+        self.table: list[list[int]] = table.tolist()  # source, place, filter of each distinct candidate, ascending
+        self.register_buffer("slot", slot.reshape(terms.source.shape).to(terms.source.device), persistent=False)
 
     @property
-    def image_pairs(self) -> Tensor:
-        """Which map of the image through which filter the stage needs: shape ``(V, 2)``, int64."""
-        if INPUT not in self.sources:
-            return self.table[:0, 1:]
-        return self.table[self.table[:, 0] == self.sources.index(INPUT), 1:]
+    def image_pairs(self) -> list[Pair]:
+        """Which map of the image through which filter the stage needs."""
+        return self._pairs(self.sources.index(INPUT)) if INPUT in self.sources else []
 
     def forward(self, maps: Mapping[str, Tensor], seen: Tensor) -> Tensor:
         """The stage's maps.
@@ -111,20 +108,22 @@ class Stage(nn.Module):
 
     def candidates(self, maps: Mapping[str, Tensor], seen: Tensor) -> Tensor:
         """The U distinct candidates of all terms, at the stage's size: shape ``(B, U, h, w)``."""
-        count, parts = len(seen), []
-        for source in self.table[:, 0].unique().tolist():  # ascending, as the table is
-            rows = self.table[self.table[:, 0] == source]
+        count, parts = seen.shape[0], []
+        for source in sorted({row[0] for row in self.table}):
+            pairs = self._pairs(source)
             if source < 0:
-                parts.append(self.weight.new_zeros(count, 1, *self.size))
+                parts.append(self.weight.new_zeros(1, 1, *self.size).expand(count, -1, -1, -1))
             elif self.sources[source] == INPUT:
                 parts.append(seen)
             elif self.sources[source] == CENTER:
-                fixed = center_maps(self.size, device=self.weight.device)[rows[:, 1]]
+                fixed = center_maps(self.size, device=self.weight.device)[[place for place, _ in pairs]]
                 parts.append(fixed.to(self.weight.dtype).expand(count, -1, -1, -1))
             else:
-                filtered = pair_responses(maps[self.sources[source]], self.bank, rows[:, 1], rows[:, 2])
-                parts.append(resize_bilinear(filtered, self.size))
+                parts.append(resize_bilinear(pair_responses(maps[self.sources[source]], self.bank, pairs), self.size))
         return torch.cat(parts, dim=1)
+
+    def _pairs(self, source: int) -> list[Pair]:
+        return [(place, which) for number, place, which in self.table if number == source]
 
     def _matrix(self) -> Tensor:
         """Weights of the distinct candidates, ``(P, U)``."""
