@@ -47,14 +47,21 @@ def distilled(folder, checkpoint):
 def test_distill_and_use_the_model(folder, distilled):
     assert "use it: model=standalone weights=" in distilled
     output, weights = folder / "outputs/fit", f"weights={folder}/outputs/fit/standalone.safetensors"
-    assert (output / "figures/graph_standalone.png").stat().st_size > 0
+    assert (output / "figures/graph.png").stat().st_size > 0
     assert "comes from" in (output / "report.html").read_text()
     assert not (output / "work").exists()
     assert pd.read_csv(output / "explanation/standalone/layers.csv")["image"].nunique() == 4
     options = ("model=standalone", weights, *DATA)
     run(folder, "explain", *options, "evaluation.explain_images=2", "hydra.run.dir=outputs/parts")
     table = pd.read_csv(folder / "outputs/parts/attribution.csv")
-    assert table.groupby("image")["variation"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
+    assert table.groupby(["image", "by"])["variation"].sum().to_numpy() == pytest.approx(1, abs=1e-4)
+    assert set(table["by"]) == {"source", "wavelength", "orientation", "part"}
+    drawn = {path.name for path in (folder / "outputs/parts/figures").glob("*.png")}
+    assert {"graph.png", "attribution.png"} < drawn
+    assert len(drawn) == 4  # and a picture of each image
+    report = (folder / "outputs/parts/report.html").read_text()
+    assert "What the standalone model is made of" in report
+    assert report.count("The parts of the map of") == 2
 
 
 @pytest.mark.slow

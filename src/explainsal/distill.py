@@ -34,7 +34,7 @@ from explainsal.explanation.standalone import (
 from explainsal.explanation.standalone.inputs import seen_size
 from explainsal.explanation.standalone.quality import stage_quality, write_tables
 from explainsal.explanation.standalone.refine import center_level
-from explainsal.explanation.standalone.samples import StoredSamples
+from explainsal.explanation.standalone.samples import Store, StoredSamples
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.reconstruction import pearson
 from explainsal.loading import describe, network_of
@@ -63,7 +63,7 @@ def distill(cfg: DictConfig) -> Path:
             fit_stages(fit, cfg, output, progress)
             if refinement.epochs:
                 held_out = stored(val, model, work / "val", progress)
-                refine_best(fit, samples, held_out, refinement, work / "seen", progress)
+                refine_best(fit, samples, held_out, refinement, work / "refine", progress)
         note = {**_note(fit, cfg), "finished": True, "refined": refinement.epochs}
         file = save_standalone(fit.model, output / FILE, note)
         report_quality(fit, val, output)
@@ -160,8 +160,8 @@ def refine_best(
 ) -> None:
     """Refine, and keep the epoch that does best on the validation images."""
     truth = options.fixations > 0
-    deep = fit.deep_maps(train.batches(8))
-    target = val.density[:, None] if truth else fit.deep_maps(val.batches(8))
+    deep = fit.deep_maps(train.batches(8), Store(work / "train", train.count))
+    target = val.density[:, None] if truth else fit.deep_maps(val.batches(8), Store(work / "val", val.count))
     target = target / center_level(train.density if truth else deep, options.decenter)
     best, state = mean_cc(fit.model, val, target), _copied(fit.model)
     task = progress.add_task("refining", total=options.epochs)
@@ -173,7 +173,7 @@ def refine_best(
         if value > best:
             best, state = value, _copied(fit.model)
 
-    refine(fit.model, train.images, deep, train.density if truth else None, options, keep, store=work)
+    refine(fit.model, train.images, deep, train.density if truth else None, options, keep, store=work / "seen")
     fit.model.load_state_dict(state)
 
 

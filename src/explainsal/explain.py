@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import cast
 
 import lightning
+import numpy as np
 import pandas as pd
 import torch
 from hydra.utils import instantiate
@@ -17,13 +18,14 @@ from rich.progress import track
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.sample import SaliencyBatch
+from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.evaluate import evaluate_model, finish_run, gallery_image
 from explainsal.explanation.fidelity import fidelity_table
 from explainsal.explanation.nulls import NULLS
 from explainsal.explanation.standalone import Standalone, attribute
+from explainsal.explanation.standalone.attribution import BY
 from explainsal.explanation.standalone.quality import attribution_table, write_tables
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
@@ -33,6 +35,8 @@ from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
 from explainsal.record import write_record
+from explainsal.reporting.figures.attribution import PARTS, parts_figure
+from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.results import write_gallery
 from explainsal.tracking import tracked
 
@@ -50,7 +54,7 @@ def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
     if isinstance(model.net, Standalone):
         if cfg.nulls:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
-        return explain_standalone(cfg, model, datamodule)
+        return explain_standalone(cfg, model, datamodule, loggers)
     write_record(output, cfg, model=describe(model))
     explainer = explainer_of(cfg)
     dataset = datamodule.dataset(datamodule.eval_split)
@@ -123,7 +127,9 @@ def write_nulls(
     pd.concat(tables).to_csv(explainer.folder / "fidelity.csv", index=False)
 
 
-def explain_standalone(cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule) -> Path:
+def explain_standalone(
+    cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule, loggers: list[Logger]
+) -> Path:
     """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
     output = Path(cfg.paths.output)
     net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
@@ -133,15 +139,26 @@ def explain_standalone(cfg: DictConfig, model: SaliencyModel, datamodule: Salien
     for index in track(range(count), description="explaining"):
         sample = dataset[index]
         images = model.preprocess(torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0))
-        parts = attribute(net, images)
-        tables.append(attribution_table(parts, [sample.id]))
-        for name, values in parts.items():
-            write_map(output / "maps" / f"{sample.id}_{name.replace('/', '-')}.npy", values[0].cpu().numpy())
+        for by in BY:
+            parts = attribute(net, images, by)
+            tables.append(attribution_table(parts, [sample.id], by))
+            if by == "source":
+                write_parts(output, sample, {name: part[0].cpu().numpy() for name, part in parts.items()})
         write_map(output / "maps" / f"{sample.id}.png", model(images)[0, 0].detach().cpu().numpy())
     pd.concat(tables).to_csv(output / "attribution.csv", index=False)
     write_tables(net, None, output / "explanation" / "standalone")
     print(f"maps that add up to each saliency map: {output / 'maps'}\nhow large they are: {output / 'attribution.csv'}")
+    finish_run(cfg, loggers)
     return output
+
+
+def write_parts(output: Path, sample: SaliencySample, parts: dict[str, np.ndarray]) -> None:
+    """The maps that add up to one saliency map, as files and as a picture."""
+    for name, part in parts.items():
+        write_map(output / "maps" / f"{sample.id}_{name.replace('/', '-')}.npy", part)
+    with styled():
+        figure = parts_figure(sample.image, sum(parts.values(), start=np.zeros(())), parts)
+        save_figure(figure, output / "figures", f"{PARTS}_{sample.id}")
 
 
 @command("explain")

@@ -1,5 +1,7 @@
 """The figure of a standalone model's graph."""
 
+from dataclasses import replace
+
 import pandas as pd
 import pytest
 
@@ -7,7 +9,7 @@ from explainsal.errors import UserError
 from explainsal.reporting.figures.graph import by_orientation, by_stage, ends, graph_figure, graph_text
 from explainsal.reporting.figures.style import styled
 from explainsal.reporting.run_figures import write_figure
-from explainsal.reporting.run_folder import ExplanationTables, Run
+from explainsal.reporting.run_folder import Run
 
 NAN = float("nan")
 GRAPH = pd.DataFrame(
@@ -36,13 +38,7 @@ def test_the_figure_has_three_panels_and_only_standalone_models_have_it(tmp_path
     with styled():
         titles = [axes.get_title(loc="left") for axes in graph_figure(GRAPH).axes[:3]]
     assert titles == ["Where the map comes from", "Filters of each stage", "Orientations"]
-    layers = pd.DataFrame()
-    explanations = {
-        "standalone": ExplanationTables("standalone", layers, None, {}, graph=GRAPH),
-        "sparse": ExplanationTables("sparse", layers, None, {}),
-    }
-    run = Run(tmp_path, None, None, None, None, None, (), explanations, ())
-    written = write_figure(run, "graph", preset="standalone")
-    assert [path.name for path in written] == ["graph_standalone.png", "graph_standalone.pdf"]
+    run = Run(tmp_path, None, None, None, None, None, (), {}, (), graph=GRAPH)
+    assert [path.name for path in write_figure(run, "graph")] == ["graph.png", "graph.pdf"]
     with pytest.raises(UserError, match="no standalone model; python -m explainsal.distill"):
-        write_figure(run, "graph", preset="sparse")
+        write_figure(replace(run, graph=None), "graph")

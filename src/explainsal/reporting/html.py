@@ -12,6 +12,7 @@ from markupsafe import Markup
 from explainsal.reporting import summary
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.browser import browser_data
+from explainsal.reporting.figures.attribution import PARTS, attribution_figure, attribution_text
 from explainsal.reporting.figures.curves import training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
@@ -22,7 +23,7 @@ from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled,
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_table
 from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of, mark_of
-from explainsal.reporting.pictures import figure_uri, map_uri, photo_uri
+from explainsal.reporting.pictures import figure_uri, file_uri, map_uri, photo_uri
 from explainsal.reporting.profiles import agreement_table, agreement_text
 from explainsal.reporting.results_table import (
     ResultsTable,
@@ -103,6 +104,7 @@ def _content(run: Run) -> dict[str, Any]:
         "usage": [
             part for place, tables in enumerate(run.explanations.values()) if (part := _usage(run, tables, place))
         ],
+        "standalone": _standalone(run),
         "browser": browser,
         "browser_json": _script_json(browser) if browser else None,
         "packages": sorted((run.environment or {}).get("packages", {}).items()),
@@ -177,9 +179,6 @@ def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | 
             Markup(themed_svg(figure, f"usage-{place}-{number}", title, text))
             for number, (figure, title, text) in enumerate(figures)
         ]
-        if tables.graph is not None:
-            figure, text = graph_figure(tables.graph), graph_text(tables.graph)
-            svgs.append(Markup(themed_svg(figure, f"graph-{place}", "The graph of the standalone model", text)))
         bank = run_bank(run, tables.preset)
         bank_picture = figure_uri(bank_figure(bank))
     return {
@@ -190,6 +189,21 @@ def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | 
         "trend": trend_text(trend),
         "caution": _hollow(tables),
     }
+
+
+def _standalone(run: Run) -> dict[str, Any] | None:
+    """The graph of a standalone model, the shares of its parts, and the pictures that ``explain`` drew of them."""
+    panels = []
+    with styled():
+        if run.graph is not None:
+            text = graph_text(run.graph)
+            panels.append((text, Markup(themed_svg(graph_figure(run.graph), "graph", "The graph of the model", text))))
+        if run.attribution is not None:
+            text, figure = attribution_text(run.attribution), attribution_figure(run.attribution)
+            panels.append((text, Markup(themed_svg(figure, "attribution", "What the maps are made of", text))))
+    pictures = sorted((run.folder / "figures").glob(f"{PARTS}_*.png"))
+    named = [(path.stem.removeprefix(f"{PARTS}_"), file_uri(path)) for path in pictures]
+    return {"panels": panels, "pictures": named} if panels else None
 
 
 def _hollow(tables: ExplanationTables) -> str:

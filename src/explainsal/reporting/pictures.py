@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from functools import cache
 from io import BytesIO
+from pathlib import Path
 
 import matplotlib as mpl
 import numpy as np
@@ -43,6 +44,11 @@ def figure_uri(figure: Figure) -> str:
     data = BytesIO()
     figure.savefig(data, format="png", dpi=160)
     return _uri(Image.open(data).convert("RGB").quantize(256), "PNG", optimize=True)
+
+
+def file_uri(path: Path) -> str:
+    """A picture from a file, as a PNG of 256 colours."""
+    return _uri(Image.open(path).convert("RGB").quantize(256), "PNG", optimize=True)
 
 
 def colors(cmap: str) -> list[int]:

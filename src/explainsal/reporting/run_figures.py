@@ -14,6 +14,7 @@ from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.presets import BANKS, resolve_options
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.bank import bank_figure
+from explainsal.reporting.figures.attribution import attribution_figure
 from explainsal.reporting.figures.curves import curves_figure
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import usage_figure
@@ -23,7 +24,7 @@ from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.figures.strips import strips_figure
 from explainsal.reporting.figures.style import MUTED, save_figure, styled
 from explainsal.reporting.gallery import ranked_gallery, shown
-from explainsal.reporting.run_folder import Run, read_run
+from explainsal.reporting.run_folder import GRAPH, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 STRIPS = 5
@@ -52,7 +53,8 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
 
     Args:
         run: What to draw.
-        name: ``curves``, ``profiles``, ``strips``, ``layers``, ``usage``, ``bank``, ``graph`` or ``table``.
+        name: ``curves``, ``profiles``, ``strips``, ``layers``, ``usage``, ``bank``, ``graph``, ``attribution`` or
+            ``table``.
         preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
             of all.
         folder: Where to; the run's ``figures`` where None.
@@ -138,14 +140,15 @@ def _bank(run: Run, preset: str | None) -> Figure:
 
 
 def _graph(run: Run, preset: str | None) -> Figure:
-    graph = run.explanations[str(preset)].graph
-    if graph is None:
-        raise ValueError(f"preset {preset} is no standalone model; python -m explainsal.distill makes one")
-    return graph_figure(graph)
+    if run.graph is None:
+        raise ValueError("this run holds no standalone model; python -m explainsal.distill makes one")
+    return graph_figure(run.graph)
 
 
-def _is_standalone(run: Run, preset: str | None) -> bool:
-    return run.explanations[str(preset)].graph is not None
+def _attribution(run: Run, preset: str | None) -> Figure:
+    if run.attribution is None:
+        raise ValueError("this run takes no maps apart; python -m explainsal.explain model=standalone weights=... does")
+    return attribution_figure(run.attribution)
 
 
 def run_bank(run: Run, preset: str) -> FilterBank:
@@ -190,8 +193,9 @@ FIGURES = {
     "curves": RunFigure("metrics.csv", _curves),
     "profiles": RunFigure("profiles.csv", _profiles, lambda run, preset: run.profiles is not None),
     "strips": RunFigure("gallery", _strips),
-    "layers": RunFigure("explanation", _layers),
+    "layers": RunFigure("explanation", _layers, lambda run, preset: bool(run.explanations)),
     "usage": RunFigure("explanation/{preset}/coefficients.parquet", _usage),
     "bank": RunFigure("explanation/{preset}/layers.csv", _bank),
-    "graph": RunFigure("explanation/{preset}/layers.csv", _graph, _is_standalone),
+    "graph": RunFigure(GRAPH, _graph, lambda run, preset: run.graph is not None),
+    "attribution": RunFigure("attribution.csv", _attribution, lambda run, preset: run.attribution is not None),
 }

@@ -19,12 +19,14 @@ PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the m
 EVALUATE = "python -m explainsal.evaluate checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
 EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
 TRAIN = "python -m explainsal.train"
+GRAPH = "explanation/standalone/graph.csv"  # of a standalone model, which explains itself
 
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
 PROFILE_COLUMNS = ("profile", "model", "metric", "mean", "low", "high", "images")
 PER_IMAGE_COLUMNS = ("model", "id")
 LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
 GRAPH_COLUMNS = ("layer", "name", "part", "wavelength", "orientation", "source", "flow")
+ATTRIBUTION_COLUMNS = ("image", "by", "part", "mean", "variation")
 COEFFICIENT_COLUMNS = ("image", "layer", "map", "term", "weight", "wavelength", "orientation", "sigma_on_f")
 
 
@@ -92,7 +94,6 @@ class ExplanationTables:
         coefficients: Columns of ``coefficients.parquet``, or None when it is missing.
         maps: A few maps, or empty when ``maps.npz`` is missing.
         fidelity: A row per variant (``explanation``, then the null models) and image, if null models were explained.
-        graph: Every coefficient of a standalone model, as :func:`~explainsal.explanation.standalone.term_table` has it.
     """
 
     preset: str
@@ -100,7 +101,6 @@ class ExplanationTables:
     coefficients: pd.DataFrame | None
     maps: dict[MapKey, MapPair]
     fidelity: pd.DataFrame | None = None
-    graph: pd.DataFrame | None = None
 
     @property
     def depth(self) -> pd.DataFrame:
@@ -112,7 +112,12 @@ class ExplanationTables:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Everything that a run folder holds. A part that is not there is None or empty, and named in `missing`."""
+    """Everything that a run folder holds. A part that is not there is None or empty, and named in `missing`.
+
+    `graph` has every coefficient of a standalone model, as :func:`~explainsal.explanation.standalone.term_table` makes
+    it, and `attribution` how much each part makes of its maps; these and the last two belong to few runs, and are not
+    missed in others.
+    """
 
     folder: Path
     config: str | None
@@ -125,6 +130,8 @@ class Run:
     missing: tuple[MissingPart, ...]
     profiles: pd.DataFrame | None = None
     paper_table: PaperTable | None = None
+    graph: pd.DataFrame | None = None
+    attribution: pd.DataFrame | None = None
 
     @property
     def untrained(self) -> bool:
@@ -161,6 +168,7 @@ def read_run(folder: Path | str) -> Run:
         return None
 
     profiles = folder / "profiles.csv"  # beside the results, on request: not missed elsewhere
+    graph, attribution = folder / GRAPH, folder / "attribution.csv"
     run = Run(
         folder=folder,
         config=part("resolved config", "config.yaml", TRAIN, read_text),
@@ -175,6 +183,10 @@ def read_run(folder: Path | str) -> Run:
         missing=(),
         paper_table=read_table(folder) if (folder / "table.csv").exists() else None,
         profiles=read_csv(profiles, columns=PROFILE_COLUMNS) if profiles.exists() else None,
+        graph=read_csv(graph, columns=GRAPH_COLUMNS, text=("name", "source")) if graph.exists() else None,
+        attribution=(
+            read_csv(attribution, columns=ATTRIBUTION_COLUMNS, text=("image", "part")) if attribution.exists() else None
+        ),
     )
     if len(missing) == 7:
         raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {[p.path for p in missing]}")
@@ -198,7 +210,7 @@ def _read_explanations(folder: Path, missing: list[MissingPart]) -> dict[str, Ex
     missing.extend(
         MissingPart(f"layers of preset {path.name}", f"explanation/{path.name}/layers.csv", EXPLAIN)
         for path in presets
-        if path.name not in found
+        if path.name not in found and not (path / Path(GRAPH).name).exists()
     )
     return found
 
@@ -214,7 +226,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
         missing.append(MissingPart(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
         return None
 
-    nulls, graph = folder / "fidelity.csv", folder / "graph.csv"
+    nulls = folder / "fidelity.csv"
     return ExplanationTables(
         preset=folder.name,
         layers=read_csv(folder / "layers.csv", columns=LAYER_COLUMNS, text=("image", "name")),
@@ -222,10 +234,8 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
             "filters", "coefficients.parquet", partial(read_parquet, columns=COEFFICIENT_COLUMNS, text=("image",))
         ),
         maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
-        # A graph belongs to a standalone model alone.
         # Null models take as long as the explanation: they are made on request, and not missed elsewhere.
         fidelity=read_csv(nulls, columns=("variant", "image"), text=("image",)) if nulls.exists() else None,
-        graph=read_csv(graph, columns=GRAPH_COLUMNS, text=("name", "source")) if graph.exists() else None,
     )
 
 

@@ -74,12 +74,18 @@ class Distillation:
         return self.inputs.device
 
     @torch.no_grad()
-    def deep_maps(self, samples: Samples) -> Tensor:
-        """The network's last maps ``(N, 1, h, w)`` of some images."""
+    def deep_maps(self, samples: Samples, store: Store | None = None) -> Tensor:
+        """The network's last maps ``(N, 1, h, w)`` of some images; in the file of a store, where one is given."""
         assert self.net is not None
-        name = self.layers[-1].name
-        seen = (as_unit_float(images).to(self.device) for images, _ in samples())
-        return torch.cat([layer_outputs(self.net, images, [name], last=name)[name].cpu() for images in seen])
+        name, made, start = self.layers[-1].name, [], 0
+        for images, _ in samples():
+            maps = layer_outputs(self.net, as_unit_float(images).to(self.device), [name], last=name)[name].cpu()
+            if store is None:
+                made.append(maps)
+            else:
+                store.put("deep", start, maps)
+            start += len(images)
+        return torch.cat(made) if store is None else store.whole("deep")
 
     @property
     def todo(self) -> list[NetworkLayer]:

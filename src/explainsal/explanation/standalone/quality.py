@@ -65,15 +65,16 @@ def stage_quality(
     return pd.DataFrame(rows)
 
 
-def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str]) -> pd.DataFrame:
+def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str], by: str = "source") -> pd.DataFrame:
     """How much each part of an attribution makes of every image's map.
 
     Args:
         parts: Maps ``(B, h, w)``, as :func:`~explainsal.explanation.standalone.attribute` gives them.
         ids: A name per image.
+        by: What the parts are told apart by.
 
     Returns:
-        Columns image, part, mean (over the pixels; these add up to the map's) and variation: the share of the map's
+        Columns image, by, part, mean (over the pixels; these add up to the map's) and variation: the share of the map's
         variance that the part makes, its covariance with the map over the map's variance; these add up to 1.
     """
     import pandas as pd
@@ -83,10 +84,13 @@ def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str]) -> pd.Dat
     whole = centered.sum(0)
     variation = (centered * whole).sum(-1) / whole.square().sum(-1)
     rows = [
-        {"image": image, "part": name, "mean": float(stacked[p, b].mean()), "variation": float(variation[p, b])}
+        {
+            "image": image, "by": by, "part": name,
+            "mean": float(stacked[p, b].mean()), "variation": float(variation[p, b]),
+        }
         for b, image in enumerate(ids)
         for p, name in enumerate(parts)
-    ]
+    ]  # fmt: skip
     return pd.DataFrame(rows)
 
 

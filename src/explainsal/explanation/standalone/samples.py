@@ -78,6 +78,10 @@ class Store:
         """The maps of some images, which have to be there."""
         return self._maps[name][rows]
 
+    def whole(self, name: str) -> Tensor:
+        """The maps of all images, which have to be there; they stay on disk."""
+        return self._maps[name]
+
     def put(self, name: str, start: int, maps: Tensor) -> None:
         """Keep the maps ``(B, ...)`` of the images from `start` on; images come in order."""
         if name not in self._maps:
