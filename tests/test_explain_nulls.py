@@ -31,7 +31,7 @@ class EightBit(nn.Sequential):
 
 
 def net() -> nn.Module:
-    torch.manual_seed(0)
+    torch.manual_seed(7)  # not the null models' seed: they would draw the same weights
     return EightBit(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
 
 
@@ -56,8 +56,10 @@ def test_an_unknown_null_model_is_refused_before_anything_is_read(tmp_path: Path
         explain(config(tmp_path, "nulls=[shuffled_filterz]"))
 
 
-def test_nulls_are_measured_on_the_images_that_are_explained(tmp_path: Path) -> None:
-    cfg = config(tmp_path, "nulls=[shuffled_filters,untrained_network]", "evaluation.explain_images=2")
+def test_nulls_are_measured_on_the_images_that_are_explained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    cfg = config(tmp_path, "nulls=[shuffled_filters,untrained_network,cascade]", "evaluation.explain_images=2")
     explainer = explainer_of(cfg)
     explainer.folder.mkdir(parents=True)
     random = np.random.default_rng(0)
@@ -79,3 +81,10 @@ def test_nulls_are_measured_on_the_images_that_are_explained(tmp_path: Path) -> 
     assert table.query("variant == 'explanation' and image == 'b'")["cc_to_deep"].item() == pytest.approx(
         expected, abs=1e-4
     )
+    cascade = pd.read_csv(tmp_path / "explanation" / "sparse" / "cascade.csv")
+    assert cascade.groupby("step")["image"].agg(list).tolist() == [["a", "b"]] * 3
+    assert cascade["layer"].unique().tolist() == ["trained", "2", "0"]
+    printed = capsys.readouterr().out
+    assert "shuffled" in printed.lower()
+    assert "with 2 of 2 layers fresh" in printed
+    assert cascade.query("step == 2")["maps"].abs().max() < 0.999

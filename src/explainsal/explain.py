@@ -22,6 +22,7 @@ from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.evaluate import evaluate_model, finish_run, gallery_image
+from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.fidelity import fidelity_table
 from explainsal.explanation.nulls import NULLS
 from explainsal.explanation.standalone import Standalone, attribute
@@ -36,16 +37,20 @@ from explainsal.modules.evaluation import DEEP
 from explainsal.predict import write_map
 from explainsal.record import write_record
 from explainsal.reporting.figures.attribution import PARTS, parts_figure
+from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.figures.style import save_figure, styled
+from explainsal.reporting.nulls import null_table
 from explainsal.reporting.results import write_gallery
+from explainsal.reporting.tables import print_table
 from explainsal.tracking import tracked
 
 
 @tracked
 def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
     """Explain the network in ``cfg.checkpoint`` on pictures, or on a data set with its scores; returns the folder."""
-    if unknown := set(cfg.nulls) - set(NULLS):
-        raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(NULLS)}")
+    known = (*NULLS, CASCADE)
+    if unknown := set(cfg.nulls) - set(known):
+        raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(known)}")
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)
@@ -113,18 +118,28 @@ def explain_pictures(
 def write_nulls(
     cfg: DictConfig, model: SaliencyModel, dataset: SaliencyDataset, explainer: LogGaborReconstruction
 ) -> None:
-    """Write ``fidelity.csv``: each explanation beside the null models ``cfg.nulls`` at the same configuration."""
+    """Write and print ``fidelity.csv``: each explanation beside the null models ``cfg.nulls``, configured alike.
+
+    Where these hold the cascade, ``cascade.csv``, too.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     measured = explainer.explainer(model.to(device))
-    tables = []
+    nulls = [null for null in cfg.nulls if null != CASCADE]
+    tables, cascades = [], []
     for index in track(range(min(cfg.evaluation.explain_images or len(dataset), len(dataset))), description="nulls"):
         batch = SaliencyBatch.collate([dataset[index]]).to(device)
         tables.append(
-            fidelity_table(
-                measured, batch.images, density=batch.density, ids=batch.ids, nulls=list(cfg.nulls), seed=cfg.seed
-            )
+            fidelity_table(measured, batch.images, density=batch.density, ids=batch.ids, nulls=nulls, seed=cfg.seed)
         )
-    pd.concat(tables).to_csv(explainer.folder / "fidelity.csv", index=False)
+        if CASCADE in cfg.nulls:
+            cascades.append(cascade_table(measured, batch.images, ids=batch.ids, seed=cfg.seed))
+    fidelity = pd.concat(tables)
+    fidelity.to_csv(explainer.folder / "fidelity.csv", index=False)
+    print_table(null_table(fidelity))
+    if cascades:
+        cascade = pd.concat(cascades).sort_values("step", kind="stable")
+        cascade.to_csv(explainer.folder / "cascade.csv", index=False)
+        print(cascade_text(cascade))
 
 
 def explain_standalone(

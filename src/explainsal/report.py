@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from explainsal.cli import command
 from explainsal.errors import UserError
+from explainsal.explanation.presets import BANKS
 from explainsal.reporting.html import write_report
 from explainsal.reporting.pooling import pool_runs
 from explainsal.reporting.results_table import results_tables
@@ -25,6 +26,8 @@ def report(cfg: DictConfig) -> list[Path]:
         return write_sweep(Path(cfg.sweep_dir))
     if cfg.bank is not None:
         return write_bank(cfg.bank, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
+    if cfg.figure == "bank" and cfg.run is None:
+        return [path for bank in BANKS for path in write_bank(bank, Path.cwd())]
     if cfg.get("pool") is not None:
         print_results(pool_runs(Path(cfg.pool)))
         return [Path(cfg.pool) / "results.csv", Path(cfg.pool) / "per_image.parquet"]

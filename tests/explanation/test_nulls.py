@@ -9,7 +9,7 @@ from torch import nn
 
 from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_table, layer_correlation
-from explainsal.explanation.nulls import NULLS, cascade, null_explainer, untrained_copy
+from explainsal.explanation.nulls import NULLS, null_explainer, untrained_copy
 from explainsal.functional.types import DensityMap
 
 
@@ -61,15 +61,6 @@ def test_random_layers_are_earlier_ones_and_fixed_by_the_seed():
         chosen.append([layer.parents for layer in out.layers])
     assert chosen[0] == chosen[1]
     assert chosen[0] != chosen[2]
-
-
-def test_a_cascade_goes_from_the_last_layer_to_the_first():
-    net = Plain()
-    steps = cascade(net, seed=5)
-    assert [name for name, _ in steps] == ["last", "second", "first"]
-    assert torch.equal(steps[0][1].first.weight, net.first.weight)
-    assert not torch.equal(steps[0][1].last.weight, net.last.weight)
-    assert not torch.equal(steps[2][1].first.weight, net.first.weight)
 
 
 def test_the_table_has_a_row_per_variant_and_image():

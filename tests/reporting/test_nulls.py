@@ -1,12 +1,12 @@
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from explainsal.reporting.nulls import distance_text, null_table
+from explainsal.reporting.results_table import ResultsTable
 from explainsal.reporting.run_folder import ExplanationTables, read_run
 
 
@@ -15,14 +15,13 @@ def tables(small_run: Path) -> ExplanationTables:
     return read_run(small_run).explanations["sparse"]
 
 
-def with_cc(tables: ExplanationTables, **reached: float) -> ExplanationTables:
+def of_cc(**reached: float) -> ResultsTable:
     rows = [(variant, "a", value) for variant, value in reached.items()]
-    return replace(tables, fidelity=pd.DataFrame(rows, columns=["variant", "image", "cc_to_deep"]))
+    return null_table(pd.DataFrame(rows, columns=["variant", "image", "cc_to_deep"]))
 
 
 def test_means_over_images_with_intervals_and_no_winner(tables: ExplanationTables) -> None:
-    table = null_table(tables)
-    assert table is not None
+    table = null_table(tables.fidelity)
     assert table.models == ("explanation", "shuffled_filters", "untrained_network", "random_layer")
     cell = table.cells["shuffled_filters", "cc_to_deep"]
     assert cell.mean == pytest.approx(0.60 + 0.01)
@@ -32,20 +31,15 @@ def test_means_over_images_with_intervals_and_no_winner(tables: ExplanationTable
     assert not any(cell.best for cell in table.cells.values())
 
 
-def test_the_distance_is_that_to_the_best_null_model(tables: ExplanationTables) -> None:
-    table = null_table(with_cc(tables, explanation=0.8, shuffled_filters=0.57, untrained_network=0.36))
-    assert table is not None
+def test_the_distance_is_that_to_the_best_null_model() -> None:
+    table = of_cc(explanation=0.8, shuffled_filters=0.57, untrained_network=0.36)
     assert distance_text(table) == "CC to the deep map 0.80, +0.23 from the best null model (shuffled filters, 0.57)."
 
 
-def test_a_null_model_that_does_better_is_said_to(tables: ExplanationTables) -> None:
-    table = null_table(with_cc(tables, explanation=0.3, random_layer=0.5))
-    assert table is not None
+def test_a_null_model_that_does_better_is_said_to() -> None:
+    table = of_cc(explanation=0.3, random_layer=0.5)
     assert "−0.20 from the best null model" in distance_text(table)
 
 
-def test_without_null_models_there_is_no_table(tables: ExplanationTables) -> None:
-    assert null_table(replace(tables, fidelity=None)) is None
-    alone = null_table(with_cc(tables, explanation=0.3))
-    assert alone is not None
-    assert distance_text(alone) == ""
+def test_without_null_models_there_is_no_distance() -> None:
+    assert distance_text(of_cc(explanation=0.3)) == ""

@@ -11,6 +11,7 @@ from tests.reporting.fake_sweep import fake_job
 
 from explainsal.cli import conf_dir
 from explainsal.errors import UserError
+from explainsal.explanation.presets import BANKS
 from explainsal.report import newest_run, report
 
 
@@ -39,6 +40,13 @@ def test_one_figure_or_everything(own_run: Path) -> None:
 def test_a_named_bank_lands_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert report(config(bank="paper")) == [tmp_path / "bank_paper.png", tmp_path / "bank_paper.pdf"]
+
+
+def test_the_figure_of_the_bank_needs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = report(config(figure="bank"))
+    assert [path.name for path in paths if path.suffix == ".png"] == [f"bank_{name}.png" for name in BANKS]
+    assert all(path.is_file() for path in paths)
 
 
 def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path) -> None:

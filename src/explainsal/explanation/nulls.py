@@ -68,19 +68,3 @@ def untrained_copy(net: nn.Module, *, seed: int = 0, keep: Callable[[str], bool]
                 )
             reset()
     return fresh
-
-
-def cascade(net: nn.Module, *, seed: int = 0) -> list[tuple[str, nn.Module]]:
-    """Copies of a network whose weights are drawn anew from the last layer up to and including each named one.
-
-    The sanity check of Adebayo et al. (2018): an explanation of the weights must change along the cascade.
-
-    Returns:
-        Name of the layer that was reached, and the copy; the first has one fresh layer, the last none of the old ones.
-    """
-    names = [name for name, module in net.named_modules() if any(True for _ in module.parameters(recurse=False))]
-    copies = []
-    for position in range(len(names) - 1, -1, -1):
-        kept = set(names[:position])
-        copies.append((names[position], untrained_copy(net, seed=seed, keep=kept.__contains__)))
-    return copies

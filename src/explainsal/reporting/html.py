@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -13,6 +14,7 @@ from explainsal.reporting import summary
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.browser import browser_data
 from explainsal.reporting.figures.attribution import PARTS, attribution_figure, attribution_text
+from explainsal.reporting.figures.cascade import cascade_figure, cascade_text
 from explainsal.reporting.figures.curves import training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
@@ -159,9 +161,24 @@ def _fidelity(run: Run) -> dict[str, Any] | None:
         figure = fidelity_figure(run.explanations, COLUMN_WIDTH + 0.5)
         svg = Markup(themed_svg(figure, "fidelity-figure", "Fidelity by layer", text))
     depths = {preset: tables.depth.to_dict("records") for preset, tables in run.explanations.items()}
-    nulls = {preset: null_table(tables) for preset, tables in run.explanations.items()}
+    nulls = {
+        preset: None if tables.fidelity is None else null_table(tables.fidelity)
+        for preset, tables in run.explanations.items()
+    }
     distances = {preset: distance_text(table) for preset, table in nulls.items() if table is not None}
-    return {"svg": svg, "texts": texts, "depths": depths, "nulls": nulls, "distances": distances}
+    cascades = {preset: _cascade(tables.cascade, preset) for preset, tables in run.explanations.items()}
+    return {
+        "svg": svg, "texts": texts, "depths": depths, "nulls": nulls, "distances": distances, "cascades": cascades,
+    }  # fmt: skip
+
+
+def _cascade(cascade: pd.DataFrame | None, preset: str) -> dict[str, Any] | None:
+    if cascade is None:
+        return None
+    text = cascade_text(cascade)
+    with styled():
+        title = f"Preset {preset} while weights are drawn anew"
+        return {"svg": Markup(themed_svg(cascade_figure(cascade), f"cascade-{preset}", title, text)), "text": text}
 
 
 def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | None:

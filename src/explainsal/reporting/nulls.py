@@ -8,18 +8,15 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.reporting.results_table import ResultsTable, results_tables
-from explainsal.reporting.run_folder import ExplanationTables
 
 
-def null_table(tables: ExplanationTables, seed: int = 0) -> ResultsTable | None:
-    """Means over the images of ``fidelity.csv`` with bootstrap intervals; None where no null model was explained.
+def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
+    """Means over the images of ``fidelity.csv`` with bootstrap intervals.
 
     Nothing is marked as best: a null model that does well is bad news for the explanation, not a better one.
     """
-    if tables.fidelity is None:
-        return None
     rows = []
-    for variant, table in tables.fidelity.groupby("variant", sort=False):
+    for variant, table in fidelity.groupby("variant", sort=False):
         for metric in table.columns.drop(["variant", "image"]):
             interval = mean_interval(table[metric].to_numpy(), seed=seed)
             if interval.images:

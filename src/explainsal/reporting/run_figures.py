@@ -15,6 +15,7 @@ from explainsal.explanation.presets import BANKS, resolve_options
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.figures.attribution import attribution_figure
+from explainsal.reporting.figures.cascade import cascade_figure
 from explainsal.reporting.figures.curves import curves_figure
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import usage_figure
@@ -53,8 +54,7 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
 
     Args:
         run: What to draw.
-        name: ``curves``, ``profiles``, ``strips``, ``layers``, ``usage``, ``bank``, ``graph``, ``attribution`` or
-            ``table``.
+        name: One of :data:`FIGURES`.
         preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
             of all.
         folder: Where to; the run's ``figures`` where None.
@@ -139,6 +139,19 @@ def _bank(run: Run, preset: str | None) -> Figure:
     return bank_figure(run_bank(run, str(preset)), str(preset))
 
 
+def _cascade(run: Run, preset: str | None) -> Figure:
+    cascade = run.explanations[str(preset)].cascade
+    if cascade is None:
+        raise ValueError(
+            f"no weights were drawn anew for preset {preset}; python -m explainsal.explain nulls=[cascade]"
+        )
+    return cascade_figure(cascade)
+
+
+def _has_cascade(run: Run, preset: str | None) -> bool:
+    return run.explanations[str(preset)].cascade is not None
+
+
 def _graph(run: Run, preset: str | None) -> Figure:
     if run.graph is None:
         raise ValueError("this run holds no standalone model; python -m explainsal.distill makes one")
@@ -196,6 +209,7 @@ FIGURES = {
     "layers": RunFigure("explanation", _layers, lambda run, preset: bool(run.explanations)),
     "usage": RunFigure("explanation/{preset}/coefficients.parquet", _usage),
     "bank": RunFigure("explanation/{preset}/layers.csv", _bank),
+    "cascade": RunFigure("explanation/{preset}/layers.csv", _cascade, _has_cascade),
     "graph": RunFigure(GRAPH, _graph, lambda run, preset: run.graph is not None),
     "attribution": RunFigure("attribution.csv", _attribution, lambda run, preset: run.attribution is not None),
 }

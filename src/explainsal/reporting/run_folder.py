@@ -25,6 +25,7 @@ RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
 PROFILE_COLUMNS = ("profile", "model", "metric", "mean", "low", "high", "images")
 PER_IMAGE_COLUMNS = ("model", "id")
 LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
+CASCADE_COLUMNS = ("step", "layer", "fresh", "image", "cc_to_deep", "maps", "explanations")
 GRAPH_COLUMNS = ("layer", "name", "part", "wavelength", "orientation", "source", "flow")
 ATTRIBUTION_COLUMNS = ("image", "by", "part", "mean", "variation")
 COEFFICIENT_COLUMNS = ("image", "layer", "map", "term", "weight", "wavelength", "orientation", "sigma_on_f")
@@ -94,6 +95,7 @@ class ExplanationTables:
         coefficients: Columns of ``coefficients.parquet``, or None when it is missing.
         maps: A few maps, or empty when ``maps.npz`` is missing.
         fidelity: A row per variant (``explanation``, then the null models) and image, if null models were explained.
+        cascade: Columns of ``cascade.csv``, if weights were drawn anew layer by layer.
     """
 
     preset: str
@@ -101,6 +103,7 @@ class ExplanationTables:
     coefficients: pd.DataFrame | None
     maps: dict[MapKey, MapPair]
     fidelity: pd.DataFrame | None = None
+    cascade: pd.DataFrame | None = None
 
     @property
     def depth(self) -> pd.DataFrame:
@@ -226,7 +229,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
         missing.append(MissingPart(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
         return None
 
-    nulls = folder / "fidelity.csv"
+    nulls, cascade = folder / "fidelity.csv", folder / "cascade.csv"
     return ExplanationTables(
         preset=folder.name,
         layers=read_csv(folder / "layers.csv", columns=LAYER_COLUMNS, text=("image", "name")),
@@ -236,6 +239,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
         maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
         # Null models take as long as the explanation: they are made on request, and not missed elsewhere.
         fidelity=read_csv(nulls, columns=("variant", "image"), text=("image",)) if nulls.exists() else None,
+        cascade=read_csv(cascade, columns=CASCADE_COLUMNS, text=("image", "layer")) if cascade.exists() else None,
     )
 
 

@@ -81,10 +81,16 @@ def print_results(results: pd.DataFrame, console: Console | None = None) -> None
     """Print every table of a run to the screen, in lines that its width holds."""
     console = console or Console()
     for table in results_tables(results):
-        for screen in rich_tables(table, console.width):
-            console.print(screen)
-            console.print()
-        console.print(table.caption, style="dim", highlight=False)
+        print_table(table, console)
+
+
+def print_table(table: ResultsTable, console: Console | None = None) -> None:
+    """Print one table to the screen."""
+    console = console or Console()
+    for screen in rich_tables(table, console.width):
+        console.print(screen)
+        console.print()
+    console.print(table.caption, style="dim", highlight=False)
 
 
 def write_table(tables: Sequence[ResultsTable], path: Path) -> Path:

@@ -59,8 +59,8 @@ def _bandwidth(tables: ExplanationTables) -> pd.DataFrame | None:
 
 
 def _nulls(tables: ExplanationTables) -> pd.DataFrame | None:
-    found = null_table(tables)
-    if found is None:
+    if tables.fidelity is None:
         return None
-    rows = [(*key, cell.mean, cell.low, cell.high) for key, cell in found.cells.items()]
+    cells = null_table(tables.fidelity).cells
+    rows = [(*key, cell.mean, cell.low, cell.high) for key, cell in cells.items()]
     return pd.DataFrame(rows, columns=["variant", "metric", "mean", "low", "high"])

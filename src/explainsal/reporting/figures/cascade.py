@@ -1,0 +1,57 @@
+"""The cascading randomisation of weights as a figure and in a sentence (Adebayo et al., 2018)."""
+
+from __future__ import annotations
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from explainsal.reporting.figures.style import COLUMN_WIDTH, MARKERS, MUTED, SERIES, new_figure
+
+CURVES = {
+    "maps": "network's map, to the trained one's",
+    "explanations": "explainable map, to the trained one's",
+    "cc_to_deep": "explainable map, to its own network's",
+}
+
+
+def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure:
+    """Mean over the images of each correlation, against the layer down to which weights were drawn anew.
+
+    Args:
+        cascade: ``cascade.csv``, as :func:`~explainsal.explanation.cascade.cascade_table` has it.
+        width: Inches.
+    """
+    means = _by_step(cascade)
+    figure = new_figure(width, 2.6)
+    axes = figure.subplots()
+    for (column, label), color, marker in zip(CURVES.items(), SERIES, MARKERS, strict=False):
+        axes.plot(means.index, means[column], color=color, marker=marker, markersize=3, linewidth=1, label=label)
+    axes.axhline(0, color=MUTED, linewidth=0.5)
+    reached = zip(means["layer"], means["fresh"], strict=True)
+    labels = [f"{layer} ({fresh})" if fresh else str(layer) for layer, fresh in reached]
+    axes.set_xticks(list(means.index), labels, rotation=30, ha="right")
+    axes.set_xlabel("weights drawn anew from the last layer down to (how many layers)")
+    axes.set_ylabel("correlation")
+    axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.03)
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", frameon=False)
+    return figure
+
+
+def cascade_text(cascade: pd.DataFrame) -> str:
+    """The cascade in a sentence, with numbers."""
+    means = _by_step(cascade)
+    steps = zip(*(means[column].tolist() for column in ("fresh", "maps", "explanations")), strict=True)
+    parts = [
+        f"with {fresh} of {means['fresh'].max()} layers fresh {maps:.2f} and {explanations:.2f}"
+        for fresh, maps, explanations in steps
+        if fresh
+    ]
+    return (
+        f"Correlation of the network's map and of the explainable map with those of the trained network: "
+        f"{'; '.join(parts)}. An explanation that stays while the map goes would not be one of these weights."
+    ).replace(" -", " −")
+
+
+def _by_step(cascade: pd.DataFrame) -> pd.DataFrame:
+    grouped = cascade.groupby("step", sort=True)
+    return pd.concat([grouped[["layer", "fresh"]].first(), grouped[list(CURVES)].mean()], axis=1)
