@@ -30,7 +30,7 @@ def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure
     reached = zip(means["layer"], means["fresh"], strict=True)
     labels = [f"{layer} ({fresh})" if fresh else str(layer) for layer, fresh in reached]
     axes.set_xticks(list(means.index), labels, rotation=30, ha="right")
-    axes.set_xlabel("weights drawn anew from the last layer down to (how many layers)")
+    axes.set_xlabel("last layer drawn anew (layers in all)")
     axes.set_ylabel("correlation")
     axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.03)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", frameon=False)
