@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import logging
@@ -183,12 +182,8 @@ def test_staged_files_stay_as_they_were(tmp_path):
 @pytest.fixture
 def service_of_its_own():
     """Whatever the test does to wandb's process, the next test starts a new one."""
-    import wandb
-
     yield
-    with contextlib.suppress(ConnectionError):
-        wandb.teardown()
-    os.environ.pop("WANDB_SERVICE", None)  # commands that are started from here would connect to it
+    ours._forget_dead_service()  # commands that are started from here would connect to it
 
 
 @pytest.mark.slow

@@ -61,7 +61,7 @@ def test_drawing_leaves_the_style_of_the_program_alone(fake_run: Path, tmp_path:
 @pytest.mark.parametrize("name", FIGURES)
 def test_a_figure_that_the_run_has_no_numbers_for_says_what_is_missing(own_run: Path, name: str) -> None:
     part = own_run / FIGURES[name].path.partition("/")[0]
-    shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=name in ("table", "profiles"))
+    shutil.rmtree(part) if part.is_dir() else part.unlink(missing_ok=name in ("table", "profiles", "attribution"))
     with pytest.raises(UserError, match=rf"figure={name}.*explainsal\."):
         write_figure(read_run(own_run), name)
 

@@ -218,6 +218,7 @@ def _forget_dead_service() -> None:
         os.environ.pop("WANDB_SERVICE")
         with suppress(Exception):  # of an earlier job in this process: wandb holds on to the connection
             wandb.teardown(exit_code=1)
+        wandb.run = None  # a run that could not be finished would be taken for this job's
 
 
 @contextmanager
