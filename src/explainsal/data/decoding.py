@@ -29,8 +29,7 @@ def read_image(path: str | Path) -> np.ndarray:
         MissingFilesError: If there is no such file.
         CorruptFileError: If the file is not a picture or is cut short.
     """
-    image = _decode(path, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
 
 
 def read_gray(path: str | Path) -> np.ndarray:
