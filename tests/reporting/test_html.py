@@ -113,17 +113,51 @@ def test_a_preset_without_all_its_files_still_shows_the_rest(own_run: Path, path
     assert "Preset sparse" in page.text["fidelity"]
 
 
-def test_a_run_that_holds_only_an_explanation_of_a_photo(own_run: Path) -> None:
+def only_an_explanation(run: Path, command: str, images: int = 0) -> Page:
+    """The page of a run of `command` on photos; of the last `images` of them, or of all."""
     for path in ("metrics.csv", "results.csv", "per_image.parquet"):
-        (own_run / path).unlink()
-    for path in (own_run / "gallery").iterdir():
+        (run / path).unlink()
+    record = json.loads((run / "environment.json").read_text())
+    (run / "environment.json").write_text(
+        json.dumps({**record, "command": f"python -m explainsal.{command} image=photos"})
+    )
+    pictures = sorted((run / "gallery").iterdir())
+    for path in pictures[-images:]:
         with np.load(path) as archive:
             kept = {name: archive[name] for name in archive.files if name not in ("density", "fixations")}
         np.savez(path, **kept)
-    page = Page(render_report(read_run(own_run)))
-    assert set(SECTIONS) <= set(page.ids)
+    for path in pictures[:-images] if images else []:
+        path.unlink()
+    return Page(render_report(read_run(run)))
+
+
+def test_an_explanation_of_photos_has_no_sections_for_what_photos_cannot_have(own_run: Path) -> None:
+    page = only_an_explanation(own_run, "explain")
+    assert set(SECTIONS) - set(page.ids) == {"results", "training"}
+    assert {address[1:] for address in page.addresses if address.startswith("#")} <= set(page.ids)
     assert "Ground truth" not in page.text["gallery"]
     assert "Deep model" in page.text["gallery"]
+
+
+def test_its_first_screen_says_how_faithful_it_is_beside_the_best_null_model(own_run: Path) -> None:
+    page = only_an_explanation(own_run, "explain")
+    fidelity = pd.read_csv(own_run / "explanation" / "sparse" / "fidelity.csv")
+    means = fidelity.groupby("variant")["cc_to_deep"].mean()
+    best = means.drop("explanation").idxmax()
+    said = page.text["section"]
+    assert f"correlates {means['explanation']:.3f} with the network’s" in said
+    assert f"its best null model, {best.replace('_', ' ')}, {means[best]:.3f}" in said
+    assert f"Null model: {best.replace('_', ' ')}" in said
+
+
+def test_a_single_photo_is_shown_once(own_run: Path) -> None:
+    assert "gallery" not in only_an_explanation(own_run, "explain", images=1).ids
+
+
+def test_an_evaluation_misses_its_scores_and_no_training(own_run: Path) -> None:
+    page = only_an_explanation(own_run, "evaluate")
+    assert set(SECTIONS) - set(page.ids) == {"training"}
+    assert "results.csv is not in this run" in page.text["results"]
 
 
 def test_names_are_text_never_markup(own_run: Path) -> None:
@@ -163,7 +197,7 @@ def test_the_layer_browser_knows_every_map_with_its_terms(fake_run: Path) -> Non
     assert len(filters) == 17
     weights = [abs(term[-1]) for term in filters]
     assert weights == sorted(weights, reverse=True)
-    assert constant == ["", None, None, None, None, 1.0, 40.0]  # last, though its weight is the largest
+    assert constant == ["", None, None, None, None, 1.0, None, 40.0]  # last, though its weight is the largest
     assert [layer["name"] for layer in sparse["layers"]["scene_1402"]] == NAMES
     with np.load(fake_run / "explanation" / "sparse" / "maps.npz") as archive:
         activation = archive["scene_1402/3/1/activation"].astype(np.float32)

@@ -18,7 +18,7 @@ _Place = tuple[int, float | None, float | None]  # index of a picture, its least
 
 BUDGET = 9_000_000  # bytes of pictures: what the rest of a report of 15 MB leaves
 SIDES = (160, 128, 96, 64, 48, 32)
-TERM_COLUMNS = ("source", "wavelength", "orientation", "sigma_on_f", "sigma_theta", "scale", "weight")
+TERM_COLUMNS = ("source", "wavelength", "orientation", "sigma_on_f", "sigma_theta", "scale", "part", "weight")
 LAYER_FACTS = ("layer", "name", "kind", "channels", "height", "width", "parents", "relative_mae", "correlation", "dead")
 
 

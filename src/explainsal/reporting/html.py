@@ -13,6 +13,7 @@ from markupsafe import Markup
 from explainsal.reporting import summary
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.browser import browser_data
+from explainsal.reporting.explanation_summary import explanation_headlines, explanation_sentences
 from explainsal.reporting.figures.attribution import PARTS, attribution_figure, attribution_text
 from explainsal.reporting.figures.cascade import cascade_figure, cascade_text
 from explainsal.reporting.figures.curves import training_panels
@@ -25,7 +26,7 @@ from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled,
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_table
 from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of, mark_of
-from explainsal.reporting.pictures import figure_uri, file_uri, map_uri, photo_uri
+from explainsal.reporting.pictures import file_uri, map_uri, photo_uri
 from explainsal.reporting.profiles import agreement_table, agreement_text
 from explainsal.reporting.results_table import (
     ResultsTable,
@@ -102,6 +103,7 @@ def _content(run: Run) -> dict[str, Any]:
         "dots": any(picture.fixations is not None for picture in run.gallery),
         "gallery": [_strip(image, MAP_SIDE) for image in shown(ranked)],
         "ranked": any(image.rank is not None for image in ranked),
+        "sections": _sections(run, ranked),
         "fidelity": _fidelity(run),
         "usage": [
             part for place, tables in enumerate(run.explanations.values()) if (part := _usage(run, tables, place))
@@ -113,16 +115,29 @@ def _content(run: Run) -> dict[str, Any]:
     }
 
 
+def _sections(run: Run, ranked: list[RankedImage]) -> set[str]:
+    """What the page has a section for: not for what its command never writes, nor for a photo that is shown above."""
+    if run.paper_table is not None:
+        return {"results"}
+    absent = {
+        "results": run.results is None and not run.expects("results.csv"),
+        "training": run.training is None and not run.expects("metrics.csv"),
+        "gallery": len(ranked) == 1 and ranked[0].picture.fixations is None,
+        "explanation": not run.explanations and (run.graph is not None or run.attribution is not None),
+    }
+    return {"results", "training", "gallery", "explanation"} - {name for name, left_out in absent.items() if left_out}
+
+
 def _headlines(run: Run, tables: list[ResultsTable]) -> list[summary.Headline]:
     if run.paper_table is not None:
         return summary.table_headlines(run.paper_table)
-    return summary.headlines(tables[0]) if tables else []
+    return summary.headlines(tables[0]) if tables else explanation_headlines(run)
 
 
 def _sentences(run: Run, tables: list[ResultsTable]) -> list[str]:
     if run.paper_table is not None:
         return run.paper_table.findings
-    return summary.sentences(tables[0], run.per_image) if tables else []
+    return summary.sentences(tables[0], run.per_image) if tables else explanation_sentences(run)
 
 
 def _profiles(run: Run) -> dict[str, Any] | None:
@@ -197,12 +212,12 @@ def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | 
             for number, (figure, title, text) in enumerate(figures)
         ]
         bank = run_bank(run, tables.preset)
-        bank_picture = figure_uri(bank_figure(bank))
+        text = f"The {len(bank)} filters: coverage of the frequency plane, gain against frequency, and even parts"
+        bank_picture = Markup(themed_svg(bank_figure(bank), f"bank-{place}", f"Bank of {tables.preset}", text))
     return {
         "preset": tables.preset,
         "panels": svgs,
         "bank": bank_picture,
-        "filters": len(bank),
         "trend": trend_text(trend),
         "caution": _hollow(tables),
     }

@@ -24,6 +24,7 @@ GRAPH = "explanation/standalone/graph.csv"  # of a standalone model, which expla
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
 PROFILE_COLUMNS = ("profile", "model", "metric", "mean", "low", "high", "images")
 PER_IMAGE_COLUMNS = ("model", "id")
+NEVER_WRITES = {"evaluate": ("metrics.csv",), "explain": ("metrics.csv", "results.csv")}  # without ground truth
 LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
 CASCADE_COLUMNS = ("step", "layer", "fresh", "image", "cc_to_deep", "maps", "explanations")
 GRAPH_COLUMNS = ("layer", "name", "part", "wavelength", "orientation", "source", "flow")
@@ -141,6 +142,13 @@ class Run:
         """Whether what it shows is the mechanics of a network with random weights."""
         model = (self.environment or {}).get("model")
         return isinstance(model, dict) and model.get("weights") == UNTRAINED
+
+    def expects(self, path: str) -> bool:
+        """Whether a reader can miss the part at `path`: an explanation of a photo has no scores, a test no training."""
+        command = (
+            str((self.environment or {}).get("command", "")).removeprefix("python -m explainsal.").partition(" ")[0]
+        )
+        return path not in NEVER_WRITES.get(command, ())
 
     def why_missing(self, path: str) -> str:
         """The sentence to print where the part at `path` would stand."""

@@ -40,7 +40,9 @@ def title(run: Run, tables: list[ResultsTable]) -> str:
     name = model_title(str(_model(run).get("name", "")) or "A run")
     data = tables[0].protocol.get("data", "") if tables else ""
     mark = f", {UNTRAINED}" if run.untrained else ""
-    return f"{name} on {DATA_TITLES.get(data, data)}{mark}" if data else f"{name}{mark}"
+    if not data:
+        return f"{name}{', explained' if run.explanations else ''}{mark}"
+    return f"{name} on {DATA_TITLES.get(data, data)}{mark}"
 
 
 def main_model(table: ResultsTable) -> str:
@@ -155,7 +157,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
         ("Parameters", grouped(model.get("parameters") or None)),
         ("MACs", scaled(model.get("macs"))),
         ("Input", "×".join(map(str, model.get("input_size") or ()))),
-        ("Weights", model.get("weights")),
+        ("Weights", Path(str(model.get("weights") or "")).name),
         ("Device", environment.get("device")),
         ("Took", duration(environment.get("started"), environment.get("finished"))),
         ("Seed", environment.get("seed")),

@@ -122,6 +122,9 @@ def themed_svg(figure: Figure, name: str, title: str, description: str = "") -> 
     used = set(re.findall(r"#([\w-]+)[\")]", svg))
     svg = re.sub(r' id="([^"]+)"', lambda match: f' id="{name}-{match[1]}"' if match[1] in used else "", svg)
     svg = re.sub(r'(href="|url\()#([\w-]+)', rf"\g<1>#{name}-\g<2>", svg)
+    svg = re.sub(
+        r' d="[^"]+"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg
+    )  # a hundredth of a point will do
     for color, variable in CSS_VARIABLES.items():
         svg = svg.replace(color, variable)
     label = f"{title}. {description}".strip().replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

@@ -96,7 +96,7 @@
   const isConstant = ([, wavelength, orientation]) => wavelength === null && orientation === null;
 
   function termRow(term, largest) {
-    const [source, wavelength, orientation, sigmaOnF, sigmaTheta, scale, weight] = term;
+    const [source, wavelength, orientation, sigmaOnF, sigmaTheta, scale, part, weight] = term;
     if (isConstant(term)) {
       return element("tr", {}, element("td"), element("td", { class: "number weight" }, compact(weight)), element("td", { colspan: 5 }, "constant"));
     }
@@ -109,6 +109,7 @@
       orientation === null ? "low-pass" : `${Math.round(orientation * 180 / Math.PI)}°`,
       octaves === null ? "–" : `${octaves.toFixed(1)} oct`,
     ].map((text) => element("td", { class: "number" }, text));
+    if (part && part !== (orientation === null ? "even" : "energy")) cells[1].append(element("small", {}, part.replace("_", " ")));
     return element("tr", {}, element("td", {}, picture), element("td", { class: "number weight" }, compact(weight), bar), ...cells,
       element("td", { class: "number scale-column" }, scale === null ? "–" : `×${scale}`), element("td", { class: "source" }, source ?? "–"));
   }

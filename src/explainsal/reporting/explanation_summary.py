@@ -1,0 +1,81 @@
+"""The first screen of a report that has no scores: how faithful an explanation is, beside its null models."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from explainsal.reporting.nulls import null_table
+from explainsal.reporting.results_table import Cell, number
+from explainsal.reporting.run_folder import ExplanationTables, Run
+from explainsal.reporting.summary import Headline
+
+MEASURES = (("cc_to_deep", "CC to the deep map"), ("layer_correlation", "Layer correlation"))
+
+
+@dataclass(frozen=True)
+class Faith:
+    """One measure of an explanation and of the null model that comes nearest to it.
+
+    Args:
+        label: What is measured.
+        own: The explanation's value.
+        null: That of the best null model, with its name.
+    """
+
+    label: str
+    own: Cell
+    null: tuple[str, Cell]
+
+
+def explanation_headlines(run: Run) -> list[Headline]:
+    """Of the last preset: each measure, and beside it the best null model; without null models, the layers alone."""
+    if not run.explanations:
+        return []
+    tables = list(run.explanations.values())[-1]
+    measured = _measured(tables)
+    if not measured:
+        return [Headline("Layer correlation", number(_layers(tables)), f"mean over {len(tables.depth)} layers")]
+    found = []
+    for faith in measured:
+        name, null = faith.null
+        found.append(Headline(faith.label, number(faith.own.mean), faith.own.interval))
+        found.append(Headline(f"Null model: {name}", number(null.mean), null.interval))
+    return found
+
+
+def explanation_sentences(run: Run) -> list[str]:
+    """What came of each preset."""
+    return [_sentence(tables) for tables in run.explanations.values()]
+
+
+def _sentence(tables: ExplanationTables) -> str:
+    depth = tables.depth
+    images = tables.layers["image"].nunique()
+    pictures = "one picture" if images == 1 else f"{images} pictures"
+    text = (
+        f"The preset {tables.preset} rebuilds {len(depth)} layers of {pictures} "
+        f"with a mean correlation of {number(_layers(tables))}; the last one, "
+        f"{depth['name'].iloc[-1]}, with {number(float(depth['correlation'].iloc[-1]))}"
+    )
+    for faith in _measured(tables)[:1]:
+        text += f". Its map correlates {number(faith.own.mean)} with the network’s"
+        text += f", that of its best null model, {faith.null[0]}, {number(faith.null[1].mean)}"
+    return f"{text}."
+
+
+def _layers(tables: ExplanationTables) -> float:
+    return float(tables.depth["correlation"].mean())
+
+
+def _measured(tables: ExplanationTables) -> list[Faith]:
+    if tables.fidelity is None:
+        return []
+    table = null_table(tables.fidelity)
+    found = []
+    for metric, label in MEASURES:
+        cells = {model: cell for (model, name), cell in table.cells.items() if name == metric}
+        own = cells.pop("explanation", None)
+        if own is not None and cells:
+            name, best = max(cells.items(), key=lambda item: item[1].mean)
+            found.append(Faith(label, own, (name.replace("_", " "), best)))
+    return found

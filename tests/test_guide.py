@@ -1,0 +1,175 @@
+"""Every code block of the guide runs as it is printed, and every command line of the README composes."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from PIL import Image
+from tests.commands import environment
+
+from explainsal.cli import conf_dir
+
+ROOT = Path(__file__).resolve().parents[1]
+FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+NETWORK = """
+from torch import nn
+
+class MyNetwork(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(nn.Conv2d(3, 6, 5, padding=2), nn.ReLU(inplace=True), nn.Conv2d(6, 1, 3, padding=1))
+
+    def forward(self, images):
+        return self.body(images).sigmoid()
+"""
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return [text for kind, text in FENCE.findall((ROOT / page).read_text()) if kind == language]
+
+
+def write_pictures(folder: Path, names: list[str]) -> None:
+    rng = np.random.default_rng(0)
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        coarse = Image.fromarray(rng.integers(0, 255, (6, 8, 3), dtype=np.uint8))
+        coarse.resize((64, 48), Image.Resampling.BICUBIC).save(folder / name)
+
+
+def write_data(root: Path) -> None:
+    """The folder of the guide's first section, and for each test image a map of another tool."""
+    names = [
+        f"{place}.jpg" for place in ("kitchen", "street", "beach", "forest", "office", "garden", "tower", "harbour")
+    ]
+    write_pictures(root / "mydata" / "images", names)
+    rng = np.random.default_rng(1)
+    with (root / "mydata" / "fixations.csv").open("w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["image", "x", "y"])
+        table.writerows([name, *rng.integers(0, (64, 48)).tolist()] for name in names for _ in range(5))
+    parts = {"train": names[:4], "val": names[4:6], "test": names[6:]}
+    (root / "mydata" / "splits.json").write_text(json.dumps(parts))
+    (root / "maps").mkdir()
+    for name in parts["test"]:
+        Image.fromarray(rng.integers(0, 255, (48, 64), dtype=np.uint8)).save(root / "maps" / name.replace("jpg", "png"))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's folder with what the guide's text names, and no more."""
+    root = tmp_path_factory.mktemp("user")
+    write_data(root)
+    write_pictures(root / "data" / "mit300" / "BenchmarkIMAGES", ["i1.jpg", "i2.jpg"])
+    write_pictures(root, ["photo.jpg"])
+    (root / "mynetwork.py").write_text(NETWORK)
+    scope: dict[str, type[torch.nn.Module]] = {}
+    exec(NETWORK, scope)
+    torch.manual_seed(0)
+    torch.save(scope["MyNetwork"]().state_dict(), root / "mynetwork.pt")
+    return root
+
+
+def run_block(block: str, language: str, folder: Path) -> str:
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
+    done = subprocess.run(
+        [*program, block],
+        cwd=folder,
+        env={**environment(), "PATH": path},
+        capture_output=True,
+        text=True,
+        timeout=900,
+    )
+    assert done.returncode == 0, f"{block}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    return done.stdout
+
+
+@pytest.mark.slow
+def test_train_on_your_own_folder(folder: Path) -> None:
+    said = run_block(blocks("docs/guide.md", "bash")[0], "bash", folder)
+    report = Path(re.findall(r"report: (\S+report\.html)", said)[-1])
+    assert (report.parent / "checkpoints" / "best.ckpt").is_file()
+    assert "1 of 2 images" in said
+
+
+@pytest.mark.slow
+def test_evaluate_maps_from_another_tool(folder: Path) -> None:
+    said = run_block(blocks("docs/guide.md", "bash")[1], "bash", folder)
+    assert "2 maps for 2 images" in said
+    results = pd.read_csv(Path(re.findall(r"report: (\S+)", said)[-1]).with_name("results.csv"))
+    assert {"maps", "center_bias", "chance"} <= set(results["model"])
+
+
+@pytest.mark.slow
+def test_explain_your_own_network(folder: Path) -> None:
+    (block,) = blocks("docs/guide.md", "python")
+    assert len(block.split("\n\n", 1)[1].splitlines()) + 3 <= 10  # three imports: ten lines in all
+    run_block(block, "python", folder)
+    assert np.load(folder / "explainable.npy").shape == (96, 128)
+    said = run_block(blocks("docs/guide.md", "bash")[2], "bash", folder)
+    tables = Path(re.findall(r"report: (\S+)", said)[-1]).parent / "explanation" / "sparse"
+    assert set(pd.read_csv(tables / "fidelity.csv")["variant"]) == {"explanation", "shuffled_filters"}
+
+
+@pytest.mark.slow
+def test_run_a_sweep(folder: Path) -> None:
+    (block,) = [text for text in blocks("docs/guide.md", "bash") if "+sweep=" in text]
+    run_block(block, "bash", folder)
+    (table,) = (folder / "outputs" / "multirun").glob("*/sweep.csv")
+    assert sorted(pd.read_csv(table)["explainer.pool_size"]) == [5, 10]
+
+
+@pytest.mark.slow
+def test_submit_to_mit300(folder: Path) -> None:
+    said = run_block(blocks("docs/guide.md", "bash")[-1], "bash", folder)
+    assert said.count("as the MIT/Tübingen Saliency Benchmark wants it") == 2
+
+
+def test_every_block_of_the_guide_is_run_above() -> None:
+    kinds = [kind for kind, _ in FENCE.findall((ROOT / "docs/guide.md").read_text())]
+    assert kinds == ["text", "bash", "bash", "python", "bash", "bash", "bash"]
+
+
+def readme_commands() -> list[str]:
+    lines = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
+    inline = re.findall(r"`(python -m explainsal\.[^`]*)`", (ROOT / "README.md").read_text())
+    return [line for line in (*lines, *inline) if line.startswith("python -m explainsal.")]
+
+
+@pytest.mark.parametrize("line", readme_commands())
+def test_command_lines_of_the_readme_compose(line: str) -> None:
+    """As Hydra would at the start of the command; of a sweep its first job."""
+    _, _, module, *words = shlex.split(re.sub(r"<\w+>", "X", line), comments=True)
+    chosen = []
+    for override in OverridesParser.create().parse_overrides([word for word in words if word != "-m"]):
+        value = next(override.sweep_string_iterator()) if override.is_sweep_override() else None
+        chosen.append(override.input_line if value is None else f"{override.input_line.partition('=')[0]}={value}")
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        assert compose(module.removeprefix("explainsal."), overrides=chosen)
+
+
+def test_the_python_of_the_readme_runs() -> None:
+    (block,) = blocks("README.md", "python")
+    scope = {"images": torch.rand(1, 3, 48, 64)}  # all that it takes for granted
+    exec(block, scope)
+    assert scope["saliency"].shape == (1, 1, 48, 64)
+    assert scope["out"].explainable_map.shape == (1, 1, 48, 64)
+
+
+def test_what_the_readme_tells_make_to_do_is_there() -> None:
+    targets = re.findall(r"(?:^|`)make ([a-z][\w-]*)", (ROOT / "README.md").read_text(), re.MULTILINE)
+    known = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    assert {"demo", "test", "install"} <= set(targets) <= set(known)
