@@ -144,7 +144,7 @@ def test_groups_of_a_large_bank_are_the_bank(name, parts, monkeypatch):
     monkeypatch.setattr("explainsal.explanation.bank._WHOLE_BYTES", 0)
     groups = bank.groups((20, 30))
     wavelengths = {bank.filters[i].wavelength for i in bank.available((20, 30))}
-    assert len(groups) == bank.orientations * (len(wavelengths) - 2) + 2  # two blurs
+    assert len(groups) == bank.n_orientations * (len(wavelengths) - 2) + 2  # two blurs
     assert_close(torch.cat([bank.candidates(maps, group) for group in groups], dim=1), whole)
     assert sum(map(len, groups)) == len(bank.available((20, 30)))
 
