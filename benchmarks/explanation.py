@@ -2,6 +2,7 @@
 
     python benchmarks/explanation.py                # the layer of the claim: 64 maps of 160 x 240, 800 candidates
     python benchmarks/explanation.py --chain        # CMRNet's whole chain, --width and --size to choose
+    python benchmarks/explanation.py --chain --model cmrnet_osie --size 96 128    # that of the packaged network
     python benchmarks/explanation.py --sparse       # orthogonal matching pursuit instead (no plain counterpart)
 
 Prints one JSON line per measurement: median and range over the repetitions, and the ratio of the medians.
@@ -25,6 +26,7 @@ import cv2
 import torch
 from tests.reference import explanation_fast as plain
 
+from explainsal import load_model
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.explanation.candidates import Candidates, Pool
 from explainsal.explanation.matching import match_layer
@@ -92,18 +94,19 @@ def layer(
 
 
 def chain(
-    width: int, size: tuple[int, int], repeats: int, *, preset: str, compiled: bool, device: str
+    net: torch.nn.Module, size: tuple[int, int], repeats: int, *, preset: str, compiled: bool, device: str
 ) -> dict[str, object]:
-    net, images = CMRNet(width).eval().to(device), smooth(3, *size)[None].to(device)
+    net, images = net.eval().to(device), smooth(3, *size)[None].to(device)
     explainer = Explainer(net, preset, compile=compiled)
-    result: dict[str, object] = {"what": f"chain/{preset}", "width": width, "size": size}
+    layers = [one.shape for one in explainer.layers(size) if one.skipped is None]
+    result: dict[str, object] = {"what": f"chain/{preset}", "size": size, "layers": len(layers), "widest": max(layers)}
     runs: list[tuple[str, Callable[[], object]]] = [("explainsal", lambda: explainer(images))]
     if preset == "paper":
         out = explainer(images, keep_maps=True)
-        layers = [one.activations[0].cpu().numpy() for one in out.layers if one.activations is not None]
+        maps = [one.activations[0].cpu().numpy() for one in out.layers if one.activations is not None]
         luminance = (images[0] * torch.tensor([0.299, 0.587, 0.114])[:, None, None].to(device)).sum(0).cpu().numpy()
         bank = PRESETS["paper"].bank
-        runs.append(("numpy_opencv", lambda: plain.explain(luminance, layers, lambda s: bank.transfer(s).numpy())))
+        runs.append(("numpy_opencv", lambda: plain.explain(luminance, maps, lambda s: bank.transfer(s).numpy())))
     else:
         explainer(images)  # lists the layers and samples the banks, once per size
     return result | timed(runs, repeats)
@@ -117,7 +120,8 @@ def main() -> None:
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--maps", type=int, default=64)
     parser.add_argument("--pool", type=int, default=10)
-    parser.add_argument("--width", type=int, default=16)
+    parser.add_argument("--width", type=int, default=16, help="of a CMRNet with random weights")
+    parser.add_argument("--model", help="a model of explainsal.load_model instead, whose input has the size --size")
     parser.add_argument("--size", type=int, nargs=2, default=[160, 240])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)
@@ -129,7 +133,8 @@ def main() -> None:
     size = (args.size[0], args.size[1])
     how = {"compiled": args.compile, "device": args.device}
     if args.chain:
-        result = chain(args.width, size, args.repeats, preset=args.preset, **how)
+        net = load_model(args.model) if args.model else CMRNet(args.width)
+        result = chain(net, size, args.repeats, preset=args.preset, **how)
     else:
         result = layer(
             args.maps, size, args.pool, args.repeats, sparse=args.sparse, compiled=args.compile, device=args.device

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from explainsal.errors import UserError
 from explainsal.explanation import PRESETS, Explainer
-from explainsal.functional import native
+from explainsal.functional import native, native_build
 from explainsal.functional.block_variance import block_variance, scaled_block_moments
 from explainsal.functional.log_gabor import local_energy, log_gabor_bank
-from explainsal.functional.reconstruction import pairwise_mae
+from explainsal.functional.reconstruction import fuse_scales, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
 
 SCALES = (8, 4, 2, 1, 0.5, 0.25)
@@ -46,6 +46,26 @@ def test_smooth_maps_keep_their_variance_in_float32(wavelength):
     for scale, (_, variance) in zip(SCALES, found, strict=True):
         expected = block_variance(resize_bilinear(wave, scaled_size((67, 101), scale)))
         assert (variance - expected).abs().max() <= 1e-4 * expected.max()
+
+
+@pytest.mark.parametrize("level", [1e-12, 1e-20, 3e-21, 1e-21, 1e-30])
+def test_faint_maps_keep_their_variance_in_float32(level):
+    """Their squares are subnormal numbers, or none at all."""
+    maps = (noise(2, 24, 40) * level).float()
+    with native.native_kernels():
+        found = scaled_block_moments(maps, SCALES)
+    for (mean, variance), (exact_mean, exact) in zip(found, scaled_block_moments(maps.double(), SCALES), strict=True):
+        assert (variance - exact).abs().max() <= 1e-4 * exact.max() + 1e-45  # the least number above 0 of float32
+        assert (mean - exact_mean).abs().max() <= 1e-6 * level
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(1, 40), st.integers(1, 40), st.sampled_from(["root_sum_squares", "mean"]))
+def test_fusion_is_that_of_the_plain_path(height, width, fusion):
+    maps, scales = noise(2, 3, 6, height, width), (4, 2, 1, 0.5, 0.25, 3)
+    with native.native_kernels():
+        found = fuse_scales(maps, scales, fusion)
+    torch.testing.assert_close(found, fuse_scales(maps, scales, fusion), rtol=1e-9, atol=1e-12)
 
 
 def test_constant_maps_have_no_variance_and_nan_stays_where_it_is():
@@ -104,7 +124,7 @@ def test_kernels_run_only_where_they_are_asked_for(monkeypatch):
 
 
 def test_without_a_compiler_compile_is_refused_with_what_to_do(monkeypatch):
-    native._library.cache_clear()
-    monkeypatch.setattr(native.shutil, "which", lambda name: None)
+    native_build.library.cache_clear()
+    monkeypatch.setattr(native_build.shutil, "which", lambda name: None)
     with pytest.raises(UserError, match="install one, or leave compile=False"):
         Explainer(torch.nn.Conv2d(3, 1, 3, padding=1), compile=True)(torch.rand(1, 3, 8, 8))

@@ -152,6 +152,16 @@ class Candidates:
             self._compute(one) for one in self._plan[first:] if only is None or bool(only[self._positions(one)].any())
         )
 
+    def held_together(self, only: Tensor) -> Iterator[list[tuple[Tensor, Tensor]]]:
+        """The chunks as :meth:`chunks` gives them, in lists: one where all are kept, else one for each."""
+        chunks = self.chunks(only=only)
+        return iter([list(chunks)]) if self.kept else ([one] for one in chunks)
+
+    @property
+    def kept(self) -> bool:
+        """Whether all candidates are held once they were made, so that asking again costs nothing."""
+        return self._keep
+
     def _planned(self) -> list[_Chunk]:
         start, plan = 0, []
         for source, pool in enumerate(self.pools):
@@ -190,12 +200,13 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
     used = torch.zeros(len(candidates) + 1, dtype=torch.bool, device=index.device)
     used[index] = True  # unused terms, -1, mark the last, which is none
     if native.serves(total, weights):
-        place = torch.full((len(candidates),), -1)
-        for position, maps in candidates.chunks(only=used):
-            place.fill_(-1)[position] = torch.arange(len(position))
-            chosen = torch.where((weights != 0) & (index >= 0), place[index.clamp_min(0)], -1)
+        chosen = torch.where((weights != 0) & (index >= 0), index, len(candidates))
+        for group in candidates.held_together(used):
+            place = torch.zeros(len(total), len(candidates) + 1, dtype=torch.int64)
+            for position, maps in group:
+                place[:, position] = torch.stack([native.places(one) for one in maps])
             for b in range(len(total)):
-                native.add_combinations(total[b], maps[b].flatten(-2), chosen[b], weights[b])
+                native.add_combinations(total[b], place[b][chosen[b]], weights[b])
         return total
     matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
     for position, maps in candidates.chunks(only=used):

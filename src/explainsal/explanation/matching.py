@@ -17,8 +17,9 @@ from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
 
 # Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
-# the three of the latter, stay in the second-level cache. Compiled code makes no such arrays but the resized maps.
-_CPU_BLOCKS, _COMPILED_BLOCKS = (2**16, 2**18), (2**21, 2**20)
+# the three of the latter, stay in the second-level cache. Compiled code makes no such arrays.
+_CPU_BLOCKS = (2**16, 2**18)
+_CPU_COMBINED = 2**20  # pixels of combinations that a CPU makes at a time, where candidates need not be made again
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -86,9 +87,10 @@ def _describe(maps: Tensor, options: Options, at_once: int | None = None, scalin
 
 
 def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
+    if native.serves(maps):
+        return _describe_at(maps, options.scales, options)
     described: dict[float, Tensor] = {}
-    blocks = _COMPILED_BLOCKS if native.serves(maps) else _CPU_BLOCKS
-    for block, scales in zip(blocks, _enlarging_and_other(options.scales), strict=True):
+    for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):
         at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, block // maps[0, 0].numel())
         parts = [_describe_at(some, scales, options) for some in maps.split(at_once, dim=1)] if scales else []
         whole = [one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
@@ -116,6 +118,8 @@ def _combined(
     """
     maps = torch.empty_like(activations)
     at_once = maps_at_once(activations, budget, arrays=len(options.scales) + 4)
+    if candidates.kept and activations.device.type == "cpu":  # work arrays of few maps stay in the cache
+        at_once = min(at_once, max(8, _CPU_COMBINED // (len(options.scales) * activations[0, 0].numel())))
     for a in range(0, activations.shape[1], at_once):
         some, its = slice(a, a + at_once), weights[:, a : a + at_once]
         total = combine_candidates(candidates, index[:, some].flatten(1, 2), its.flatten(1, 2))

@@ -10,9 +10,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from explainsal.functional import native
-from explainsal.functional.resize import resize_to_scale
+from explainsal.functional.resize import keeps_whole, resize_to_scale, scaled_size
 
 Partial = Literal["keep", "crop"]
+
+_PIXELS = 2**20  # of resized maps that compiled code makes at a time
 
 
 def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
@@ -74,14 +76,12 @@ def scaled_block_moments(
     """
     if block_size < 1:
         raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
+    if native.serves(maps):
+        return _compiled_moments(maps, scales, block_size, partial)
     shared: dict[float, _Parts] = {}
     results = []
     for scale in scales:
-        whole = scale > 1 and scale == int(scale) and block_size % int(scale) == 0
-        if native.serves(maps):
-            results.append(_compiled_moments(maps, scale, block_size, partial, int(scale) if whole else 1))
-            continue
-        if whole:
+        if _holds_whole_pixels(scale, block_size):
             means, within = _source_pixel_moments(maps, int(scale), shared)
             cells = block_size // int(scale)
         else:
@@ -147,15 +147,46 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
     return parts[0][0], within
 
 
-def _compiled_moments(maps: Tensor, scale: float, block_size: int, partial: str, factor: int) -> tuple[Tensor, Tensor]:
-    """One scale of :func:`scaled_block_moments` in compiled code; `factor` is 1 where the resized map is made."""
-    if factor == 1:
-        maps = resize_to_scale(maps, scale)
-    cells = block_size // factor
+def _compiled_moments(
+    maps: Tensor, scales: Sequence[float], block_size: int, partial: Partial
+) -> list[tuple[Tensor, Tensor]]:
+    """:func:`scaled_block_moments` in compiled code, which takes all scales of a map while it is in the cache.
+
+    Only where a side does not divide is a resized map made for it.
+    """
+    size = (int(maps.shape[-2]), int(maps.shape[-1]))
+    found, together = {}, {}
+    for scale in scales:
+        if _holds_whole_pixels(scale, block_size):
+            together[scale] = _blocks(size, block_size // int(scale), partial, offsets=_offset_moments(int(scale)))
+        elif scale in (1, 0.5, 0.25) and keeps_whole(size, scale):
+            together[scale] = _blocks(size, block_size, partial, shrink=round(1 / scale))
+        else:
+            blocks = _blocks(scaled_size(size, scale), block_size, partial)
+            flat = maps.reshape(-1, *size)
+            at_once = max(1, int(_PIXELS / (scale * scale * size[0] * size[1])))
+            parts = [native.block_moments(resize_to_scale(some, scale), [blocks])[0] for some in flat.split(at_once)]
+            shape = (*maps.shape[:-2], blocks.rows, blocks.columns)
+            mean, variance = (torch.cat(some).reshape(shape) for some in zip(*parts, strict=True))
+            found[scale] = mean, variance
+    found |= zip(together, native.block_moments(maps, list(together.values())), strict=True)
+    return [found[scale] for scale in scales]
+
+
+def _blocks(
+    size: tuple[int, int], cells: int, partial: Partial, *, shrink: int = 1, offsets: tuple[float, float] = (0.0, 0.0)
+) -> native.Blocks:
     if partial not in ("keep", "crop"):
         raise ValueError(f"partial must be 'keep' or 'crop', got {partial!r}")
-    down, right = (-(-n // cells) if partial == "keep" else max(1, n // cells) for n in maps.shape[-2:])
-    return native.block_moments(maps, cells, (down, right), *(_offset_moments(factor) if factor > 1 else ()))
+    height, width = (n // shrink for n in size)
+    if partial == "keep":
+        return native.Blocks(shrink, cells, -(-height // cells), -(-width // cells), *offsets)
+    return native.Blocks(shrink, cells, max(1, height // cells), max(1, width // cells), *offsets)
+
+
+def _holds_whole_pixels(scale: float, block_size: int) -> bool:
+    """Whether a block of a map enlarged so often holds whole pixels of the map."""
+    return scale > 1 and scale == int(scale) and block_size % int(scale) == 0
 
 
 def _offset_moments(factor: int) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Literal
 
 import torch
@@ -19,7 +20,9 @@ Border = Literal["circular", "reflect"]
 
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
 _CPU_CHUNK = 2**19
+_COMPILED_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
 _ACCELERATOR_CHUNK = 2**27
+_PIXELS = 2**16  # of transfer functions that are evaluated at a time
 
 
 def log_gabor_bank(
@@ -74,28 +77,24 @@ def log_gabor_bank(
     if sigma_unit not in ("ratio", "absolute"):
         raise ValueError(f"sigma_unit must be 'ratio' or 'absolute', got {sigma_unit!r}")
 
-    def column(values: Sequence[float]) -> Tensor:
-        return torch.tensor(list(values), dtype=torch.float64, device=device)
-
-    wavelength = column(wavelengths)[:, None]  # (L, 1)
-    ratio = column(sigma_on_f)[None, :]  # (1, J)
-    if sigma_unit == "absolute":
-        ratio = ratio * wavelength
-    if bool((ratio == 1).any()):
+    ratios = [[s * (w if sigma_unit == "absolute" else 1) for s in sigma_on_f] for w in wavelengths]
+    if any(ratio == 1 for row in ratios for ratio in row):
         raise ValueError(
             "a radial width sigma_f/f0 of 1 has no bandwidth (log 1 = 0): choose any other positive sigma_on_f"
         )
-    frequency, angle = _polar_grid(size, device)  # (H, W) each
-    ratio = ratio.expand(len(wavelength), -1)
-    bank = torch.empty(len(orientations), *ratio.shape, *size, dtype=dtype, device=device)  # (O, L, J, H, W)
-    for o, center in enumerate(column(orientations)):  # one by one: all in float64 would be the peak of the memory
-        turned = torch.atan2(torch.sin(angle - center), torch.cos(angle - center))  # (H, W), wrapped
-        for i, each in enumerate(wavelength):
-            octaves = torch.log(frequency * each)  # -inf at DC
-            for j, spread in enumerate(column(sigma_theta)):
-                radial = torch.exp(-(octaves**2) / (2 * torch.log(ratio[i, j]) ** 2))
-                radial[0, 0] = 0  # the limit at DC; also where a width is infinite
-                bank[o, i, j] = radial * torch.exp(-(turned**2) / (2 * spread**2))
+    bank = torch.empty(len(orientations), len(wavelengths), len(sigma_on_f), *size, dtype=dtype, device=device)
+    step = max(1, _PIXELS // size[1])
+    for top in range(0, size[0], step):  # all rows in float64 would be the peak of the memory, and leave the cache
+        octaves, angle = _polar_rows(size, range(top, min(top + step, size[0])), bank.device)
+        for o, center in enumerate(orientations):
+            turned = angle - center
+            turned = turned.sub_(torch.round(turned / (2 * math.pi)).mul_(2 * math.pi)).square_()  # wrapped
+            for i, wavelength in enumerate(wavelengths):
+                away = (octaves + math.log(wavelength)).square_()  # infinite at DC
+                for j, spread in enumerate(sigma_theta):
+                    exponent = away * (-0.5 / math.log(ratios[i][j]) ** 2)
+                    bank[o, i, j, top : top + step] = exponent.add_(turned, alpha=-0.5 / spread**2).exp_()
+    bank[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
     return bank.flatten(0, 2)
 
 
@@ -128,7 +127,7 @@ def gaussian_bank(
         1.0
     """
     _check_positive(size=size, sigmas=sigmas)
-    frequency, _ = _polar_grid(size, device)
+    frequency = _frequency(size, device)
     sigma = torch.tensor(list(sigmas), dtype=torch.float64, device=device)[:, None, None]
     return torch.exp(-2 * math.pi**2 * sigma**2 * frequency**2).to(dtype)
 
@@ -186,21 +185,32 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     spectrum = _spectrum(maps / level, bank, border)
     flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
     energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
-    limit = _CPU_CHUNK if maps.device.type == "cpu" else _ACCELERATOR_CHUNK
+    compiled = native.serves(energy, bank)
+    limit = _COMPILED_CHUNK if compiled else _CPU_CHUNK if maps.device.type == "cpu" else _ACCELERATOR_CHUNK
     filters = max(1, min(bank.shape[0], limit // bank[0].numel()))
-    rows = max(1, limit // (filters * bank[0].numel()))
+    rows = max(1, limit // (filters * bank[0].numel()))  # 1 where not all filters are made at once
+    work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:]) if compiled else None
     for i in range(0, flat.shape[0], rows):
         for g in range(0, bank.shape[0], filters):
-            responses = _inverse(flat[i : i + rows], bank[g : g + filters], (height, width))
-            total = energy[i : i + rows, g : g + filters]
-            if native.serves(energy) and total.is_contiguous():
-                native.magnitude(responses, total)
+            some, group, total = flat[i : i + rows], bank[g : g + filters], energy[i : i + rows, g : g + filters]
+            if work is not None:
+                _compiled_energy(some, group, level.reshape(-1)[i : i + rows], total, work)
                 continue
-            even, odd = torch.view_as_real(responses).unbind(-1)
+            even, odd = torch.view_as_real(_inverse(some, group, (height, width))).unbind(-1)
             torch.mul(even, even, out=total)
             total.addcmul_(odd, odd).sqrt_()  # a third of the time of abs, which guards against overflow
-    energy.mul_(level.reshape(-1, 1, 1, 1))
+    if not compiled:
+        energy.mul_(level.reshape(-1, 1, 1, 1))
     return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
+
+
+def _compiled_energy(spectrum: Tensor, bank: Tensor, level: Tensor, energy: Tensor, work: Tensor) -> None:
+    """Energies of spectra ``(n, H', W')`` into `energy` ``(n, g, H, W)``; `work` holds spectra and responses."""
+    product, responses = work[:, : len(spectrum) * len(bank)]
+    native.filtered(spectrum, bank, product)
+    torch.fft.ifft2(product, out=responses)
+    height, width = energy.shape[-2:]
+    native.magnitude(responses[:, :height, :width], level.repeat_interleave(len(bank)), energy.flatten(0, 1))
 
 
 def continued(maps: Tensor, border: str) -> Tensor:
@@ -236,11 +246,28 @@ def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
     return torch.fft.ifft2(product)[..., : size[0], : size[1]]
 
 
-def _polar_grid(size: tuple[int, int], device: torch.device | str | None) -> tuple[Tensor, Tensor]:
-    """Radial frequency in cycles per pixel and angle in radians of every point of the FFT grid, float64."""
-    v = torch.fft.fftfreq(size[0], dtype=torch.float64, device=device)[:, None]
-    u = torch.fft.fftfreq(size[1], dtype=torch.float64, device=device)[None, :]
-    return torch.hypot(u, v), torch.atan2(v.expand(size), u.expand(size))
+def _frequency(size: tuple[int, int], device: torch.device | str | None) -> Tensor:
+    """Radial frequency in cycles per pixel of every point of the FFT grid, float64."""
+    v, u = (torch.fft.fftfreq(n, dtype=torch.float64, device=device) for n in size)
+    return torch.hypot(u, v[:, None])
+
+
+def _polar_rows(size: tuple[int, int], rows: range, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Logarithm of the frequency and angle in radians of some rows of the FFT grid, float64."""
+    octaves, angle = _quarter(size, device)
+    v, u = torch.arange(rows.start, rows.stop, device=device), torch.arange(size[1], device=device)
+    down, right = torch.minimum(v, size[0] - v), torch.minimum(u, size[1] - u)
+    angle = angle[down][:, right]
+    angle = torch.where(2 * u >= size[1], math.pi - angle, angle) if size[1] > 1 else angle
+    angle = torch.where(2 * v >= size[0], -1, 1)[:, None] * angle if size[0] > 1 else angle
+    return octaves[down][:, right], angle
+
+
+@lru_cache(maxsize=2)
+def _quarter(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The same where no frequency is negative: the other three quarters mirror it, and a large bank asks often."""
+    v, u = (torch.arange(n // 2 + 1, dtype=torch.float64, device=device) / n for n in size)
+    return torch.log(torch.hypot(u, v[:, None])), torch.atan2(v[:, None].expand(-1, len(u)), u.expand(len(v), -1))
 
 
 def _check_positive(**values: Sequence[float]) -> None:

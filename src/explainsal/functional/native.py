@@ -1,4 +1,4 @@
-"""Compiled inner loops on a CPU: built once from `native.c` by the machine's own C compiler, and only where asked for.
+"""Compiled inner loops on a CPU, only where asked for.
 
 The plain PyTorch path is the reference: it is the default, and serves accelerators. The kernels compute the same
 numbers up to rounding (docs/decisions/0010).
@@ -7,34 +7,17 @@ numbers up to rounding (docs/decisions/0010).
 from __future__ import annotations
 
 import ctypes
-import hashlib
-import os
-import platform
-import shutil
-import subprocess
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import lru_cache
-from pathlib import Path
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from explainsal.errors import UserError
+from explainsal.functional.native_build import library
 
-_FLAGS = (
-    "-O3",
-    "-march=native",
-    "-fopenmp-simd",
-    "-fno-math-errno",
-    "-fno-trapping-math",
-    "-std=c11",
-    "-shared",
-    "-fPIC",
-)
 _active: ContextVar[bool] = ContextVar("native_kernels", default=False)
 
 
@@ -46,7 +29,7 @@ def native_kernels(wanted: bool = True) -> Iterator[None]:
         UserError: If they are wanted and there is no C compiler, or it fails.
     """
     if wanted:
-        _library()
+        library()
     token = _active.set(wanted)
     try:
         yield
@@ -61,33 +44,42 @@ def serves(*tensors: Tensor) -> bool:
     return _active.get() and on_cpu and len(kinds) == 1 and kinds <= {torch.float32, torch.float64}
 
 
-def block_moments(
-    maps: Tensor, cells: int, shape: tuple[int, int], square: float = 0.0, size: float = 0.0
-) -> tuple[Tensor, Tensor]:
-    """Mean and variance of blocks of ``cells x cells`` pixels of maps ``(..., H, W)``, or of the maps enlarged.
+class Blocks(NamedTuple):
+    """Blocks of maps as they are, enlarged or made smaller.
 
     Args:
-        maps: Shape ``(..., H, W)``.
-        cells: Side of a block in pixels of the maps.
-        shape: How many blocks there are along either axis.
-        square: Mean of t^2 over the sample offsets t in a pixel; 0 for maps as they are.
-        size: Mean of |t|.
-
-    Returns:
-        Two tensors ``(..., *shape)``.
+        shrink: How often the maps are made smaller, see :func:`shrunk`: 1, 2 or 4.
+        cells: Side of a block in pixels of these.
+        rows: How many blocks there are along y.
+        columns: The same along x.
+        square: Mean of t^2 over the sample offsets t in a pixel of maps that are enlarged, else 0.
+        size: Mean of their absolute values.
     """
+
+    shrink: int
+    cells: int
+    rows: int
+    columns: int
+    square: float = 0.0
+    size: float = 0.0
+
+
+def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, Tensor]]:
+    """Mean and variance of blocks of maps ``(..., H, W)``: per scale two tensors ``(..., rows, columns)``."""
     flat = maps.reshape(-1, *maps.shape[-2:]).contiguous()
-    mean = flat.new_empty(len(flat), *shape)
-    variance = torch.empty_like(mean)
+    found = [flat.new_empty(2, len(flat), one.rows, one.columns) for one in scales]
+    counts = (ctypes.c_longlong * (4 * len(scales)))(*(number for one in scales for number in one[:4]))
+    offsets = (ctypes.c_double * (2 * len(scales)))(*(number for one in scales for number in one[4:]))
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("block_moments", flat)(
-            _at(flat, start), stop - start, flat.shape[1], flat.shape[2], cells, ctypes.c_double(square),
-            ctypes.c_double(size), *shape, _at(mean, start), _at(variance, start),
+        mean, variance = ((ctypes.c_void_p * len(scales))(*(_at(one[i], start) for one in found)) for i in range(2))
+        return int(_kernel("scaled_moments", flat)(
+            _at(flat, start), stop - start, *flat.shape[1:], len(scales), counts, offsets, mean, variance
         ))  # fmt: skip
 
     _in_threads(work, len(flat))
-    return mean.reshape(*maps.shape[:-2], *shape), variance.reshape(*maps.shape[:-2], *shape)
+    shape = maps.shape[:-2]
+    return [(one[0].reshape(*shape, *one.shape[2:]), one[1].reshape(*shape, *one.shape[2:])) for one in found]
 
 
 def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
@@ -104,50 +96,91 @@ def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
     return total.T
 
 
-def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor) -> None:
-    """Add ``weights[r, t] * maps[place[r, t]]`` to every row of `total` ``(R, D)``; a place of -1 adds nothing.
+def add_combinations(total: Tensor, place: Tensor, weights: Tensor) -> None:
+    """Add to every row of `total` ``(R, D)`` the maps of D numbers at some places in memory, each times its weight.
 
     Args:
         total: Shape ``(R, D)``, contiguous.
-        maps: Shape ``(N, D)``.
-        place: Shape ``(R, T)``, int64, below N.
-        weights: Shape ``(R, T)``.
+        place: Shape ``(R, T)``, int64, as :func:`places` gives them; 0 adds nothing.
+        weights: Shape ``(R, T)``, of the dtype of `total` and of the maps.
     """
-    maps, place, weights = maps.contiguous(), place.contiguous(), weights.contiguous()
+    place, weights = place.contiguous(), weights.contiguous()
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("add_combinations", maps)(
-            _at(maps, 0), _at(place, start), _at(weights, start), stop - start, place.shape[1], maps.shape[1],
-            _at(total, start),
+        return int(_kernel("add_combinations", total)(
+            _at(place, start), _at(weights, start), stop - start, place.shape[1], total.shape[1], _at(total, start)
         ))  # fmt: skip
 
     _in_threads(work, len(total))
 
 
-def filtered(spectra: Tensor, bank: Tensor) -> Tensor:
-    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``."""
-    real, bank = torch.view_as_real(spectra.contiguous()), bank.contiguous()
-    out = real.new_empty(len(spectra), *bank.shape, 2)
-    pixels = bank[0].numel()
+def places(maps: Tensor) -> Tensor:
+    """Where in memory each of the contiguous maps ``(N, ...)`` begins: ``(N,)``, int64; valid while `maps` lives."""
+    return maps.data_ptr() + torch.arange(len(maps)) * (maps.stride(0) * maps.element_size())
+
+
+def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor:
+    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, `out` if given."""
+    spectra, bank = torch.view_as_real(spectra.contiguous()), bank.contiguous()
+    if out is None:
+        out = torch.empty(len(spectra), *bank.shape, dtype=bank.dtype.to_complex())
+    real, pixels = torch.view_as_real(out), bank[0].numel()
 
     def work(start: int, stop: int) -> int:
         return int(_kernel("filtered", bank)(
-            _at(real, start), _at(bank, 0), stop - start, len(bank), pixels, _at(out, start)
+            _at(spectra, start), _at(bank, 0), stop - start, len(bank), pixels, _at(real, start)
         ))  # fmt: skip
 
     _in_threads(work, len(spectra))
-    return torch.view_as_complex(out)
+    return out
 
 
-def magnitude(responses: Tensor, out: Tensor) -> None:
-    """Write the magnitude of complex responses to `out`, contiguous and of the same shape."""
-    real = torch.view_as_real(responses.contiguous())
+def magnitude(responses: Tensor, level: Tensor, out: Tensor) -> None:
+    """Write the magnitude of complex responses ``(n, H, W)``, times a level ``(n,)`` each, to contiguous `out`."""
+    real, level = torch.view_as_real(responses.contiguous()), level.contiguous()
 
     def work(start: int, stop: int) -> int:
-        count = (stop - start) * out[0].numel()
-        return int(_kernel("magnitude", out)(_at(real, start), count, ctypes.c_double(1), _at(out, start)))
+        return int(_kernel("magnitude", out)(
+            _at(real, start), _at(level, start), stop - start, out[0].numel(), _at(out, start)
+        ))  # fmt: skip
 
     _in_threads(work, len(out))
+
+
+def shrunk(maps: Tensor, step: int) -> Tensor:
+    """Maps ``(..., H, W)`` made 2 or 4 times smaller, where `step` divides both sides: ``(..., H / step, W / step)``.
+
+    Every pixel is the mean of the 2 x 2 pixels around its centre, as bilinear resizing without antialiasing has it.
+    """
+    height, width = maps.shape[-2:]
+    flat = maps.reshape(-1, height, width).contiguous()
+    out = flat.new_empty(len(flat), height // step, width // step)
+
+    def work(start: int, stop: int) -> int:
+        return int(_kernel("shrunk", flat)(_at(flat, start), stop - start, height, width, step, _at(out, start)))
+
+    _in_threads(work, len(flat))
+    return out.reshape(*maps.shape[:-2], *out.shape[-2:])
+
+
+def add_there_and_back(total: Tensor, maps: Tensor, scale: float, *, squared: bool) -> None:
+    """Add to `total` the maps taken to a scale and back bilinearly, or the squares of these.
+
+    Args:
+        total: Shape ``(n, H, W)``, contiguous.
+        maps: Shape ``(n, H, W)``; every map contiguous, but they may lie apart.
+        scale: 4, 2, 1, or where it keeps sides whole 0.5 or 0.25.
+        squared: Whether squares are added.
+    """
+    kernel = "add_shrunk_and_back" if scale < 1 else "add_enlarged_and_back"
+    how = round(1 / scale) if scale < 1 else ctypes.c_double({1.0: 0.0, 2.0: 0.125, 4.0: 0.0625}[float(scale)])
+
+    def work(start: int, stop: int) -> int:
+        return int(_kernel(kernel, total)(
+            _at(maps, start), maps.stride(0), stop - start, *total.shape[1:], how, int(squared), _at(total, start)
+        ))  # fmt: skip
+
+    _in_threads(work, len(total))
 
 
 def _in_threads(work: Callable[[int, int], int], count: int) -> None:
@@ -168,40 +201,5 @@ def _at(tensor: Tensor, row: int) -> ctypes.c_void_p:
 
 
 def _kernel(name: str, like: Tensor) -> Callable[..., int]:
-    function = _library()[f"{name}_{'float' if like.dtype == torch.float32 else 'double'}"]
+    function = library()[f"{name}_{'float' if like.dtype == torch.float32 else 'double'}"]
     return lambda *values: function(*(ctypes.c_ssize_t(v) if isinstance(v, int) else v for v in values))
-
-
-@lru_cache(maxsize=1)
-def _library() -> ctypes.CDLL:
-    sources = [Path(__file__).with_name(name) for name in ("native.c", "native_kernels.h")]
-    compiler = next((path for name in ("cc", "gcc", "clang") if (path := shutil.which(name))), None)
-    if compiler is None:
-        raise UserError("compile=True needs a C compiler (cc, gcc or clang), and none is on the PATH: install one, "
-                        "or leave compile=False, which computes the same more slowly")  # fmt: skip
-    key = hashlib.sha256(b"".join(s.read_bytes() for s in sources) + f"{compiler}{_FLAGS}{_processor()}".encode())
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explainsal"
-    library = cache / f"native-{key.hexdigest()[:16]}.so"
-    if not library.is_file():
-        _build(compiler, sources[0], library)
-    return ctypes.CDLL(str(library))
-
-
-def _build(compiler: str, source: Path, library: Path) -> None:
-    """Compile under another name first: several processes may want the library at once."""
-    library.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        made = Path(folder) / library.name
-        done = subprocess.run([compiler, *_FLAGS, str(source), "-o", str(made), "-lm"], capture_output=True, text=True)
-        if done.returncode:
-            raise UserError(f"compile=True: {compiler} failed on {source}; leave compile=False.\n{done.stderr.strip()}")
-        made.replace(library)
-
-
-def _processor() -> str:
-    """What the code is built for: a home folder may be shared by machines of different instruction sets."""
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        return platform.machine() + platform.processor() + platform.node()
-    return platform.machine() + next((line for line in lines if line.startswith(("flags", "Features"))), "")

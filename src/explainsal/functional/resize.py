@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional import native
+
 
 def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize maps bilinearly, as ``cv2.INTER_LINEAR`` does.
@@ -46,9 +48,11 @@ def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
         [[7.5]]
     """
     height, width = int(maps.shape[-2]), int(maps.shape[-1])
-    if scale not in (0.5, 0.25) or height * scale % 1 or width * scale % 1:
+    if scale not in (0.5, 0.25) or not keeps_whole((height, width), scale):
         return resize_bilinear(maps, scaled_size((height, width), scale))
     step = round(1 / scale)
+    if native.serves(maps):
+        return native.shrunk(maps, step)
     first = step // 2 - 1
     rows = maps[..., first::step, :] + maps[..., first + 1 :: step, :]
     return (rows[..., first::step] + rows[..., first + 1 :: step]).mul_(0.25)
@@ -62,6 +66,11 @@ def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
         ((2, 3), (36, 48))
     """
     return max(1, int(size[0] * scale)), max(1, int(size[1] * scale))
+
+
+def keeps_whole(size: tuple[int, int], scale: float) -> bool:
+    """Whether both sides at a relative scale are whole numbers of pixels."""
+    return not (size[0] * scale % 1 or size[1] * scale % 1)
 
 
 def there_and_back(maps: Tensor, scale: float) -> Tensor:
