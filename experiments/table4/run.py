@@ -27,9 +27,12 @@ from torch import nn
 import explainsal
 from explainsal.models.complexity import complexity
 from explainsal.models.loading import NETWORKS
+from explainsal.models.unisal import UNISAL
+from explainsal.models.unisal_fused import fused
 
 HERE = Path(__file__).parent
 REFERENCE = "cmrnet"
+VARIANTS = ("plain", "channels_last", "fused", "compiled", "fused_compiled")
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,15 @@ def networks(only: Sequence[str]) -> dict[str, nn.Module]:
 
 
 def as_variant(net: nn.Module, variant: str) -> nn.Module:
-    """The same network as it is, with its channels last in memory, or compiled as well."""
+    """The same network as it is, with its channels last in memory, and then with folded normalisations, or compiled."""
     if variant == "plain":
         return net
+    if isinstance(net, UNISAL) and variant.startswith("fused"):  # CMRNet and MSI-Net have no normalisation
+        net = fused(net, "SALICON")
     for parameter in net.parameters():
         last = torch.channels_last if parameter.ndim == 4 else torch.contiguous_format
         parameter.data = parameter.data.contiguous(memory_format=last)
-    if variant == "compiled":
+    if variant.endswith("compiled"):
         net.compile()
     return net
 
@@ -146,7 +151,7 @@ def measured(only: Sequence[str], variants: Sequence[str], repeats: int) -> pd.D
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", nargs="+", default=["plain"], choices=["plain", "channels_last", "compiled"])
+    parser.add_argument("--variants", nargs="+", default=["plain"], choices=VARIANTS)
     parser.add_argument("--only", nargs="+", default=[], help="networks; CMRNet is always among them")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)

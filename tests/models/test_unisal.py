@@ -18,6 +18,7 @@ from explainsal.explanation import Explainer
 from explainsal.functional.losses import kl_div_nss_cc
 from explainsal.models import UNISAL, load_model
 from explainsal.models.unisal import build, network_size
+from explainsal.models.unisal_fused import fused
 from explainsal.models.unisal_parts import prior_maps
 
 LOGP, STAGE, DYNAMIC = 3e-4, 5e-4, 1e-3  # RULE.md
@@ -110,6 +111,19 @@ def test_a_clip_goes_through_the_recurrent_unit(net, picture, stages):
     assert_allclose(states[0][0], stages["dynamic_hidden_DHF1K"], atol=DYNAMIC, rtol=0)
 
 
+@pytest.mark.parametrize("domain", ["SALICON", "Hollywood"])
+def test_the_copy_for_prediction_gives_the_same_densities_in_its_domain_alone(net, domain):
+    images = torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))
+    before = {key: value.clone() for key, value in net.state_dict().items()}
+    quick = fused(net, domain)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for name, part in quick.cnn.named_modules())
+    with torch.no_grad():
+        assert_allclose(quick(images, domain=domain), net(images, domain=domain), atol=LOGP, rtol=0)
+    with pytest.raises(ValueError, match=f"unknown domain 'DHF1K'; this UNISAL knows {domain}"):
+        quick(images, domain="DHF1K")
+    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+
+
 def test_a_target_size_is_reached_before_the_density_is_normalised(net, picture, stages):
     with torch.no_grad():
         out = net(picture, size=(300, 400))
@@ -123,6 +137,7 @@ def test_the_model_does_pre_and_post_processing(networks, model):
     expected = normalised(np.asarray(Image.open(networks / "unisal_input_288x384.png")))
     assert_allclose(model.preprocess(images), expected, atol=1e-6, rtol=0)
     with torch.no_grad():
+        assert_allclose(model.run(expected)[0, 0], full["logp_288x384"], atol=LOGP, rtol=0)
         log_density = model.log_density(images)[0, 0]
         density = model(images.float() / 255)[0, 0]
     assert_allclose(log_density[::5, ::5], full["logp_600x800_every5"], atol=LOGP, rtol=0)
@@ -191,12 +206,15 @@ def test_the_listed_layers_are_those_that_the_published_network_runs(networks, m
     published = json.loads((networks / "unisal_layers_288x384.json").read_text())
     layers = {layer.name: layer for layer in Explainer(model).layers((600, 800))}
     assert list(layers)[-1] == "smoothing_salicon"
-    ran = [layer for layer in layers.values() if layer.type in ("Conv2d", "BatchNorm2d", "ReLU6", "Upsample")]
+    ran = [
+        layer for layer in layers.values() if layer.type in ("Conv2d", "Smoothing", "BatchNorm2d", "ReLU6", "Upsample")
+    ]
     wanted = [entry for entry in published if entry["type"] != "Dropout2d"]
-    assert {(layer.name, layer.type, layer.shape) for layer in ran} == {
+    types = {"Smoothing": "Conv2d"}  # with the enlargement before it
+    assert {(layer.name, types.get(layer.type, layer.type), layer.shape) for layer in ran} == {
         (entry["name"], entry["type"], tuple(entry["out"])) for entry in wanted
     }
-    assert sum(layer.type == "Conv2d" for layer in ran) == 66
+    assert sum(layer.kind == "conv" for layer in ran) == 66
     assert layers["upsampling_2.inv_res.conv.0"].parents == ("skip_2x.reduction.1.bn_SALICON", "upsampling_1.us1.0")
     assert "passes its input through" in layers["skip_2x.dropout"].skipped
 

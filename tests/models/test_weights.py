@@ -177,7 +177,8 @@ def test_the_encoder_that_a_training_starts_from(state, tmp_path):
         load_model("unisal", encoder=wrong)
 
 
-@pytest.mark.parametrize("size", [(100, 128), (0, 32), (-32, 32)])
+@pytest.mark.parametrize("size", [(100, 128), (0, 32), (-32, 32), (64,), 64, "64", (64, 64.5), (32, 32, 32)])
 def test_an_unsupported_size_of_the_input(size):
-    with pytest.raises(ValueError, match=r"input_size must be multiples of 32, got"):
-        load_model("unisal", input_size=size)
+    for name, unit in (("unisal", 32), ("msinet", 8)):
+        with torch.device("meta"), pytest.raises(ValueError, match=rf"multiples of {unit}, \[HEIGHT,WIDTH\], got"):
+            load_model(name, input_size=size)

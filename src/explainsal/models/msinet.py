@@ -24,7 +24,7 @@ from explainsal.functional.tensorflow_resize import resize_area, resize_cubic
 from explainsal.models.msinet_parts import ASPP, Conv, ConvReLU, PoolInPlace, Twice
 from explainsal.models.msinet_weights import read_encoder, read_network
 from explainsal.models.named import named
-from explainsal.models.saliency_model import SaliencyModel
+from explainsal.models.saliency_model import SaliencyModel, checked_size
 from explainsal.models.tensorflow import is_tensorflow
 
 CHANNEL_MEANS = (103.939, 116.779, 123.68)  # of blue, green, red, but taken off red, green, blue: trained that way
@@ -199,9 +199,7 @@ def build(
     """
     if variant not in get_args(Variant):
         raise ValueError(f"unknown variant {variant!r} of MSI-Net; choose {' or '.join(get_args(Variant))}")
-    size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
-    if size is not None and any(side % _GRID or side <= 0 for side in size):
-        raise ValueError(f"input_size must be multiples of 8, got {size}")
+    size = checked_size(input_size, _GRID)
     options = {"variant": variant, "input_size": None if size is None else list(size)}
     model = MSINetModel(MSINet(), name="msinet", options=options, input_size=size)
     if encoder is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +14,24 @@ from explainsal.functional.postprocessing import log_density
 from explainsal.models.weights import load_strictly, read_state_dict
 
 UNTRAINED = "untrained weights"
+
+
+def checked_size(input_size: Sequence[int] | None, unit: int) -> tuple[int, int] | None:
+    """The size of a network's input that is asked for; None, where that is none.
+
+    Args:
+        input_size: Height and width.
+        unit: What both have to be multiples of.
+
+    Raises:
+        ValueError: If these are no two numbers, or not such multiples.
+    """
+    if input_size is None:
+        return None
+    sides = list(input_size) if isinstance(input_size, Sequence) and not isinstance(input_size, str) else [input_size]
+    if len(sides) != 2 or not all(isinstance(side, int) and side > 0 and side % unit == 0 for side in sides):
+        raise ValueError(f"input_size must be multiples of {unit}, [HEIGHT,WIDTH], got {input_size}")
+    return sides[0], sides[1]
 
 
 class SaliencyModel(nn.Module):

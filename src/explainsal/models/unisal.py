@@ -7,7 +7,7 @@ Shapes for images of H x W, multiples of 32, in the domain SALICON::
     priors, post_cnn       1280 + 16 -> 256   H/32 x W/32      (then the recurrent unit, for videos)
     upsampling_1 and _2    256 + 128 -> 128   H/16 x W/16  ->  H/8 x W/8
     post_upsampling_2      128 + 64 -> 64     H/8 x W/8
-    adaptation, smoothing  64 -> 1            H/8 x W/8    ->  H x W, a 41 x 41 convolution
+    adaptation, smoothing  64 -> 1            H/8 x W/8    ->  H x W: pixels repeated, 41 x 41 convolution
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from explainsal.functional.images import as_unit_float
 from explainsal.functional.lanczos import resize_lanczos
 from explainsal.functional.resize import resize_bilinear
 from explainsal.models.named import named
-from explainsal.models.saliency_model import SaliencyModel
+from explainsal.models.saliency_model import SaliencyModel, checked_size
 from explainsal.models.unisal_parts import (
     DOMAINS,
     ConvGRU,
@@ -30,16 +30,15 @@ from explainsal.models.unisal_parts import (
     InvertedResidual,
     MobileNetV2,
     Skip,
+    Smoothing,
     initial_priors,
     pointwise,
     prior_maps,
     slow_norm,
-    smoothing_kernel,
 )
 from explainsal.models.unisal_weights import load_encoder
 
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-_SMOOTHING = 41  # pixels, the side of the last convolution
 
 
 class UNISAL(nn.Module):
@@ -57,6 +56,7 @@ class UNISAL(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.only_domain: str | None = None  # of a copy made by `unisal_fused.fused`
         self.cnn = MobileNetV2()
         self.post_cnn = named(inv_res=InvertedResidual(1296, 256, expansion=1, norm=slow_norm))
         self.rnn = ConvGRU(256)
@@ -71,7 +71,7 @@ class UNISAL(nn.Module):
         for domain in map(str.lower, DOMAINS):
             self.register_parameter(f"coarse_gaussians_{domain}", nn.Parameter(initial_priors()))
             self.add_module(f"adaptation_{domain}", nn.Sequential(pointwise(64, 1, bias=True)))
-            self.add_module(f"smoothing_{domain}", _smoothing())
+            self.add_module(f"smoothing_{domain}", Smoothing())
 
     def forward(
         self,
@@ -97,8 +97,9 @@ class UNISAL(nn.Module):
             ValueError: If the domain is unknown, or a side is no multiple of 32.
         """
         frames = x if x.ndim == 5 else x[:, None]
-        if domain not in DOMAINS:
-            raise ValueError(f"unknown domain {domain!r}; UNISAL knows {', '.join(DOMAINS)}")
+        known = DOMAINS if self.only_domain is None else (self.only_domain,)
+        if domain not in known:
+            raise ValueError(f"unknown domain {domain!r}; this UNISAL knows {', '.join(known)}")
         if frames.ndim != 5 or frames.shape[2] != 3 or any(side % 32 or not side for side in frames.shape[-2:]):
             raise ValueError(
                 f"expected (B, T, 3, H, W) or (B, 3, H, W) with sides that are multiples of 32, got {tuple(x.shape)}"
@@ -112,7 +113,6 @@ class UNISAL(nn.Module):
 
     def _scores(self, frames: Tensor, domain: str, *, static: bool) -> Tensor:
         """The last maps before normalisation, ``(B * T, 1, H, W)``."""
-        size = (int(frames.shape[-2]), int(frames.shape[-1]))
         coarse, middle, fine = self.cnn(frames.flatten(0, 1))
         middle, fine = self.skip_2x(middle), self.skip_4x(fine)
         priors = prior_maps(self.get_parameter(f"coarse_gaussians_{domain}"), (coarse.shape[-2], coarse.shape[-1]))
@@ -122,9 +122,7 @@ class UNISAL(nn.Module):
             x = x + self.post_rnn(states.flatten(0, 1))
         x = self.upsampling_2(torch.cat([self.upsampling_1(x), middle], dim=1))
         x = self.post_upsampling_2(torch.cat([x, fine], dim=1))
-        x = self.get_submodule(f"adaptation_{domain}")(x)
-        x = F.interpolate(x, size=size, mode="nearest")
-        return self.get_submodule(f"smoothing_{domain}")(x)
+        return self.get_submodule(f"smoothing_{domain}")(self.get_submodule(f"adaptation_{domain}")(x))
 
     def _enter(self, domain: str) -> None:
         for module in self.modules():
@@ -209,9 +207,7 @@ def build(
     """
     if domain not in DOMAINS:
         raise ValueError(f"unknown domain {domain!r}; UNISAL knows {', '.join(DOMAINS)}")
-    size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
-    if size is not None and any(side % 32 or side <= 0 for side in size):
-        raise ValueError(f"input_size must be multiples of 32, got {size}")
+    size = checked_size(input_size, 32)
     options = {"domain": domain, "input_size": None if size is None else list(size)}
     net = UNISAL()
     if encoder is not None:
@@ -222,11 +218,3 @@ def build(
 
 def _twice() -> nn.Upsample:
     return nn.Upsample(scale_factor=2, mode="bilinear", align_corners=False)
-
-
-def _smoothing() -> nn.Conv2d:
-    half = _SMOOTHING // 2
-    conv = nn.Conv2d(1, 1, _SMOOTHING, padding=half, padding_mode="replicate", bias=False)
-    with torch.no_grad():
-        conv.weight.copy_(smoothing_kernel(_SMOOTHING))
-    return conv

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import cast
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 DOMAINS = ("DHF1K", "Hollywood", "UCFSports", "SALICON")
@@ -16,6 +17,7 @@ _GROUPS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3
 _SUBSAMPLED = (2, 4, 7, 14)  # modules after which every second row and column stays
 _SKIP_4X, _SKIP_2X = 7, 14
 _PRIORS = 16
+_SMOOTHING, _REPEATED = 41, 8  # pixels: the side of the last convolution, and how often each pixel of its map repeats
 _MOMENTUM = 0.01  # of the running statistics in training, where batches are few clips of many alike frames
 _IMAGE_MOMENTUM = 0.1  # and where they are images
 
@@ -86,6 +88,11 @@ class MobileNetV2(nn.Module):
                 channels = width
         blocks.append(nn.Sequential(pointwise(channels, 1280), nn.BatchNorm2d(1280), nn.ReLU6(inplace=True)))
         self.features = nn.ModuleList(blocks)
+        self.subsampled = list(_SUBSAMPLED)
+
+    def unseen_in_full(self) -> tuple[int, ...]:
+        """The subsampled modules whose full map feeds no skip."""
+        return tuple(i for i in self.subsampled if i not in (_SKIP_4X, _SKIP_2X))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of an image: 1280 at 1/32 of its size, 160 at 1/16, 64 at 1/8."""
@@ -94,7 +101,7 @@ class MobileNetV2(nn.Module):
             x = block(x)
             if i in (_SKIP_4X, _SKIP_2X):
                 skips.append(x)
-            if i in _SUBSAMPLED:
+            if i in self.subsampled:
                 x = x[:, :, ::2, ::2]
         return x, skips[1], skips[0]
 
@@ -130,11 +137,42 @@ def prior_maps(priors: Tensor, size: tuple[int, int]) -> Tensor:
     return 6 * torch.exp(-down / 2)[:, :, None] * torch.exp(-across / 2)[:, None, :]
 
 
-def smoothing_kernel(side: int) -> Tensor:
-    """The Gaussian of sum 1 that training of the last convolution starts from, ``(1, 1, side, side)``."""
-    start = torch.tensor([[[0.5, -2.0], [0.5, -2.0]]])
-    kernel = prior_maps(start, (side, side))
-    return (kernel / kernel.sum())[None]
+class Smoothing(nn.Conv2d):
+    """Every pixel repeated in a block of 8 x 8, then a convolution of 41 x 41 with repeated borders: both at once.
+
+    In the enlarged map, the window of 41 rows around a row holds at most 7 different rows. So each of the 64 places in
+    a block sees 7 x 7 pixels of the small map, through a kernel whose entries are sums of entries of the large one:
+    the same function with a 34th of the multiplications. It starts as a Gaussian of sum 1.
+
+    Example:
+        >>> smooth, maps = Smoothing(), torch.rand(1, 1, 3, 4)
+        >>> large = F.pad(maps.repeat_interleave(8, 2).repeat_interleave(8, 3), (20, 20, 20, 20), mode="replicate")
+        >>> torch.allclose(smooth(maps), F.conv2d(large, smooth.weight), atol=1e-6)
+        True
+    """
+
+    sums: Tensor
+
+    def __init__(self) -> None:
+        super().__init__(1, 1, _SMOOTHING, bias=False)
+        half = _SMOOTHING // 2
+        self.reach = -(-half // _REPEATED)  # pixels of the small map on either side
+        places, taps = torch.arange(_REPEATED)[:, None], torch.arange(_SMOOTHING)
+        seen = torch.div(places + taps - half, _REPEATED, rounding_mode="floor") + self.reach  # (8, 41)
+        sums = F.one_hot(seen, 2 * self.reach + 1).movedim(-1, 1).reshape(-1, _SMOOTHING)
+        self.register_buffer("sums", sums.float(), persistent=False)  # (8 * 7, 41)
+        start = torch.tensor([[[0.5, -2.0], [0.5, -2.0]]])
+        with torch.no_grad():
+            kernel = prior_maps(start, (_SMOOTHING, _SMOOTHING))
+            self.weight.copy_((kernel / kernel.sum())[None])
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map ``(B, 1, H, W)`` to ``(B, 1, 8 H, 8 W)``."""
+        side = 2 * self.reach + 1
+        kernels = (self.sums @ self.weight[0, 0] @ self.sums.T).reshape(_REPEATED, side, _REPEATED, side)
+        kernels = kernels.transpose(1, 2).reshape(_REPEATED**2, 1, side, side)
+        maps = F.conv2d(F.pad(x, (self.reach,) * 4, mode="replicate"), kernels)
+        return F.pixel_shuffle(maps, _REPEATED)
 
 
 class SeparableConv(nn.Module):
