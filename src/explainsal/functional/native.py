@@ -120,10 +120,11 @@ def places(maps: Tensor) -> Tensor:
 
 
 def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor:
-    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, `out` if given."""
+    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, in `out` if given."""
     spectra, bank = torch.view_as_real(spectra.contiguous()), bank.contiguous()
     if out is None:
         out = torch.empty(len(spectra), *bank.shape, dtype=bank.dtype.to_complex())
+    out = out.view(len(spectra), *bank.shape)  # a row of it belongs to one spectrum: threads begin at rows
     real, pixels = torch.view_as_real(out), bank[0].numel()
 
     def work(start: int, stop: int) -> int:
