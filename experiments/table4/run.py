@@ -28,7 +28,6 @@ import explainsal
 from explainsal.models.complexity import complexity
 from explainsal.models.loading import NETWORKS
 from explainsal.models.unisal import UNISAL
-from explainsal.models.unisal_fused import fused
 
 HERE = Path(__file__).parent
 REFERENCE = "cmrnet"
@@ -79,7 +78,7 @@ def as_variant(net: nn.Module, variant: str) -> nn.Module:
     if variant == "plain":
         return net
     if isinstance(net, UNISAL) and variant.startswith("fused"):  # CMRNet and MSI-Net have no normalisation
-        net = fused(net, "SALICON")
+        net = net.for_domain("SALICON")
     for parameter in net.parameters():
         last = torch.channels_last if parameter.ndim == 4 else torch.contiguous_format
         parameter.data = parameter.data.contiguous(memory_format=last)

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import lightning
 import pandas as pd
@@ -69,8 +70,10 @@ def evaluate_model(
     postprocessing = postprocessing_of(cfg, datamodule)
     new_metrics, gain_over = metrics_of(cfg, datamodule)
     beside = baselines_of([b for b in cfg.evaluation.baselines if b != name], datamodule)
+    only_predicts = isinstance(model, SaliencyModel) and not explainers
+    scored = cast(SaliencyModel, model).for_prediction() if only_predicts else model
     module = EvaluationModule(
-        {name: model, **beside.models},
+        {name: scored, **beside.models},
         new_metrics,
         explainable=[explainer.name for explainer in explainers],
         postprocessing={name: postprocessing},

@@ -54,6 +54,7 @@ def predict(cfg: DictConfig) -> Path:
     model = model_of(cfg, PACKAGED).to(DEVICE)
     postprocessing = postprocessing_of(cfg, datamodule).to(DEVICE)
     write_record(Path(cfg.paths.output), cfg, model=describe(model))
+    model = model.for_prediction() if isinstance(model, SaliencyModel) else model
     print(f"post-processing: {postprocessing.description}")
     if form is not None:
         return write_submission(cfg, form, datamodule, dataset, model, postprocessing)

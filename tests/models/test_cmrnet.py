@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from explainsal.models import CMRNet
+from explainsal.models import CMRNet, load_model
 from explainsal.models.cmrnet import CMRBlock, DilatedInception
 from explainsal.models.complexity import complexity
 
@@ -65,3 +65,12 @@ def test_a_map_does_not_depend_on_its_batch():
 def test_a_wrong_width_is_refused(width):
     with pytest.raises(ValueError, match="width must be a positive even number"):
         CMRNet(width=width)
+
+
+def test_predictions_are_the_same_with_channels_last_in_memory():
+    model, images = load_model("cmrnet", width=8, input_size=(24, 32)).double(), torch.rand(2, 3, 40, 30)
+    with torch.no_grad():
+        expected = model(images.double())
+        quick = model.for_prediction()
+        assert quick.net.block1.t1.weight.is_contiguous(memory_format=torch.channels_last)
+        assert_close(quick(images.double()), expected, rtol=1e-12, atol=1e-14)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import zlib
 from pathlib import Path
@@ -18,7 +19,6 @@ from explainsal.explanation import Explainer
 from explainsal.functional.losses import kl_div_nss_cc
 from explainsal.models import UNISAL, load_model
 from explainsal.models.unisal import build, network_size
-from explainsal.models.unisal_fused import fused
 from explainsal.models.unisal_parts import prior_maps
 
 LOGP, STAGE, DYNAMIC = 3e-4, 5e-4, 1e-3  # RULE.md
@@ -111,17 +111,26 @@ def test_a_clip_goes_through_the_recurrent_unit(net, picture, stages):
     assert_allclose(states[0][0], stages["dynamic_hidden_DHF1K"], atol=DYNAMIC, rtol=0)
 
 
-@pytest.mark.parametrize("domain", ["SALICON", "Hollywood"])
-def test_the_copy_for_prediction_gives_the_same_densities_in_its_domain_alone(net, domain):
-    images = torch.randn(2, 3, 96, 128, generator=torch.Generator().manual_seed(0))
-    before = {key: value.clone() for key, value in net.state_dict().items()}
-    quick = fused(net, domain)
-    assert not any(isinstance(part, torch.nn.BatchNorm2d) for name, part in quick.cnn.named_modules())
+@pytest.mark.parametrize(("domain", "time"), [("SALICON", 1), ("Hollywood", 1), ("DHF1K", 2)])
+def test_the_copy_for_one_domain_is_the_same_function(net, domain, time):
+    exact = copy.deepcopy(net).double()
+    frames = torch.randn(1, time, 3, 64, 96, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    quick = exact.for_domain(domain)
+    assert not any(isinstance(part, torch.nn.BatchNorm2d) for part in quick.cnn.modules())
     with torch.no_grad():
-        assert_allclose(quick(images, domain=domain), net(images, domain=domain), atol=LOGP, rtol=0)
-    with pytest.raises(ValueError, match=f"unknown domain 'DHF1K'; this UNISAL knows {domain}"):
-        quick(images, domain="DHF1K")
-    assert all(torch.equal(value, before[key]) for key, value in net.state_dict().items())
+        assert_allclose(quick(frames, domain=domain), exact(frames, domain=domain), atol=1e-10, rtol=0)
+    with pytest.raises(ValueError, match=f"unknown domain 'UCFSports'; this UNISAL knows {domain}"):
+        quick(frames, domain="UCFSports")
+
+
+def test_predictions_differ_by_rounding_and_leave_the_model_as_it_is(model):
+    images = torch.rand(2, 3, 60, 80, generator=torch.Generator().manual_seed(0))
+    before = {key: value.clone() for key, value in model.state_dict().items()}
+    quick = model.for_prediction()
+    with torch.no_grad():
+        assert_allclose(quick.log_density(images), model.log_density(images), atol=LOGP, rtol=0)
+    assert (quick.weights, quick.options, quick.input_size) == (model.weights, model.options, model.input_size)
+    assert all(torch.equal(value, before[key]) for key, value in model.state_dict().items())
 
 
 def test_a_target_size_is_reached_before_the_density_is_normalised(net, picture, stages):

@@ -43,6 +43,9 @@ class Recorder(nn.Module):
         flat = maps.flatten(1)
         return (flat.log_softmax(1) if self.logarithmic else flat.softmax(1)).reshape(maps.shape)
 
+    def for_domain(self, domain):
+        return self
+
 
 def unisal():
     return UNISALModel(Recorder(logarithmic=True), name="unisal", options={"domain": "SALICON"}, input_size=None)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from explainsal.functional.images import as_unit_float, resize
@@ -70,6 +71,17 @@ class SaliencyModel(nn.Module):
     def description(self) -> str:
         """What stands beside the model's name in every table: a network without weights says so."""
         return "" if self.trained else UNTRAINED
+
+    def for_prediction(self) -> SaliencyModel:
+        """This model, or a copy, to predict with and for nothing else: in less time, the same maps but for rounding.
+
+        The weights' channels now lie last in memory, which takes convolutions less time on a CPU (on a GPU it has not
+        been measured). Networks with more to save override this. Layers of the result are not to be explained.
+        """
+        for parameter in self.parameters():
+            if parameter.ndim == 4:
+                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        return self.eval()
 
     def run(self, inputs: Tensor) -> Tensor:
         """The bare network on what :meth:`preprocess` gave, ``(B, 1, h, w)``."""

@@ -12,7 +12,9 @@ Shapes for images of H x W, multiples of 32, in the domain SALICON::
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -23,6 +25,7 @@ from explainsal.functional.lanczos import resize_lanczos
 from explainsal.functional.resize import resize_bilinear
 from explainsal.models.named import named
 from explainsal.models.saliency_model import SaliencyModel, checked_size
+from explainsal.models.unisal_folding import fold
 from explainsal.models.unisal_parts import (
     DOMAINS,
     ConvGRU,
@@ -56,7 +59,6 @@ class UNISAL(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.only_domain: str | None = None  # of a copy made by `unisal_fused.fused`
         self.cnn = MobileNetV2()
         self.post_cnn = named(inv_res=InvertedResidual(1296, 256, expansion=1, norm=slow_norm))
         self.rnn = ConvGRU(256)
@@ -72,6 +74,11 @@ class UNISAL(nn.Module):
             self.register_parameter(f"coarse_gaussians_{domain}", nn.Parameter(initial_priors()))
             self.add_module(f"adaptation_{domain}", nn.Sequential(pointwise(64, 1, bias=True)))
             self.add_module(f"smoothing_{domain}", Smoothing())
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        """The domains that there are parts for: all, but in a copy for prediction."""
+        return tuple(domain for domain in DOMAINS if hasattr(self, f"smoothing_{domain.lower()}"))
 
     def forward(
         self,
@@ -97,9 +104,8 @@ class UNISAL(nn.Module):
             ValueError: If the domain is unknown, or a side is no multiple of 32.
         """
         frames = x if x.ndim == 5 else x[:, None]
-        known = DOMAINS if self.only_domain is None else (self.only_domain,)
-        if domain not in known:
-            raise ValueError(f"unknown domain {domain!r}; this UNISAL knows {', '.join(known)}")
+        if domain not in self.domains:
+            raise ValueError(f"unknown domain {domain!r}; this UNISAL knows {', '.join(self.domains)}")
         if frames.ndim != 5 or frames.shape[2] != 3 or any(side % 32 or not side for side in frames.shape[-2:]):
             raise ValueError(
                 f"expected (B, T, 3, H, W) or (B, 3, H, W) with sides that are multiples of 32, got {tuple(x.shape)}"
@@ -110,6 +116,19 @@ class UNISAL(nn.Module):
         maps = resize_bilinear(maps, size) if size is not None else maps
         log_density = F.log_softmax(maps.flatten(1), dim=1).reshape(batch, time, 1, *maps.shape[-2:])
         return log_density if x.ndim == 5 else log_density[:, 0]
+
+    def for_domain(self, domain: str) -> UNISAL:
+        """A copy that predicts in one domain only, sooner; its layers are those of the published network no longer.
+
+        Normalisations are folded into convolutions, and the encoder computes no places that nothing looks at.
+        """
+        net = copy.deepcopy(self).eval()
+        for other in set(net.domains) - {domain}:
+            for part in ("coarse_gaussians", "adaptation", "smoothing"):
+                delattr(net, f"{part}_{other.lower()}")
+        fold(net, domain)
+        net.cnn.stride_where_unseen()
+        return net
 
     def _scores(self, frames: Tensor, domain: str, *, static: bool) -> Tensor:
         """The last maps before normalisation, ``(B * T, 1, H, W)``."""
@@ -139,6 +158,13 @@ class UNISALModel(SaliencyModel):
     def run(self, inputs: Tensor, *, domain: str | None = None) -> Tensor:
         """The bare network; in the domain of this model, where it is asked for none."""
         return self.net(inputs, domain=domain or self.options["domain"])
+
+    def for_prediction(self) -> SaliencyModel:
+        """A copy with a network for this model's domain alone: no map differs by more than rounding."""
+        net = cast(UNISAL, self.net).for_domain(self.options["domain"])
+        quick = UNISALModel(net, name=self.name, options=self.options, input_size=self.input_size)
+        quick.weights = self.weights
+        return SaliencyModel.for_prediction(quick)
 
     def preprocess(self, images: Tensor) -> Tensor:
         """Stimuli ``(B, 3, H, W)`` to normalised ones with sides that are multiples of 32.

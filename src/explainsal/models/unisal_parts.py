@@ -90,9 +90,16 @@ class MobileNetV2(nn.Module):
         self.features = nn.ModuleList(blocks)
         self.subsampled = list(_SUBSAMPLED)
 
-    def unseen_in_full(self) -> tuple[int, ...]:
-        """The subsampled modules whose full map feeds no skip."""
-        return tuple(i for i in self.subsampled if i not in (_SKIP_4X, _SKIP_2X))
+    def stride_where_unseen(self) -> None:
+        """Give blocks whose full map feeds no skip the stride 2: what is subsampled away is not computed.
+
+        The features stay the same; maps inside these blocks are smaller.
+        """
+        for i in [i for i in self.subsampled if i not in (_SKIP_4X, _SKIP_2X)]:
+            row = cast(InvertedResidual, self.features[i]).conv
+            (spatial,) = (conv for conv in row if isinstance(conv, nn.Conv2d) and conv.groups > 1)
+            spatial.stride = (2, 2)
+            self.subsampled.remove(i)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Features of an image: 1280 at 1/32 of its size, 160 at 1/16, 64 at 1/8."""

@@ -1,0 +1,23 @@
+"""UNISAL's batch normalisations folded into the convolutions before them: the same values from fewer operations."""
+
+from __future__ import annotations
+
+from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from explainsal.models.unisal_parts import DomainBatchNorm
+
+
+def fold(net: nn.Module, domain: str) -> None:
+    """Fold every normalisation that follows a convolution in a row of modules, in place.
+
+    Args:
+        net: In evaluation mode; its layers are those of the published network no longer.
+        domain: Whose normalisations are folded in, where there is one per domain.
+    """
+    for row in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
+        for i in range(1, len(row)):
+            conv, norm = row[i - 1], row[i]
+            norm = norm.get_submodule(f"bn_{domain}") if isinstance(norm, DomainBatchNorm) else norm
+            if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                row[i - 1], row[i] = fuse_conv_bn_eval(conv, norm), nn.Identity()
