@@ -21,8 +21,13 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP)  ## train, evaluate and explain a small CMRNet on generated scenes; writes a report (minutes on 2 cores)
-	$(BIN)/python -m explainsal.train +experiment=demo $(ARGS)
+DEMO = outputs/demo/$(shell date +%Y-%m-%d_%H-%M-%S)
+demo: $(STAMP)  ## train and explain a small CMRNet on generated scenes, explain the packaged one; two reports (minutes on 2 cores)
+	@to=$(DEMO); set -e; \
+	$(BIN)/python -m explainsal.train +experiment=demo hydra.run.dir=$$to/trained_here $(DATA) $(ARGS); \
+	$(BIN)/python -m explainsal.explain +experiment=demo_packaged hydra.run.dir=$$to/packaged $(DATA); \
+	echo "the network trained here, explained:  $$to/trained_here/report.html"; \
+	echo "the packaged network, explained:      $$to/packaged/report.html"
 
 test: $(STAMP)  ## the test suite without the slow tests
 	$(BIN)/python -m pytest -m "not slow"

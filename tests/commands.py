@@ -10,7 +10,7 @@ from pathlib import Path
 TINY = (
     "+experiment=demo", "model.width=4", "model.input_size=[24,32]", "data.sizes={train:16,val:4,test:6}",
     "data.image_size=[48,64]", "data.num_workers=0", "trainer=cpu", "trainer.max_epochs=1",
-    "evaluation.explain_images=2",
+    "evaluation.explain_images=2", "nulls=[]",
     "callbacks.progress._target_=lightning.pytorch.callbacks.TQDMProgressBar",
 )  # fmt: skip
 

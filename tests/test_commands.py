@@ -21,7 +21,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def trained(folder):
     """A finished run of the whole main job."""
-    done = run(folder, "train", *TINY, "hydra.run.dir=outputs/trained")
+    done = run(folder, "train", *TINY, "nulls=[shuffled_filters]", "hydra.run.dir=outputs/trained")
     return folder / "outputs" / "trained", done.stdout
 
 
@@ -38,7 +38,7 @@ def test_training_leaves_everything_a_run_promises(trained):
     output, screen = trained
     for name in ("config.yaml", "environment.json", "metrics.csv", "results.csv", "per_image.parquet", "report.html",
                  "checkpoints/best.ckpt", "checkpoints/last.ckpt", "explanation/paper/layers.csv",
-                 "explanation/normalized/coefficients.parquet"):  # fmt: skip
+                 "explanation/normalized/coefficients.parquet", "explanation/sparse/fidelity.csv"):  # fmt: skip
         assert (output / name).stat().st_size > 0, name
     assert len(list((output / "gallery").glob("*.npz"))) == 2  # of the two explained images
     results = pd.read_csv(output / "results.csv")
@@ -51,6 +51,10 @@ def test_training_leaves_everything_a_run_promises(trained):
     assert record["model"]["parameters"] > 0
     assert "report.html" in screen
     assert "Centre bias" in screen
+    beside = pd.read_csv(output / "explanation/sparse/fidelity.csv").groupby("variant")["cc_to_deep"].mean()
+    sparse = results[results["model"] == "explainable/sparse"].set_index("metric")["mean"]
+    assert beside["explanation"] == pytest.approx(sparse["cc_to_deep"])  # not explained a second time, nor otherwise
+    assert "shuffled_filters" in beside
 
 
 def test_evaluate_repeats_the_numbers_of_training_bit_for_bit(folder, trained):

@@ -1,4 +1,4 @@
-"""``explain``: its bank group reaches the explainer, and nulls=[...] writes fidelity.csv at the same configuration."""
+"""The bank of ``explain`` reaches the explainer; nulls=[...] of any command writes fidelity.csv, configured alike."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from torch import nn
 from explainsal.cli import conf_dir
 from explainsal.data.sample import SaliencySample
 from explainsal.errors import UserError
-from explainsal.explain import explain, explainer_of, write_nulls
+from explainsal.evaluate import evaluate
+from explainsal.explain import explain, explain_pictures, explainer_of
+from explainsal.null_models import write_nulls
+from explainsal.train import train
 
 
 def config(folder: Path, *overrides: str) -> DictConfig:
@@ -51,9 +54,18 @@ def test_two_banks_are_refused(tmp_path: Path) -> None:
         explainer_of(config(tmp_path, "bank=octave", "explainer.bank=kovesi"))
 
 
-def test_an_unknown_null_model_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="shuffled_filterz"):
-        explain(config(tmp_path, "nulls=[shuffled_filterz]"))
+@pytest.mark.parametrize(("command", "words"), [(train, []), (evaluate, []), (explain, ["image=x"])])
+def test_null_models_are_refused_before_anything_is_read(tmp_path: Path, command, words) -> None:
+    for nulls, more, message in (
+        ("shuffled_filterz", [], "shuffled_filterz"),
+        ("shuffled_filters", ["evaluation.presets=[]"], "nothing is explained"),
+    ):
+        if command is explain and more:  # it always explains
+            continue
+        with initialize_config_dir(conf_dir(), version_base="1.3"):
+            cfg = compose(command.__name__, overrides=[f"paths.output={tmp_path}", f"nulls=[{nulls}]", *words, *more])
+        with pytest.raises(UserError, match=message):
+            command(cfg)
 
 
 def test_nulls_are_measured_on_the_images_that_are_explained(
@@ -61,7 +73,6 @@ def test_nulls_are_measured_on_the_images_that_are_explained(
 ) -> None:
     cfg = config(tmp_path, "nulls=[shuffled_filters,untrained_network,cascade]", "evaluation.explain_images=2")
     explainer = explainer_of(cfg)
-    explainer.folder.mkdir(parents=True)
     random = np.random.default_rng(0)
     samples = [
         SaliencySample(
@@ -70,10 +81,12 @@ def test_nulls_are_measured_on_the_images_that_are_explained(
         for i, name in enumerate("abc")
     ]
     model = net()
-    write_nulls(cfg, model, samples, explainer)  # type: ignore[arg-type]
+    explain_pictures(tmp_path, model, samples, explainer)  # type: ignore[arg-type]
+    write_nulls(cfg, model, samples, [explainer])  # type: ignore[arg-type]
     table = pd.read_csv(tmp_path / "explanation" / "sparse" / "fidelity.csv")
     assert table["variant"].unique().tolist() == ["explanation", "shuffled_filters", "untrained_network"]
     assert table.groupby("variant")["image"].agg(list).tolist() == [["a", "b"]] * 3
+    assert not table["cc_to_deep"].duplicated().any()  # every row is a model and an image of its own
     images = torch.from_numpy(samples[1].image).permute(2, 0, 1)[None]
     result = explainer.explain(model, images)
     mine, deep = result.explainable_map.flatten(), result.saliency_map.flatten()

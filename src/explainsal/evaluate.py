@@ -32,6 +32,7 @@ from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.modules.postprocessing import NONE
 from explainsal.modules.stored_maps import StoredMaps
+from explainsal.null_models import check_nulls, write_nulls
 from explainsal.paper_tables import make_table
 from explainsal.record import write_record
 from explainsal.reporting.html import write_report
@@ -93,6 +94,7 @@ def evaluate_model(
             profiles.to_csv(Path(cfg.paths.output) / "profiles.csv", index=False)
         print_results(results)
         show_images(cfg, module, dataset, explainers, per_image, name)
+        write_nulls(cfg, model, dataset, explainers)
     return results
 
 
@@ -159,6 +161,8 @@ def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryIma
 def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
     """Evaluate a model, maps made elsewhere, or every row of a table of the paper on ``cfg.data``."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    tabled = cfg.predictions is not None or cfg.get("table") is not None
+    check_nulls(cfg, explains=not tabled and bool(cfg.evaluation.presets))
     datamodule = instantiate(cfg.data)
     if cfg.get("table") is not None:
         return make_table(cfg, datamodule)
@@ -172,6 +176,7 @@ def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
             log.warning(seen)
         write_record(Path(cfg.paths.output), cfg, model=describe(model))
         network = isinstance(model, SaliencyModel)
+        check_nulls(cfg, explains=network)
         name = DEEP if network else model_name(model)
         results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)
     finish_run(cfg, loggers)

@@ -11,20 +11,17 @@ import pandas as pd
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.data.sample import SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.evaluate import evaluate_model, finish_run, gallery_image
-from explainsal.explanation.cascade import CASCADE, cascade_table
-from explainsal.explanation.fidelity import fidelity_table
-from explainsal.explanation.nulls import NULLS
+from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.standalone import Standalone, attribute
 from explainsal.explanation.standalone.attribution import BY
 from explainsal.explanation.standalone.quality import attribution_table, write_tables
@@ -34,23 +31,19 @@ from explainsal.functional.types import DensityMap
 from explainsal.loading import PACKAGED, describe, network_of
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
+from explainsal.null_models import check_nulls, write_nulls
 from explainsal.predict import write_map
 from explainsal.record import write_record
 from explainsal.reporting.figures.attribution import PARTS, parts_figure
-from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.figures.style import save_figure, styled
-from explainsal.reporting.nulls import null_table
 from explainsal.reporting.results import write_gallery
-from explainsal.reporting.tables import print_table
 from explainsal.tracking import tracked
 
 
 @tracked
 def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
     """Explain the network in ``cfg.checkpoint`` on pictures, or on a data set with its scores; returns the folder."""
-    known = (*NULLS, CASCADE)
-    if unknown := set(cfg.nulls) - set(known):
-        raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(known)}")
+    check_nulls(cfg)
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)
@@ -67,8 +60,7 @@ def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
         evaluate_model(cfg, model, datamodule, [explainer])
     else:
         explain_pictures(output, model, dataset, explainer)
-    if cfg.nulls:
-        write_nulls(cfg, model, dataset, explainer)
+        write_nulls(cfg, model, dataset, [explainer])
     finish_run(cfg, loggers)
     return output
 
@@ -106,40 +98,13 @@ def explain_pictures(
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
         print(f"{sample.id}: CC of the explainable to the deep map {cc(explainable, DensityMap(deep)).item():.3f}")
         tables.add(explanation, [sample.id])
+        explainer.rows += fidelity_rows(explanation, [sample.id])
         maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
         write_gallery(output, gallery_image(sample, maps))
         for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
-
-
-@rank_zero_only
-def write_nulls(
-    cfg: DictConfig, model: SaliencyModel, dataset: SaliencyDataset, explainer: LogGaborReconstruction
-) -> None:
-    """Write and print ``fidelity.csv``: each explanation beside the null models ``cfg.nulls``, configured alike.
-
-    Where these hold the cascade, ``cascade.csv``, too.
-    """
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    measured = explainer.explainer(model.to(device))
-    nulls = [null for null in cfg.nulls if null != CASCADE]
-    tables, cascades = [], []
-    for index in track(range(min(cfg.evaluation.explain_images or len(dataset), len(dataset))), description="nulls"):
-        batch = SaliencyBatch.collate([dataset[index]]).to(device)
-        tables.append(
-            fidelity_table(measured, batch.images, density=batch.density, ids=batch.ids, nulls=nulls, seed=cfg.seed)
-        )
-        if CASCADE in cfg.nulls:
-            cascades.append(cascade_table(measured, batch.images, ids=batch.ids, seed=cfg.seed))
-    fidelity = pd.concat(tables)
-    fidelity.to_csv(explainer.folder / "fidelity.csv", index=False)
-    print_table(null_table(fidelity))
-    if cascades:
-        cascade = pd.concat(cascades).sort_values("step", kind="stable")
-        cascade.to_csv(explainer.folder / "cascade.csv", index=False)
-        print(cascade_text(cascade))
 
 
 def explain_standalone(

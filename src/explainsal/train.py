@@ -19,6 +19,7 @@ from explainsal.evaluate import evaluate_model, explainers_of, finish_run
 from explainsal.loading import describe, load_model, model_name
 from explainsal.models import SaliencyModel
 from explainsal.models.unisal_parts import DOMAINS
+from explainsal.null_models import check_nulls
 from explainsal.record import write_record
 from explainsal.tracking import callbacks_of, log_config, tracked
 
@@ -30,6 +31,7 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     Returns:
         The last values of everything logged during training, e.g. ``val/cc``: what a sweep optimises.
     """
+    check_nulls(cfg, explains=not cfg.evaluate or bool(cfg.evaluation.presets))
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     output = Path(cfg.paths.output)
     datamodule = instantiate(cfg.data)

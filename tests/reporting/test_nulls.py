@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from explainsal.reporting.nulls import distance_text, null_table
-from explainsal.reporting.results_table import ResultsTable
+from explainsal.reporting.html import _headlines, render_report
+from explainsal.reporting.nulls import distance_text, null_command, null_table
+from explainsal.reporting.results_table import ResultsTable, results_tables
 from explainsal.reporting.run_folder import ExplanationTables, read_run
 
 
@@ -43,3 +45,19 @@ def test_a_null_model_that_does_better_is_said_to() -> None:
 
 def test_without_null_models_there_is_no_distance() -> None:
     assert distance_text(of_cc(explanation=0.3)) == ""
+
+
+def test_a_report_without_null_models_has_the_command_that_adds_them(small_run: Path) -> None:
+    run = read_run(small_run)
+    checkpoint = f"checkpoint={small_run.name}/checkpoints/best.ckpt"
+    for began, said in (
+        ("python -m explainsal.train +experiment=demo", f"python -m explainsal.evaluate {checkpoint} data=..."),
+        ("python -m explainsal.explain image=a.jpg", "python -m explainsal.explain image=a.jpg"),
+    ):
+        same = replace(run, environment={"command": began})
+        assert null_command(same) == f"{said} nulls=[shuffled_filters]"
+    nulls = [line for line in _headlines(run, results_tables(run.results)) if line.label.startswith("Null model")]
+    assert [(line.label, line.value) for line in nulls] == [("Null model: shuffled filters", "0.610")]
+    bare = replace(run, explanations={"sparse": replace(run.explanations["sparse"], fidelity=None)})
+    assert null_command(bare) in render_report(bare).replace("&#34;", '"')
+    assert null_command(run) not in render_report(run)

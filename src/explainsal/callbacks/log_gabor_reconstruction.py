@@ -13,9 +13,9 @@ from torch import Tensor, nn
 
 from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation import Explainer, Explanation
+from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import null_explainer
 from explainsal.explanation.tables import Tables
-from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 
@@ -99,7 +99,8 @@ class LogGaborReconstruction(Callback):
         if trainer.sanity_checking:
             return
         self._write(trainer)
-        for key, values in self._values.items():
+        for key in ("cc_to_deep", "cc"):
+            values = [row[key] for row in self.rows if key in row]
             if values:
                 pl_module.log(f"val/explainable_{self.preset}_{key}", sum(values) / len(values))
 
@@ -121,7 +122,7 @@ class LogGaborReconstruction(Callback):
     def _reset(self) -> None:
         self._seen = 0
         self._tables = Tables()
-        self._values: dict[str, list[float]] = {"cc_to_deep": [], "cc": []}
+        self.rows: list[dict[str, Any]] = []  # how faithful each explanation is, see `fidelity_rows`
         self.maps: dict[int, Tensor] = {}  # data-set index -> explainable map (H, W), for pictures of the first images
 
     def _follow(self, trainer: Trainer, pl_module: LightningModule, batch: SaliencyBatch) -> None:
@@ -135,12 +136,9 @@ class LogGaborReconstruction(Callback):
                 pl_module.score_explainable(self.name, explanation.explainable_map, explanation.saliency_map, part)
 
     def _note(self, explanation: Explanation, batch: SaliencyBatch) -> None:
-        explainable, deep = explanation.explainable_map.squeeze(1), explanation.saliency_map.squeeze(1)
-        self._values["cc_to_deep"] += cc(explainable, DensityMap(deep)).tolist()
-        if batch.density is not None:
-            self._values["cc"] += cc(explainable, batch.density).tolist()
+        self.rows += fidelity_rows(explanation, batch.ids, density=batch.density)
         if len(self.maps) < _KEPT_MAPS:
-            self.maps |= dict(zip(batch.index.tolist(), explainable.cpu(), strict=True))
+            self.maps |= dict(zip(batch.index.tolist(), explanation.explainable_map.squeeze(1).cpu(), strict=True))
         self._tables.add(explanation, batch.ids, coefficients=self._seen < self.table_images)
         self._seen += len(batch)
 
@@ -148,9 +146,9 @@ class LogGaborReconstruction(Callback):
         """Gather what all processes saw, and let the first one write it. Every process has to call this."""
         if trainer.world_size > 1:
             parts: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(parts, (self._tables, self._values))
+            torch.distributed.all_gather_object(parts, (self._tables, self.rows))
             self._tables = Tables.merged([tables for tables, _ in parts])
-            self._values = {key: [v for _, values in parts for v in values[key]] for key in self._values}
+            self.rows = [row for _, rows in parts for row in rows]
         if trainer.is_global_zero and len(self._tables):
             self._tables.save(self.folder)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import pandas as pd
 import torch
@@ -43,21 +44,18 @@ def fidelity_table(
     """
     variants = {EXPLANATION: explainer, **{null: null_explainer(explainer, null, seed=seed) for null in nulls}}
     names = [str(i) for i in range(len(images))] if ids is None else list(ids)
-    tables = []
+    rows = []
     for name, variant in variants.items():
         for i, image in enumerate(names):
             one = None if density is None else DensityMap(density.values[i : i + 1])
-            tables.append({"variant": name, "image": image, **_measures(variant(images[i : i + 1]), one)})
-    return pd.DataFrame(tables)
+            rows += fidelity_rows(variant(images[i : i + 1]), [image], density=one, variant=name)
+    return pd.DataFrame(rows)
 
 
-def layer_correlation(explanation: Explanation) -> Tensor:
-    """Mean over the layers of the mean correlation of their live maps, shape ``(B,)``; layers without any count not."""
-    layers = torch.stack([layer.correlation.nanmean(dim=1) for layer in explanation.layers])
-    return layers.nanmean(dim=0)
-
-
-def _measures(explanation: Explanation, density: DensityMap | None) -> dict[str, float]:
+def fidelity_rows(
+    explanation: Explanation, ids: Sequence[str], *, density: DensityMap | None = None, variant: str = EXPLANATION
+) -> list[dict[str, Any]]:
+    """The rows of `fidelity_table` that are about one explanation, of one or more images."""
     explainable, deep = explanation.explainable_map.squeeze(1), DensityMap(explanation.saliency_map.squeeze(1))
     values = {
         "cc_to_deep": cc(explainable, deep),
@@ -67,4 +65,14 @@ def _measures(explanation: Explanation, density: DensityMap | None) -> dict[str,
     }
     if density is not None:
         values["cc"] = cc(explainable, density)
-    return {name: float(value) for name, value in values.items()}
+    columns = {name: value.tolist() for name, value in values.items()}
+    return [
+        {"variant": variant, "image": image, **{name: column[i] for name, column in columns.items()}}
+        for i, image in enumerate(ids)
+    ]
+
+
+def layer_correlation(explanation: Explanation) -> Tensor:
+    """Mean over the layers of the mean correlation of their live maps, shape ``(B,)``; layers without any count not."""
+    layers = torch.stack([layer.correlation.nanmean(dim=1) for layer in explanation.layers])
+    return layers.nanmean(dim=0)

@@ -120,7 +120,7 @@ def places(maps: Tensor) -> Tensor:
 
 
 def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor:
-    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, in `out` if given."""
+    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, in `out` if any."""
     spectra, bank = torch.view_as_real(spectra.contiguous()), bank.contiguous()
     if out is None:
         out = torch.empty(len(spectra), *bank.shape, dtype=bank.dtype.to_complex())

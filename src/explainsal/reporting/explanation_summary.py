@@ -9,7 +9,8 @@ from explainsal.reporting.results_table import Cell, number
 from explainsal.reporting.run_folder import ExplanationTables, Run
 from explainsal.reporting.summary import Headline
 
-MEASURES = (("cc_to_deep", "CC to the deep map"), ("layer_correlation", "Layer correlation"))
+TO_DEEP = "CC to the deep map"
+MEASURES = (("cc_to_deep", TO_DEEP), ("layer_correlation", "Layer correlation"))
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,16 @@ def explanation_headlines(run: Run) -> list[Headline]:
         found.append(Headline(faith.label, number(faith.own.mean), faith.own.interval))
         found.append(Headline(f"Null model: {name}", number(null.mean), null.interval))
     return found
+
+
+def null_headline(run: Run, preset: str) -> list[Headline]:
+    """How near the best null model of a preset comes to the deep map: what the preset's own number is read against."""
+    tables = run.explanations.get(preset)
+    faith = next((f for f in _measured(tables) if f.label == TO_DEEP), None) if tables is not None else None
+    if faith is None:
+        return []
+    name, null = faith.null
+    return [Headline(f"Null model: {name}", number(null.mean), f"CC to deep {null.interval}".strip())]
 
 
 def explanation_sentences(run: Run) -> list[str]:

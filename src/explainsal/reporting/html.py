@@ -13,7 +13,7 @@ from markupsafe import Markup
 from explainsal.reporting import summary
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.browser import browser_data
-from explainsal.reporting.explanation_summary import explanation_headlines, explanation_sentences
+from explainsal.reporting.explanation_summary import explanation_headlines, explanation_sentences, null_headline
 from explainsal.reporting.figures.attribution import PARTS, attribution_figure, attribution_text
 from explainsal.reporting.figures.cascade import cascade_figure, cascade_text
 from explainsal.reporting.figures.curves import training_panels
@@ -24,7 +24,7 @@ from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
-from explainsal.reporting.nulls import distance_text, null_table
+from explainsal.reporting.nulls import distance_text, null_caption, null_command, null_table
 from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of, mark_of
 from explainsal.reporting.pictures import file_uri, map_uri, photo_uri
 from explainsal.reporting.profiles import agreement_table, agreement_text
@@ -78,6 +78,7 @@ def render_report(run: Run) -> str:
         paper_metrics=METRICS,
         cell_of=cell_of,
         mark_of=mark_of,
+        null_caption=null_caption,
     )
     return templates.get_template("report.html").render(_content(run))
 
@@ -131,7 +132,10 @@ def _sections(run: Run, ranked: list[RankedImage]) -> set[str]:
 def _headlines(run: Run, tables: list[ResultsTable]) -> list[summary.Headline]:
     if run.paper_table is not None:
         return summary.table_headlines(run.paper_table)
-    return summary.headlines(tables[0]) if tables else explanation_headlines(run)
+    if not tables:
+        return explanation_headlines(run)
+    preset = summary.best_explainable(tables[0]).partition("/")[2]
+    return [*summary.headlines(tables[0]), *null_headline(run, preset)]
 
 
 def _sentences(run: Run, tables: list[ResultsTable]) -> list[str]:
@@ -184,6 +188,7 @@ def _fidelity(run: Run) -> dict[str, Any] | None:
     cascades = {preset: _cascade(tables.cascade, preset) for preset, tables in run.explanations.items()}
     return {
         "svg": svg, "texts": texts, "depths": depths, "nulls": nulls, "distances": distances, "cascades": cascades,
+        "null_command": null_command(run),
     }  # fmt: skip
 
 

@@ -8,6 +8,8 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.reporting.results_table import ResultsTable, results_tables
+from explainsal.reporting.run_folder import Run
+from explainsal.reporting.summary import short
 
 
 def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
@@ -24,6 +26,21 @@ def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
     frame = pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high", "images"])
     found = results_tables(frame)[0]
     return replace(found, cells={key: replace(cell, best=False) for key, cell in found.cells.items()})
+
+
+def null_caption(table: ResultsTable) -> str:
+    """What must be known of the numbers: other protocols than the explanation's do not apply."""
+    images = "1 image" if table.most_images == 1 else f"{table.most_images} images"
+    return f"Mean and bootstrap interval over {images}, each variant at the same configuration."
+
+
+def null_command(run: Run) -> str:
+    """The command that explains what this run explained, beside a null model; a training is not done again for it."""
+    command = str((run.environment or {}).get("command", ""))
+    if command.startswith(("python -m explainsal.explain", "python -m explainsal.evaluate")):
+        return f"{command} nulls=[shuffled_filters]"
+    checkpoint = short(run.folder) / "checkpoints" / "best.ckpt"
+    return f"python -m explainsal.evaluate checkpoint={checkpoint} data=... nulls=[shuffled_filters]"
 
 
 def distance_text(table: ResultsTable, metric: str = "cc_to_deep") -> str:

@@ -52,13 +52,13 @@ def main_model(table: ResultsTable) -> str:
 
 
 def headlines(table: ResultsTable) -> list[Headline]:
-    """The evaluated model, its best explanation, how alike the two are, and the centre bias, by correlation."""
+    """The evaluated model and the centre bias, its best explanation, and how alike the two are, by correlation."""
     preset, main = best_explainable(table), main_model(table)
     wanted = [
         (main, HEADLINE, model_title(main)),
+        ("center_bias", HEADLINE, "Centre bias alone"),
         (preset, HEADLINE, f"Explainable model, {preset.partition('/')[2]}"),
         (preset, f"{HEADLINE}_to_deep", "Explainable to deep"),
-        ("center_bias", HEADLINE, "Centre bias alone"),
     ]
     found = [(label, model, table.cells.get((model, metric))) for model, metric, label in wanted]
     return [
@@ -171,10 +171,10 @@ def commands(run: Run) -> list[str]:
     commit = environment.get("git_commit")
     lines = [f"git checkout {commit}"] if commit else []
     lines += [str(environment["command"])] if environment.get("command") else []
-    return [*lines, f"python -m explainsal.report run={_short(run.folder)}"]
+    return [*lines, f"python -m explainsal.report run={short(run.folder)}"]
 
 
-def _short(folder: Path) -> Path:
+def short(folder: Path) -> Path:
     """As the user would type it: from the folder above ``outputs``."""
     parts = folder.resolve().parts
     return Path(*parts[parts.index("outputs") :]) if "outputs" in parts else Path(folder.name)

@@ -84,13 +84,13 @@ def print_results(results: pd.DataFrame, console: Console | None = None) -> None
         print_table(table, console)
 
 
-def print_table(table: ResultsTable, console: Console | None = None) -> None:
-    """Print one table to the screen."""
+def print_table(table: ResultsTable, console: Console | None = None, caption: str = "") -> None:
+    """Print one table to the screen, below it the caption, which is the table's own where none is given."""
     console = console or Console()
     for screen in rich_tables(table, console.width):
         console.print(screen)
         console.print()
-    console.print(table.caption, style="dim", highlight=False)
+    console.print(caption or table.caption, style="dim", highlight=False)
 
 
 def write_table(tables: Sequence[ResultsTable], path: Path) -> Path:
