@@ -76,8 +76,8 @@ def test_explain_and_predict_take_a_picture_or_a_folder(folder, trained):
     run(folder, "explain", checkpoint, f"image={images[0]}", "hydra.run.dir=outputs/one")
     assert (folder / "outputs/one/report.html").stat().st_size > 0
     assert (folder / "outputs/one/maps" / f"{images[0].stem}_explainable.png").stat().st_size > 0
-    run(folder, "predict", checkpoint, f"image={images[0].parent}", "hydra.run.dir=outputs/maps")
-    assert len(list((folder / "outputs/maps/maps").glob("*.png"))) == len(list(images[0].parent.glob("*.jpg")))
+    run(folder, "predict", checkpoint, f"image={images[0].parent}", "to=outputs/predicted")
+    assert len(list((folder / "outputs/predicted").glob("*.png"))) == len(list(images[0].parent.glob("*.jpg")))
 
 
 def test_ctrl_c_keeps_the_state_and_resume_goes_on(folder):

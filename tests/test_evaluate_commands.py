@@ -12,7 +12,7 @@ METRICS = ["cc", "sim", "nss", "kld", "auc_judd", "sauc"]
 @pytest.mark.slow
 def test_a_classical_model_and_its_stored_maps_score_the_same(tmp_path):
     run(tmp_path, "evaluate", "model=itti", *EVALUATE, "hydra.run.dir=outputs/itti")
-    run(tmp_path, "predict", "model=itti", *DATA, "format=npy", "hydra.run.dir=outputs/predicted")
+    run(tmp_path, "predict", "model=itti", *DATA, "format=npy", "to=outputs/predicted/maps")
     run(tmp_path, "evaluate", "predictions=outputs/predicted/maps", *EVALUATE, "hydra.run.dir=outputs/stored")
     tables = [pd.read_parquet(tmp_path / "outputs" / name / "per_image.parquet") for name in ("itti", "stored")]
     model, stored = (t[~t["model"].isin(["center_bias", "chance"])].set_index("id").sort_index() for t in tables)

@@ -24,6 +24,7 @@ from explainsal.errors import UserError
 from explainsal.sweeping import finish_sweeps, is_swept, run_swept
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
+RESUMED = "The same command goes on with what is missing."
 _NOTES = (
     ".*does not have many workers.*",  # small data, or a small machine
     ".*LeafSpec.*deprecated.*",  # inside Lightning
@@ -42,11 +43,15 @@ def conf_dir() -> str:
     raise UserError(f"the configuration files are missing; looked in {' and '.join(map(str, candidates))}. Reinstall.")
 
 
-def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn ``task(cfg)`` into a command-line entry point.
 
     An error that the user can solve becomes one message and exit code 2; Ctrl-C exits with 130. In a multirun the
     error also goes back to Hydra, which marks the job as failed and goes on with the next one.
+
+    Args:
+        config_name: Of the command's configuration.
+        interrupted: What to say after Ctrl-C; by default where the run's folder is.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -60,7 +65,8 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
             try:
                 return run_swept(task, cfg) if is_swept() else task(cfg)
             except KeyboardInterrupt:
-                _end(f"Interrupted. What was finished is in {HydraConfig.get().runtime.output_dir}", EXIT_INTERRUPTED)
+                kept = interrupted or f"What was finished is in {HydraConfig.get().runtime.output_dir}"
+                _end(f"Interrupted. {kept}", EXIT_INTERRUPTED)
             except Exception as error:
                 message = _user_message(error)
                 if message is None:
@@ -89,7 +95,7 @@ def command(config_name: str) -> Callable[[Callable[[DictConfig], Any]], Callabl
                     raise
                 _end(message, EXIT_USER_ERROR)
             except KeyboardInterrupt:  # while other processes work at the jobs of a sweep
-                _end("Interrupted. The same command goes on with what is missing.", EXIT_INTERRUPTED)
+                _end(f"Interrupted. {RESUMED}", EXIT_INTERRUPTED)
             finally:
                 finish_sweeps()
 

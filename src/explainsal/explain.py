@@ -32,11 +32,11 @@ from explainsal.loading import PACKAGED, describe, network_of
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
 from explainsal.null_models import check_nulls, write_nulls
-from explainsal.predict import write_map
 from explainsal.record import write_record
 from explainsal.reporting.figures.attribution import PARTS, parts_figure
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.results import write_gallery
+from explainsal.reporting.submissions.writing import write_map
 from explainsal.tracking import tracked
 
 

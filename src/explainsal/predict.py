@@ -5,13 +5,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
+import json
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 import torch
 from hydra.utils import instantiate
@@ -20,7 +22,7 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from explainsal.baselines import postprocessing_of
-from explainsal.cli import command
+from explainsal.cli import RESUMED, command
 from explainsal.data.cache import fingerprint
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
@@ -32,7 +34,7 @@ from explainsal.models import SaliencyModel
 from explainsal.modules.postprocessing import NONE, Postprocessing
 from explainsal.record import write_record
 from explainsal.reporting.submissions.form import Submission
-from explainsal.reporting.submissions.writing import SubmissionFile
+from explainsal.reporting.submissions.writing import WrittenMaps
 from explainsal.validate import form_of, submitted_images, validate_file
 
 FORMATS = ("png", "npy")
@@ -58,12 +60,7 @@ def predict(cfg: DictConfig) -> Path:
     print(f"post-processing: {postprocessing.description}")
     if form is not None:
         return write_submission(cfg, form, datamodule, dataset, model, postprocessing)
-    folder = Path(cfg.paths.output) / "maps"
-    maps = predicted_maps(datamodule, dataset, lambda images: postprocessing(model(images)))
-    for index, saliency_map in maps:
-        write_map(folder / f"{dataset.ids[index]}.{cfg.format}", saliency_map)
-    print(f"maps: {folder}")
-    return folder
+    return write_folder(cfg, datamodule, dataset, model, postprocessing)
 
 
 def predicted_maps(
@@ -74,6 +71,24 @@ def predicted_maps(
         for batch in track(datamodule.loader(dataset) if len(dataset) else [], description="predicting"):
             maps = predictor(batch.images.to(DEVICE)).squeeze(1).cpu().numpy()
             yield from zip(batch.index.tolist(), maps, strict=True)
+
+
+def write_folder(
+    cfg: DictConfig,
+    datamodule: SaliencyDataModule,
+    dataset: SaliencyDataset,
+    model: nn.Module,
+    postprocessing: Postprocessing,
+) -> Path:
+    """Write the model's maps into a folder, going on where an interrupted run ended."""
+    form = Submission("tuebingen", "map", cfg.format, zip=False)
+    made = recipe(cfg, dataset, model, form, "maps as the model gives them")
+    digest = hashlib.blake2b(json.dumps(made, default=str).encode(), digest_size=4).hexdigest()
+    path = Path(cfg.to or Path(cfg.paths.outputs) / "maps" / dataset.name / f"{model_name(model)}-{digest}")
+    maps = WrittenMaps(path, form.names(dataset.ids, dataset.files), form, made, option="to=FOLDER")
+    write_missing(maps, datamodule, dataset, lambda images: postprocessing(model(images)))
+    print(f"maps: {path}")
+    return path
 
 
 def write_submission(
@@ -87,18 +102,26 @@ def write_submission(
     """Write the maps in the benchmark's form, going on where an interrupted run ended, and check the result."""
     predictor, said = submission_values(cfg, form, model, postprocessing)
     path = Path(cfg.submission.to or default_place(cfg, form, dataset, model))
-    file = SubmissionFile(path, form.names(dataset.ids, dataset.files), form, recipe(cfg, dataset, model, said))
-    missing = file.missing()
-    if not file.finished:
-        file.begin(dataset.sizes)
-        if len(missing) < len(dataset):
-            print(f"{len(dataset) - len(missing)} of {len(dataset)} maps are there already, in {file.parts}")
-        for index, values in predicted_maps(datamodule, dataset.select(missing), predictor):
-            file.write(missing[index], values)
-        file.finish(partial(track, description=f"collecting {path.name}"))
+    maps = WrittenMaps(path, form.names(dataset.ids, dataset.files), form, recipe(cfg, dataset, model, form, said))
+    write_missing(maps, datamodule, dataset, predictor)
     print(f"values: {said}")
     validate_file(path, form, dataset)
     return path
+
+
+def write_missing(
+    maps: WrittenMaps, datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor
+) -> None:
+    """Compute the maps that are not there yet, each written before the next batch is computed."""
+    if maps.finished:
+        return
+    missing = maps.missing()
+    maps.begin(dataset.sizes)
+    if len(missing) < len(dataset):
+        print(f"{len(dataset) - len(missing)} of {len(dataset)} maps are there already, in {maps.parts}")
+    for index, values in predicted_maps(datamodule, dataset.select(missing), predictor):
+        maps.write(missing[index], values)
+    maps.finish(partial(track, description=f"collecting {maps.path.name}"))
 
 
 def submission_values(
@@ -134,7 +157,9 @@ def default_place(cfg: DictConfig, form: Submission, dataset: SaliencyDataset, m
     return Path(cfg.paths.outputs) / "submissions" / dataset.name / name
 
 
-def recipe(cfg: DictConfig, dataset: SaliencyDataset, model: nn.Module, values: str) -> dict[str, Any]:
+def recipe(
+    cfg: DictConfig, dataset: SaliencyDataset, model: nn.Module, form: Submission, values: str
+) -> dict[str, Any]:
     """What decides how the maps turn out: what was begun with another one is not gone on with."""
     weights = getattr(model, "weights", None)
     known = weights is not None and Path(weights).is_file()
@@ -145,25 +170,13 @@ def recipe(cfg: DictConfig, dataset: SaliencyDataset, model: nn.Module, values: 
         "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights,
         "postprocessing": OmegaConf.to_container(cfg.postprocessing, resolve=True),
         "values": values,
-        "form": {key: cfg.submission[key] for key in ("benchmark", "kind", "file", "zip")},
+        "form": asdict(form),
         "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint(dataset.files)}",
         "explainsal": importlib.metadata.version("explainsal"),
     }
 
 
-def write_map(path: Path, saliency_map: np.ndarray) -> None:
-    """Write one map ``(H, W)`` in the format of the file's ending."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if path.suffix == ".npy":
-        np.save(path, saliency_map.astype(np.float32))
-        return
-    peak = float(saliency_map.max())
-    gray = np.rint(saliency_map * (255 / peak if peak > 0 else 0)).astype(np.uint8)
-    if not cv2.imwrite(str(path), gray):
-        raise UserError(f"could not write {path}: is the disk full, or the folder read-only?")
-
-
-@command("predict")
+@command("predict", interrupted=RESUMED)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     predict(cfg)

@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from explainsal.cli import command
+from explainsal.cli import RESUMED, command
 from explainsal.data.archives import Fetched, fetch_archives
 from explainsal.data.checks import SplitCheck, check_split
 from explainsal.data.dataset import SaliencyDataset
@@ -208,7 +208,7 @@ def _datasets(datamodule: SaliencyDataModule) -> Iterator[SaliencyDataset]:
                 raise
 
 
-@command("prepare")
+@command("prepare", interrupted=RESUMED)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     if cfg.get("model"):

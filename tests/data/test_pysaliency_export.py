@@ -29,7 +29,7 @@ from explainsal.data.pysaliency_hdf5 import read_picture, read_scanpaths, read_s
 from explainsal.data.reading import Reading
 from explainsal.errors import UserError
 from explainsal.reporting.submissions.form import Submission
-from explainsal.reporting.submissions.writing import SubmissionFile
+from explainsal.reporting.submissions.writing import WrittenMaps
 
 SIZE = (24, 32)
 POINT = {
@@ -171,7 +171,7 @@ def test_the_real_pysaliency_reads_what_we_write(tmp_path, form):
     logs = np.log(values / values.sum((1, 2), keepdims=True))
     for name, kind, arrays in (("d", "density", logs), ("m", "map", values)):
         shape = Submission("tuebingen", kind, "hdf5")
-        file = SubmissionFile(tmp_path / f"{name}.hdf5", shape.names(before.ids, before.files), shape, {})
+        file = WrittenMaps(tmp_path / f"{name}.hdf5", shape.names(before.ids, before.files), shape, {})
         file.begin([SIZE] * 3)
         for index, array in enumerate(arrays):
             file.write(index, array)

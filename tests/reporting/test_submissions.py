@@ -23,7 +23,7 @@ from explainsal.errors import UserError
 from explainsal.reporting.submissions import writing
 from explainsal.reporting.submissions.check import check_submission
 from explainsal.reporting.submissions.form import Submission
-from explainsal.reporting.submissions.writing import SubmissionFile
+from explainsal.reporting.submissions.writing import WrittenMaps
 
 IDS = ["Action/001", "Action/002", "Art/001"]
 PICTURES = [f"/data/Stimuli/{key}.jpg" for key in IDS]
@@ -40,7 +40,7 @@ def maps(kind: str = "density") -> list[np.ndarray]:
 
 def written(folder: Path, form: Submission = DENSITY, values: list[np.ndarray] | None = None) -> Path:
     path = folder / f"model{form.suffix}"
-    file = SubmissionFile(path, form.names(IDS, PICTURES), form, RECIPE)
+    file = WrittenMaps(path, form.names(IDS, PICTURES), form, RECIPE)
     file.begin(SIZES)
     for index, one in enumerate(maps(form.kind) if values is None else values):
         file.write(index, one)
@@ -88,7 +88,7 @@ def test_an_hdf5_file_has_the_pictures_names_and_float32_logarithms(tmp_path):
 def test_salicon_is_a_flat_zip_of_grey_8_bit_pictures(tmp_path):
     ids = ["COCO_test2014_000000000001", "COCO_test2014_000000000027"]
     form = Submission("salicon", "map", "png")
-    file = SubmissionFile(tmp_path / "s.zip", form.names(ids, ids), form, RECIPE)
+    file = WrittenMaps(tmp_path / "s.zip", form.names(ids, ids), form, RECIPE)
     sizes = [(48, 64)] * 2
     file.begin(sizes)
     values = np.random.default_rng(0).random((2, 48, 64))
@@ -126,7 +126,7 @@ def test_after_a_kill_only_missing_maps_are_made_again(tmp_path, monkeypatch, fo
         written(tmp_path, form)
     monkeypatch.undo()
     assert not path.exists() or killed == 4
-    file = SubmissionFile(path, form.names(IDS, PICTURES), form, RECIPE)
+    file = WrittenMaps(path, form.names(IDS, PICTURES), form, RECIPE)
     assert file.missing() == list(range(3))[killed:]
     if not file.finished:
         file.begin(SIZES)
@@ -135,29 +135,29 @@ def test_after_a_kill_only_missing_maps_are_made_again(tmp_path, monkeypatch, fo
         file.finish()
     assert check(path, form).accepted
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, f"{path.name}.json"])
-    again = SubmissionFile(path, form.names(IDS, PICTURES), form, RECIPE)
+    again = WrittenMaps(path, form.names(IDS, PICTURES), form, RECIPE)
     assert (again.finished, again.missing()) == (True, [])
 
 
 def test_maps_of_two_models_are_never_mixed(tmp_path):
-    file = SubmissionFile(tmp_path / "m.hdf5", ["a.jpg"], DENSITY, RECIPE)
+    file = WrittenMaps(tmp_path / "m.hdf5", ["a.jpg"], DENSITY, RECIPE)
     file.begin([(4, 4)])
     other = {**RECIPE, "weights": "def"}
     with pytest.raises(UserError, match=r"made in another way: weights \(abc, now def\).*submission\.to"):
-        SubmissionFile(tmp_path / "m.hdf5", ["a.jpg"], DENSITY, other)
+        WrittenMaps(tmp_path / "m.hdf5", ["a.jpg"], DENSITY, other)
     path = written(tmp_path)
     with pytest.raises(UserError, match="made in another way"):
-        SubmissionFile(path, DENSITY.names(IDS, PICTURES), DENSITY, other)
+        WrittenMaps(path, DENSITY.names(IDS, PICTURES), DENSITY, other)
     (tmp_path / "mine.hdf5").write_bytes(b"precious")
     with pytest.raises(UserError, match="not written by this command"):
-        SubmissionFile(tmp_path / "mine.hdf5", ["a.jpg"], DENSITY, RECIPE)
+        WrittenMaps(tmp_path / "mine.hdf5", ["a.jpg"], DENSITY, RECIPE)
     path.unlink()  # the card of a file that was removed does not stand in the way
-    assert SubmissionFile(path, DENSITY.names(IDS, PICTURES), DENSITY, other).missing() == [0, 1, 2]
+    assert WrittenMaps(path, DENSITY.names(IDS, PICTURES), DENSITY, other).missing() == [0, 1, 2]
 
 
 @pytest.mark.parametrize("error", [errno.ENOSPC, errno.EACCES])
 def test_a_full_or_read_only_disk_is_one_message_and_keeps_what_was_finished(tmp_path, monkeypatch, error):
-    file = SubmissionFile(tmp_path / "m.hdf5", DENSITY.names(IDS, PICTURES), DENSITY, RECIPE)
+    file = WrittenMaps(tmp_path / "m.hdf5", DENSITY.names(IDS, PICTURES), DENSITY, RECIPE)
     file.begin(SIZES)
     file.write(0, maps()[0])
 
@@ -174,8 +174,28 @@ def test_a_full_or_read_only_disk_is_one_message_and_keeps_what_was_finished(tmp
         file.begin(SIZES)
 
 
+OF_HDF5 = "Disable slist on flush dest failure failed (file write failed: errno = 28, error message = 'No space left on"
+
+
+@pytest.mark.parametrize("form", [DENSITY, MAP], ids=str)
+def test_a_disk_that_fills_up_while_the_file_is_made_leaves_no_half_of_it(tmp_path, monkeypatch, form):
+    def half(target, names, parts):
+        Path(target).write_bytes(b"half")
+        raise RuntimeError(OF_HDF5) if form is DENSITY else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(writing, "_collect_hdf5" if form is DENSITY else "_collect_zip", half)
+        with pytest.raises(UserError, match="disk is full"):
+            written(tmp_path, form)
+    assert [p.name for p in tmp_path.iterdir()] == [f"model{form.suffix}.parts"]
+    file = WrittenMaps(tmp_path / f"model{form.suffix}", form.names(IDS, PICTURES), form, RECIPE)
+    assert file.missing() == []
+    file.finish()
+    assert check(file.path, form).accepted
+
+
 def test_a_map_of_nan_is_not_written(tmp_path):
-    file = SubmissionFile(tmp_path / "m.hdf5", ["a.jpg"], DENSITY, RECIPE)
+    file = WrittenMaps(tmp_path / "m.hdf5", ["a.jpg"], DENSITY, RECIPE)
     file.begin([(2, 2)])
     with pytest.raises(UserError, match=r"a\.jpg holds NaN"):
         file.write(0, np.array([[0, np.nan], [1, 1]]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import re
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from pathlib import Path
 from explainsal.errors import UserError
 
 MARGIN = 64 << 20  # bytes that stay free: a completely full disk breaks other programs
+FULL = (errno.ENOSPC, errno.EDQUOT)
+FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
+NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 ELSEWHERE = "data.root=FOLDER or paths.data=FOLDER"
 
 
@@ -50,7 +54,7 @@ def require_space(folder: Path, needed: int, what: str, elsewhere: str = ELSEWHE
 
 @contextmanager
 def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
-    """One message in place of an OSError when the disk fills up or the folder may not be written.
+    """One message in place of the system's or HDF5's when the disk fills up or the folder cannot be written.
 
     Args:
         what: For the message, e.g. ``unpacking DATA.zip``.
@@ -62,15 +66,30 @@ def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -
     """
     try:
         yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    except (OSError, RuntimeError) as error:
+        number = _errno(error)
+        if number in FULL:
             raise UserError(
                 f"the disk is full while {what} in {folder.absolute()}. What was finished is kept: make room, then run "
                 "the same command again, it goes on from there."
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        if number in FORBIDDEN:
             raise UserError(
                 f"no permission for {what} in {folder.absolute()}: make the folder writable or choose another one with "
                 f"{elsewhere}."
             ) from error
+        if number in NO_FOLDER:
+            file = getattr(error, "filename", None) or folder.absolute()
+            raise UserError(
+                f"{what} needs the folder {folder.absolute()}, but there is a file in its place or above it ({file}): "
+                f"remove it or choose another folder with {elsewhere}."
+            ) from error
         raise
+
+
+def _errno(error: OSError | RuntimeError) -> int | None:
+    """The system's number of an error; HDF5's library has it in its text alone, whatever kind of error it raises."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    match = re.search(r"errno = (\d+)", str(error))
+    return int(match[1]) if match else None

@@ -10,7 +10,8 @@ import json
 import os
 import shutil
 import zipfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -26,45 +27,55 @@ from explainsal.reporting.submissions.form import FileType, Submission
 Track = Callable[[Iterable[Path]], Iterable[Path]]
 RECIPE = "recipe.json"
 _WRITING = ".writing-"
-_PLACE = "submission.to=FILE"
 _DAY = (2020, 1, 1, 0, 0, 0)  # of the files in a zip archive: the same maps make the same archive
 
 
-class SubmissionFile:
-    """A file or folder to be sent in, as far as it is finished.
+class WrittenMaps:
+    """A file or folder of maps, to be sent in or kept, as far as it is finished.
 
     Args:
         path: Where it will be; ``<path>.parts`` beside it holds the maps until all are there.
         names: Of the maps in it, one per image.
-        form: What the benchmark takes.
+        form: What the file is like.
         recipe: How the maps are made, plain values: what was begun with another one is not gone on with.
+        option: How the user chooses another place, for messages.
 
     Raises:
         UserError: If the file is there already or was begun, and was made in another way.
     """
 
-    def __init__(self, path: Path, names: Sequence[str], form: Submission, recipe: Mapping[str, Any]) -> None:
-        self.path, self.form, self.names = path, form, list(names)
+    def __init__(
+        self,
+        path: Path,
+        names: Sequence[str],
+        form: Submission,
+        recipe: Mapping[str, Any],
+        *,
+        option: str = "submission.to=FILE",
+    ) -> None:
+        self.path, self.form, self.names, self.option = path, form, list(names), option
         self.parts = path.with_name(f"{path.name}.parts")
         self.card = path.with_name(f"{path.name}.json")
         self.recipe = json.loads(json.dumps(dict(recipe), default=str))
         self._files = [self.parts / (f"{name}.part" if form.file == "hdf5" else name) for name in self.names]
-        if self.path.exists():
+        if self.path.exists() and not _is_empty(self.path):
             self._refuse_another(self.card)
             if not self.card.is_file() and not self.parts.is_dir():
-                raise UserError(f"{self.path} is there already and was not written by this command: {_PLACE}")
+                raise UserError(f"{self.path} is there already and was not written by this command: {self.option}")
         if self.finished:
             shutil.rmtree(self.parts, ignore_errors=True)  # left by a process that was killed at the very end
         self._refuse_another(self.parts / RECIPE)
 
     @property
     def finished(self) -> bool:
-        """Whether the file is there."""
-        return self.path.exists() and self.card.is_file()
+        """Whether the file is there, of a folder every map in it."""
+        return self.path.exists() and self.card.is_file() and not self._removed() and not _is_empty(self.path)
 
     def missing(self) -> list[int]:
         """Positions of the images that have no map yet."""
-        return [] if self.finished else [i for i, file in enumerate(self._files) if not file.is_file()]
+        if self.finished:
+            return []
+        return self._removed() or [i for i, file in enumerate(self._files) if not file.is_file()]
 
     def begin(self, sizes: Sequence[tuple[int, int]]) -> None:
         """Make the folder of parts, or go on with it.
@@ -75,14 +86,16 @@ class SubmissionFile:
         Raises:
             UserError: If the disk has no room for the maps, or the folder may not be written.
         """
-        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, _PLACE):
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
+            if self._removed():
+                self.path.replace(self.parts)
             self.parts.mkdir(parents=True, exist_ok=True)
             for left in self.parts.rglob(f"{_WRITING}*"):
                 left.unlink()
             _write(self.parts / RECIPE, json.dumps(self.recipe, indent=1).encode())
         if self.form.file != "png":
             needed = sum(sizes[i][0] * sizes[i][1] * 4 for i in self.missing())
-            require_space(self.path.parent, needed, f"writing {self.path.name}", _PLACE)
+            require_space(self.path.parent, needed, f"writing {self.path.name}", self.option)
 
     def write(self, index: int, values: np.ndarray) -> None:
         """Write the map ``(H, W)`` of one image.
@@ -93,7 +106,7 @@ class SubmissionFile:
         if np.isnan(values).any() or np.isposinf(values).any():
             raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: are its weights sound?")
         content = encode(self.names[index], values, self.form.file)
-        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, _PLACE):
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
             _write(self._files[index], content)
 
     def finish(self, track: Track = iter) -> None:
@@ -106,19 +119,24 @@ class SubmissionFile:
             UserError: If the disk is full: the parts are kept.
         """
         total = sum(file.stat().st_size for file in self._files)
-        temporary = self.path.with_name(f"{_WRITING}{self.path.name}")
-        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, _PLACE):
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
             if self.form.suffix:
-                require_space(self.path.parent, total, f"writing {self.path.name}", _PLACE)
+                require_space(self.path.parent, total, f"writing {self.path.name}", self.option)
                 make = _collect_hdf5 if self.form.file == "hdf5" else _collect_zip
-                make(temporary, self.names, track(self._files))
-                temporary.replace(self.path)
+                with _aside(self.path) as temporary:
+                    make(temporary, self.names, track(self._files))
                 _write(self.card, json.dumps(self.recipe, indent=1).encode())
                 shutil.rmtree(self.parts)
             else:
                 _write(self.card, json.dumps(self.recipe, indent=1).encode())
                 (self.parts / RECIPE).unlink()
                 self.parts.replace(self.path)
+
+    def _removed(self) -> list[int]:
+        """Positions of the images whose map was taken out of a finished folder; their place is empty."""
+        if self.form.suffix or not self.path.is_dir() or not self.card.is_file() or self.parts.is_dir():
+            return []
+        return [i for i, name in enumerate(self.names) if not (self.path / name).is_file()]
 
     def _refuse_another(self, place: Path) -> None:
         """Compare with the recipe of what is there."""
@@ -133,8 +151,13 @@ class SubmissionFile:
             changes = ", ".join(f"{key} ({there.get(key)}, now {self.recipe.get(key)})" for key in differ)
             raise UserError(
                 f"{place.parent if place.name == RECIPE else self.path} was made in another way: {changes}. "
-                f"Remove it, or choose another place with {_PLACE}"
+                f"Remove it, or choose another place with {self.option}"
             )
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether it is a folder that someone has only just made."""
+    return path.is_dir() and not any(path.iterdir())
 
 
 def encode(name: str, values: np.ndarray, file: FileType) -> bytes:
@@ -164,16 +187,31 @@ def encode(name: str, values: np.ndarray, file: FileType) -> bytes:
     return stream.getvalue()
 
 
+def write_map(path: Path, saliency_map: np.ndarray) -> None:
+    """Write one map ``(H, W)`` as a file of its own, whole or not at all: ``.png`` or ``.npy``, see `encode`.
+
+    Raises:
+        UserError: If the disk is full or may not be written.
+    """
+    with full_disk_is_reported(f"writing {path.name}", path.parent, "paths.outputs=FOLDER"):
+        _write(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy"))
+
+
 def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    with _aside(path) as temporary:
+        temporary.write_bytes(content)
+
+
+@contextmanager
+def _aside(path: Path) -> Iterator[Path]:
+    """A name to write under; what was written gets its own name at the end, and disappears after an error."""
     temporary = path.with_name(f"{_WRITING}{path.name}")
     try:
-        temporary.write_bytes(content)
+        yield temporary
         os.replace(temporary, path)
-    except OSError:
+    finally:
         temporary.unlink(missing_ok=True)
-        raise
 
 
 def _collect_hdf5(target: Path, names: Sequence[str], parts: Iterable[Path]) -> None:
