@@ -21,6 +21,7 @@ from PIL import Image
 from tests.commands import environment
 
 from explainsal.cli import conf_dir
+from explainsal.loading import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -115,13 +116,31 @@ def test_evaluate_maps_from_another_tool(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_explain_your_own_network(folder: Path) -> None:
-    (block,) = blocks("docs/guide.md", "python")
+    block = blocks("docs/guide.md", "python")[0]
     assert len(block.split("\n\n", 1)[1].splitlines()) + 3 <= 10  # three imports: ten lines in all
     run_block(block, "python", folder)
     assert np.load(folder / "explainable.npy").shape == (96, 128)
     said = run_block(blocks("docs/guide.md", "bash")[2], "bash", folder)
     tables = Path(re.findall(r"report: (\S+)", said)[-1]).parent / "explanation" / "sparse"
     assert set(pd.read_csv(tables / "fidelity.csv")["variant"]) == {"explanation", "shuffled_filters"}
+    said = run_block(blocks("docs/guide.md", "bash")[3], "bash", folder)  # needs the file of the block before
+    assert said.count("standalone.safetensors") > 1
+    attribution = Path(re.findall(r"report: (\S+)", said)[-1]).with_name("attribution.csv")
+    assert pd.read_csv(attribution)["image"].unique().tolist() == ["photo.jpg"]
+
+
+def test_do_without_the_network(folder: Path) -> None:
+    """In this process, since it takes a second of which a new one would be most."""
+    block = blocks("docs/guide.md", "python")[1]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.syspath_prepend(str(folder))
+        exec(block, {})
+        sys.modules.pop("mynetwork")
+    photo = torch.tensor(np.array(Image.open(folder / "photo.jpg"))).permute(2, 0, 1)[None]
+    saliency_map = load_model("standalone", weights=folder / "standalone.safetensors")(photo)
+    assert saliency_map.shape == (1, 1, 48, 64)
+    assert saliency_map.std() > 0
 
 
 @pytest.mark.slow
@@ -140,7 +159,7 @@ def test_submit_to_mit300(folder: Path) -> None:
 
 def test_every_block_of_the_guide_is_run_above() -> None:
     kinds = [kind for kind, _ in FENCE.findall((ROOT / "docs/guide.md").read_text())]
-    assert kinds == ["text", "bash", "bash", "python", "bash", "bash", "bash"]
+    assert kinds == ["text", "bash", "bash", "python", "bash", "python", "bash", "bash", "bash"]
 
 
 def readme_commands() -> list[str]:

@@ -1,10 +1,11 @@
 """Variants of the fit, each on the same training images: validation CC to the network's map and to the fixations.
 
-    python experiments/standalone/study.py --data ../shared/data/osie --deep best.ckpt --images 100 --epochs 6 \
-        --out results/nulls.csv --models runs/nulls real shuffled_filters untrained_network no_network
+    python experiments/standalone/study.py --data ../shared/data/osie --deep cmrnet_osie --images 100 --epochs 6 \
+        --out results/variants.csv real terms_2 terms_5 pool_4 decoder_only
+    python experiments/standalone/study.py ... --images 24 50 200 350 --out results/images.csv real
 
-CC is on the model's own grid (96 x 128 here), clamped maps, mean over the validation images. Every variant is written
-as soon as it is there.
+CC is on the model's own grid (96 x 128 here), clamped maps: mean over the validation images and 95% bootstrap interval.
+Every variant is written as soon as it is there; without --epochs there is no gradient descent.
 """
 
 from __future__ import annotations
@@ -21,10 +22,12 @@ from torch import Tensor, nn
 
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
-from explainsal.distill import mean_cc, spread
+from explainsal.distill import spread
 from explainsal.explanation.nulls import untrained_copy
 from explainsal.explanation.standalone import Distillation, DistillOptions, RefineOptions, refine, save_standalone
+from explainsal.explanation.standalone.quality import image_cc
 from explainsal.explanation.standalone.samples import StoredSamples
+from explainsal.metrics.bootstrap import mean_interval
 from explainsal.models import load_model
 
 LAYERS = ("pool1", "pool2", "block3", "inception", "decoder.1", "decoder.3", "sigmoid")
@@ -45,7 +48,13 @@ VARIANTS: dict[str, tuple[DistillOptions, str, str]] = {
     "pool_8": (replace(BASE, pool_size=8), "trained", "deep"),
     "pool_24": (replace(BASE, pool_size=24), "trained", "deep"),
     "last_layer": (replace(BASE, layers=()), "trained", "deep"),
-    "decoder_only": (replace(BASE, layers=("decoder.*", "sigmoid")), "trained", "deep"),
+    "decoder_only": (replace(BASE, layers=("decoder.1", "decoder.3", "sigmoid")), "trained", "deep"),
+    "two_layers": (replace(BASE, layers=("decoder.3",)), "trained", "deep"),
+    "without_early": (
+        replace(BASE, layers=("block3", "inception", "decoder.1", "decoder.3", "sigmoid")),
+        "trained",
+        "deep",
+    ),
     "no_position": (replace(BASE, center=False), "trained", "deep"),
     "luminance": (replace(BASE, input_maps="luminance"), "trained", "deep"),
 }
@@ -56,23 +65,24 @@ def main() -> None:
     parser.add_argument("variants", nargs="+", choices=VARIANTS)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--deep", required=True)
-    parser.add_argument("--images", type=int, required=True)
+    parser.add_argument("--images", type=int, nargs="+", required=True)
     parser.add_argument("--epochs", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--models", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
     net, rows = load_model(options.deep), []
-    with tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        train = stored(options.data, "train", options.images, work / "train")
-        val = stored(options.data, "val", None, work / "val")
-        deep = {"train": maps_of(net, train), "val": maps_of(net, val)}
-        for name in options.variants:
-            with tempfile.TemporaryDirectory() as part:
-                rows += run(name, net, train, val, deep, options, Path(part))
-            options.out.parent.mkdir(parents=True, exist_ok=True)
-            pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.4f")
+    for images in options.images:
+        with tempfile.TemporaryDirectory() as folder:
+            work = Path(folder)
+            train = stored(options.data, "train", images, work / "train")
+            val = stored(options.data, "val", None, work / "val")
+            deep = {"train": maps_of(net, train), "val": maps_of(net, val)}
+            for name in options.variants:
+                with tempfile.TemporaryDirectory() as part:
+                    rows += run(name, net, train, val, deep, options, Path(part))
+                options.out.parent.mkdir(parents=True, exist_ok=True)
+                pd.DataFrame(rows).to_csv(options.out, index=False, float_format="%.4f")
 
 
 def run(
@@ -93,11 +103,12 @@ def run(
     rows: list[dict[str, object]] = []
 
     def note(epoch: int, loss: float) -> None:
-        rows.append({
-            "variant": name, "images": train.count, "epoch": epoch, "coefficients": fit.model.coefficients,
-            "cc_to_deep": mean_cc(fit.model, val, deep["val"]), "cc": mean_cc(fit.model, val, val.density[:, None]),
-            "cpu_seconds": time.process_time() - start,
-        })  # fmt: skip
+        spent = time.process_time() - start
+        row = {"variant": name, "images": train.count, "epoch": epoch, "coefficients": fit.model.coefficients}
+        for metric, target in (("cc_to_deep", deep["val"]), ("cc", val.density[:, None])):
+            over = mean_interval(image_cc(fit.model, val, target).numpy())
+            row |= {metric: over.mean, f"{metric}_low": over.low, f"{metric}_high": over.high}
+        rows.append({**row, "cpu_seconds": spent})
         print(rows[-1], flush=True)
 
     note(0, 0.0)

@@ -26,17 +26,15 @@ from explainsal.explanation.standalone import (
     Distillation,
     DistillOptions,
     RefineOptions,
-    Standalone,
     load_standalone,
     refine,
     save_standalone,
 )
 from explainsal.explanation.standalone.inputs import seen_size
-from explainsal.explanation.standalone.quality import stage_quality, write_tables
+from explainsal.explanation.standalone.quality import mean_cc, stage_quality, write_tables
 from explainsal.explanation.standalone.refine import center_level
 from explainsal.explanation.standalone.samples import Store, StoredSamples
-from explainsal.functional.images import as_unit_float, resize
-from explainsal.functional.reconstruction import pearson
+from explainsal.functional.images import as_unit_float
 from explainsal.loading import describe, network_of
 from explainsal.models import SaliencyModel
 from explainsal.record import write_record
@@ -183,18 +181,6 @@ def report_quality(fit: Distillation, dataset: SaliencyDataset, output: Path) ->
     write_tables(fit.model, quality, output / "explanation" / "standalone")
     for name, value in quality.groupby("name", sort=False)["correlation"].mean().items():
         print(f"{name}: correlation with the network's maps {value:.3f} on {len(dataset)} {dataset.split} images")
-
-
-def mean_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> float:
-    """Mean correlation of the model's maps with target maps ``(N, 1, h, w)``."""
-    device = next(model.parameters()).device
-    values = []
-    with torch.no_grad():
-        for start, (images, _) in zip(range(0, samples.count, 8), samples.batches(8)(), strict=True):
-            maps = model(images.to(device)).clamp_min(0)
-            one = target[start : start + len(images)].to(device)
-            values.append(pearson(resize(one, (maps.shape[-2], maps.shape[-1])), maps)[:, 0])
-    return float(torch.cat(values).nanmean())
 
 
 @contextmanager

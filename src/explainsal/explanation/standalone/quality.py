@@ -13,8 +13,10 @@ from explainsal.explanation.rebuilt import measure_fit
 from explainsal.explanation.standalone.fit import Distillation
 from explainsal.explanation.standalone.inputs import layer_outputs
 from explainsal.explanation.standalone.network import Standalone
+from explainsal.explanation.standalone.samples import StoredSamples
 from explainsal.explanation.standalone.terms import term_table
 from explainsal.functional.images import as_unit_float, resize
+from explainsal.functional.reconstruction import pearson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +65,23 @@ def stage_quality(
                 for b, image in enumerate(image_names)
             ]  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def mean_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> float:
+    """Mean correlation of the model's maps with target maps ``(N, 1, h, w)``."""
+    return float(image_cc(model, samples, target).nanmean())
+
+
+@torch.no_grad()
+def image_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> Tensor:
+    """Correlation ``(N,)`` of the model's map of each image with its target map, of ``(N, 1, h, w)``."""
+    device = next(model.parameters()).device
+    values = []
+    for start, (images, _) in zip(range(0, samples.count, 8), samples.batches(8)(), strict=True):
+        maps = model(images.to(device)).clamp_min(0)
+        one = target[start : start + len(images)].to(device)
+        values.append(pearson(resize(one, (maps.shape[-2], maps.shape[-1])), maps)[:, 0])
+    return torch.cat(values)
 
 
 def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str], by: str = "source") -> pd.DataFrame:
