@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed
+PARALLEL ?= --numprocesses auto --dist loadscope
 EXPLAINSAL_SHARED ?= $(CURDIR)/../shared
 export EXPLAINSAL_SHARED
 
@@ -30,10 +31,10 @@ demo: $(STAMP)  ## train and explain a small CMRNet on generated scenes, explain
 	echo "the packaged network, explained:      $$to/packaged/report.html"
 
 test: $(STAMP)  ## the test suite without the slow tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" $(PARALLEL)
 
 test-slow: $(STAMP)  ## the slow tests: real multi-process runs, kill and resume, a browser
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest -m slow $(PARALLEL)
 
 check: $(STAMP)  ## lint, format, types
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""What every test may ask for: the shared fixtures folder, and one thread per process."""
+"""What every test may ask for: the shared fixtures folder, a seed; and one thread where tests run side by side."""
 
 from __future__ import annotations
 
@@ -14,6 +14,11 @@ collect_ignore = ["reference/pysaliency_reads.py"]  # a script for another envir
 
 # A job in the background of a shell ignores Ctrl-C, and so would every command that the tests start and interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Tests side by side share the cores, and so do the commands that they start.
+if os.environ.get("PYTEST_XDIST_WORKER"):
+    os.environ["OMP_NUM_THREADS"] = "1"
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")
