@@ -24,7 +24,7 @@ def environment() -> dict[str, str]:
 
 
 def run(
-    folder: Path, name: str, *arguments: str, code: int = 0, timeout: float = 240
+    folder: Path, name: str, *arguments: str, code: int = 0, timeout: float = 600
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end and expect this exit code; the output is in the failure's message."""
     done = subprocess.run(
