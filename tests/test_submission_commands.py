@@ -21,7 +21,7 @@ from tests.data.lookalikes.salicon import coco_names, write_salicon
 from explainsal import predict as prediction
 from explainsal.classical.center_gaussian import CenterGaussian
 from explainsal.cli import conf_dir
-from explainsal.errors import CorruptFileError, UserError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.models.unisal import UNISALModel, build
 from explainsal.modules.postprocessing import Postprocessing
 from explainsal.predict import predict, submission_values
@@ -38,7 +38,8 @@ def config(command, tmp_path, *overrides):
 @pytest.fixture
 def mit300(tmp_path):
     write_mit300(tmp_path / "mit300", 4)
-    return ("data=mit300", f"data.root={tmp_path}/mit300", "model=center_gaussian", "submission=tuebingen")
+    here = ("data=mit300", f"data.root={tmp_path}/mit300", "submission.partial=true")
+    return (*here, "model=center_gaussian", "submission=tuebingen")
 
 
 def test_mit300_as_densities(tmp_path, mit300, capsys):
@@ -62,6 +63,18 @@ def test_densities_of_maps_have_to_be_asked_for(tmp_path, mit300):
     with pytest.raises(UserError, match="submission: 8 bits cannot hold"):
         predict(config("predict", tmp_path, *mit300, "submission.file=png"))
     assert not list((tmp_path / "outputs").rglob("*.hdf5*"))
+
+
+def test_images_that_are_missing_on_disk_are_counted_before_anything_is_done(tmp_path, mit300):
+    asked = [option for option in mit300 if option != "submission.partial=true"]
+    message = r"4 of the 300 test images of mit300 are in .*mit300, 296 are missing.*prepare data=mit300.*partial=true"
+    with pytest.raises(MissingFilesError, match=message):
+        predict(config("predict", tmp_path, *asked, "submission.kind=map"))
+    path = predict(config("predict", tmp_path, *mit300, "submission.kind=map"))
+    check = ("validate", tmp_path, "data=mit300", f"data.root={tmp_path}/mit300", f"predictions={path}")
+    with pytest.raises(MissingFilesError, match=message):
+        validate(config(*check, "submission.kind=map"))
+    assert validate(config(*check, "submission.kind=map", "submission.partial=true")).accepted
 
 
 def test_a_model_of_densities_gives_its_own_and_post_processing_makes_maps_of_them(tmp_path):
@@ -106,6 +119,7 @@ def test_an_interrupted_run_makes_the_missing_maps_alone(tmp_path, mit300, monke
 def test_cat2000_is_predicted_on_its_test_images_by_category(tmp_path):
     write_cat2000(tmp_path / "cat2000")
     data = ("data=cat2000", f"data.root={tmp_path}/cat2000", "submission=tuebingen", "submission.kind=map")
+    data = (*data, "submission.partial=true")
     path = predict(config("predict", tmp_path, *data, "model=center_gaussian", "submission.file=npy"))
     with zipfile.ZipFile(path) as archive:
         names = archive.namelist()
@@ -118,7 +132,7 @@ def test_salicon_s_zip_holds_the_test_images(tmp_path):
     root = tmp_path / "salicon"
     for split, count in {"train": 2, "val": 2, "test": 3}.items():
         write_salicon(root, split, coco_names(split, count))
-    data = ("data=salicon", f"data.root={root}", "submission=salicon")
+    data = ("data=salicon", f"data.root={root}", "submission=salicon", "submission.partial=true")
     path = predict(config("predict", tmp_path, *data, "model=center_gaussian"))
     assert zipfile.ZipFile(path).namelist() == [f"{name}.png" for name in coco_names("test", 3)]
     with pytest.raises(CorruptFileError, match=r"2 of 2 images have no map"):
@@ -133,9 +147,9 @@ def test_validate_says_what_is_wrong(tmp_path, mit300):
     with pytest.raises(
         CorruptFileError, match=r"(?s)would not take.*1 of 4 images have no map, i4\.jpg.*i2\.jpg: its log"
     ):
-        validate(config("validate", tmp_path, *mit300[:2], f"predictions={path}"))
+        validate(config("validate", tmp_path, *mit300[:3], f"predictions={path}"))
     with pytest.raises(UserError, match="which maps"):
-        validate(config("validate", tmp_path, *mit300[:2]))
+        validate(config("validate", tmp_path, *mit300[:3]))
 
 
 @pytest.mark.slow

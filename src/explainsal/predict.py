@@ -35,7 +35,7 @@ from explainsal.modules.postprocessing import NONE, Postprocessing
 from explainsal.record import write_record
 from explainsal.reporting.submissions.form import Submission
 from explainsal.reporting.submissions.writing import WrittenMaps
-from explainsal.validate import form_of, submitted_images, validate_file
+from explainsal.validate import form_of, require_all_images, submitted_images, validate_file
 
 FORMATS = ("png", "npy")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -100,6 +100,7 @@ def write_submission(
     postprocessing: Postprocessing,
 ) -> Path:
     """Write the maps in the benchmark's form, going on where an interrupted run ended, and check the result."""
+    require_all_images(cfg, datamodule, dataset)
     predictor, said = submission_values(cfg, form, model, postprocessing)
     path = Path(cfg.submission.to or default_place(cfg, form, dataset, model))
     maps = WrittenMaps(path, form.names(dataset.ids, dataset.files), form, recipe(cfg, dataset, model, form, said))

@@ -12,7 +12,7 @@ from rich.progress import track
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import CorruptFileError, UserError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.reporting.submissions.check import Verdict, check_submission
 from explainsal.reporting.submissions.form import Submission
 
@@ -22,11 +22,15 @@ def validate(cfg: DictConfig) -> Verdict:
 
     Raises:
         CorruptFileError: If it would be refused or spoilt; the message says why.
+        MissingFilesError: If images are missing on disk, so that no one can tell.
     """
     form = form_of(cfg)
     if cfg.predictions is None or form is None:
         raise UserError("which maps? Give predictions=FILE or FOLDER, data=mit300, and submission=tuebingen or salicon")
-    return validate_file(Path(cfg.predictions), form, submitted_images(cfg, instantiate(cfg.data)))
+    datamodule = instantiate(cfg.data)
+    dataset = submitted_images(cfg, datamodule)
+    require_all_images(cfg, datamodule, dataset)
+    return validate_file(Path(cfg.predictions), form, dataset)
 
 
 def validate_file(path: Path, form: Submission, dataset: SaliencyDataset) -> Verdict:
@@ -51,6 +55,22 @@ def submitted_images(cfg: DictConfig, datamodule: SaliencyDataModule) -> Salienc
     """The images of a submission: those whose fixations are secret, unless ``data.eval_split`` names others."""
     secret = None if cfg.data.get("eval_split") else datamodule.secret
     return datamodule.dataset(secret or datamodule.eval_split)
+
+
+def require_all_images(cfg: DictConfig, datamodule: SaliencyDataModule, dataset: SaliencyDataset) -> None:
+    """A submission of a part of the published images would pass every other check, and be refused.
+
+    Raises:
+        MissingFilesError: If fewer images are on disk than were published, unless ``submission.partial`` is set.
+    """
+    published = datamodule.source.images.get(dataset.split) if datamodule.source else None
+    if published is None or len(dataset) >= published or cfg.submission.partial:
+        return
+    raise MissingFilesError(
+        f"{len(dataset):,} of the {published:,} {dataset.split} images of {dataset.name} are in {datamodule.root}, "
+        f"{published - len(dataset):,} are missing: a submission needs the maps of all. Fetch them (python -m "
+        f"explainsal.prepare {datamodule.source.overrides}), or set submission.partial=true to do without them."
+    )
 
 
 def form_of(cfg: DictConfig) -> Submission | None:

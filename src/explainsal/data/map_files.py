@@ -158,6 +158,11 @@ def open_maps(path: str | Path) -> MapFiles:
         return ZipOfMaps(path)
     if name.endswith(TAR):
         return TarOfMaps(path)
+    if name.endswith((".rar", ".7z")):
+        raise UserError(
+            f"predictions={path}: {path.suffix} archives cannot be opened here, for want of a free library: unpack it "
+            "and give the folder, or pack the maps as .zip, which the benchmark takes as well"
+        )
     kinds = ", ".join((*HDF5, ".zip", *TAR))
     raise UserError(f"predictions={path}: give a folder of maps, or one file of them ({kinds})")
 
