@@ -153,7 +153,8 @@ def test_run_a_sweep(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_submit_to_mit300(folder: Path) -> None:
-    block = blocks("docs/guide.md", "bash")[-1].replace("data=mit300", "data=mit300 submission.partial=true")  # 2 of 300
+    block = blocks("docs/guide.md", "bash")[-1]
+    block = block.replace("data=mit300", "data=mit300 submission.partial=true")  # 2 images of 300
     said = run_block(block, "bash", folder)
     assert said.count("as the MIT/Tübingen Saliency Benchmark wants it") == 2
 

@@ -63,13 +63,14 @@ def require_all_images(cfg: DictConfig, datamodule: SaliencyDataModule, dataset:
     Raises:
         MissingFilesError: If fewer images are on disk than were published, unless ``submission.partial`` is set.
     """
-    published = datamodule.source.images.get(dataset.split) if datamodule.source else None
-    if published is None or len(dataset) >= published or cfg.submission.partial:
+    source = datamodule.source
+    published = source.images.get(dataset.split) if source else None
+    if source is None or published is None or len(dataset) >= published or cfg.submission.partial:
         return
     raise MissingFilesError(
         f"{len(dataset):,} of the {published:,} {dataset.split} images of {dataset.name} are in {datamodule.root}, "
         f"{published - len(dataset):,} are missing: a submission needs the maps of all. Fetch them (python -m "
-        f"explainsal.prepare {datamodule.source.overrides}), or set submission.partial=true to do without them."
+        f"explainsal.prepare {source.overrides}), or set submission.partial=true to do without them."
     )
 
 
