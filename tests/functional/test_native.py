@@ -93,16 +93,25 @@ def test_distances_are_numpys(mine, others, length):
     first, second = noise(mine, length), noise(others, length).flip(-1)
     with native.native_kernels():
         found = pairwise_mae(first, second)
+        coarse = pairwise_mae(first.float(), second.float())
     expected = abs(first.numpy()[:, None] - second.numpy()[None]).mean(-1)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
+    np.testing.assert_allclose(coarse.numpy(), expected, rtol=1e-5, atol=1e-7)
 
 
-def test_energy_is_the_magnitude_of_the_response():
-    maps, bank = noise(3, 13, 18), log_gabor_bank((13, 18), [3.0, 6.0], [0.0, 1.0], [0.5], [0.6], dtype=torch.float64)
-    with native.native_kernels():
-        found = local_energy(maps, bank)
-    expected = abs(np.fft.ifft2(np.fft.fft2(maps.numpy())[:, None] * bank.numpy()))
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 21), st.integers(1, 21), st.sampled_from(["circular", "reflect"]), st.booleans())
+def test_energy_is_the_magnitude_of_the_response(height, width, border, compiled):
+    maps, mirrored = noise(3, height, width), border == "reflect"
+    grid = (2 * height, 2 * width) if mirrored else (height, width)
+    bank = log_gabor_bank(grid, [3.0, 6.0], [0.0, 1.0], [0.5], [0.6], dtype=torch.float64)
+    with native.native_kernels(compiled):
+        found = local_energy(maps, bank, border=border)
+        coarse = local_energy(maps.float(), bank.float(), border=border)
+    whole = np.pad(maps, ((0, 0), (0, height), (0, width)), mode="symmetric") if mirrored else maps.numpy()
+    expected = abs(np.fft.ifft2(np.fft.fft2(whole)[:, None] * bank.numpy()))[..., :height, :width]
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(coarse.numpy(), expected, rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

@@ -20,6 +20,7 @@ def test_pairwise_mae_is_the_error_of_every_pair(rows, others, length, seed):
     b = torch.rand(2, others, length, dtype=torch.float64, generator=generator)
     expected = abs(a.numpy()[:, :, None] - b.numpy()[:, None]).mean(-1)
     assert_close(pairwise_mae(a, b).numpy(), expected, rtol=1e-12, atol=0)
+    assert_close(pairwise_mae(a.float(), b.float()).numpy(), expected.astype("float32"), rtol=1e-5, atol=1e-7)
 
 
 def test_equal_values_come_in_the_order_of_their_position():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -50,21 +51,27 @@ class CandidateTable:
     filter: Tensor
 
     @classmethod
-    def of(cls, sources: Sequence[tuple[int, Tensor]], device: torch.device | str) -> CandidateTable:
+    def of(cls, sources: Sequence[tuple[int, Sequence[int]]], device: torch.device | str) -> CandidateTable:
         """Every map of every source through every filter: sources slowest, then maps, filters fastest.
 
         Args:
-            sources: Of each, how many maps it has and the filters ``(g,)``, int64, that serve maps of its size.
+            sources: Of each, how many maps it has and the positions of the filters that serve maps of its size.
             device: Of the table.
 
         Example:
-            >>> CandidateTable.of([(2, torch.tensor([0, 3])), (1, torch.tensor([5]))], "cpu").filter.tolist()
+            >>> CandidateTable.of([(2, [0, 3]), (1, [5])], "cpu").filter.tolist()
             [0, 3, 0, 3, 5]
         """
-        source = [torch.full((count * len(served),), i) for i, (count, served) in enumerate(sources)]
-        place = [torch.arange(count).repeat_interleave(len(served)) for count, served in sources]
-        filters = [served.repeat(count) for count, served in sources]
-        return cls(torch.cat(source).to(device), torch.cat(place).to(device), torch.cat(filters).to(device))
+        return _table(tuple((count, tuple(served)) for count, served in sources), torch.device(device))
+
+
+@lru_cache(maxsize=256)
+def _table(sources: tuple[tuple[int, tuple[int, ...]], ...], device: torch.device) -> CandidateTable:
+    """Remembered, since every image asks again, and a copy to an accelerator waits for all that it has to do."""
+    source = [torch.full((count * len(served),), i) for i, (count, served) in enumerate(sources)]
+    place = [torch.arange(count).repeat_interleave(len(served)) for count, served in sources]
+    filters = [torch.tensor(served, dtype=torch.int64).repeat(count) for count, served in sources]
+    return CandidateTable(torch.cat(source).to(device), torch.cat(place).to(device), torch.cat(filters).to(device))
 
 
 @dataclass(frozen=True)
@@ -98,7 +105,7 @@ class Candidates:
     ) -> None:
         self.pools, self.bank, self.size, self.scaling = pools, bank, size, scaling
         self.device = pools[0].maps.device
-        served = [(pool.maps.shape[1], bank.available(pool.maps.shape[-2:])) for pool in pools]
+        served = [(pool.maps.shape[1], bank.served(pool.maps.shape[-2:])) for pool in pools]
         self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
         self._per_chunk = max(1, budget // (8 * each))  # making them takes several arrays of their size
@@ -117,7 +124,7 @@ class Candidates:
     def usable(self) -> Tensor:
         """Shape ``(B, N)``: False where no map took the place."""
         return torch.cat(
-            [(pool.channel >= 0).repeat_interleave(len(self.bank.available(pool.maps.shape[-2:])), dim=1)
+            [(pool.channel >= 0).repeat_interleave(len(self.bank.served(pool.maps.shape[-2:])), dim=1)
              for pool in self.pools], dim=1,
         )  # fmt: skip
 
@@ -198,7 +205,7 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
     """
     total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
     used = torch.zeros(len(candidates) + 1, dtype=torch.bool, device=index.device)
-    used[index] = True  # unused terms, -1, mark the last, which is none
+    used.index_fill_(0, index.flatten() % len(used), True)  # unused terms, -1, mark the last, which is none
     if native.serves(total, weights):
         chosen = torch.where((weights != 0) & (index >= 0), index, len(candidates))
         for group in candidates.held_together(used):

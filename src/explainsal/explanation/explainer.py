@@ -23,9 +23,14 @@ from explainsal.models.layers import NetworkLayer, select_layers
 class Explainer:
     """Rebuilds every layer of a network from log-Gabor responses, down to an explainable saliency map.
 
-    The network is run in evaluation mode without autocast, and is left as it was found. An image's result does not
-    depend on the others in its batch: on a CPU the images go through one by one, on an accelerator together, where
-    only the network's own rounding may depend on the size of the batch.
+    The network is run in evaluation mode without autocast, on its own device (images are moved there), and is left as
+    it was found, each module in the mode that it was in. An image's result does not depend on the others in its batch:
+    on a CPU the images go through one by one, on an accelerator together, where only the network's own rounding may
+    depend on the size of the batch.
+
+    A *dead* (constant) activation map has no correlation (NaN) and an infinite relative error, and gets into a pool by
+    plain MAE alone. One with NaN or infinity is rebuilt as NaN, takes no candidates, is in no pool, and touches no
+    other map and no other image.
 
     Args:
         net: Maps images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around a bare
@@ -72,8 +77,9 @@ class Explainer:
         """Explain a batch.
 
         Args:
-            images: Shape ``(B, C, H, W)``, in the range that the network expects; nothing is clamped. 8-bit images
-                are passed on as they are, and count as 0 to 1 for the input maps.
+            images: Shape ``(B, C, H, W)``, in the range that the network expects: below 0 and above 1 they are taken
+                as they are, nothing is clamped. 8-bit images are passed on as they are, and count as 0 to 1 for the
+                input maps.
             keep_maps: Which activations and reconstructions stay in the result: all, those of the layers named, or,
                 as a number, the first so many maps of each layer's pool. Otherwise only one layer's exist at a time.
 

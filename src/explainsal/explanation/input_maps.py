@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -43,5 +45,11 @@ def input_maps(images: Tensor, kind: str = "luminance") -> Tensor:
     images = as_computed(images) if images.is_floating_point() else images.float() / 255
     if images.shape[1] != 3:
         return images.mean(1, keepdim=True)
-    axes = torch.tensor(_AXES[kind], dtype=images.dtype, device=images.device)
-    return (images[:, None] * axes[:, :, None, None]).sum(2)
+    return (images[:, None] * _axes(kind, images.dtype, images.device)[:, :, None, None]).sum(2)
+
+
+@lru_cache(maxsize=8)
+def _axes(kind: str, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Remembered, since a copy to an accelerator waits for all that it has to do."""
+    with torch.inference_mode(False):  # else not to be used outside of one
+        return torch.tensor(_AXES[kind], dtype=dtype, device=device)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 # A candidate is left out when the chosen ones already explain all but this share of its variance.
 _DEPENDENT = 1e-6
+_FAINT = 1e-6  # correlations below are the rounding of float32 inner products
 
 
 def inverse_mae_weights(mae: Tensor) -> Tensor:
@@ -87,7 +88,7 @@ class _Pursuit:
     """State of all rows at once: the support as index with -1 for free places, and the weights on it.
 
     Rows ``(R, N)`` belong to the B matrices of inner products in equal runs. On an accelerator every look at a value
-    stops the host, so that a step looks once.
+    stops the host: signed weights take none, non-negative ones two or more per step.
     """
 
     def __init__(self, gram: Tensor, target: Tensor, terms: int) -> None:
@@ -99,11 +100,20 @@ class _Pursuit:
         self.usable = (gram.diagonal(dim1=-2, dim2=-1) > 0.5)[self.image[:, 0]]
 
     def run_signed(self) -> None:
+        """Orthogonalise all candidates to each chosen one (Gram and Schmidt): nothing is asked of the values."""
+        left, novelty = self.target, self.gram.diagonal(dim1=-2, dim2=-1)[self.image[:, 0]]
+        basis = self.target.new_zeros(*self.index.shape, self.target.shape[1])  # inner products with the chosen ones
         for step in range(self.index.shape[1]):
-            score = self._correlations().abs()
-            if not self._add(score, torch.full_like(self.index[:, 0], step)):
-                break
-            self.weights = self._solve()
+            best, candidate = torch.where(self.usable & (novelty >= _DEPENDENT), left.abs(), 0).max(1)
+            live, column = (best > _FAINT)[:, None], candidate[:, None]
+            others = basis.gather(2, column[..., None].expand(-1, basis.shape[1], 1)).transpose(1, 2)  # (R, 1, T)
+            row = self.gram[self.image[:, 0], candidate] - torch.bmm(others, basis)[:, 0]
+            row = torch.where(live, row / novelty.gather(1, column).sqrt(), 0)
+            left = left - left.gather(1, column) / novelty.gather(1, column).sqrt() * row
+            novelty = novelty - row.square()
+            basis[:, step] = row
+            self.index[:, step] = torch.where(live, column, -1)[:, 0]
+        self.weights = self._solve()
 
     def run_nonnegative(self) -> None:
         terms = self.index.shape[1]
@@ -130,7 +140,7 @@ class _Pursuit:
         """Put each row's best candidate at a place of its support; False when no row found any."""
         while True:
             best, candidate = score.masked_fill(~self.usable, 0).max(1)
-            live = best > _DEPENDENT**0.5 * 1e-3  # below: rounding of float32 inner products
+            live = best > _FAINT
             dependent = live & (self._novelty(candidate) < _DEPENDENT)
             any_live, any_dependent = torch.stack([live.any(), dependent.any()]).tolist()
             if not any_live:

@@ -145,9 +145,9 @@ def candidate_table(
     model: Standalone, sources: tuple[str, ...], bank: FilterBank, device: torch.device
 ) -> CandidateTable:
     """The N candidates of a stage, in their order; maps of the position have the filter -1."""
-    known = {stage.name: (len(stage.channels), bank.available(stage.size)) for stage in model.stages}
-    known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.available(model.input_size))
-    known[CENTER] = (len(CENTER_MAPS), torch.tensor([-1]))
+    known = {stage.name: (len(stage.channels), bank.served(stage.size)) for stage in model.stages}
+    known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.served(model.input_size))
+    known[CENTER] = (len(CENTER_MAPS), [-1])
     return CandidateTable.of([known[name] for name in sources], device)
 
 

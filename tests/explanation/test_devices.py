@@ -1,0 +1,81 @@
+"""A network on another device, and how often an explanation makes that device wait for the host."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+
+import pytest
+import torch
+from tests.explanation.nets import Functional, Plain
+from tests.explanation.standalone.pretended import DEVICE, Elsewhere, pretended_device
+from torch.testing import assert_close
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from explainsal.explanation import PRESETS, Explainer
+from explainsal.functional import native
+
+VALUES = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
+
+
+@pytest.fixture(autouse=True)
+def no_autocast(monkeypatch):
+    monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())  # this type of device has none
+
+
+class Waits(TorchDispatchMode):
+    """Counts what makes a host wait for its accelerator: values that are looked at, and copies between the two."""
+
+    def __init__(self, monkeypatch):
+        super().__init__()
+        self.found: list[str] = []
+        looked = Elsewhere.tolist
+        monkeypatch.setattr(Elsewhere, "tolist", lambda one: self.found.append("tolist") or looked(one))
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        tensors = [one for one in tree_leaves((args, kwargs)) if isinstance(one, torch.Tensor)]
+        there = [isinstance(one, Elsewhere) for one in tensors]
+        name = func.name()
+        picks = name.startswith("aten::index.Tensor") and any(t.dtype == torch.bool for t in tensors[1:])
+        device = (kwargs or {}).get("device")
+        copies = name == "aten::_to_copy" and device is not None and torch.device(device).type != tensors[0].device.type
+        mixed = name == "aten::copy_" and len(set(there)) == 2
+        if (any(there) and (name in VALUES or picks)) or copies or mixed:
+            self.found.append(name)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@pytest.mark.parametrize("net", [Plain, Functional])
+def test_a_network_elsewhere_is_explained_there_with_the_same_maps(preset, net, monkeypatch):
+    monkeypatch.setattr(native, "_kernel", lambda *args: pytest.fail("a kernel for CPUs ran"))
+    torch.manual_seed(0)
+    net, images = net().double(), torch.rand(2, 3, 24, 32, dtype=torch.float64)
+    here = Explainer(net, preset)(images)
+    with pretended_device():
+        out = Explainer(net.to(DEVICE), preset, compile=True)(images)  # images are moved, `compile` is for CPUs
+        assert out.explainable_map.device == out.layers[0].coefficients.weights.device == DEVICE
+        there, names = out.explainable_map.cpu(), [layer.name for layer in out.layers]
+    assert names == [layer.name for layer in here.layers]
+    assert_close(there, here.explainable_map, rtol=1e-7, atol=1e-9 * here.explainable_map.abs().max().item())
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+def test_an_accelerator_never_waits_for_the_host(preset, monkeypatch):
+    """Launches, not arithmetic, are what an explanation costs there: one look at a value empties the queue."""
+    images = torch.rand(2, 3, 24, 32)
+    with pretended_device():
+        explainer, images = Explainer(Plain().to(DEVICE), preset), images.to(DEVICE)
+        explainer(images)  # lists the layers, samples the banks
+        with Waits(monkeypatch) as waits:
+            explainer(images)
+    assert waits.found == []
+
+
+def test_what_makes_it_wait_is_noticed(monkeypatch):
+    """Non-negative weights do look: so the count above can be something else than 0."""
+    with pretended_device():
+        explainer, images = Explainer(Plain().to(DEVICE), "sparse", coefficients="nnls"), torch.rand(1, 3, 16, 16)
+        with Waits(monkeypatch) as waits:
+            explainer(images)
+    assert {"tolist", "aten::_local_scalar_dense", "aten::_to_copy"} <= set(waits.found)

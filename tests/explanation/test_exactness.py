@@ -1,0 +1,81 @@
+"""All shortcuts of a layer at once against the materialised computation: any size, any budget, compiled or not.
+
+The single shortcuts are tested in tests/functional; here they meet: candidates of another size than the layer, chunks
+of one map, combinations of one map at a time, compiled kernels on one thread and on three.
+"""
+
+from __future__ import annotations
+
+import math
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tests.reference import explanation as plain
+from torch.testing import assert_close
+
+from explainsal.explanation import PRESETS, FilterBank
+from explainsal.explanation.candidates import Candidates, Pool
+from explainsal.explanation.matching import match_layer
+from explainsal.explanation.pursuit import pursue_layer
+from explainsal.functional.native import native_kernels
+
+BANK = FilterBank(wavelengths=(3.0, 6.0), n_orientations=2, sigma_on_f=(0.55,), sigma_theta=(0.6,), low_pass=(1.0,))
+# odd, not divisible by 8, smaller than a block. Not below 5: standardised maps of one block of `normalized` (4 x 4) all
+# have mean 0 and deviation 1, and of candidates that are equal up to rounding either may be taken
+SIZES = st.tuples(st.integers(5, 21), st.integers(5, 21))
+
+
+@contextmanager
+def threads(count):
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def noise(count, size, seed, dtype=torch.float64):
+    return torch.randn(1, count, *size, dtype=dtype, generator=torch.Generator().manual_seed(seed))
+
+
+def rebuilt(preset, activations, sources, budget, **changes):
+    options = replace(PRESETS[preset], bank=BANK, top_k=3, **changes)
+    pools = [Pool("before", sources, torch.arange(sources.shape[1])[None])]
+    size = activations.shape[-2:]
+    candidates = Candidates(pools, BANK, (size[0], size[1]), scaling=options.scaling, budget=budget)
+    rebuild = pursue_layer if preset == "sparse" else match_layer
+    with native_kernels(options.compile):
+        return rebuild(activations, candidates, options, budget)
+
+
+def materialised(preset, activations, sources):
+    """Maps ``(A, H, W)``, candidates made, enlarged, described and combined one by one."""
+    options, size = PRESETS[preset], sources[0].shape
+    angles = [0.0, math.pi / 2]
+    gabor = plain.log_gabor_loop(size, BANK.wavelengths, angles, BANK.sigma_on_f, BANK.sigma_theta)
+    bank = np.concatenate([gabor, plain.gaussian_loop(size, BANK.low_pass)])
+    seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
+    if preset == "sparse":
+        return np.array([plain.rebuild_by_pursuit(one, seen, top_k=3)[0] for one in activations])
+    if options.scaling == "standardize":
+        seen = [plain.standardized(one) for one in seen]
+    how = {"scales": options.scales, "top_k": 3, "block": options.block_size,
+           "standardize": options.scaling == "standardize", "signed": options.signed}  # fmt: skip
+    return np.array([plain.rebuild_by_matching(one, seen, **how)[0] for one in activations])
+
+
+@pytest.mark.parametrize("preset", list(PRESETS))
+@given(SIZES, SIZES, st.sampled_from([0, 1, 3]), st.sampled_from([1, 10**9]), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=10)
+def test_a_layer_of_any_size_is_the_materialised_one(preset, size, before, compiled_threads, budget, seed):
+    activations, sources = noise(3, size, seed), noise(2, before, seed + 1)
+    expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()))
+    with threads(compiled_threads or 1):
+        found = rebuilt(preset, activations, sources, budget, compile=compiled_threads > 0).maps[0].numpy()
+    assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
