@@ -1,9 +1,12 @@
-/* The kernels of native_blocks.h and native_maps.h for float and for double. Built by native_build.py.
+/* The kernels of native_blocks.h and native_maps.h for float and for double, those of native_metrics.h for double. Built
+ * by native_build.py.
  *
  * Every loop runs over contiguous numbers, so that compilers vectorise it. */
 #include <math.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 #define COLUMNS 256 /* candidates x 256 pixels stay in the second-level cache */
 #define SOME 64     /* sums of a combination that stay in registers; divides COLUMNS */
@@ -32,3 +35,4 @@
 #define NAME(x) x##_double
 #include "native_maps.h"
 #include "native_blocks.h"
+#include "native_metrics.h"

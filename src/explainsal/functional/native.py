@@ -1,7 +1,7 @@
 """Compiled inner loops on a CPU, only where asked for.
 
 The plain PyTorch path is the reference: it is the default, and serves accelerators. The kernels compute the same
-numbers up to rounding (docs/decisions/0010).
+numbers up to rounding (docs/decisions/0010). Those of the metrics are called in `functional.metrics.compiled`.
 """
 
 from __future__ import annotations
@@ -72,12 +72,12 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
     offsets = (ctypes.c_double * (2 * len(scales)))(*(number for one in scales for number in one[4:]))
 
     def work(start: int, stop: int) -> int:
-        mean, variance = ((ctypes.c_void_p * len(scales))(*(_at(one[i], start) for one in found)) for i in range(2))
-        return int(_kernel("scaled_moments", flat)(
-            _at(flat, start), stop - start, *flat.shape[1:], len(scales), counts, offsets, mean, variance
+        mean, variance = ((ctypes.c_void_p * len(scales))(*(at(one[i], start) for one in found)) for i in range(2))
+        return int(kernel("scaled_moments", flat)(
+            at(flat, start), stop - start, *flat.shape[1:], len(scales), counts, offsets, mean, variance
         ))  # fmt: skip
 
-    _in_threads(work, len(flat))
+    in_threads(work, len(flat))
     shape = maps.shape[:-2]
     return [(one[0].reshape(*shape, *one.shape[2:]), one[1].reshape(*shape, *one.shape[2:])) for one in found]
 
@@ -88,11 +88,11 @@ def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
     total = first.new_empty(len(second), len(first))  # threads share out the second, whose rows are more
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("absolute_differences", first)(
-            _at(second, start), _at(first, 0), stop - start, len(first), first.shape[1], _at(total, start)
+        return int(kernel("absolute_differences", first)(
+            at(second, start), at(first, 0), stop - start, len(first), first.shape[1], at(total, start)
         ))  # fmt: skip
 
-    _in_threads(work, len(second))
+    in_threads(work, len(second))
     return total.T
 
 
@@ -107,11 +107,11 @@ def add_combinations(total: Tensor, place: Tensor, weights: Tensor) -> None:
     place, weights = place.contiguous(), weights.contiguous()
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("add_combinations", total)(
-            _at(place, start), _at(weights, start), stop - start, place.shape[1], total.shape[1], _at(total, start)
+        return int(kernel("add_combinations", total)(
+            at(place, start), at(weights, start), stop - start, place.shape[1], total.shape[1], at(total, start)
         ))  # fmt: skip
 
-    _in_threads(work, len(total))
+    in_threads(work, len(total))
 
 
 def places(maps: Tensor) -> Tensor:
@@ -128,11 +128,11 @@ def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor
     real, pixels = torch.view_as_real(out), bank[0].numel()
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("filtered", bank)(
-            _at(spectra, start), _at(bank, 0), stop - start, len(bank), pixels, _at(real, start)
+        return int(kernel("filtered", bank)(
+            at(spectra, start), at(bank, 0), stop - start, len(bank), pixels, at(real, start)
         ))  # fmt: skip
 
-    _in_threads(work, len(spectra))
+    in_threads(work, len(spectra))
     return out
 
 
@@ -141,11 +141,11 @@ def magnitude(responses: Tensor, level: Tensor, out: Tensor) -> None:
     real, level = torch.view_as_real(responses.contiguous()), level.contiguous()
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("magnitude", out)(
-            _at(real, start), _at(level, start), stop - start, out[0].numel(), _at(out, start)
+        return int(kernel("magnitude", out)(
+            at(real, start), at(level, start), stop - start, out[0].numel(), at(out, start)
         ))  # fmt: skip
 
-    _in_threads(work, len(out))
+    in_threads(work, len(out))
 
 
 def shrunk(maps: Tensor, step: int) -> Tensor:
@@ -158,9 +158,9 @@ def shrunk(maps: Tensor, step: int) -> Tensor:
     out = flat.new_empty(len(flat), height // step, width // step)
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel("shrunk", flat)(_at(flat, start), stop - start, height, width, step, _at(out, start)))
+        return int(kernel("shrunk", flat)(at(flat, start), stop - start, height, width, step, at(out, start)))
 
-    _in_threads(work, len(flat))
+    in_threads(work, len(flat))
     return out.reshape(*maps.shape[:-2], *out.shape[-2:])
 
 
@@ -173,18 +173,18 @@ def add_there_and_back(total: Tensor, maps: Tensor, scale: float, *, squared: bo
         scale: 4, 2, 1, or where it keeps sides whole 0.5 or 0.25.
         squared: Whether squares are added.
     """
-    kernel = "add_shrunk_and_back" if scale < 1 else "add_enlarged_and_back"
-    how = round(1 / scale) if scale < 1 else ctypes.c_double({1.0: 0.0, 2.0: 0.125, 4.0: 0.0625}[float(scale)])
+    name = "add_shrunk_and_back" if scale < 1 else "add_enlarged_and_back"
+    how = round(1 / scale) if scale < 1 else {1.0: 0.0, 2.0: 0.125, 4.0: 0.0625}[float(scale)]
 
     def work(start: int, stop: int) -> int:
-        return int(_kernel(kernel, total)(
-            _at(maps, start), maps.stride(0), stop - start, *total.shape[1:], how, int(squared), _at(total, start)
+        return int(kernel(name, total)(
+            at(maps, start), maps.stride(0), stop - start, *total.shape[1:], how, int(squared), at(total, start)
         ))  # fmt: skip
 
-    _in_threads(work, len(total))
+    in_threads(work, len(total))
 
 
-def _in_threads(work: Callable[[int, int], int], count: int) -> None:
+def in_threads(work: Callable[[int, int], int], count: int) -> None:
     """Share ``range(count)`` out over as many threads as PyTorch uses; a kernel releases the interpreter's lock."""
     threads = min(torch.get_num_threads(), count)
     cuts = [count * i // max(threads, 1) for i in range(threads + 1)]
@@ -197,10 +197,13 @@ def _in_threads(work: Callable[[int, int], int], count: int) -> None:
         raise MemoryError("a compiled kernel found no memory for its rows")
 
 
-def _at(tensor: Tensor, row: int) -> ctypes.c_void_p:
+def at(tensor: Tensor, row: int) -> ctypes.c_void_p:
+    """Where in memory a row of a tensor begins."""
     return ctypes.c_void_p(tensor.data_ptr() + row * tensor.stride(0) * tensor.element_size())
 
 
-def _kernel(name: str, like: Tensor) -> Callable[..., int]:
+def kernel(name: str, like: Tensor) -> Callable[..., int]:
+    """A kernel for the dtype of `like`: ints become ptrdiff_t, floats double; it gives 1 if it found no memory."""
     function = library()[f"{name}_{'float' if like.dtype == torch.float32 else 'double'}"]
-    return lambda *values: function(*(ctypes.c_ssize_t(v) if isinstance(v, int) else v for v in values))
+    kinds = {int: ctypes.c_ssize_t, float: ctypes.c_double}
+    return lambda *values: function(*(kinds[type(v)](v) if type(v) in kinds else v for v in values))

@@ -15,6 +15,7 @@ from explainsal.functional.types import FixationBatch, FixationMap
 EDGE_CASES = json.loads((Path(__file__).parents[2] / "data" / "edge_cases.json").read_text())
 SIZE = tuple(EDGE_CASES["shape"])
 OUTSIDE = ("negative_index", "row_too_large", "fractional_negative")
+pytestmark = pytest.mark.usefixtures("kernels")
 
 # (case, call without _all/_unique) -> our value, where it is not the engine's. The reasons: docs/decisions/0005.
 EXCEPTIONS: dict[tuple[str, str], float] = {

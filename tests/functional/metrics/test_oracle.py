@@ -17,6 +17,7 @@ from explainsal.functional.metrics import Maps, Nonfixations
 from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (7, 11)
+pytestmark = pytest.mark.usefixtures("kernels")
 
 
 def scene(seed: int, levels: int, images: int = 3) -> tuple[np.ndarray, np.ndarray, list[oracle.Points]]:

@@ -8,9 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from explainsal.functional.metrics import compiled
 from explainsal.functional.metrics.chunks import dot, walk
 from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
+from explainsal.functional.native import serves
 from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
 
 Normalization = Literal["sum", "minmax", "raw"]
@@ -41,8 +43,7 @@ class Maps:
         self.name = name
         self.size = (int(maps.shape[1]), int(maps.shape[2]))
         self.values = maps.detach().reshape(maps.shape[0], -1).to(torch.float64)  # (B, H*W)
-        extent = walk(self.values, [self._extent])[0]  # NaN and infinities come through
-        self.low, self.high, self.sum = extent[0].amin(dim=1), extent[1].amax(dim=1), extent[2].sum(dim=1)
+        self.low, self.high, self.sum = self._extents()  # NaN and infinities come through
         bad = ~(self.high - self.low).isfinite()
         if bool(bad.any()):
             raise ValueError(f"{name} of images {bad.nonzero().flatten().tolist()} in the batch hold NaN or infinity")
@@ -88,9 +89,17 @@ class Maps:
         part = self.centered(rows, columns)
         return dot(part, part)[None]
 
-    def _extent(self, rows: slice, columns: slice) -> Tensor:
-        part = self.values[rows, columns]
-        return torch.stack([part.amin(dim=1), part.amax(dim=1), part.sum(dim=1)])
+    def _extents(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Least, greatest and sum of each map."""
+        if serves(self.values):
+            return compiled.extents(self.values)
+
+        def part(rows: slice, columns: slice) -> Tensor:
+            chunk = self.values[rows, columns]
+            return torch.stack([chunk.amin(dim=1), chunk.amax(dim=1), chunk.sum(dim=1)])
+
+        low, high, total = walk(self.values, [part])[0]
+        return low.amin(dim=1), high.amax(dim=1), total.sum(dim=1)
 
     def density(
         self, normalization: Normalization, offset: float = 0.0, rows: slice = slice(None), columns: slice = slice(None)
@@ -124,6 +133,12 @@ class Maps:
         values = self.at(points)
         values = values if shift is None else values - shift[:, None]
         return (values if extra is None else values + extra[:, None]) / total[:, None]
+
+    def scaling(self, normalization: Normalization, offset: float = 0.0) -> Tensor:
+        """What to subtract, to add and to divide by for a density: shape ``(B, 3)``."""
+        shift, extra, total = self._density_of(normalization, offset)
+        zero = torch.zeros_like(total)
+        return torch.stack([zero if shift is None else shift, zero if extra is None else extra, total], dim=1)
 
     def _density_of(self, normalization: str, offset: float) -> tuple[Tensor | None, Tensor | None, Tensor]:
         """What to subtract (None: nothing), what to add after that, what to divide by; each ``(B,)``."""

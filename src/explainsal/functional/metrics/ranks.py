@@ -8,7 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional.metrics import compiled
 from explainsal.functional.metrics.chunks import chunks
+from explainsal.functional.native import serves
 
 CELLS = 1 << 14
 _MOST_SHARED = 0.15  # share of pixels up to which they are picked out to be compared
@@ -43,8 +45,13 @@ class Ranks:
         levels = _levels(at, mask)
         self._images, self._length = len(levels), 2 * levels.shape[1] + 1
         self._below = 2 * torch.searchsorted(levels, at.contiguous())  # pixels in buckets 0.._below are below the value
-        self._bucket = _buckets(values, low, high, levels)  # image * length + bucket
         self._uniform: tuple[Tensor, Tensor, Tensor] | None = None
+        self._compiled = serves(values)
+        if self._compiled:
+            self._bucket, counts = compiled.buckets(values, low, high, levels)
+            self._uniform = self._counts(counts)
+        else:
+            self._bucket = _buckets(values, low, high, levels)  # image * length + bucket
 
     def weigh(self, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
         """Weight of the pixels below each fixated value, of the pixels level with it, and of all pixels.
@@ -59,6 +66,8 @@ class Ranks:
             if self._uniform is None:
                 self._uniform = self._counts(torch.bincount(self._bucket, minlength=self._images * self._length))
             return self._uniform
+        if self._compiled:
+            return self._counts(compiled.weigh_buckets(self._bucket, weights, self._length))
         histogram = torch.zeros(self._images * self._length, dtype=weights.dtype, device=weights.device)
         return self._counts(histogram.index_add_(0, self._bucket, weights.reshape(-1)))
 
