@@ -231,3 +231,15 @@ def test_every_published_data_set_arrives_as_its_reader_wants_it(server, tmp_pat
     by_hand = {check.split: check for check in prepare(with_hydra)}
     assert {check.split: check for check in checks} == by_hand
     assert by_hand[split].images >= 3
+
+
+@pytest.mark.parametrize(("name", "write"), [("mit1003", write_mit1003), ("cat2000", write_cat2000)])
+def test_binary_maps_are_not_compared_with_the_published_number_of_fixations(tmp_path, name, write):
+    write(tmp_path)
+    kinds = {}
+    for kind in ("maps", "gaze" if name == "mit1003" else "scanpaths"):
+        options = (f"data={name}", f"data.root={tmp_path}", f"data.ground_truth={kind}", "download=false")
+        kinds[kind] = prepare(config(*options))[0]
+    published = [check.published_fixations for check in kinds.values()]
+    assert published == [None, {"mit1003": 104_171, "cat2000": 667_804}[name]]
+    assert [sum("fixations" in remark for remark in check.remarks) for check in kinds.values()] == [0, 1]

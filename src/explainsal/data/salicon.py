@@ -1,13 +1,15 @@
 """SALICON: 20,000 COCO images of 640 x 480, mouse-contingent fixations (.mat) and fixation densities (.png).
 
 Layouts as unpacked in the wild (maps and fixations in one folder or apart, images in one flat folder, folders
-called ``stimuli`` and ``saliency``) are all found; files are matched by stem, never by position.
+called ``stimuli`` and ``saliency``) are all found; files are matched by stem, never by position. The 2015 release may
+also be one file of fixations or mouse samples per split (`explainsal.data.salicon_2015`).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -17,9 +19,10 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import read_gray
 from explainsal.data.listing import files_by_stem, partners_of
 from explainsal.data.mat import mat_errors, read_mat
-from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.reading import Points, Reading, read_dataset
+from explainsal.data.salicon_2015 import json_file, lsun_file, observers_of, read_json, read_lsun
 from explainsal.data.sources import SALICON, Source
-from explainsal.errors import UserError
+from explainsal.errors import MissingFilesError, UserError
 
 GroundTruth = Literal["fixations", "mouse"]
 FIELDS = {"fixations": "fixations", "mouse": "location"}  # of the struct ``gaze`` in a .mat file
@@ -39,6 +42,7 @@ def read_salicon(
     *,
     release: str,
     ground_truth: GroundTruth = "fixations",
+    density_sigma: float | None = None,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
     """SALICON as a data set of samples.
@@ -53,6 +57,8 @@ def read_salicon(
             files do not say which they are, so it has to be stated.
         ground_truth: ``fixations``, or ``mouse``: every sample of the mouse traces, 47 times as many in 2017 (the table
             takes 2 GB of memory for ``train``). Some leave the image: ``reading.outside`` says what becomes of them.
+        density_sigma: Standard deviation in pixels of a Gaussian that makes densities of the points, where there are no
+            published maps, as beside the JSON of 2015 (whose authors' tool takes 19); None for the published maps.
         reading: How to read files.
 
     Raises:
@@ -65,19 +71,27 @@ def read_salicon(
         raise ValueError(f"release must be one of {tuple(SALICON)}, got {release!r}")
     if ground_truth not in FIELDS:
         raise ValueError(f"ground_truth must be one of {tuple(FIELDS)}, got {ground_truth!r}")
+    root = Path(root)
     dataset = read_layout(
-        Path(root),
+        root,
         split,
         name="salicon",
         release=release if ground_truth == "fixations" else f"{release} {ground_truth}",
         annotated=split != "test",
         source=SALICON[release],
         field=FIELDS[ground_truth],
+        whole=whole_file(root, split, ground_truth) if release == "2015" and split != "test" else None,
+        density_sigma=density_sigma,
         reading=reading,
     )
     if ground_truth == "fixations":
         _refuse_other_release(dataset, release)
     return dataset
+
+
+def whole_file(root: Path, split: str, ground_truth: GroundTruth) -> Path | None:
+    """The file with the points of all images of a split, if the 2015 release lies here as such a file."""
+    return lsun_file(root, split) or (json_file(root, split) if ground_truth == "mouse" else None)
 
 
 def read_layout(
@@ -89,19 +103,26 @@ def read_layout(
     annotated: bool,
     source: Source = SALICON["2017"],
     field: str = "fixations",
+    whole: Path | None = None,
+    density_sigma: float | None = None,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """Any data set in SALICON's layout; `annotated` says whether the split must have maps and fixations."""
+    """Any data set in SALICON's layout; `annotated` says whether the split must have maps and fixations.
+
+    The fixations of all images may be in one file, `whole`; with `density_sigma` no maps are looked for.
+    """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
     reading = reading or Reading()
     images = _find("images", root, split, source)
-    partners = {kind: _find(kind, root, split, source) for kind in ("maps", "fixations")} if annotated else {}
+    kinds = {"maps": density_sigma is None, "fixations": whole is None}
+    partners = {kind: _find(kind, root, split, source) for kind, own in kinds.items() if annotated and own}
     for kind, files in partners.items():
         folder = Path(next(iter(files.values()))).parent
         what = f"{SUFFIXES[kind][0]} file in {folder}"
         images = {stem: images[stem] for stem in partners_of(images, files, what, skip=reading.skip)}
-    mats = [partners["fixations"][stem] for stem in images] if annotated else []
+    mats = [partners["fixations"][stem] for stem in images] if "fixations" in partners else []
+    points = _points_of_all(whole, field, list(images)) if whole else lambda i: read_gaze(mats[i], field)
     return read_dataset(
         root,
         name=name,
@@ -109,9 +130,10 @@ def read_layout(
         release=release,
         ids=list(images),
         images=list(images.values()),
-        points=(lambda i: read_gaze(mats[i], field)) if annotated else None,
-        annotations=mats,
-        maps=[partners["maps"][stem] for stem in images] if annotated else None,
+        points=points if annotated else None,
+        annotations=[whole] if whole else mats,
+        maps=[partners["maps"][stem] for stem in images] if "maps" in partners else None,
+        density_sigma=density_sigma if annotated else None,
         reading=reading,
     )
 
@@ -135,11 +157,21 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
         content = read_mat(path, remedy, variable_names=["gaze"])
         if "gaze" not in content:
             return []
-        # unsigned integers: convert before subtracting
-        return [
-            np.asarray(points).astype(np.float32).reshape(-1, 2) - np.float32(0.5)
-            for points in content["gaze"][field].flatten()
-        ]
+        return observers_of(content["gaze"], field)
+
+
+def _points_of_all(path: Path, field: str, stems: Sequence[str]) -> Points:
+    """Those in one file, which is read when the first image's are asked for."""
+    observers = cache(lambda: read_json(path) if path.suffix == ".json" else read_lsun(path, field))
+
+    def points(index: int) -> list[np.ndarray]:
+        if stems[index] not in observers():
+            raise MissingFilesError(
+                f"{path} has no entry for the image {stems[index]}. Set data.unreadable=skip to leave such images out."
+            )
+        return observers()[stems[index]]
+
+    return points
 
 
 def _find(kind: str, root: Path, split: str, source: Source) -> dict[str, str]:
@@ -152,6 +184,8 @@ def _find(kind: str, root: Path, split: str, source: Source) -> dict[str, str]:
             return files
     what = {"images": "images", "maps": "fixation maps (.png)", "fixations": "fixations (.mat)"}[kind]
     folders = [folder for folder in looked if folder.name == split and folder.parent.name != folder.parent.parent.name]
+    samples = json_file(root, split) if kind == "fixations" else None
+    what += f" (but mouse samples: data.release=2015 data.ground_truth=mouse reads {samples})" if samples else ""
     raise source.missing(f"{what} of the {split} split", folders if root.is_dir() else [root])
 
 

@@ -183,12 +183,25 @@ SALICON = {
             ),
             Archive("maps of the 2015 release", "linked on that page", file="maps-2015.zip", **_SALICON_MAPS),
         ),
-        unpack=_SALICON_UNPACK,
+        unpack=(
+            *_SALICON_UNPACK,
+            "or, by hand, one file per split in place of fixations/:",
+            "  fixations_{train,val}2014.json           mouse samples (data.ground_truth=mouse), from",
+            "    https://s3.amazonaws.com/salicon-dataset/2015r1/fixations_train2014.json and ..._val2014.json",
+            "  training.mat, validation.mat             of the LSUN challenge, from",
+            "    http://lsun.cs.princeton.edu/challenge/2015/eyetracking_salicon/data/training.mat and validation.mat",
+            "and in place of maps/: data.density_sigma=19, densities of the points, blurred as SALICON's own tool does",
+        ),
         images=_SALICON_COUNT,
         fixations={"train": 3_171_533, "val": 1_662_655},
         size=(480, 640),
         overrides="data=salicon data.release=2015",
     ),
+}
+
+SALICON_MOUSE = {  # samples of the mouse traces, all of them: those outside moved to the edge (data.outside=clip)
+    "2015": {"train": 68_992_355, "val": 38_846_998},
+    "2017": {"train": 215_286_274, "val": 121_898_426},
 }
 
 OSIE = Source(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -45,6 +46,8 @@ class CAT2000DataModule(BlurredDataModule):
         super().__init__(root, density_sigma=density_sigma, **options)
         self.ground_truth: GroundTruth = ground_truth
         self.release = ground_truth
+        if ground_truth != "scanpaths":
+            self.source = replace(CAT2000, fixations={})  # no one published how many these are
 
     def read(self, split: str) -> SaliencyDataset:
         """Find and index one part."""

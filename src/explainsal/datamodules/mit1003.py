@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
@@ -47,6 +48,8 @@ class MIT1003DataModule(BlurredDataModule):
         self.ground_truth: GroundTruth = ground_truth
         self.initial_fixation = initial_fixation
         self.release = "gaze with initial fixation" if initial_fixation else ground_truth
+        if self.release != "gaze":
+            self.source = replace(MIT1003, fixations={})  # no one published how many these are
 
     def read(self, split: str) -> SaliencyDataset:
         """Find and index the images."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Unpack
 
 import torch
 
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.salicon import GroundTruth, read_salicon
-from explainsal.data.sources import SALICON
+from explainsal.data.salicon import GroundTruth, read_salicon, whole_file
+from explainsal.data.sources import SALICON, SALICON_MOUSE, Source
 from explainsal.datamodules.base import DataOptions, SaliencyDataModule
 
 HOLDOUT_SEED = 0  # which training images are held out: the same in every run
@@ -27,6 +28,7 @@ class SaliconDataModule(SaliencyDataModule):
         root: Folder of the data set.
         release: ``2017`` or ``2015``; results of the two are not comparable.
         ground_truth: ``fixations``, or ``mouse``: every sample of the mouse traces.
+        density_sigma: Of the Gaussian that makes densities of the points, in pixels; None takes the published maps.
         holdout: Training images set aside for validation; 0 validates on ``val``. Folds divide ``train`` as well.
         options: Of `SaliencyDataModule`; ``eval_split="test"`` is for a submission.
 
@@ -45,6 +47,7 @@ class SaliconDataModule(SaliencyDataModule):
         *,
         release: str,
         ground_truth: GroundTruth = "fixations",
+        density_sigma: float | None = None,
         holdout: int = 0,
         **options: Unpack[DataOptions],
     ) -> None:
@@ -52,8 +55,9 @@ class SaliconDataModule(SaliencyDataModule):
         if holdout < 0 or (holdout and self.divided):
             raise ValueError(f"holdout must not be negative, and 0 where there are folds: got {holdout}")
         self.release: str = str(release)
-        self.source = SALICON.get(self.release)
         self.ground_truth: GroundTruth = ground_truth
+        self.density_sigma = density_sigma
+        self.source = self._source()
         self.holdout = holdout
         if holdout:
             self.fit_splits = ("fit", "holdout")
@@ -67,7 +71,12 @@ class SaliconDataModule(SaliencyDataModule):
         """
         if split not in ("fit", "holdout"):
             return read_salicon(
-                self.root, split, release=self.release, ground_truth=self.ground_truth, reading=self.reading
+                self.root,
+                split,
+                release=self.release,
+                ground_truth=self.ground_truth,
+                density_sigma=self.density_sigma,
+                reading=self.reading,
             )
         train = self._all()
         if self.holdout >= len(train):
@@ -75,6 +84,17 @@ class SaliconDataModule(SaliencyDataModule):
         order = torch.randperm(len(train), generator=torch.Generator().manual_seed(HOLDOUT_SEED)).tolist()
         part = order[: self.holdout] if split == "holdout" else order[self.holdout :]
         return train.select(sorted(part), split=split)
+
+    def _source(self) -> Source | None:
+        """What is published and has to be fetched for these options."""
+        source = SALICON.get(self.release)
+        if source is None:
+            return None
+        whole = self.release == "2015" and all(whole_file(self.root, s, self.ground_truth) for s in ("train", "val"))
+        unused = {"fixations": whole, "maps": self.density_sigma is not None}
+        archives = tuple(archive for archive in source.archives if not unused.get(archive.folder))
+        counts = source.fixations if self.ground_truth == "fixations" else SALICON_MOUSE[self.release]
+        return replace(source, archives=archives, fixations=counts)
 
     def describe(self) -> str:
         """One line; it says so when validation and test are the same images."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import cv2
@@ -40,3 +41,44 @@ def write_salicon(root: Path, split: str, names: list[str], size: tuple[int, int
 
 def coco_names(split: str, count: int) -> list[str]:
     return [f"COCO_{split}2014_{number:012d}" for number in range(7, 7 + 3 * count, 3)]
+
+
+def write_json(path: Path, samples: dict[str, list], size: tuple[int, int] = (48, 64)) -> None:
+    """The COCO-style file of 2015: pairs of row and column from 1, one annotation per observer, images in any order."""
+    numbers = {name: int(name[-12:]) for name in samples}
+    images = [
+        {
+            "id": number,
+            "file_name": f"{name}.jpg",
+            "height": size[0],
+            "width": size[1],
+            "license": 3,
+            "url": "http://x/[1]",
+        }
+        for name, number in reversed(numbers.items())
+    ]
+    pairs = [
+        {"image_id": numbers[name], "worker_id": k, "fixations": [[y, x] for x, y in points]}
+        for name, observers in samples.items()
+        for k, points in enumerate(observers)
+    ]
+    annotations = [{"id": i, **pair} for i, pair in enumerate(pairs)]
+    licenses = [{"id": 3, "name": 'with "annotations": [', "url": "http://x"}]
+    content = {"info": {}, "images": images, "licenses": licenses, "type": "fixations", "annotations": annotations}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(content))
+
+
+def write_lsun(
+    path: Path, fixations: dict[str, list], samples: dict[str, list], size: tuple[int, int] = (48, 64)
+) -> None:
+    """The LSUN challenge's file of 2015: one struct array (1, N) with the gaze of every image."""
+    images = np.zeros((1, len(fixations)), [("image", "O"), ("resolution", "O"), ("gaze", "O")])
+    for i, name in enumerate(fixations):
+        gaze = np.zeros((len(fixations[name]), 1), dtype=GAZE)
+        for k, points in enumerate(fixations[name]):
+            points = np.asarray(points, np.uint16) if len(points) else np.zeros((0, 0))
+            location = np.asarray(samples[name][k], float) if len(samples[name][k]) else np.zeros((0, 0))
+            gaze[k, 0] = (location, np.zeros((len(location), 1)), points)
+        images[0, i] = (name, np.array([size], np.uint16), gaze)
+    scipy.io.savemat(path, {path.stem: images}, do_compression=True)
