@@ -28,11 +28,19 @@ def export(cfg: DictConfig) -> Path:
     path = Path(cfg.to or Path(cfg.paths.output) / f"{model.name}{SUFFIXES[cfg.format]}")
     if path.suffix != SUFFIXES[cfg.format]:
         raise UserError(f"to={path}: a file of format={cfg.format} ends in {SUFFIXES[cfg.format]}")
-    difference = export_model(model, path, format=cfg.format, size=size_of(cfg), metadata=origin(model))
-    size = "any size" if cfg.size is None else f"{cfg.size[0]} x {cfg.size[1]} pixels"
-    print(f"{model.name} for images of {size}: its maps differ by {difference:.1e} of the largest value")
+    difference = export_model(model, path, format=cfg.format, size=size_of(cfg), bare=cfg.bare, metadata=origin(model))
+    print(f"{taken(cfg, model)}: its maps differ by {difference:.1e} of the largest value")
     print(f"model: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return path
+
+
+def taken(cfg: DictConfig, model: SaliencyModel) -> str:
+    """What was exported, and the images that it takes, in words."""
+    if cfg.size is not None:
+        size = f"{cfg.size[0]} x {cfg.size[1]} pixels"
+    else:
+        size = f"any multiples of {model.grid} pixels" if cfg.bare and model.grid > 1 else "any size"
+    return f"{'the bare ' if cfg.bare else ''}{model.name} for images of {size}"
 
 
 def size_of(cfg: DictConfig) -> tuple[int, int] | None:

@@ -29,9 +29,18 @@ class Bare(nn.Module):
         return self.conv(images).relu()
 
 
-def small(input_size=(24, 32)):
+class OnAGrid(SaliencyModel):
+    """A model whose pre-processing follows from the image's size, as that of the published networks."""
+
+    any_size, grid, takes = False, 8, "RGB, float32 from 0 to 255"
+
+    def preprocess(self, images):
+        return 255 * super().preprocess(images)
+
+
+def small(input_size=(24, 32), kind=SaliencyModel):
     torch.manual_seed(0)
-    return SaliencyModel(Bare(), name="small", options={}, input_size=input_size)
+    return kind(Bare(), name="small", options={}, input_size=input_size)
 
 
 @pytest.mark.parametrize("input_size", [(24, 32), None])
@@ -49,6 +58,19 @@ def test_a_file_for_any_size_gives_the_maps_of_the_model(tmp_path, format, suffi
     assert said["options"] == {"width": 3}
     assert "(B, 3, H, W), RGB, float32 in [0, 1]" in said["input"]
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(("format", "suffix"), [("onnx", ".onnx"), ("torch_export", ".pt2")])
+def test_a_bare_network_takes_every_size_on_its_grid(tmp_path, format, suffix):
+    model, path = small(kind=OnAGrid), tmp_path / f"small{suffix}"
+    assert export_model(model, path, format=format, bare=True) < 1e-5
+    for shape in ((1, 3, 16, 24), (3, 3, 88, 40)):
+        images = 255 * torch.rand(*shape)
+        assert_close(run_exported(path, images), model.net(images).detach(), atol=1e-4, rtol=1e-5)
+    said = exported_metadata(path)
+    assert said["bare"] is True
+    assert said["input"] == "images: (B, 3, H, W), RGB, float32 from 0 to 255; H and W multiples of 8"
+    assert model.input_size == (24, 32)
 
 
 def test_an_onnx_file_is_run_without_this_project(tmp_path):
@@ -95,8 +117,10 @@ def test_a_map_that_is_not_finite_is_no_agreement(tmp_path, monkeypatch):
 def test_bad_requests_are_refused(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="format=tflite: choose one of onnx, torch_export"):
         export_model(small(), tmp_path / "small.tflite", format="tflite")
-    with pytest.raises(UserError, match=r"unisal computes its pre-processing from the size.*size=\[HEIGHT,WIDTH\]"):
-        export_model(load_model("unisal"), tmp_path / "unisal.onnx")
+    with pytest.raises(UserError, match=r"small computes its pre-processing from .*size=\[HEIGHT,WIDTH\].*bare"):
+        export_model(small(kind=OnAGrid), tmp_path / "small.onnx")
+    with pytest.raises(UserError, match=r"size=\[40,50\]: the bare small takes multiples of 8"):
+        export_model(small(kind=OnAGrid), tmp_path / "small.onnx", size=(40, 50), bare=True)
     monkeypatch.setattr("explainsal.models.export.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"pip install 'explainsal\[export\]'"):
         export_model(small(), tmp_path / "small.onnx")
@@ -122,3 +146,19 @@ def test_every_network_is_exported(tmp_path, name, options, size, suffix):
     with torch.no_grad():
         expected = model(images)  # still works in this process: nothing of the trace was kept
     assert_close(run_exported(path, images) / expected.amax(), expected / expected.amax(), atol=1e-4, rtol=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("suffix", [".onnx", ".pt2"])
+@pytest.mark.parametrize("name", ["unisal", "msinet"])
+def test_bare_networks_take_images_of_any_size(tmp_path, name, suffix):
+    model, path = load_model(name), tmp_path / f"bare{suffix}"
+    export_model(model, path, format="onnx" if suffix == ".onnx" else "torch_export", bare=True)
+    for size in ((96, 64), (160, 224)):  # traced: 96 x 128
+        model.input_size = size
+        images = model.preprocess(torch.rand(2, 3, 70, 50))
+        with torch.no_grad():
+            expected = model.run(images)
+        assert expected.std() > 0
+        scale = expected.abs().amax()
+        assert_close(run_exported(path, images) / scale, expected / scale, atol=1e-5, rtol=0)

@@ -111,6 +111,20 @@ def test_a_clip_goes_through_the_recurrent_unit(net, picture, stages):
     assert_allclose(states[0][0], stages["dynamic_hidden_DHF1K"], atol=DYNAMIC, rtol=0)
 
 
+def test_the_frames_of_a_clip_become_densities_at_their_size(model, net):
+    model.options["domain"], frames = "DHF1K", torch.rand(3, 3, 60, 80, generator=torch.Generator().manual_seed(0))
+    try:
+        with torch.no_grad():
+            maps, alone = model.clip(frames), model(frames)
+            states = net(model.preprocess(frames)[None], domain="DHF1K")[0]
+            assert_allclose(model.for_prediction().clip(frames[:1]), maps[:1], atol=0, rtol=LOGP)
+    finally:
+        model.options["domain"] = "SALICON"
+    assert_allclose(maps, model.postprocess(states, (60, 80)), atol=0, rtol=1e-6)
+    assert maps.sum((-2, -1)).flatten().tolist() == pytest.approx([1, 1, 1], abs=1e-5)
+    assert (maps - alone).abs().amax() > 1e-3 * alone.amax()  # the recurrent unit was not passed by
+
+
 @pytest.mark.parametrize(("domain", "time"), [("SALICON", 1), ("Hollywood", 1), ("DHF1K", 2)])
 def test_the_copy_for_one_domain_is_the_same_function(net, domain, time):
     exact = copy.deepcopy(net).double()
@@ -142,6 +156,7 @@ def test_a_target_size_is_reached_before_the_density_is_normalised(net, picture,
 def test_the_model_does_pre_and_post_processing(networks, model):
     full = np.load(networks / "unisal_full.npz")
     picture = torch.from_numpy(np.asarray(Image.open(networks / "osie_1508.png").convert("RGB")).copy())
+    assert zlib.crc32(picture.numpy().tobytes()) == full["decoded_rgb_crc32"].item()
     images = picture.permute(2, 0, 1)[None]
     expected = normalised(np.asarray(Image.open(networks / "unisal_input_288x384.png")))
     assert_allclose(model.preprocess(images), expected, atol=1e-6, rtol=0)
@@ -150,6 +165,7 @@ def test_the_model_does_pre_and_post_processing(networks, model):
         log_density = model.log_density(images)[0, 0]
         density = model(images.float() / 255)[0, 0]
     assert_allclose(log_density[::5, ::5], full["logp_600x800_every5"], atol=LOGP, rtol=0)
+    assert log_density.max().item() == pytest.approx(full["logp_600x800_max"].item(), abs=LOGP)
     assert log_density.exp().sum().item() == pytest.approx(1, abs=1e-9)
     written = torch.floor(255 * density / density.max())
     difference = np.abs(written.numpy() - np.asarray(Image.open(networks / "unisal_map_600x800.png")))

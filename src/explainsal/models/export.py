@@ -1,7 +1,7 @@
 """A network as a file that other programs run: ONNX, or a program of ``torch.export``.
 
-The file holds the whole model: pixels in, map out, with its pre- and post-processing. What can be exported at which
-sizes and why: docs/decisions/0017.
+The file holds the whole model: pixels in, map out, with its pre- and post-processing; or the bare network. What can be
+exported at which sizes and why: docs/decisions/0017.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from explainsal.errors import UserError
 from explainsal.models.saliency_model import SaliencyModel
@@ -37,18 +37,20 @@ def export_model(
     *,
     format: Format = "onnx",
     size: tuple[int, int] | None = None,
+    bare: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> float:
     """Write a model to a file, and run the file to see that it gives the same maps.
 
     The file takes images ``(B, 3, H, W)``, RGB, float32 in [0, 1], in batches of any size, and gives maps
-    ``(B, 1, H, W)``.
+    ``(B, 1, H, W)``. That of a bare network takes what the network takes, and gives what it gives.
 
     Args:
         model: On the CPU. It is left as it was.
         path: Where to; replaced only when the new file is whole and checked.
         format: ``"onnx"``, or ``"torch_export"`` for ``torch.export.load``.
         size: Height and width of the images that the file will take; None: any.
+        bare: Leave pre- and post-processing out; H and W are then multiples of the network's `grid`.
         metadata: Kept in the file beside what is said of its input and output.
 
     Returns:
@@ -56,27 +58,35 @@ def export_model(
 
     Raises:
         UserError: If the format is unknown or its packages are missing, the model cannot take images of any size (its
-            pre-processing is computed from the size) and none is given, or the file's maps differ.
+            pre-processing is computed from the size) and none is given, the bare network does not take that size, or
+            the file's maps differ.
     """
     if format not in SUFFIXES:
         raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
-    if size is None and not model.any_size:
+    grid = model.grid if bare else 1
+    if size is None and not (bare or model.any_size):
         raise UserError(
             f"{model.name} computes its pre-processing from the size of the images, so an exported file takes one "
-            "size: give size=[HEIGHT,WIDTH]"
+            f"size: give size=[HEIGHT,WIDTH]; or bare=true for the network alone, which takes any multiples of "
+            f"{model.grid}"
         )
+    if size is not None and any(side % grid for side in size):
+        raise UserError(f"size=[{size[0]},{size[1]}]: the bare {model.name} takes multiples of {grid}")
     model = model.eval()
-    images = _images(2, size or _EXAMPLE)
+    made_of = _Bare(model) if bare else model
+    batches = _batches(size, model.input_size, grid)
+    example, *trials = (_prepared(model, batch) for batch in batches) if bare else batches
     with torch.no_grad():
-        model(images)  # tables that are kept for later must hold numbers, not the symbols of a trace
-    program = _traced(model, images, fixed=size is not None)
-    said = {"input": _input(size), "output": _output(model), "model": model.name, **(metadata or {})}
+        made_of(example)  # tables that are kept for later must hold numbers, not the symbols of a trace
+    program = _traced(made_of, example, grid=None if size is not None else grid)
+    said = {"input": _input(model, size, bare), "output": _output(model, bare), "model": model.name, "bare": bare}
+    said |= metadata or {}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
         (_save_onnx if format == "onnx" else _save_program)(program, made, said)
-        difference = max(_difference(model, run_exported(made, some), some) for some in _trials(size, model.input_size))
+        difference = max(_difference(made_of, run_exported(made, some), some) for some in trials)
         if not difference <= TOLERANCE:
             raise UserError(
                 f"the exported {model.name} gives other maps: they differ by {difference:.1e} of the largest value, "
@@ -86,8 +96,22 @@ def export_model(
     return difference
 
 
+class _Bare(nn.Module):
+    """A model's network, called as the model calls it."""
+
+    def __init__(self, model: SaliencyModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(self, images: Tensor) -> Tensor:
+        """What the network gives ``(B, 1, H, W)`` for its input ``(B, 3, H, W)``."""
+        return self.model.run(images)
+
+
 def run_exported(path: str | Path, images: Tensor) -> Tensor:
     """The maps ``(B, 1, H, W)`` that an exported file gives for images ``(B, 3, H, W)`` in [0, 1], on the CPU.
+
+    The file of a bare network takes and gives what that network does.
 
     Raises:
         UserError: If onnxruntime is not installed, or the file takes images of another size.
@@ -122,8 +146,13 @@ def exported_metadata(path: str | Path) -> dict[str, Any]:
     return {entry.key: json.loads(entry.value) for entry in loaded.metadata_props if entry.key != "pkg.torch"}
 
 
-def _traced(model: SaliencyModel, images: Tensor, *, fixed: bool) -> torch.export.ExportedProgram:
-    sides = {} if fixed else {i: torch.export.Dim(name, min=_LEAST) for i, name in ((2, "height"), (3, "width"))}
+def _traced(model: nn.Module, images: Tensor, *, grid: int | None) -> torch.export.ExportedProgram:
+    """The program for images whose sides are multiples of `grid`; None: of these images' size."""
+    sides = {}
+    for axis, name in enumerate(("height", "width"), 2):
+        if grid is not None:
+            count = torch.export.Dim(name, min=max(2, _LEAST // grid))
+            sides[axis] = count if grid == 1 else grid * count
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return torch.export.export(
@@ -157,31 +186,39 @@ def _save_program(program: torch.export.ExportedProgram, path: Path, said: Mappi
     torch.export.save(program, path, extra_files={_DESCRIPTION: json.dumps(dict(said))})
 
 
-def _trials(size: tuple[int, int] | None, own: tuple[int, int] | None) -> list[Tensor]:
-    """Batches of other sizes than the traced one, and of the network's own, which needs no resizing."""
-    sizes = [size, size] if size else [_EXAMPLE, (131, 77), *([own] if own else [])]
-    return [_images(count, some) for count, some in zip((1, 3, 1), sizes, strict=False)]
+def _batches(size: tuple[int, int] | None, own: tuple[int, int] | None, grid: int) -> list[Tensor]:
+    """Images to trace, and others to try: in other numbers, of other sizes, of the network's own size."""
+    sizes = [size] * 3 if size else [_EXAMPLE, _EXAMPLE, (131, 77), *([own] if own else [])]
+    sizes = [(-(-height // grid) * grid, -(-width // grid) * grid) for height, width in sizes]
+    draw = torch.Generator().manual_seed(0)
+    return [torch.rand(count, 3, *some, generator=draw) for count, some in zip((2, 1, 3, 1), sizes, strict=False)]
 
 
-def _images(count: int, size: tuple[int, int]) -> Tensor:
-    return torch.rand(count, 3, *size, generator=torch.Generator().manual_seed(0))
+def _prepared(model: SaliencyModel, images: Tensor) -> Tensor:
+    """Images as the bare network gets them, at the size that they have."""
+    own, model.input_size = model.input_size, (int(images.shape[-2]), int(images.shape[-1]))
+    try:
+        return model.preprocess(images)
+    finally:
+        model.input_size = own
 
 
-def _difference(model: SaliencyModel, exported: Tensor, images: Tensor) -> float:
+def _difference(model: nn.Module, exported: Tensor, images: Tensor) -> float:
     with torch.no_grad():
         expected = model(images)
     largest = expected.abs().amax().clamp_min(torch.finfo(torch.float32).tiny)
     return float((exported - expected).abs().amax() / largest)
 
 
-def _input(size: tuple[int, int] | None) -> str:
+def _input(model: SaliencyModel, size: tuple[int, int] | None, bare: bool) -> str:
     sides = "H, W" if size is None else f"{size[0]}, {size[1]}"
-    return f"{INPUT}: (B, 3, {sides}), RGB, float32 in [0, 1]"
+    multiples = f"; H and W multiples of {model.grid}" if bare and size is None and model.grid > 1 else ""
+    return f"{INPUT}: (B, 3, {sides}), {model.takes if bare else SaliencyModel.takes}{multiples}"
 
 
-def _output(model: SaliencyModel) -> str:
-    what = "non-negative, of any scale" if model.output == "map" else "a density: each map sums to 1"
-    return f"{OUTPUT}: (B, 1, H, W), {what}"
+def _output(model: SaliencyModel, bare: bool) -> str:
+    densities = "natural logarithms of densities" if bare and model.output == "log_density" else "densities of sum 1"
+    return f"{OUTPUT}: (B, 1, H, W), {'non-negative, of any scale' if model.output == 'map' else densities}"
 
 
 def _need(package: str) -> None:

@@ -103,6 +103,8 @@ class MSINetModel(SaliencyModel):
     """
 
     any_size = False  # resizing and padding follow from the image's size
+    grid = _GRID
+    takes = "RGB, float32 from 0 to 255"
 
     def finish(self, maps: Tensor) -> Tensor:
         """Raw maps, e.g. rebuilt ones, scaled to [0, 1]."""

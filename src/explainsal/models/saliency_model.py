@@ -51,6 +51,8 @@ class SaliencyModel(nn.Module):
 
     output: Literal["map", "density", "log_density"] = "map"
     any_size = True  # whether one exported file can take images of any size; not if their size decides the computation
+    grid = 1  # what both sides of the bare network's input have to be multiples of
+    takes = "RGB, float32 in [0, 1]"  # values of the bare network's input
 
     def __init__(
         self, net: nn.Module, *, name: str, options: Mapping[str, Any], input_size: tuple[int, int] | None

@@ -153,7 +153,9 @@ class UNISALModel(SaliencyModel):
     """UNISAL for images: sides by the image's shape, Pillow's Lanczos resizing, the density at the image's size."""
 
     output = "log_density"
-    any_size = False  # Lanczos weights and the priors' grid are tables of the size
+    any_size = False  # Pillow's weights, and the network's size, follow from the image's
+    grid = 32
+    takes = "RGB, float32, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
 
     def run(self, inputs: Tensor, *, domain: str | None = None) -> Tensor:
         """The bare network; in the domain of this model, where it is asked for none."""
@@ -189,6 +191,26 @@ class UNISALModel(SaliencyModel):
     def log_density(self, images: Tensor, *, domain: str | None = None) -> Tensor:
         """Log-densities ``(B, 1, H, W)`` without the detour over densities, which would round small ones to 0."""
         return _log_density(self.run(self.preprocess(images), domain=domain), (images.shape[-2], images.shape[-1]))
+
+    def clip(self, frames: Tensor) -> Tensor:
+        """Densities of the frames of one video in their order, each from those before it: by the recurrent unit.
+
+        For a model of one of the domains of videos. Other calls take every image by itself.
+
+        Args:
+            frames: Shape ``(T, 3, H, W)``, RGB, float in [0, 1] or uint8.
+
+        Returns:
+            Shape ``(T, 1, H, W)``; every map sums to 1.
+
+        Example:
+            >>> model = build(domain="DHF1K", input_size=(64, 96)).eval()
+            >>> with torch.inference_mode():
+            ...     model.clip(torch.rand(3, 3, 90, 120)).shape
+            torch.Size([3, 1, 90, 120])
+        """
+        output = self.net(self.preprocess(frames)[None], domain=self.options["domain"], static=False)[0]
+        return self.postprocess(output, (int(frames.shape[-2]), int(frames.shape[-1])))
 
 
 def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:

@@ -138,7 +138,8 @@ def initial_priors() -> Tensor:
 
 def prior_maps(priors: Tensor, size: tuple[int, int]) -> Tensor:
     """Gaussians of height 6 over a map whose corners are (0, 0) and (1, 1): ``(16, H, W)`` from ``(16, 2, 2)``."""
-    grids = [torch.linspace(0, 1, side, device=priors.device, dtype=priors.dtype) for side in size]
+    # not linspace, which makes torch.export take the size of its example for that of all images
+    grids = [torch.arange(side, device=priors.device).to(priors.dtype) / max(side - 1, 1) for side in size]
     mu, std = priors[..., 0], priors[..., 1].exp()  # (16, 2)
     down, across = (((grid - mu[:, i, None]) / std[:, i, None]).square() for i, grid in enumerate(grids))
     return 6 * torch.exp(-down / 2)[:, :, None] * torch.exp(-across / 2)[:, None, :]
