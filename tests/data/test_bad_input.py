@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import unicodedata
 
 import cv2
 import h5py
@@ -57,8 +58,6 @@ FAULTS = {
 @pytest.mark.parametrize("reader", READERS)
 def test_every_reader_of_mat_files_names_the_file_and_a_remedy(tmp_path, reader, fault):
     path = tmp_path / "näme.mat"
-    if (reader, fault) == ("salicon", "other variables"):
-        pytest.skip("a file of the test split has no gaze")
     FAULTS[fault](path)
     with pytest.raises(CorruptFileError, match=r"näme\.mat.*([Uu]npack|Fetch it|Write it|Save it)"):
         READERS[reader](path)
@@ -98,6 +97,26 @@ def test_any_name_in_a_whole_data_set(tmp_path, name):
         dataset = read_folder(tmp_path / name, density_sigma=2.0)
         assert dataset.ids == (f"sub/{name}",)
         assert dataset[0].fixations.tolist() == [[3.5, 4.5]]
+
+
+def test_names_in_another_case_or_with_accents_taken_apart_are_told_from_unknown_ones(tmp_path):
+    root = tmp_path / "data"
+    write_picture(root / "images" / (unicodedata.normalize("NFD", "café") + ".png"), (24, 32))
+    write_picture(root / "images" / "NA.png", (24, 32))
+    for name, like in (("café", "The image cafe\u0301 differs"), ("na.png", "The image NA differs"), ("other", "")):
+        (root / "fixations.csv").write_text(f"image,x,y\nNA,1,2\n{name},3,4\n", encoding="utf-8")
+        with pytest.raises(
+            MissingFilesError, match=rf"1 fixations belong to no image, the first in line 3 \('{name}"
+        ) as e:
+            read_folder(root)
+        assert ("differs in letter case or in how accents" in str(e.value)) is bool(like)
+        assert like in str(e.value)
+    (root / "fixations.csv").write_text("image,x,y\nNA,1,2\n", encoding="utf-8")
+    assert read_folder(root).fixations.counts.tolist() == [1, 0]
+    write_picture(root / "maps" / "café.png", (24, 32))
+    write_picture(root / "maps" / "NA.png", (24, 32))
+    with pytest.raises(MissingFilesError, match=r"maps/café\.png differs in .* accents are stored: rename it"):
+        read_folder(root)
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have other rights")

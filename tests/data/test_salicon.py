@@ -54,9 +54,29 @@ def test_the_test_split_has_images_alone(salicon):
     assert len(read(root, "test")) == 2
 
 
-def test_a_mat_without_gaze_has_no_observers(salicon):
+def test_a_mat_of_the_test_split_holds_no_gaze(salicon):
     root, _ = salicon
-    assert read_gaze(next((root / "fixations" / "test").iterdir())) == []
+    with pytest.raises(CorruptFileError, match=r"\.mat holds no gaze: it is cut short, or of the test split\. Unpack"):
+        read_gaze(next((root / "fixations" / "test").iterdir()))
+
+
+def test_a_mat_cut_anywhere_is_named(salicon):
+    root, written = salicon
+    path = root / "fixations" / "train" / f"{sorted(written['train'])[1]}.mat"
+    whole = path.read_bytes()
+    for length in range(0, len(whole), 5):
+        path.write_bytes(whole[:length])
+        with pytest.raises(CorruptFileError, match=path.name):
+            read_gaze(path)
+
+
+@pytest.mark.parametrize("points", [[["a", "b"]], [[1j, 2]], [[1, 2, 3]], [[1, 2, 3], [4, 5, 6]], [[[1, 2]]]], ids=str)
+def test_fixations_of_another_type_or_shape_are_named(tmp_path, points):
+    gaze = np.zeros((1, 1), dtype=GAZE)
+    gaze[0, 0] = (np.zeros((0, 0)), np.zeros((0, 1)), np.array(points))
+    scipy.io.savemat(tmp_path / "a.mat", {"gaze": gaze})
+    with pytest.raises(CorruptFileError, match=r"a\.mat.*fixations of shape .*in place of pairs of numbers.*Unpack"):
+        read_gaze(tmp_path / "a.mat")
 
 
 def test_unsigned_coordinates_do_not_wrap_and_observers_may_be_empty(tmp_path):

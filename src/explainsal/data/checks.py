@@ -74,6 +74,6 @@ def _damaged(dataset: SaliencyDataset) -> list[str]:
         except UserError as error:
             messages.append(str(error))
             continue
-        if sample.density is not None and not sample.density.any():
+        if dataset.map_files and sample.density is not None and not sample.density.any():
             messages.append(f"the density of {sample.id} is zero everywhere")
     return messages

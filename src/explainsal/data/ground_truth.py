@@ -10,9 +10,11 @@ import pandas as pd
 
 from explainsal.data.decoding import ARRAY_SUFFIXES, image_size, read_array, read_gray
 from explainsal.data.fixation_table import Scanpath
+from explainsal.data.listing import spelling
 from explainsal.errors import CorruptFileError, MissingFilesError
 
 COLUMNS = ("image", "x", "y")
+NUMBERS = ("x", "y", "t", "duration")
 
 
 def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[Scanpath]]:
@@ -34,13 +36,18 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
     """
     frame = _read_csv(path)
     known = {name: name for name in ids}
-    frame["image"] = [known.get(name, known.get(str(Path(name).with_suffix("")), "")) for name in frame["image"]]
-    stray = frame.index[frame["image"] == ""]
-    if len(stray):
+    found = [known.get(name, known.get(str(Path(name).with_suffix("")), "")) for name in frame["image"]]
+    stray = [row for row, name in enumerate(found) if not name]
+    if stray:
+        name = frame["image"].iloc[stray[0]]
+        close = {spelling(key): key for key in ids}
+        like = close.get(spelling(name)) or close.get(spelling(str(Path(name).with_suffix(""))))
         raise MissingFilesError(
-            f"{path}: {len(stray)} fixations belong to no image, the first in line {stray[0] + 2}. The column image "
-            f"holds paths below images/, such as {ids[0]}."
+            f"{path}: {len(stray)} fixations belong to no image, the first in line {stray[0] + 2} ({name!r}). "
+            + (f"The image {like} differs in letter case or in how accents are stored. " if like else "")
+            + f"The column image holds paths below images/, such as {ids[0]}."
         )
+    frame["image"] = found
     points = frame[["x", "y"]].to_numpy(np.float64)
     frame[["x", "y"]] = points + (0.5 if are_whole([points]) else 0.0)
     frame["subject"] = pd.factorize(frame["subject"], sort=True)[0] if "subject" in frame else 0
@@ -114,14 +121,21 @@ def _is_fixated(values: np.ndarray, path: str | Path) -> np.ndarray:
 
 def _read_csv(path: str | Path) -> pd.DataFrame:
     try:
-        frame = pd.read_csv(path, dtype={"image": str, "subject": str}, encoding="utf-8-sig", skipinitialspace=True)
+        frame = pd.read_csv(
+            path,
+            dtype={"image": str, "subject": str},
+            encoding="utf-8-sig",
+            skipinitialspace=True,
+            keep_default_na=False,  # an image may be called NA
+            na_values=dict.fromkeys(NUMBERS, ("", "NA", "NaN", "nan")),
+        )
         absent = [name for name in COLUMNS if name not in frame]
         if absent:
             raise CorruptFileError(
                 f"{path} lacks the columns {', '.join(absent)}. It needs a header image,x,y and may have "
                 f"subject,t,duration; it has {', '.join(map(str, frame.columns))}."
             )
-        for name in [name for name in ("x", "y", "t", "duration") if name in frame]:
+        for name in [name for name in NUMBERS if name in frame]:
             numbers = pd.to_numeric(frame[name], errors="coerce")
             bad = frame.index[numbers.isna() & frame[name].notna()]
             if len(bad):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -83,13 +84,23 @@ def partners_of(images: dict[str, str], partners: dict[str, str], what: str, *, 
     absent = [key for key in images if key not in partners]
     if absent and (not skip or len(absent) == len(images)):
         names = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
-        close = {key.casefold(): path for key, path in partners.items()}.get(absent[0].casefold())
+        close = {spelling(key): path for key, path in partners.items()}.get(spelling(absent[0]))
         raise MissingFilesError(
             f"{len(absent)} of {len(images)} images have no {what}: {names}. "
-            + (f"{close} differs in letter case: rename it. " if close else "")
+            + (f"{close} differs in letter case or in how accents are stored: rename it. " if close else "")
             + "Unpack the archive again, or set data.unreadable=skip to leave these images out."
         )
     return [key for key in images if key in partners]
+
+
+def spelling(name: str) -> str:
+    """What names have in common that differ in letter case, or in how accents are stored (macOS takes them apart).
+
+    Example:
+        >>> spelling("CAFE\u0301") == spelling("caf\u00e9")
+        True
+    """
+    return unicodedata.normalize("NFC", name).casefold()
 
 
 def _is_wanted(name: str, suffixes: Sequence[str]) -> bool:

@@ -22,7 +22,7 @@ from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Points, Reading, read_dataset
 from explainsal.data.salicon_2015 import json_file, lsun_file, observers_of, read_json, read_lsun
 from explainsal.data.sources import SALICON, Source
-from explainsal.errors import MissingFilesError, UserError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 GroundTruth = Literal["fixations", "mouse"]
 FIELDS = {"fixations": "fixations", "mouse": "location"}  # of the struct ``gaze`` in a .mat file
@@ -146,17 +146,18 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
         field: ``fixations``, or ``location`` for the mouse samples.
 
     Returns:
-        An empty list for a file of the test split, which has no gaze. An observer without fixations has K = 0.
+        One array per observer; one without fixations has K = 0.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it is not a .mat file or not one of SALICON's.
+        CorruptFileError: If it is not a .mat file or not one of SALICON's; or one without gaze, as those of the test
+            split and as one that is cut short before it.
     """
     remedy = "Unpack fixations.zip again."
     with mat_errors(path, remedy):
         content = read_mat(path, remedy, variable_names=["gaze"])
         if "gaze" not in content:
-            return []
+            raise CorruptFileError(f"{path} holds no gaze: it is cut short, or of the test split. {remedy}")
         return observers_of(content["gaze"], field)
 
 

@@ -57,8 +57,16 @@ def read_lsun(path: Path, field: str) -> Observers:
 
 
 def observers_of(gaze: np.ndarray, field: str) -> list[np.ndarray]:
-    """(x, y) of every observer in a struct ``gaze``, whose integers count pixels from 1 and are unsigned."""
-    return [np.asarray(points).astype(np.float32).reshape(-1, 2) - np.float32(0.5) for points in gaze[field].flatten()]
+    """(x, y) of every observer in a struct ``gaze``, whose integers count pixels from 1 and are unsigned.
+
+    Raises:
+        ValueError: If an observer's points are not pairs of real numbers.
+    """
+    observers = [np.asarray(points) for points in gaze[field].flatten()]
+    for points in observers:
+        if points.size and (points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "iuf"):
+            raise ValueError(f"{field} of shape {points.shape}, type {points.dtype}, in place of pairs of numbers")
+    return [points.astype(np.float32).reshape(-1, 2) - np.float32(0.5) for points in observers]
 
 
 def read_json(path: Path) -> Observers:
