@@ -82,9 +82,10 @@ def evaluate_model(
         by_profile={p: partial(new_metrics, profile=p) for p in cfg.evaluation.profiles if p != cfg.metrics.profile},
     )
     trainer, per_image = score_images(cfg, module, datamodule, explainers)
-    done = [getattr(model, "description", ""), postprocessing.description]
-    steps = ", ".join(step for step in done if step not in ("", NONE)) or NONE
-    results = summarize(per_image, protocol(cfg, dataset, gain_over), {name: steps}, seed=cfg.seed)
+    origin = getattr(model, "description", "")  # that its weights are untrained
+    steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
+    said = {name: steps, **{explainer.name: origin or NONE for explainer in explainers}}
+    results = summarize(per_image, protocol(cfg, dataset, gain_over), said, seed=cfg.seed)
     others = module.per_image_by_profile()
     if trainer.is_global_zero:
         write_results(Path(cfg.paths.output), per_image, results)

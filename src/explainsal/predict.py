@@ -31,6 +31,7 @@ from explainsal.fetch.checksum import Checksum
 from explainsal.functional.postprocessing import log_density
 from explainsal.loading import PACKAGED, describe, model_name, model_of
 from explainsal.models import SaliencyModel
+from explainsal.models.saliency_model import UNTRAINED
 from explainsal.modules.postprocessing import NONE, Postprocessing
 from explainsal.record import write_record
 from explainsal.reporting.submissions.form import Submission
@@ -164,11 +165,12 @@ def recipe(
     """What decides how the maps turn out: what was begun with another one is not gone on with."""
     weights = getattr(model, "weights", None)
     known = weights is not None and Path(weights).is_file()
+    untrained = UNTRAINED if isinstance(model, SaliencyModel) else None
     options = {key: value for key, value in (cfg.get("model") or {}).items() if key != "weights"}
     return {
         "model": model_name(model),
         "options": model.options if isinstance(model, SaliencyModel) else options,
-        "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights,
+        "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights or untrained,
         "postprocessing": OmegaConf.to_container(cfg.postprocessing, resolve=True),
         "values": values,
         "form": asdict(form),

@@ -14,10 +14,12 @@ from explainsal.explanation import PRESETS, Explainer, Explanation
 
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_what_is_saved_comes_back(preset, tmp_path):
-    out = Explainer(Functional(), preset)(torch.rand(2, 3, 16, 24), keep_maps=2)
+    net = Functional()
+    net.description = "untrained weights"
+    out = Explainer(net, preset)(torch.rand(2, 3, 16, 24), keep_maps=2)
     back = Explanation.load(out.save(tmp_path / "new" / "folder"))
     assert back.options == out.options
-    assert back.preset == preset
+    assert (back.preset, back.description) == (preset, "untrained weights")
     assert torch.equal(back.explainable_map, out.explainable_map)
     for a, b in zip(out.layers, back.layers, strict=True):
         assert (a.name, a.shape, a.parents) == (b.name, b.shape, b.parents)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,19 @@ def test_code_in_a_pickle_is_not_run_and_named(tmp_path, legacy_format, wrap):
         load_model("unisal", weights=path)
     assert not proof.exists()
     torch.load(path, weights_only=False)  # it is a working attack
+    assert proof.exists()
+
+
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_that_torch_did_not_write_is_not_run(tmp_path, protocol):
+    proof, path = tmp_path / "proof", tmp_path / "weights.pth"
+    path.write_bytes(pickle.dumps({"state_dict": Hostile(proof)}, protocol))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(CorruptFileError, match=r"^.*weights\.pth cannot be read as a weight file.*\n?$"):
+            load_model("unisal", weights=path)
+    assert not proof.exists()
+    pickle.loads(path.read_bytes())  # it is a working attack
     assert proof.exists()
 
 

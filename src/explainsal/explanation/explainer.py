@@ -112,7 +112,8 @@ class Explainer:
         explainable = resize_bilinear(explained, (saliency.shape[-2], saliency.shape[-1]))
         finish = getattr(self.net, "finish", None)  # a softmax or a scaling after the last explained layer
         explainable = finish(explainable) if callable(finish) else explainable
-        return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options)
+        description = str(getattr(self.net, "description", ""))
+        return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
 
     def _placement(self, images: Tensor) -> Placement | None:
         """Where the images lie in the input of a network that pads them: its padding is no part of the explanation."""

@@ -92,6 +92,7 @@ class Explanation:
         layers: The rebuilt layers in the order in which they ran.
         preset: Name of the preset that was started from.
         options: All choices.
+        description: What must be said of the network beside its maps, e.g. ``untrained weights``; mostly nothing.
     """
 
     saliency_map: Tensor
@@ -99,6 +100,7 @@ class Explanation:
     layers: tuple[LayerExplanation, ...]
     preset: str
     options: Options
+    description: str = ""
 
     @classmethod
     def joined(cls, parts: Sequence[Explanation]) -> Explanation:
@@ -112,6 +114,7 @@ class Explanation:
             tuple(_joined(layers) for layers in zip(*(part.layers for part in parts), strict=True)),
             first.preset,
             first.options,
+            first.description,
         )
 
     def to_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:

@@ -40,6 +40,7 @@ def save_explanation(explanation: Explanation, folder: str | Path, ids: Sequence
         layers.append({name: getattr(layer, name) for name in ("name", "type", "kind", "shape", "parents")})
     save_file({name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}, folder / _TENSORS)
     content = {"preset": explanation.preset, "options": _as_plain(explanation.options), "layers": layers}
+    content["description"] = explanation.description
     (folder / _JSON).write_text(json.dumps(content, indent=1))
     tables = Tables()
     tables.add(explanation, ids)
@@ -63,7 +64,7 @@ def load_explanation(folder: str | Path) -> Explanation:
         layers = [_layer(entry, tensors, f"layers.{number}.") for number, entry in enumerate(content["layers"])]
         return Explanation(
             tensors["saliency_map"], tensors["explainable_map"], tuple(layers), content["preset"],
-            _as_options(content["options"]),
+            _as_options(content["options"]), content.get("description", ""),
         )  # fmt: skip
     except Exception as error:  # safetensors raises its own, unexported type
         raise CorruptFileError(f"cannot read the explanation in {folder} ({type(error).__name__}: {error})") from error

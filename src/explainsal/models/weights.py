@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -83,7 +84,9 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # of what reading the file then ends in, said below
+            warnings.simplefilter("ignore")
+            content = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError:
         raise
     except Exception as error:  # damaged bytes end in a dozen kinds of them, OSError too
@@ -102,8 +105,8 @@ def _reason(error: BaseException) -> str:
             "made this one can save its state_dict() instead."
         )
     return (
-        f" ({type(error).__name__}): truncated, not a torch file, or it holds more than tensors and plain values. Copy "
-        "it again and compare its checksum."
+        f" ({type(error).__name__}): truncated, not a torch file, or a pickle of more than tensors and plain "
+        "values, of which nothing was run. Copy it again and compare its checksum."
     )
 
 
