@@ -7,7 +7,8 @@ import sys
 import pytest
 import torch
 
-from explainsal.explanation import PRESETS
+from explainsal.explanation import BANKS, PRESETS
+from explainsal.explanation.bank import REMEMBERED_BYTES, _sampled, sampled_bytes_at_most
 from explainsal.explanation.candidates import Candidates, Pool
 from explainsal.explanation.pursuit import _inner_products
 from explainsal.functional.reconstruction import standardize
@@ -15,8 +16,8 @@ from explainsal.functional.reconstruction import standardize
 SIZE = (24, 32)
 
 
-def candidates(budget):
-    maps = torch.rand(1, 7, *SIZE, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+def candidates(budget, before=SIZE):
+    maps = torch.rand(1, 7, *before, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
     pools = [Pool("a", maps[:, :4], torch.arange(4)[None]), Pool("b", maps[:, 4:], torch.arange(3)[None])]
     return Candidates(pools, PRESETS["sparse"].bank, SIZE, scaling="standardize", budget=budget)
 
@@ -47,12 +48,36 @@ def test_inner_products_in_blocks_are_exact_and_computed_few_times(held, monkeyp
     assert len(computed) == sum(range(7, 0, -held))  # each block meets itself and what comes after it
 
 
+@pytest.mark.parametrize("before", [SIZE, (6, 8), (48, 64)])  # maps of the layer before are enlarged, made smaller
 @pytest.mark.parametrize("budget", [10**5, 10**6, 10**9])
-def test_what_is_held_at_once_stays_within_half_the_budget(budget):
-    some = candidates(budget)
+def test_what_is_held_at_once_stays_within_half_the_budget(budget, before, monkeypatch):
+    monkeypatch.setattr("explainsal.explanation.candidates._CPU_CHUNK", 1)  # as with large maps
+    some = candidates(budget, before)
     sizes = [maps.nbytes for _, maps in some.chunks()]
     assert some.chunk_count == len(sizes)
+    assert max(sizes) <= max(budget / 2, 3 * SIZE[0] * SIZE[1] * 8)  # or one blur, of which there are three parts
     assert some.chunks_at_once == 1 or some.chunks_at_once * max(sizes) <= budget / 2 or sum(sizes) <= budget / 2
+
+
+@pytest.mark.parametrize("before", [SIZE, (12, 16)])
+def test_groups_of_filters_are_the_same_candidates(before, monkeypatch):
+    plenty = candidates(10**9, before)
+    monkeypatch.setattr("explainsal.explanation.candidates._CPU_CHUNK", 1)  # as with large maps
+    tight = candidates(1, before)
+    assert tight.chunk_count > plenty.chunk_count
+    # an 8 px blur leaves 1e-4 of a map of 12 x 16: standardised, rounding grows by as much
+    torch.testing.assert_close(materialised(tight), materialised(plenty), rtol=1e-9, atol=1e-10)
+
+
+def test_sampled_filters_are_remembered_within_a_quarter_of_the_budget():
+    with sampled_bytes_at_most(50_000):
+        for size in ((12, 14), (12, 15), (12, 16), (13, 16)):
+            BANKS["kovesi"].transfer(size)  # 16 kB each
+            assert _sampled.bytes <= 50_000
+        with sampled_bytes_at_most(10**9):  # an inner limit cannot be wider
+            BANKS["kovesi"].transfer((40, 40))
+            assert _sampled.limit == 50_000
+    assert _sampled.limit == REMEMBERED_BYTES
 
 
 PROGRAM = """

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
@@ -119,13 +120,14 @@ class FilterBank:
         longest = max(size) if self.up_to_map_size else math.inf
         return [i for i, f in enumerate(self.filters) if f.kind == "low_pass" or f.wavelength <= longest]
 
-    def groups(self, size: tuple[int, int]) -> list[range]:
+    def groups(self, size: tuple[int, int], most: int | None = None) -> list[range]:
         """Runs of :meth:`available` filters to work on at a time.
 
-        All of them, or where these are large those of one orientation and wavelength, and those of one blur.
+        All of them, or where these are large or more than `most` those of one orientation and wavelength, and those of
+        one blur.
         """
-        count = len(self.available(size))
-        if 4 * len(self) * math.prod(self._grid(size)) <= _WHOLE_BYTES:
+        count = len(self.served(size))
+        if 4 * len(self) * math.prod(self._grid(size)) <= _WHOLE_BYTES and count <= (most or count):
             return [range(count)]
         each, blurred = len(self.sigma_on_f) * len(self.parts), len(self.low_pass_parts)
         first_blur = count - blurred * len(self.low_pass)
@@ -148,7 +150,7 @@ class FilterBank:
         Returns:
             Shape ``(g, H', W')``: the size, or twice it where the border reflects. The latest are remembered.
         """
-        if group is not None and len(group) == len(self.available(size)):
+        if group is not None and len(group) == len(self.served(size)):
             group = None
         return _sampled(self, size, group, dtype, torch.device(device))
 
@@ -166,7 +168,7 @@ class FilterBank:
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
         low_pass = len(self.low_pass) * len(self.low_pass_parts)
-        gabors = max(0, len(self.available(size)) - low_pass - first) // len(self.parts)
+        gabors = max(0, len(self.served(size)) - low_pass - first) // len(self.parts)
         seen = []
         if gabors:
             seen.append(self._gabor_parts_of(maps, bank[:gabors]))
@@ -281,9 +283,24 @@ class _Remembered:
         else:
             self.banks[key] = _sample(*key)
             self.bytes += self.banks[key].nbytes
+        self._forget()
+        return self.banks[key]
+
+    def _forget(self) -> None:
         while len(self.banks) > 1 and self.bytes > self.limit:
             self.bytes -= self.banks.popitem(last=False)[1].nbytes
-        return self.banks[key]
+
+    @contextmanager
+    def at_most(self, limit: int) -> Iterator[None]:
+        """Remember no more bytes than that inside the block, the latest bank apart."""
+        before, self.limit = self.limit, min(self.limit, limit)
+        self._forget()
+        try:
+            yield
+        finally:
+            self.limit = before
 
 
 _sampled = _Remembered(2 * _WHOLE_BYTES)
+REMEMBERED_BYTES = _sampled.limit
+sampled_bytes_at_most = _sampled.at_most

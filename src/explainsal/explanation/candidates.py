@@ -109,6 +109,8 @@ class Candidates:
         self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
         self._per_chunk = max(1, budget // (8 * each))  # making them takes several arrays of their size
+        # all filters of a small map at once even so: one after the other they would take a hundred times as long
+        self._filters_at_once = max(self._per_chunk, _CPU_CHUNK // (size[0] * size[1]))
         if self.device.type == "cpu":  # larger chunks spend their time on fresh memory pages
             self._per_chunk = min(self._per_chunk, max(8, _CPU_CHUNK // (size[0] * size[1])))
         self._kept: list[tuple[Tensor, Tensor]] | None = None
@@ -172,7 +174,7 @@ class Candidates:
     def _planned(self) -> list[_Chunk]:
         start, plan = 0, []
         for source, pool in enumerate(self.pools):
-            groups = self.bank.groups((int(pool.maps.shape[-2]), int(pool.maps.shape[-1])))
+            groups = self.bank.groups((int(pool.maps.shape[-2]), int(pool.maps.shape[-1])), self._filters_at_once)
             filters = sum(len(group) for group in groups)
             places = pool.maps.shape[1]
             step = max(1, self._per_chunk // max((len(group) for group in groups), default=1))

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from explainsal.errors import UserError
+from explainsal.explanation.bank import REMEMBERED_BYTES, sampled_bytes_at_most
 from explainsal.explanation.candidates import Candidates, Pool
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.matching import match_layer
@@ -53,6 +54,7 @@ class Chain:
         self.final: tuple[str, Tensor] | None = None
         default = _CPU_BUDGET if first_pool.device.type == "cpu" else _ACCELERATOR_BUDGET
         self.budget = default if options.memory_budget is None else options.memory_budget
+        self.for_banks = min(REMEMBERED_BYTES, self.budget // 4)
 
     @property
     def names(self) -> list[str]:
@@ -82,7 +84,8 @@ class Chain:
         pools = [self.pools[source] for source in self.sources[name]]
         activations = as_computed(output)
         self.final = None  # the maps of the layer before go before those of this one come
-        with native_kernels(self.options.compile and activations.device.type == "cpu"):
+        compiled = native_kernels(self.options.compile and activations.device.type == "cpu")
+        with compiled, sampled_bytes_at_most(self.for_banks):
             rebuilt, coefficients = self._rebuild(activations, pools)
         maps = rebuilt.maps
         fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)))
@@ -123,17 +126,20 @@ class Chain:
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
 
     def _spare(self, activations: Tensor) -> int:
-        """Bytes of the budget that the pools and the reconstructions of a layer leave."""
+        """Bytes of the budget that the pools, the reconstructions of a layer and sampled filters leave."""
         held = activations.nbytes + sum(pool.maps.nbytes for pool in self.pools.values())
         largest = max(one.nbytes // one.shape[1] for one in (activations, *(p.maps for p in self.pools.values())))
-        if self.budget < held + _LEAST * largest:
+        spare = self.budget - self.for_banks - held
+        if spare < _LEAST * largest:
+            needed = held + _LEAST * largest
             raise UserError(
                 f"memory_budget={self.budget} is too small for a layer of {activations.shape[1]} maps of "
                 f"{activations.shape[-2]} x {activations.shape[-1]} pixels: its reconstructions and the pools take "
-                f"{held} bytes, and at least {_LEAST} maps more are needed to work; give at least "
-                f"{held + _LEAST * largest}, explain smaller images, or leave out layers (layers=...)"
+                f"{held} bytes, at least {_LEAST} maps more are needed to work, and a quarter is for filter banks; "
+                f"give at least {needed + min(REMEMBERED_BYTES, -(-needed // 3))}, explain smaller images, or leave out "
+                "layers (layers=...)"
             )
-        return self.budget - held
+        return spare
 
     def _samples(self, name: str, activations: Tensor, maps: Tensor, kept: Tensor) -> tuple[Tensor | None, ...]:
         """Channels, activations and reconstructions that stay in the result."""

@@ -77,7 +77,7 @@ class Options:
             also offered what these were rebuilt from.
         layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
-            8 GB on an accelerator.
+            8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
         compile: Whether a CPU runs the inner loops as compiled C, built once with the machine's own compiler: the same
             numbers up to rounding, in less than half the time. An accelerator ignores it.
     """
