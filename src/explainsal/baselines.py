@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -19,6 +20,8 @@ from explainsal.errors import UserError
 from explainsal.metrics.scoring import CenterBiasMap
 from explainsal.modules.evaluation import GOLD_STANDARD
 from explainsal.modules.postprocessing import Postprocessing, mean_quantiles
+
+log = logging.getLogger(__name__)
 
 LEARNED = ("center_bias", "center_bias_loo", GOLD_STANDARD)  # from fixations
 _DENSITIES = 50  # of the training split, for the histogram
@@ -73,19 +76,40 @@ def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
         raise UserError(f"{dataset.name} {dataset.split}: {error}; leave gold_standard out") from None
 
 
+def trains_apart(datamodule: SaliencyDataModule) -> bool:
+    """Whether there is a training split that does not hold the evaluated images."""
+    train, tested = datamodule.fit_splits[0], datamodule.eval_split
+    known = train in (*datamodule.parts, *datamodule.published)
+    overlap = tested in (train, datamodule.whole) and not datamodule.parts
+    return known and not overlap
+
+
+def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]:
+    """The names, but where no images are left to learn a centre bias from, that of the other evaluated images.
+
+    A warning says so; without two images that have fixations there is none.
+    """
+    wanted = list(names)
+    if "center_bias" not in wanted or trains_apart(datamodule):
+        return wanted
+    dataset = datamodule.dataset(datamodule.eval_split)
+    enough = sum(len(p) > 0 for p in dataset.all_fixations()[0]) > 1
+    said = "that of the other evaluated images (center_bias_loo) takes its place" if enough else "it is left out"
+    log.warning("%s has no training split to learn a centre bias from: %s", dataset.name, said)
+    instead = ["center_bias_loo"] if enough else []
+    return list(dict.fromkeys(n for name in wanted for n in (instead if name == "center_bias" else [name])))
+
+
 def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBiasMap | None, str]:
     """What information gain is a gain over, and how to say so.
 
     The centre bias of the training split; where there is none apart from the evaluated images, that of all other
     evaluated images.
     """
-    train, tested = datamodule.fit_splits[0], datamodule.eval_split
-    known = train in (*datamodule.parts, *datamodule.published)
-    overlap = tested in (train, datamodule.whole) and not datamodule.parts
-    if known and not overlap:
+    if trains_apart(datamodule):
         bias = learned_center_bias(datamodule)
         return lambda size, index: bias.density(size), "centre bias of the training split"
-    dataset = datamodule.dataset(tested)
+    dataset = datamodule.dataset(datamodule.eval_split)
     if sum(len(p) > 0 for p in dataset.all_fixations()[0]) < 2:
         return None, "none: fewer than two images with fixations"
     return LeaveOneOutCenterBias(*fixations_of(dataset)).density, "centre bias of the other evaluated images"

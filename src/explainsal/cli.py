@@ -55,12 +55,12 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
-        started = False
+        jobs, said = 0, False
 
         @functools.wraps(task)
         def guarded(cfg: DictConfig) -> Any:
-            nonlocal started
-            started = True
+            nonlocal jobs, said
+            jobs += 1
             _quiet()
             try:
                 return run_swept(task, cfg) if is_swept() else task(cfg)
@@ -73,6 +73,7 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
                     raise
                 if HydraConfig.get().mode == RunMode.MULTIRUN:
                     _say(message)
+                    said = True
                     raise
                 _end(message, EXIT_USER_ERROR)
 
@@ -87,12 +88,14 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
                 entry()
             except Exception as error:
                 message = _user_message(error)
-                if message is None and not started and isinstance(error, OSError):
+                if message is None and not jobs and isinstance(error, OSError):
                     message = (
                         f"cannot make the run's folder {error.filename}: {error.strerror}. Set paths.outputs=FOLDER"
                     )
                 if message is None:
                     raise
+                if said and jobs == 1:  # else it is said again after what the later jobs said
+                    raise SystemExit(EXIT_USER_ERROR) from None
                 _end(message, EXIT_USER_ERROR)
             except KeyboardInterrupt:  # while other processes work at the jobs of a sweep
                 _end(f"Interrupted. {RESUMED}", EXIT_INTERRUPTED)

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.baselines import baselines_of, postprocessing_of
+from explainsal.baselines import available, baselines_of, postprocessing_of
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.cli import command
 from explainsal.data.dataset import SaliencyDataset
@@ -70,7 +70,8 @@ def evaluate_model(
     dataset = datamodule.dataset(datamodule.eval_split)
     postprocessing = postprocessing_of(cfg, datamodule)
     new_metrics, gain_over = metrics_of(cfg, datamodule)
-    beside = baselines_of([b for b in cfg.evaluation.baselines if b != name], datamodule)
+    names = [b for b in cfg.evaluation.baselines if b != name]
+    beside = baselines_of(available(names, datamodule), datamodule)
     only_predicts = isinstance(model, SaliencyModel) and not explainers
     scored = cast(SaliencyModel, model).for_prediction() if only_predicts else model
     module = EvaluationModule(

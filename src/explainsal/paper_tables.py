@@ -29,7 +29,7 @@ from explainsal.reporting.results_table import protocol_text
 from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.tables import print_results
 from explainsal.scores import metrics_of, protocol
-from explainsal.table_rows import Row, has_weights, rows_of, score_row, submit_row, weights_of_row
+from explainsal.table_rows import Row, rows_of, score_row, submit_row, weights_of_row
 
 log = logging.getLogger(__name__)
 
@@ -44,21 +44,21 @@ def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
         MissingFilesError: If the data set is absent; the table is written all the same, and says so in every row.
     """
     rows, folder = rows_of(cfg), Path(cfg.paths.output)
+    write_record(folder, cfg, anew=True)
     try:
         datamodule.prepare_data()
     except MissingFilesError as error:
         reason = str(error).splitlines()[0]
-        outcomes = [Outcome(row.model, row.group, row.title, "missing", reason) for row in rows if not row.null]
+        outcomes = [Outcome(row.model, row.group, row.title, "missing", reason) for row in rows]
         write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), cfg.data._target_.split(".")[-2])
         raise
     dataset = datamodule.dataset(datamodule.eval_split)
     if not dataset.has_fixations:
-        outcomes = [make_row(row, partial(_submit, cfg, row, datamodule, folder)) for row in rows if not row.null]
+        outcomes = [make_row(row, partial(_submit, cfg, row, datamodule, folder)) for row in rows]
         write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), dataset.name)
         return pd.DataFrame()
     datamodule.setup("test")
     new_metrics, gain_over = metrics_of(cfg, datamodule)
-    rows = [row for row in rows if row.null is None or has_weights(cfg, row, dataset.name)]
     kept = {row.model: _kept(folder, row, _identity(cfg, row, dataset)) for row in rows}  # decided before any is made
     outcomes = [
         kept[row.model] or make_row(row, partial(_score, cfg, row, datamodule, new_metrics, folder)) for row in rows

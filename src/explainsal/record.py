@@ -29,8 +29,15 @@ PACKAGES = (
 
 
 @rank_zero_only
-def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None = None) -> None:
-    """Write ``config.yaml`` and ``environment.json`` into the run's folder (again at the end, for `finished`)."""
+def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None = None, anew: bool = False) -> None:
+    """Write ``config.yaml`` and ``environment.json`` into the run's folder (again at the end, for `finished`).
+
+    Args:
+        folder: Of the run.
+        cfg: Its options.
+        model: What is known of the model; None keeps what stands there.
+        anew: Whether the run starts now, in a folder that may hold the record of an earlier one.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
     path = folder / "environment.json"
@@ -39,7 +46,7 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
     commit, dirty = git_state()
     record = {
         "command": f"python -m explainsal.{Path(sys.argv[0]).stem} {shlex.join(sys.argv[1:])}".strip(),
-        "started": old.get("started", now),
+        "started": now if anew else old.get("started", now),
         "finished": now,
         "seed": cfg.get("seed"),
         "git_commit": commit,

@@ -27,11 +27,10 @@ from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.modules.postprocessing import NONE
 from explainsal.predict import DEVICE, write_submission
 from explainsal.reporting.paper_table import paper_figures
-from explainsal.reporting.results_table import model_title
+from explainsal.reporting.results_table import PAPER_NETWORKS, model_title
 from explainsal.scores import score_images
 from explainsal.validate import form_of
 
-NETWORK_TITLES = {"cmrnet": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
 PUBLISHED_FILES = {"unisal": "weights_best.pth", "msinet": "model_salicon_cpu.pb"}
 FETCH = {"unisal": "model=unisal", "msinet": "model=msinet weights=salicon"}
 REMARKS = {
@@ -72,8 +71,8 @@ def rows_of(cfg: DictConfig) -> list[Row]:
     rows = [_paper_row(model, method) for model, method in zip(printed["model"], printed["method"], strict=True)]
     rows += [Row(name, "baseline", model_title(name)) for name in cfg.table.baselines]
     rows += [
-        Row(f"{null}_{network}", "null_model", f"{NETWORK_TITLES[network]}: {null.replace('_', ' ')}", network, null)
-        for network in NETWORK_TITLES
+        Row(f"{null}_{network}", "null_model", model_title(f"{null}_{network}"), network, null)
+        for network in PAPER_NETWORKS
         for null in cfg.table.nulls
     ]
     known, chosen = [row.model for row in rows], cfg.table.rows
@@ -84,7 +83,7 @@ def rows_of(cfg: DictConfig) -> list[Row]:
 
 def _paper_row(model: str, method: str) -> Row:
     network = model.removeprefix("explainable_")
-    if network not in NETWORK_TITLES:
+    if network not in PAPER_NETWORKS:
         return Row(model, "classical", method)
     return Row(model, "network" if network == model else "explainable", method.removesuffix(" (Ours)"), network)
 
@@ -181,6 +180,8 @@ def submit_row(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder
     form = form_of(cfg)
     if form is None:
         raise UserError(f"{datamodule.name} has no fixations to score by: +experiment=table3 writes submissions")
+    if row.null:
+        raise UserError("a null model is not submitted: its explanation is measured where fixations are known")
     dataset, note = datamodule.dataset(datamodule.eval_split), ""
     if row.group == "baseline":
         model = baselines_of([row.model], datamodule).models[row.model]
@@ -197,11 +198,3 @@ def submit_row(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder
     postprocessing = postprocessing_of(cfg, datamodule).to(DEVICE)
     path = write_submission(cast(DictConfig, own), form, datamodule, dataset, model.to(DEVICE), postprocessing)
     return "; ".join(filter(None, [f"maps: {path.relative_to(folder)}", note]))
-
-
-def has_weights(cfg: DictConfig, row: Row, data: str) -> bool:
-    """Whether a null model can be made at all; that its explanation cannot is said in that row."""
-    try:
-        return bool(weights_of_row(cfg, str(row.network), data))
-    except MissingFilesError:
-        return False

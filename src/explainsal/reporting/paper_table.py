@@ -116,7 +116,7 @@ class PaperTable:
         """What must be read with the numbers."""
         about = self.about
         same = (
-            f"the same images as here ({about.caption}); it names neither the metric's code nor a sigma"
+            f"the same images as here ({about.caption}); the paper names neither the metric's code nor a sigma"
             if about.comparable
             else f"other images than here ({about.caption}), so that its figures are no target for these"
         )

@@ -46,6 +46,7 @@ MODEL_TITLES = {
     "untrained_network": "Null: untrained network",
     "random_layer": "Null: random earlier layer",
 }
+PAPER_NETWORKS = ("cmrnet", "unisal", "msinet")
 TO_DEEP = "_to_deep"
 
 
@@ -253,16 +254,29 @@ def model_title(model: str) -> str:
     """How a model is written in a table.
 
     Example:
-        >>> model_title("explainable/sparse"), model_title("center_bias"), model_title("itti")
-        ('Explainable, sparse', 'Centre bias', 'ITTI')
+        >>> model_title("explainable/sparse"), model_title("center_bias"), model_title("explainable_msinet")
+        ('Explainable, sparse', 'Centre bias', 'Explainable MSI-Net')
+        >>> model_title("shuffled_filters_cmrnet"), model_title("a_tool_of_mine")
+        ('CMRNet: shuffled filters', 'a_tool_of_mine')
     """
     kind, _, preset = model.partition("/")
-    return f"{kind.capitalize()}, {preset}" if preset else MODEL_TITLES.get(model, model)
+    if preset:
+        return f"{kind.capitalize()}, {preset}"
+    what, _, network = model.rpartition("_")  # a row of the paper's tables
+    if network in PAPER_NETWORKS and (what == "explainable" or MODEL_TITLES.get(what, "").startswith("Null: ")):
+        title = MODEL_TITLES[network]
+        return f"Explainable {title}" if what == "explainable" else f"{title}: {what.replace('_', ' ')}"
+    return MODEL_TITLES.get(model, model)
 
 
 def number(value: float) -> str:
-    """Three decimals, a true minus sign, and a dash for what is not a number."""
-    return "–" if math.isnan(value) else f"{value:.3f}".replace("-", "−")
+    """Three decimals, a true minus sign but not before 0, and a dash for what is not a number.
+
+    Example:
+        >>> number(-0.25), number(-0.0001), number(float("nan"))
+        ('−0.250', '0.000', '–')
+    """
+    return "–" if math.isnan(value) else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
 
 
 def protocol_text(value: object) -> str:

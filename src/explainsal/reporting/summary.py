@@ -75,8 +75,14 @@ def table_headlines(table: PaperTable) -> list[Headline]:
     kinds = ("classical", "network", "baseline")
     best = [table.rows[table.rows["group"] == kind].nlargest(1, HEADLINE) for kind in kinds]
     chosen = pd.concat([table.rows[table.rows["model"] == table.about.reference], *best]).drop_duplicates("model")
-    found = [(str(row["title"]), cell_of(row, HEADLINE)) for row in chosen.to_dict("records")]
-    return [Headline(label, number(cell.mean), f"CC {cell.interval}".strip()) for label, cell in found if cell]
+    most = table.rows["images"].max()
+    found = []
+    for row in chosen.to_dict("records"):
+        if cell := cell_of(row, HEADLINE):
+            subset = f"{row['images']:.0f} of {most:.0f} images" if row["images"] < most else ""
+            note = ", ".join(filter(None, (f"CC {cell.interval}".strip(), subset)))
+            found.append(Headline(str(row["title"]), number(cell.mean), note))
+    return found
 
 
 def best_explainable(table: ResultsTable) -> str:

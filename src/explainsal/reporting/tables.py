@@ -13,6 +13,8 @@ from rich.text import Text
 
 from explainsal.reporting.results_table import ResultsTable, Section, metric_title, model_title, number, results_tables
 
+GAP = 3  # characters between two columns
+
 
 def rich_tables(table: ResultsTable, width: int) -> list[Table]:
     """The table for a terminal, in as many parts below each other as its width in characters asks for."""
@@ -26,11 +28,11 @@ def rich_tables(table: ResultsTable, width: int) -> list[Table]:
 
 def _parts(table: ResultsTable, section: Section, width: int) -> list[list[str]]:
     """The section's metrics, broken into lines that fit."""
-    headed = max(len(line) for model in section.models for line in _head(table, model)) + 2
+    headed = max(len(line) for model in section.models for line in _head(table, model)) + GAP
     parts: list[list[str]] = [[]]
     room = width - headed
     for metric in section.metrics:
-        needed = max(len(line) for model in section.models for line in _lines(table, model, metric)) + 2
+        needed = max(len(line) for model in section.models for line in _lines(table, model, metric)) + GAP
         if room < needed and parts[-1]:
             parts.append([])
             room = width - headed
