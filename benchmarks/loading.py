@@ -116,18 +116,31 @@ def albumentations() -> Augmentation:
 
 
 def run(loader: DataLoader) -> tuple[float, float]:
-    """Images per second, and milliseconds of this process's CPU per image (all of the work, without workers)."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    """Images per second, and milliseconds of CPU per image, of this process and the workers."""
+    wall, cpu = time.perf_counter(), cpu_seconds()
     images = sum(len(batch) for batch in loader)
-    return images / (time.perf_counter() - wall), (time.process_time() - cpu) / images * 1e3
+    return images / (time.perf_counter() - wall), (cpu_seconds() - cpu) / images * 1e3
+
+
+def processes() -> list[int]:
+    """This process and its workers (Linux)."""
+    found = [os.getpid()]
+    for process in found:
+        found += map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
+    return found
+
+
+def cpu_seconds() -> float:
+    """What this process and its workers have computed so far."""
+    others = processes()[1:]
+    ticks = [sum(map(int, Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[11:13])) for p in others]
+    return time.process_time() + sum(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def resident() -> float:
-    """Private memory of this process and its workers in MB (Linux)."""
-    total, processes = 0, [os.getpid()]
-    for process in processes:
-        children = Path(f"/proc/{process}/task/{process}/children").read_text().split()
-        processes += map(int, children)
+    """Private memory of this process and its workers in MB."""
+    total = 0
+    for process in processes():
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
         total += sum(int(line.split()[1]) for line in lines if line.startswith(("Private_Clean", "Private_Dirty")))
     return total / 1024
@@ -139,11 +152,12 @@ def speed(root: Path, workers: int, rounds: int, chosen: range) -> None:
     for _ in range(rounds + 1):
         for name, loader in ready.items():
             runs[name].append(run(loader))
-    plain = statistics.median(rate for rate, _ in runs["plain"][1:])
+    plain, plain_cost = map(statistics.median, zip(*runs["plain"][1:], strict=True))
     for name, all_runs in runs.items():
         rates, costs = zip(*all_runs[1:], strict=True)
-        rate, cost = statistics.median(rates), f"{statistics.median(costs):9.2f}" if workers == 0 else ""
-        print(f"{name:26} {workers:7d} {rate:9.0f} {min(rates):7.0f}..{max(rates):<7.0f} {rate / plain:5.1f} {cost}")
+        rate, cost = statistics.median(rates), statistics.median(costs)
+        line = f"{name:26} {workers:7d} {rate:9.0f} {min(rates):7.0f}..{max(rates):<7.0f} {rate / plain:5.1f}"
+        print(f"{line} {cost:12.2f} {plain_cost / cost:5.1f}", flush=True)
 
 
 def memory(root: Path) -> None:
@@ -201,7 +215,8 @@ def main() -> None:
             f"{args.images} images, {size / args.images / 1e3:.0f} kB each; indexing and decoding once: "
             f"{(time.perf_counter() - start) / args.images * 1e3:.1f} ms and {cached / args.images / 1e3:.0f} kB each"
         )
-        print(f"{'loader':26} {'workers':>7} {'images/s':>9} {'range':>16} {'ratio':>5} {'CPU ms/image':>13}")
+        heads = f"{'loader':26} {'workers':>7} {'images/s':>9} {'range':>16} {'ratio':>5}"
+        print(f"{heads} {'CPU ms/image':>12} {'ratio':>5}")
         for workers in args.workers:
             speed(root, workers, args.rounds, range(0, args.images, max(1, args.images // args.round)))
         memory(root)

@@ -1,6 +1,6 @@
 """Picture files to arrays: always RGB, never rotated by an EXIF tag, one clear error for a file that cannot be read.
 
-OpenCV decodes a JPEG of 800 x 600 in half of Pillow's time on one core (benchmarks/loading.py); Pillow reads headers.
+OpenCV decodes a JPEG of 800 x 600 in two thirds of Pillow's time (4.0 and 5.9 ms of CPU); Pillow reads headers.
 """
 
 from __future__ import annotations

@@ -37,8 +37,8 @@ class Reading:
         unreadable: ``error`` stops at the first damaged or missing file and names it; ``skip`` leaves such images out,
             counts them and names them. It decodes every picture once, to find those that are cut short.
         cache: Folder for what is parsed; by default ``.explainsal`` beside the data.
-        decoded: ``maps`` keeps published maps there as plain bytes, ``all`` pictures as well: 2 or 6 times the images
-            per second for 0.3 or 1.2 MB of disk per image of 640 x 480 (benchmarks/loading.py).
+        decoded: ``maps`` keeps published maps there as plain bytes, ``all`` pictures as well: a half or an eighth of
+            the CPU time for 0.3 or 1.2 MB of disk per image of 640 x 480 (benchmarks/results/loading-cpu.md).
         as_recorded: Leave fixations outside their image where they are, whatever `outside` says: for the doctor, which
             reports them. Metrics and densities need points inside.
 
