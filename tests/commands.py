@@ -1,4 +1,7 @@
-"""Run the project's commands as a user does: own process, another working folder, tiny generated data."""
+"""Run the project's commands as a user does: own process, another working folder, tiny generated data.
+
+`run` forks a process that has imported everything (tests/warm.py); `start` starts a Python of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+
+from tests.warm import warm_python
 
 TINY = (
     "+experiment=demo", "model.width=4", "model.input_size=[24,32]", "data.sizes={train:16,val:4,test:6}",
@@ -28,7 +33,12 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run to the end and expect this exit code; the output is in the failure's message."""
     done = subprocess.run(
-        command(name, *arguments), cwd=folder, env=environment(), capture_output=True, text=True, timeout=timeout
+        [warm_python(), *command(name, *arguments)[1:]],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=timeout,
     )
     assert done.returncode == code, f"exit code {done.returncode}\n{done.stdout[-3000:]}\n{done.stderr[-5000:]}"
     return done

@@ -19,6 +19,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from PIL import Image
 from tests.commands import environment
+from tests.warm import warm_python
 
 from explainsal.cli import conf_dir
 from explainsal.loading import load_model
@@ -84,7 +85,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_block(block: str, language: str, folder: Path) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(warm_python()).parent}{os.pathsep}{os.environ['PATH']}"  # what the blocks call python
     program = ["bash", "-euo", "pipefail", "-c"] if language == "bash" else [sys.executable, "-c"]
     done = subprocess.run(
         [*program, block],
@@ -126,7 +127,7 @@ def test_explain_your_own_network(folder: Path) -> None:
     said = run_block(blocks("docs/guide.md", "bash")[3], "bash", folder)  # needs the file of the block before
     assert said.count("standalone.safetensors") > 1
     attribution = Path(re.findall(r"report: (\S+)", said)[-1]).with_name("attribution.csv")
-    assert pd.read_csv(attribution)["image"].unique().tolist() == ["photo.jpg"]
+    assert pd.read_csv(attribution)["image"].unique().tolist() == ["photo"]
 
 
 def test_do_without_the_network(folder: Path) -> None:

@@ -1,0 +1,108 @@
+"""Commands without their imports: a process that has imported them all forks for each that the tests run.
+
+Importing torch, Lightning and the rest takes seven seconds of CPU, and most commands of the tests less than that. The
+stand-in for ``python`` that `warm_python` makes hands ``-m explainsal.NAME ...`` to that process, with its folder, its
+environment and its standard streams; the fork runs the module as ``python -m`` does, and its exit code comes back.
+Anything else is given to the real Python.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import json
+import os
+import runpy
+import select
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+IMPORTED = ("train", "explain", "predict", "prepare", "validate", "report", "distill")
+CLIENT = """#!{python} -IS
+import json, os, socket, sys
+if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("explainsal."):
+    os.execv({python!r}, [{python!r}, *sys.argv[1:]])
+message = {{"module": sys.argv[2], "arguments": sys.argv[3:], "folder": os.getcwd(), "environment": dict(os.environ)}}
+server = socket.socket(socket.AF_UNIX)
+server.connect({address!r})
+socket.send_fds(server, [b"!"], [0, 1, 2])
+server.sendall(json.dumps(message).encode())
+server.shutdown(socket.SHUT_WR)
+sys.exit(int(server.makefile().read()))
+"""
+
+
+@functools.cache
+def warm_python() -> str:
+    """The path of the stand-in; its server ends with this process."""
+    folder = Path(tempfile.mkdtemp(prefix="warm"))
+    address = str(folder / "socket")
+    server = subprocess.Popen(
+        [sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert server.stdout is not None
+    assert server.stdout.readline() == b"ready\n"
+    client = folder / "python"
+    client.write_text(CLIENT.format(python=sys.executable, address=address))
+    client.chmod(client.stat().st_mode | stat.S_IXUSR)
+    _servers.append(server)  # a pipe that nobody holds would be closed
+    return str(client)
+
+
+_servers: list[subprocess.Popen[bytes]] = []
+
+
+def serve(address: str) -> None:
+    """Answer until standard input ends; returns in a fork that is to run what it has been sent."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    print("ready", flush=True)
+    while True:
+        ready, _, _ = select.select([listener, sys.stdin], [], [])
+        if sys.stdin in ready:
+            sys.exit()
+        connection, _ = listener.accept()
+        with contextlib.suppress(ChildProcessError):
+            while os.waitpid(-1, os.WNOHANG)[0]:
+                pass
+        if os.fork() == 0:
+            return answer(connection)
+        connection.close()
+
+
+def answer(connection: socket.socket) -> None:
+    """Become the command that was sent; the parent, itself a fork, waits for its end and tells."""
+    _, streams, *_ = socket.recv_fds(connection, 1, 3)
+    message = json.loads(connection.makefile().read())
+    pid = os.fork()
+    if pid:
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        connection.sendall(str(code if code >= 0 else 128 - code).encode())
+        os._exit(0)
+    connection.close()
+    for place, stream in enumerate(streams):
+        os.dup2(stream, place)
+    os.chdir(message["folder"])
+    os.environ.clear()
+    os.environ.update(message["environment"])
+    sys.argv[1:] = message["arguments"]
+    sys.path[0] = message["folder"]
+    sys.modules.pop(message["module"], None)  # it becomes __main__, and is imported again by who needs it
+    runpy.run_module(message["module"], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    import importlib
+
+    from hydra.core.plugins import Plugins
+
+    for name in IMPORTED:
+        importlib.import_module(f"explainsal.{name}")
+    Plugins.instance()
+    serve(sys.argv[1])
