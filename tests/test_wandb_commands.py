@@ -13,7 +13,7 @@ from tests.commands import TINY, run, wandb_records
 
 pytestmark = pytest.mark.slow
 
-MORE = ("logger=wandb", "evaluation.presets=[sparse]", "evaluation.gallery=2", "evaluation.explain_images=1")
+MORE = ("logger=wandb", "nulls=[shuffled_filters]", "evaluation.presets=[sparse]", "evaluation.gallery=2", "evaluation.explain_images=1")
 
 
 class OfflineRun:
@@ -83,6 +83,8 @@ def test_tables_have_rows_and_pictures(trained):
         images["columns"]
     )
     assert len(images["data"]) == 1  # of the one explained image
+    values = {row[1] for row in trained.table("explanation/nulls")["data"]}
+    assert values == {"explanation", "shuffled_filters"}
     pictures = {name: path for name, path in trained.files("run_table").items() if name.endswith(".png")}
     assert len(pictures) == 5
     assert {Image.open(path).size for path in pictures.values()} == {(64, 48)}
@@ -90,7 +92,7 @@ def test_tables_have_rows_and_pictures(trained):
         assert trained.table(f"evaluation/{key}")["data"], key
     profiles = {row[0] for row in trained.table("evaluation/profile_agreement")["data"]}
     assert {"cc", "nss", "sauc"} <= profiles
-    for key in ("layer_table", "filters", "bandwidth"):
+    for key in ("layer_table", "filters", "bandwidth", "nulls"):
         assert trained.table(f"explanation/{key}")["data"], key
     assert Image.open(trained.file.parent / "files" / trained.history["explanation/bank/sparse/path"][-1]).width > 300
 

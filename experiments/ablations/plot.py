@@ -52,9 +52,9 @@ def markdown(table: pd.DataFrame) -> str:
 
 def draw(table: pd.DataFrame) -> Figure:
     """Explanation and null model of every variant, joined by a line whose length is the finding."""
-    groups = [group for group in table["group"].unique() if group != "paper"]
-    heights = [int((table["group"] == group).sum()) for group in groups]
-    figure = new_figure(PAGE_WIDTH, 0.6 + 0.17 * sum(heights))
+    groups = list(table["group"].unique())
+    heights = [int((table["group"] == group).sum()) + 1 for group in groups]  # half a row above and below
+    figure = new_figure(PAGE_WIDTH, 0.6 + 0.4 * len(groups) + 0.15 * sum(heights))
     figure.set_layout_engine("constrained")
     axes = figure.subplots(len(groups), 2, height_ratios=heights, squeeze=False)
     measures = {"cc_to_deep": "CC of explainable to deep map", "layer_correlation": "mean layer correlation"}
@@ -66,6 +66,7 @@ def draw(table: pd.DataFrame) -> Figure:
             ax.plot(part[measure], y, "o", color=SERIES[0], markersize=4, label="explanation")
             ax.plot(part[f"{measure}_null"], y, "s", color=SERIES[1], markersize=3.5, label="shuffled filters")
             ax.axvline(part[measure].iloc[0], color=SERIES[0], linewidth=0.6, alpha=0.5)
+            ax.set_ylim(-0.7, len(part) - 0.3)
             ax.set_xlabel(label)
             ax.set_yticks(y, ["preset as it is" if v == "preset" else v for v in part["change"]])
         row[1].tick_params(labelleft=False)

@@ -74,7 +74,7 @@ def draw(table: pd.DataFrame) -> None:
     panels = list(table.groupby(["network", "preset", "bank"], sort=False))
     with styled():
         figure = new_figure(PAGE_WIDTH, 1.9 * -(-len(panels) // 2) + 0.3)
-        grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False)
+        grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False, sharey=True)  # so that slopes compare
         for axes, ((network, preset, bank), part) in zip(grid.flat, panels, strict=False):
             for (variant, label), color, marker in zip(VARIANTS.items(), SERIES, MARKERS, strict=False):
                 rows = part[part["variant"] == variant]
