@@ -13,7 +13,13 @@ from tests.commands import TINY, run, wandb_records
 
 pytestmark = pytest.mark.slow
 
-MORE = ("logger=wandb", "nulls=[shuffled_filters]", "evaluation.presets=[sparse]", "evaluation.gallery=2", "evaluation.explain_images=1")
+MORE = (
+    "logger=wandb",
+    "nulls=[shuffled_filters]",
+    "evaluation.presets=[sparse]",
+    "evaluation.gallery=2",
+    "evaluation.explain_images=1",
+)
 
 
 class OfflineRun:

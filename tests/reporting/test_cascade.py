@@ -10,7 +10,7 @@ import pytest
 from explainsal.errors import UserError
 from explainsal.reporting.figures.cascade import CURVES, cascade_figure, cascade_text
 from explainsal.reporting.html import render_report
-from explainsal.reporting.run_figures import write_figure, write_figures
+from explainsal.reporting.run_figures import write_figure
 from explainsal.reporting.run_folder import read_run
 
 ROWS = [
@@ -41,11 +41,11 @@ def test_the_sentence_has_the_numbers(cascade: pd.DataFrame) -> None:
 
 
 def test_a_run_with_a_cascade_shows_it(own_run: Path, cascade: pd.DataFrame) -> None:
-    assert "weights are drawn anew" not in render_report(read_run(own_run))
     with pytest.raises(UserError, match="nulls=\\[cascade\\]"):
         write_figure(read_run(own_run), "cascade")
     cascade.to_csv(own_run / "explanation" / "sparse" / "cascade.csv", index=False)
     page = render_report(read_run(own_run))
     assert "Preset sparse while weights are drawn anew" in page
     assert "with 2 of 2 layers fresh −0.40 and 0.30." in page
-    assert "cascade_sparse.png" in {path.name for path in write_figures(own_run)}
+    written = write_figure(read_run(own_run), "cascade", folder=own_run)
+    assert [path.name for path in written] == ["cascade_sparse.png", "cascade_sparse.pdf"]

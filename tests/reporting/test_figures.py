@@ -28,14 +28,6 @@ from explainsal.reporting.run_folder import read_run
 from explainsal.reporting.usage import Trend, bandwidth_trend, filter_usage
 
 
-def test_every_figure_is_drawn_as_png_and_pdf(own_run: Path) -> None:
-    names = {path.relative_to(own_run / "figures").as_posix() for path in write_figures(own_run)}
-    stems = ["curves", "strips", "layers", "usage_sparse", "bank_sparse"]
-    assert names == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")}
-    for path in (own_run / "figures").glob("*.pdf"):
-        assert path.read_bytes().startswith(b"%PDF")
-
-
 def test_the_same_run_makes_the_same_files(own_run: Path) -> None:
     run = read_run(own_run)
     first, again = (

@@ -13,6 +13,7 @@ from explainsal.cli import conf_dir
 from explainsal.errors import UserError
 from explainsal.explanation.presets import BANKS
 from explainsal.report import newest_run, report
+from explainsal.reporting.run_figures import write_bank
 
 
 def config(**values: object) -> DictConfig:
@@ -26,27 +27,25 @@ def test_one_figure_or_everything(own_run: Path) -> None:
     everything = report(config(run=str(own_run)))
     assert everything[-1] == own_run / "report.html"
     assert all(path.is_file() for path in everything)
-    assert {path.stem for path in everything} == {
-        "curves",
-        "strips",
-        "layers",
-        "usage_sparse",
-        "bank_sparse",
-        "results",
-        "report",
-    }
+    stems = ["curves", "strips", "layers", "usage_sparse", "bank_sparse"]
+    figures = {path.name for path in everything if path.parent.name == "figures"}
+    assert figures == {f"{stem}.{kind}" for stem in stems for kind in ("png", "pdf")} | {"results.csv"}
+    assert all(path.read_bytes().startswith(b"%PDF") for path in everything if path.suffix == ".pdf")
 
 
-def test_a_named_bank_lands_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+
+    def draw(name: str, folder: Path) -> list[Path]:
+        drawn.append(name)
+        return write_bank(name, folder) if name == "kovesi" else []
+
     monkeypatch.chdir(tmp_path)
-    assert report(config(bank="paper")) == [tmp_path / "bank_paper.png", tmp_path / "bank_paper.pdf"]
-
-
-def test_the_figure_of_the_bank_needs_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    paths = report(config(figure="bank"))
-    assert [path.name for path in paths if path.suffix == ".png"] == [f"bank_{name}.png" for name in BANKS]
-    assert all(path.is_file() for path in paths)
+    monkeypatch.setattr("explainsal.report.write_bank", draw)
+    assert report(config(figure="bank")) == [tmp_path / "bank_kovesi.png", tmp_path / "bank_kovesi.pdf"]
+    assert drawn == list(BANKS)
+    report(config(bank="paper"))
+    assert drawn == [*BANKS, "paper"]
 
 
 def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path) -> None:

@@ -108,10 +108,11 @@ def trend_text(trend: Trend) -> str:
     if math.isnan(trend.rank_correlation) and trend.first == trend.last:
         return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot tell whether it grows."
     low, high = trend.image_range
+    images = "" if low == high else f" (single images {low:+.2f} to {high:+.2f})"
     return (
         f"The mean bandwidth {trend.verdict} with depth: {trend.first:.2f} octaves in the first third of the layers, "
-        f"{trend.last:.2f} in the last; rank correlation with depth {trend.rank_correlation:+.2f} "
-        f"(single images {low:+.2f} to {high:+.2f})."
+        f"{trend.last:.2f} in the last; rank correlation with depth {trend.rank_correlation:+.2f}"
+        f"{images}."
     ).replace("-", "−")
 
 
