@@ -16,6 +16,7 @@ ROWS = [
     ("a", "source", "center", 0.5), ("a", "source", "stem", 0.75), ("a", "source", "clamping", -0.25),
     ("b", "source", "center", 0.25), ("b", "source", "stem", 1.0), ("b", "source", "clamping", -0.25),
     ("a", "wavelength", "12", 0.9), ("a", "wavelength", "none", 0.5), ("a", "wavelength", "6", 0.1),
+    ("a", "wavelength", "blur 2", -0.25), ("a", "wavelength", "blur 1", -0.25),
     ("a", "orientation", "90", 0.5), ("a", "orientation", "0", 0.75), ("a", "source", "constant", 0.0),
 ]  # fmt: skip
 TABLE = pd.DataFrame(ROWS, columns=["image", "by", "part", "variation"])
@@ -25,7 +26,7 @@ def test_shares_are_means_over_the_images_and_numbers_keep_their_order():
     sources = shares(TABLE, "source")
     assert sources["mean"].to_dict() == {"stem": 0.875, "center": 0.375, "clamping": -0.25}
     assert sources.loc["center", ["min", "max"]].tolist() == [0.25, 0.5]
-    assert list(shares(TABLE, "wavelength").index) == ["6", "12", "none"]
+    assert list(shares(TABLE, "wavelength").index) == ["6", "12", "blur 1", "blur 2", "none"]
     assert list(shares(TABLE, "orientation").index) == ["0", "90"]
     assert attribution_text(TABLE).startswith(
         "Of the maps’ variation, 88% from stem, 38% from center, -25% from clamping"
@@ -35,7 +36,7 @@ def test_shares_are_means_over_the_images_and_numbers_keep_their_order():
 def test_a_run_draws_its_attribution_or_says_what_makes_one(tmp_path):
     with styled():
         axes = attribution_figure(TABLE).axes
-    assert [one.get_title(loc="left") for one in axes] == ["Source", "Wavelength, px", "Orientation"]
+    assert [one.get_title(loc="left") for one in axes] == ["Source", "Wavelength or blur, px", "Orientation"]
     assert [label.get_text() for label in axes[2].get_xticklabels()] == ["0°", "90°"]
     run = Run(tmp_path, None, None, None, None, None, (), {}, (), attribution=TABLE)
     assert [path.name for path in write_figure(run, "attribution")] == ["attribution.png", "attribution.pdf"]

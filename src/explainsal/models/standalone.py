@@ -27,7 +27,7 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
     net, note = load_standalone(weights)
     if not note.get("finished", True):
         raise UserError(
-            f"{weights} is an interrupted fit: it has {len(net.stages)} stages so far. Go on with "
+            f"{weights} is an interrupted fit, with {len(net.stages)} of its stages. Go on with "
             f"python -m explainsal.distill ... resume={Path(weights).parent}"
         )
     model = SaliencyModel(net, name="standalone", options={}, input_size=net.input_size).eval()

@@ -120,11 +120,12 @@ def _sections(run: Run, ranked: list[RankedImage]) -> set[str]:
     """What the page has a section for: not for what its command never writes, nor for a photo that is shown above."""
     if run.paper_table is not None:
         return {"results"}
+    standalone = run.graph is not None or run.attribution is not None
     absent = {
         "results": run.results is None and not run.expects("results.csv"),
         "training": run.training is None and not run.expects("metrics.csv"),
-        "gallery": len(ranked) == 1 and ranked[0].picture.fixations is None,
-        "explanation": not run.explanations and (run.graph is not None or run.attribution is not None),
+        "gallery": (len(ranked) == 1 and ranked[0].picture.fixations is None) or (standalone and not ranked),
+        "explanation": not run.explanations and standalone,
     }
     return {"results", "training", "gallery", "explanation"} - {name for name, left_out in absent.items() if left_out}
 

@@ -57,6 +57,8 @@ def test_an_attribution_follows_blurs_down_to_the_image():
     assert_close(parts["constant"], torch.full((2, 8, 8), 0.5 + 3 * 0.5))
     assert Standalone(bank, "luminance", (8, 8), [first, last]).seen(images)[1].shape == (2, 0, 8, 8)
     assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first: its energy
+    kinds = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "wavelength")
+    assert set(kinds) == {"blur 1", "4", "constant", "clamping"}
     with pytest.raises(ValueError, match="by must be one of"):
         attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "colour")
 

@@ -30,7 +30,8 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
         model: The standalone model.
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
         by: What the terms are told apart by. ``"source"``: ``input/red-green``, ``center``, or the stage whose energy
-            or half-wave it is; ``"wavelength"`` (px of the filtered map), ``"orientation"`` (degrees), ``"part"``.
+            or half-wave it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is one of sigma 2 px),
+            ``"orientation"`` (degrees), ``"part"``.
 
     Returns:
         Maps ``(B, h, w)`` that add up to the saliency map. ``"none"`` holds terms that have no such property (a blur
@@ -92,5 +93,7 @@ class _Attribution:
         used = self.model.bank.filters[which]
         if self.by == "part":
             return used.part
+        if self.by == "wavelength" and used.kind == "low_pass":
+            return f"blur {used.wavelength / (2 * math.pi):.4g}"
         value = used.wavelength if self.by == "wavelength" else math.degrees(used.orientation)
         return "none" if math.isnan(value) else f"{value:.4g}"

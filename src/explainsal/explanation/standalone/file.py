@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | 
     stages = [{"name": s.name, "size": s.size, "sources": s.sources, "channels": s.channels} for s in model.stages]
     graph = {
         "version": VERSION, "bank": bank, "input_maps": model.input_kind, "input_size": model.input_size,
-        "stages": stages, "note": note or {},
+        "stages": stages, "note": note or {}, "written_by": f"explainsal {version('explainsal')}",
     }  # fmt: skip
     tensors: dict[str, Tensor] = {
         f"{number}.{name}": getattr(stage, name).detach().cpu().contiguous()
@@ -69,7 +70,8 @@ def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
     if graph.get("version") != VERSION:
         raise UserError(
             f"{path} is a standalone model of format {graph.get('version')}, and this version of explainsal reads "
-            f"format {VERSION}. Distill it again, or use the version that wrote it ({graph.get('note', {})})."
+            f"format {VERSION}. Distill it again, or use the version that wrote it "
+            f"({graph.get('written_by', 'the file does not say which')})"
         )
     try:
         return _model(graph, tensors), graph["note"]

@@ -23,7 +23,7 @@ from explainsal.reporting.figures.style import (
     new_figure,
 )
 
-PANELS = {"source": "Source", "wavelength": "Wavelength, px", "orientation": "Orientation"}
+PANELS = {"source": "Source", "wavelength": "Wavelength or blur, px", "orientation": "Orientation"}
 STRONGEST = 4
 PARTS = "parts"  # files of `parts_figure`: parts_IMAGE.png
 
@@ -33,7 +33,8 @@ def shares(attribution: pd.DataFrame, by: str) -> pd.DataFrame:
 
     Args:
         attribution: Columns by, part and variation, as ``explain`` writes them.
-        by: What the parts are told apart by. Numbers (px, degrees) come in their order, other parts by their mean.
+        by: What the parts are told apart by. Numbers (px, degrees) come in their order, then blurs in that of their
+            sigma, then other parts by their mean.
 
     Example:
         >>> rows = [("source", "center", 0.75), ("source", "input/luminance", 0.25), ("part", "even", 1.0)]
@@ -42,7 +43,7 @@ def shares(attribution: pd.DataFrame, by: str) -> pd.DataFrame:
     """
     table = attribution[(attribution["by"] == by) & (attribution["part"] != "constant")]
     grouped = table.groupby("part")["variation"].agg(["mean", "min", "max"]).sort_values("mean", ascending=False)
-    return grouped.iloc[np.argsort([_number(str(part)) for part in grouped.index], kind="stable")]
+    return grouped.loc[sorted(grouped.index, key=_order)]
 
 
 def attribution_figure(attribution: pd.DataFrame, width: float = 2 * COLUMN_WIDTH) -> Figure:
@@ -101,6 +102,10 @@ def _number(part: str) -> float:
         return float(part)
     except ValueError:
         return math.inf
+
+
+def _order(part: str) -> tuple[bool, float]:
+    return not math.isfinite(_number(part)), _number(part.removeprefix("blur "))
 
 
 def _label(part: str, by: str) -> str:
