@@ -50,11 +50,6 @@ VARIANTS: dict[str, tuple[DistillOptions, str, str]] = {
     "last_layer": (replace(BASE, layers=()), "trained", "deep"),
     "decoder_only": (replace(BASE, layers=("decoder.1", "decoder.3", "sigmoid")), "trained", "deep"),
     "two_layers": (replace(BASE, layers=("decoder.3",)), "trained", "deep"),
-    "without_early": (
-        replace(BASE, layers=("block3", "inception", "decoder.1", "decoder.3", "sigmoid")),
-        "trained",
-        "deep",
-    ),
     "no_position": (replace(BASE, center=False), "trained", "deep"),
     "luminance": (replace(BASE, input_maps="luminance"), "trained", "deep"),
 }
