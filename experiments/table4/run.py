@@ -128,51 +128,70 @@ def stored_bytes(net: nn.Module) -> int:
     return buffer.tell()
 
 
-def measured(only: Sequence[str], variants: Sequence[str], repeats: int) -> pd.DataFrame:
-    """The table; a network that is not there has a row that says so."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    times = {variant: timed(only, variant, repeats, device) for variant in variants}
-    rows = []
+def described(only: Sequence[str]) -> list[tuple[Row, dict[str, object]]]:
+    """Every row of the table without its times; one for a network that is not there says so."""
+    rows: list[tuple[Row, dict[str, object]]] = []
     for row in ROWS:
         if only and row.name not in only:
             continue
         record: dict[str, object] = {"model": row.title, "paper: parameters (millions)": row.parameters,
                                      "paper: seconds": row.seconds}  # fmt: skip
-        if row.name not in NETWORKS:
-            rows.append(record | {"why it differs": "this network is not part of the project"})
+        if row.name in NETWORKS:
+            net = bare(row.name)
+            size = complexity(net, row.size)
+            record |= {"parameters": size.parameters, "bytes on disk": stored_bytes(net),
+                       "GMAC": round(size.macs / 1e9, 2), "input": f"{row.size[0]} x {row.size[1]}"}  # fmt: skip
+        rows.append((row, record))
+    return rows
+
+
+def tabulated(rows: Sequence[tuple[Row, dict[str, object]]], times: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
+    """The table with the times of the variants that have been measured."""
+    plain = times["plain"]
+    base = statistics.median(plain[REFERENCE])
+    done = []
+    for row, record in rows:
+        if row.name not in plain:
+            done.append(record | {"why it differs": "this network is not part of the project"})
             continue
-        net = bare(row.name)
-        size = complexity(net, row.size)
-        record |= {"parameters": size.parameters, "bytes on disk": stored_bytes(net), "GMAC": round(size.macs / 1e9, 2),
-                   "input": f"{row.size[0]} x {row.size[1]}"}  # fmt: skip
-        for variant in variants:
-            base = statistics.median(times[variants[0]][REFERENCE])
-            own = times[variant].get(row.name)
-            record[f"time / CMRNet, {variant}"] = round(statistics.median(own) / base, 3) if own else None
-        gpu = 1e3 * statistics.median(times[variants[0]][row.name]) if device == "cuda" else None
-        record["GPU ms"] = round(gpu, 2) if gpu is not None else "not measured: no GPU"
-        rows.append(record | {"why it differs": row.why})
-    return pd.DataFrame(rows)
+        ratios = {
+            f"time / CMRNet, {variant}": round(statistics.median(taken[row.name]) / base, 3)
+            for variant, taken in times.items()
+            if row.name in taken
+        }
+        gpu = (
+            round(1e3 * statistics.median(plain[row.name]), 2) if torch.cuda.is_available() else "not measured: no GPU"
+        )
+        done.append(record | ratios | {"GPU ms": gpu, "why it differs": row.why})
+    return pd.DataFrame(done)
+
+
+def write(table: pd.DataFrame, folder: Path) -> None:
+    """Write and print the table."""
+    folder.mkdir(parents=True, exist_ok=True)
+    table.to_csv(folder / "table4.csv", index=False)
+    columns = list(table.columns)
+    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
+    lines += ["| " + " | ".join("" if pd.isna(v) else f"{v:,}" if isinstance(v, int) else str(v) for v in row) + " |"
+              for row in table.astype(object).itertuples(index=False)]  # fmt: skip
+    (folder / "table4.md").write_text("\n".join(lines) + "\n")
+    print("\n".join(lines), flush=True)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", nargs="+", default=["plain"], choices=VARIANTS)
+    parser.add_argument("--variants", nargs="+", default=[], choices=VARIANTS, help="beside plain")
     parser.add_argument("--only", nargs="+", default=[], help="networks; CMRNet is always among them")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--to", type=Path, default=HERE, help="folder for table4.csv and table4.md")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    table = measured([*args.only, REFERENCE] if args.only else [], args.variants, args.repeats)
-    args.to.mkdir(parents=True, exist_ok=True)
-    table.to_csv(args.to / "table4.csv", index=False)
-    columns = list(table.columns)
-    lines = ["| " + " | ".join(columns) + " |", "|" + "---|" * len(columns)]
-    lines += ["| " + " | ".join("" if pd.isna(v) else f"{v:,}" if isinstance(v, int) else str(v) for v in row) + " |"
-              for row in table.astype(object).itertuples(index=False)]  # fmt: skip
-    (args.to / "table4.md").write_text("\n".join(lines) + "\n")
-    print("\n".join(lines))
+    only = [*args.only, REFERENCE] if args.only else []
+    rows, times = described(only), {}
+    for variant in dict.fromkeys(["plain", *args.variants]):  # the table is written after each: compiling takes longest
+        times[variant] = timed(only, variant, args.repeats, "cuda" if torch.cuda.is_available() else "cpu")
+        write(tabulated(rows, times), args.to)
     print(f"{args.threads} thread(s), {platform.processor() or platform.machine()}, torch {torch.__version__}")
 
 
