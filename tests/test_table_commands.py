@@ -44,10 +44,12 @@ def test_where_fixations_are_withheld_a_table_writes_submissions(tmp_path):
         Image.fromarray(rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)).save(pictures / f"i{i}.jpg")
     done = run(
         tmp_path, "evaluate", "-m", "+experiment=table3", "data.root=mit300", "data.num_workers=0", "trainer=cpu",
-        "submission.partial=true", "table.rows=[itti,cmrnet,msinet]", "table.weights.cmrnet=cmrnet_osie",
+        "submission.partial=true", "table.rows=[itti,cmrnet,msinet,shuffled_filters_cmrnet]",
+        "table.weights.cmrnet=cmrnet_osie",
     )  # fmt: skip
     (folder,) = (tmp_path / "outputs" / "tables").glob("table3-*")
     assert {path.name for path in (folder / "submissions").glob("*.hdf5")} == {"itti-map.hdf5", "cmrnet-map.hdf5"}
     assert done.stdout.count("as the MIT/Tübingen Saliency Benchmark wants it") == 2
     table = pd.read_csv(folder / "table.csv").drop_duplicates("model").set_index("model")
-    assert table["status"].to_dict() == {"itti": "submitted", "cmrnet": "submitted", "msinet": "missing"}
+    missing = dict.fromkeys(("msinet", "shuffled_filters_cmrnet"), "missing")
+    assert table["status"].to_dict() == {"itti": "submitted", "cmrnet": "submitted", **missing}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +13,6 @@ from explainsal.classical.matlab import blur, gaussian, imresize, min_max, round
 
 SIZE = 128
 SCALES = 8
-_ENTROPY_SIGMA = 0.02 * SIZE
 
 
 class HFT(ClassicalModel):
@@ -22,6 +22,13 @@ class HFT(ClassicalModel):
 
     Args:
         blur_fraction: Sigma of the final blur relative to 128 px; 0.04 in the author's code, 0.05 in the paper.
+        choice: The scale of least entropy over the weight at the centre (``centred``), or of least entropy of maps
+            without their border (``entropy``, the variant HFT(e)).
+        centre_bias: Cut the border and multiply by a Gaussian at the centre, as the author's file does by default; his
+            comments say that the paper did not.
+
+    Raises:
+        ValueError: If `choice` is another word.
 
     Example:
         >>> images = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 0.2
@@ -33,25 +40,41 @@ class HFT(ClassicalModel):
 
     enlarge = "bilinear"
 
-    def __init__(self, blur_fraction: float = 0.04) -> None:
+    def __init__(
+        self,
+        blur_fraction: float = 0.04,
+        *,
+        choice: Literal["centred", "entropy"] = "centred",
+        centre_bias: bool = False,
+    ) -> None:
         super().__init__()
+        if choice not in _CHOICES:
+            raise ValueError(f"choice must be one of {', '.join(_CHOICES)}, got {choice!r}")
         self.blur_fraction = blur_fraction
+        self.choice = choice
+        self.centre_bias = centre_bias
 
     def forward(self, images: Tensor) -> Tensor:
         """See `ClassicalModel.forward`; the enlarged map is scaled to 0..1."""
-        return min_max(super().forward(images))
+        maps = super().forward(images)
+        if self.centre_bias:
+            window = gaussian(127, 42.0)
+            window = (window[:, None] * window / window.max() ** 2).to(maps)
+            maps = maps * imresize(window, (int(maps.shape[-2]), int(maps.shape[-1])), "bilinear")
+        return min_max(maps)
 
     def saliency(self, images: Tensor) -> Tensor:
         """The blurred map of the chosen scale, ``(B, 128, 128)``."""
         maps = self.scale_maps(images)
-        chosen = entropies(maps).argmin(dim=1)
+        chosen = _CHOICES[self.choice](maps).argmin(dim=1)
         best = maps.gather(1, chosen[:, None, None, None].expand(-1, 1, SIZE, SIZE)).squeeze(1)
         return self.smooth(best)
 
     def smooth(self, maps: Tensor) -> Tensor:
         """The final blur of maps ``(..., 128, 128)``."""
         sigma = self.blur_fraction * SIZE
-        return blur(min_max(maps), rounded(4 * sigma), sigma)
+        maps = min_max(maps)
+        return blur(without_border(maps, 2) if self.centre_bias else maps, rounded(4 * sigma), sigma)
 
     def scale_maps(self, images: Tensor) -> Tensor:
         """One map per smoothing of the spectrum, ``(B, 8, 128, 128)``, 0..1, the least smoothing first."""
@@ -74,16 +97,35 @@ class HFT(ClassicalModel):
         return torch.stack(maps, dim=1)
 
 
+def without_border(maps: Tensor, width: int) -> Tensor:
+    """The maps with zeros in the outermost rows and columns."""
+    inner = torch.zeros_like(maps)
+    inner[..., width:-width, width:-width] = maps[..., width:-width, width:-width]
+    return inner
+
+
 def entropies(maps: Tensor) -> Tensor:
     """What the scale is chosen by, ``(B, 8)``: the entropy of the smoothed 8-bit map over its weight at the centre."""
-    smoothed = blur(maps, rounded(4 * _ENTROPY_SIGMA), _ENTROPY_SIGMA)
-    level = round_half_away(255 * min_max(smoothed)).long().flatten(0, 1).flatten(1)
-    counts = torch.zeros(len(level), 256, dtype=torch.float64, device=maps.device)
-    counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
-    share = counts / level.shape[1]
-    entropy = -(share * torch.where(share > 0, share, 1.0).log2()).sum(dim=1).reshape(maps.shape[:2])
     window = gaussian(SIZE, SIZE / 4).to(maps)
     window = window[:, None] * window
     total = maps.sum(dim=(-2, -1))
     centred = (maps * (window / window.max())).sum(dim=(-2, -1)) / torch.where(total == 0, 1.0, total)
-    return entropy / torch.where(centred == 0, 1.0, centred)
+    return _entropy(maps, 0.02 * SIZE) / torch.where(centred == 0, 1.0, centred)
+
+
+def border_free_entropies(maps: Tensor) -> Tensor:
+    """What HFT(e) chooses the scale by, ``(B, 8)``: the entropy of the map without its border, smoothed more."""
+    return _entropy(without_border(maps, 1), 0.03 * SIZE)
+
+
+_CHOICES = {"centred": entropies, "entropy": border_free_entropies}
+
+
+def _entropy(maps: Tensor, sigma: float) -> Tensor:
+    """Bits of the 8-bit values of the smoothed maps ``(B, 8, 128, 128)``, ``(B, 8)``."""
+    smoothed = blur(maps, rounded(4 * sigma), sigma)
+    level = round_half_away(255 * min_max(smoothed)).long().flatten(0, 1).flatten(1)
+    counts = torch.zeros(len(level), 256, dtype=torch.float64, device=maps.device)
+    counts.scatter_add_(1, level, torch.ones_like(level, dtype=torch.float64))
+    share = counts / level.shape[1]
+    return -(share * torch.where(share > 0, share, 1.0).log2()).sum(dim=1).reshape(maps.shape[:2])

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
+from typing import Literal
 
 import torch
 from torch import Tensor
 
 from explainsal.classical.base import ClassicalModel
 from explainsal.classical.matlab import blur, imresize, min_max, rounded
+
+_TO_XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
+_WHITE = (0.95047, 1.0, 1.08883)
 
 
 class Signature(ClassicalModel):
@@ -18,6 +22,10 @@ class Signature(ClassicalModel):
     Args:
         width: Width in pixels of the small image that is transformed; the aspect is kept.
         blur_fraction: Sigma of the final blur relative to the width; 0 leaves it out.
+        color: Channels that are transformed: ``rgb``, or ``lab`` (CIELAB of sRGB), which the authors recommend.
+
+    Raises:
+        ValueError: If `color` is another word.
 
     Example:
         >>> images = torch.zeros(1, 3, 48, 64)
@@ -27,14 +35,18 @@ class Signature(ClassicalModel):
         (True, True)
     """
 
-    def __init__(self, width: int = 64, blur_fraction: float = 0.045) -> None:
+    def __init__(self, width: int = 64, blur_fraction: float = 0.045, *, color: Literal["rgb", "lab"] = "rgb") -> None:
         super().__init__()
+        if color not in ("rgb", "lab"):
+            raise ValueError(f"color must be rgb or lab, got {color!r}")
+        self.color = color
         self.width = width
         self.blur_fraction = blur_fraction
 
     def saliency(self, images: Tensor) -> Tensor:
         """Map of the small image, 0..1."""
-        small = imresize(images, self.width / int(images.shape[-1]))
+        planes = to_lab(images) if self.color == "lab" else images
+        small = imresize(planes, self.width / int(images.shape[-1]))
         rows, columns = (_dct_matrix(int(n)).to(small) for n in small.shape[-2:])
         signs = (rows @ small @ columns.T).sign()
         maps = (rows.T @ signs @ columns).square().mean(dim=1)
@@ -42,6 +54,15 @@ class Signature(ClassicalModel):
             sigma = self.blur_fraction * self.width
             maps = blur(maps, rounded(4 * sigma), sigma)
         return min_max(maps)
+
+
+def to_lab(images: Tensor) -> Tensor:
+    """CIELAB of sRGB images ``(B, 3, H, W)`` in [0, 1], white D65 as in MATLAB: signs of greys depend on its digits."""
+    linear = torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
+    xyz = torch.einsum("xc,bchw->bxhw", torch.tensor(_TO_XYZ).to(images), linear)
+    share = xyz / torch.tensor(_WHITE).to(images)[:, None, None]
+    x, y, z = torch.where(share > 216 / 24389, share.clamp(min=0) ** (1 / 3), (24389 / 27 * share + 16) / 116).unbind(1)
+    return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)
 
 
 @lru_cache(maxsize=16)
