@@ -74,7 +74,8 @@ def test_explain_and_predict_take_a_picture_or_a_folder(folder, trained):
     checkpoint = f"checkpoint={trained[0]}/checkpoints/best.ckpt"
     pictures = folder / "data" / "synthetic"
     images = sorted(pictures.rglob("images/test/*.jpg")) or sorted(pictures.rglob("*.jpg"))
-    run(folder, "explain", checkpoint, f"image={images[0]}", "hydra.run.dir=outputs/one")
+    screen = run(folder, "explain", checkpoint, f"image={images[0]}", "hydra.run.dir=outputs/one")
+    assert "filters: Every layer uses one bandwidth" in screen.stdout  # `sparse` has one
     assert (folder / "outputs/one/report.html").stat().st_size > 0
     assert (folder / "outputs/one/maps" / f"{images[0].stem}_explainable.png").stat().st_size > 0
     run(folder, "predict", checkpoint, f"image={images[0].parent}", "to=outputs/predicted")

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
 
@@ -34,9 +35,11 @@ from explainsal.modules.evaluation import DEEP
 from explainsal.null_models import check_nulls, write_nulls
 from explainsal.record import write_record
 from explainsal.reporting.figures.attribution import PARTS, parts_figure
+from explainsal.reporting.figures.filters import trend_text
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.results import write_gallery
 from explainsal.reporting.submissions.writing import write_map
+from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.tracking import tracked
 
 
@@ -61,6 +64,7 @@ def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
     else:
         explain_pictures(output, model, dataset, explainer)
         write_nulls(cfg, model, dataset, [explainer])
+    print_usage(explainer)
     finish_run(cfg, loggers)
     return output
 
@@ -105,6 +109,17 @@ def explain_pictures(
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
+
+
+@rank_zero_only
+def print_usage(explainer: LogGaborReconstruction) -> None:
+    """Say whether the bandwidth of the filters grows with depth, as the paper has it (Section IV)."""
+    path = explainer.folder / "coefficients.parquet"
+    if not path.exists():
+        return
+    usage = filter_usage(pd.read_parquet(path))
+    if not usage.mean_bandwidth.empty:
+        print(f"filters: {trend_text(bandwidth_trend(usage))}")
 
 
 def explain_standalone(

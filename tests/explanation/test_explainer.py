@@ -318,6 +318,15 @@ def test_a_memory_budget_below_what_a_layer_needs_says_how_much_it_needs(preset)
     assert Explainer(Plain(), preset, memory_budget=least, layers=["last"])(smooth(1)).layers
 
 
+def test_units_of_the_reconstructions_change_no_correlation():
+    """`rescale` is an affine map of each reconstruction, which standardised candidates do not see."""
+    net, images = Plain().double(), smooth(1).double()
+    plain, moments = (Explainer(net, "normalized", rescale=one)(images) for one in ("none", "moments"))
+    for a, b in zip(plain.layers, moments.layers, strict=True):
+        assert torch.equal(a.coefficients.filter, b.coefficients.filter)
+        assert_close(a.correlation, b.correlation, rtol=1e-7, atol=1e-9, equal_nan=True)  # a ReLU leaves dead maps
+
+
 def test_a_layer_of_one_map_does_not_starve_what_comes_after_it():
     """Functional: stem 4 maps, head 1 map, output; a pool of 5 places."""
     out = Explainer(Functional(), "sparse", pool_size=5, image_candidates=False)(smooth(1))

@@ -80,6 +80,14 @@ def test_energy_of_very_faint_and_very_strong_maps_is_the_energy_scaled():
     assert (local_energy(torch.zeros(9, 10), bank) == 0).all()
 
 
+def test_orientations_over_the_whole_circle_hold_every_energy_twice():
+    bank = FilterBank(**{**_settings(BANKS["kovesi"]), "n_orientations": 12, "orientation_range": 2 * math.pi})
+    maps = torch.rand(2, 15, 21, dtype=torch.float64)
+    first, second = bank.candidates(maps).chunk(2, dim=1)
+    assert_close(first, second, rtol=1e-9, atol=1e-9)
+    assert_close(first, BANKS["kovesi"].candidates(maps), rtol=1e-9, atol=1e-9)
+
+
 def test_energy_in_chunks_equals_energy_at_once(monkeypatch):
     maps, bank = torch.rand(3, 2, 9, 10), log_gabor_bank((9, 10), [3.0, 4.0], [0.0, 0.7, 1.0], [0.55], [0.6])
     whole = local_energy(maps, bank)

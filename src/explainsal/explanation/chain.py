@@ -132,12 +132,12 @@ class Chain:
         spare = self.budget - self.for_banks - held
         if spare < _LEAST * largest:
             needed = held + _LEAST * largest
+            needed += min(REMEMBERED_BYTES, -(-needed // 3))
             raise UserError(
                 f"memory_budget={self.budget} is too small for a layer of {activations.shape[1]} maps of "
                 f"{activations.shape[-2]} x {activations.shape[-1]} pixels: its reconstructions and the pools take "
                 f"{held} bytes, at least {_LEAST} maps more are needed to work, and a quarter is for filter banks; "
-                f"give at least {needed + min(REMEMBERED_BYTES, -(-needed // 3))}, explain smaller images, or leave "
-                "out layers (layers=...)"
+                f"give at least {needed}, explain smaller images, or leave out layers (layers=...)"
             )
         return spare
 
