@@ -48,6 +48,17 @@ def test_a_real_image_is_explained(photo, name, preset):
         assert out.layers[-1].correlation.nanmean() > 0.5
 
 
+@pytest.mark.parametrize(("name", "last"), [
+    ("unisal", "smoothing_salicon"), ("msinet", "decoder.conv4"), ("cmrnet_osie", "output"),
+])  # fmt: skip
+def test_the_layers_are_the_same_in_inference_mode_as_in_the_loops_of_commands(name, last):
+    model = load_model(name) if name == "cmrnet_osie" else load_model(name, input_size=(64, 96))
+    outside, inside = Explainer(model), Explainer(model)
+    assert [layer.name for layer in outside.layers((64, 96))][-1] == last
+    with torch.inference_mode():
+        assert inside.layers((64, 96)) == outside.layers((64, 96))
+
+
 @pytest.mark.parametrize(("name", "count"), [("unisal", 68), ("msinet", 30)])
 def test_the_papers_layers(name, count):
     """The paper says about 75 and about 30: decision 0011."""

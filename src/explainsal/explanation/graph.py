@@ -48,8 +48,9 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
     """
     core = net if core is None else core
     tracer = _Tracer(batch_size=len(images))
-    with torch.no_grad(), tracer.watching(core):
-        net(images)
+    # inference mode hides what a composite operation, such as log_softmax, is made of: the list would be another one
+    with torch.inference_mode(False), torch.no_grad(), tracer.watching(core):
+        net(images.clone())
     return tracer.result()
 
 
