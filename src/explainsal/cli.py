@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import functools
+import io
 import logging
 import os
 import re
@@ -115,6 +116,9 @@ def _user_message(error: BaseException) -> str | None:
         return _user_message(error.__cause__) if error.__cause__ else str(error)
     if isinstance(error, UserError):
         return str(error)
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        around = error.object[max(0, error.start - 30) : error.end + 10]
+        return f"A file name that is not in UTF-8 cannot be written down ({around!r}): rename the file."
     if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
         return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
     if isinstance(error, HydraException | OmegaConfBaseException):
@@ -137,7 +141,10 @@ def _end(message: str, code: int) -> NoReturn:
 
 
 def _quiet() -> None:
-    """Silence notes that a user cannot act on; what concerns data or numbers stays."""
+    """Silence notes that a user cannot act on, and print any file name; what concerns data or numbers stays."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "fontTools"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -11,6 +11,7 @@ import pytest
 import scipy.io
 from tests.data.lookalikes.pictures import write_picture
 
+from explainsal.cli import _user_message
 from explainsal.data import cat2000, mit1003, osie, pascal_s, salicon, toronto
 from explainsal.data.decoding import read_array, read_density
 from explainsal.data.folder import read_folder
@@ -117,6 +118,16 @@ def test_names_in_another_case_or_with_accents_taken_apart_are_told_from_unknown
     write_picture(root / "maps" / "NA.png", (24, 32))
     with pytest.raises(MissingFilesError, match=r"maps/café\.png differs in .* accents are stored: rename it"):
         read_folder(root)
+
+
+def test_a_name_that_cannot_be_written_down_is_one_line():
+    with pytest.raises(UnicodeEncodeError) as caught:
+        os.fsdecode(b"images/caf\xe9.png").encode()
+    message = _user_message(caught.value)
+    assert (
+        message == r"A file name that is not in UTF-8 cannot be written down ('images/caf\udce9.png'): rename the file."
+    )
+    assert _user_message(ValueError("another one")) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have other rights")

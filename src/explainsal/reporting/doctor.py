@@ -37,7 +37,7 @@ def write_doctor(folder: Path, title: str, diagnosis: Diagnosis) -> Path:
         title=title, findings=diagnosis.findings, splits=diagnosis.splits, picture=picture, shown=SHOWN
     )
     path = folder / "doctor.html"
-    path.write_text(page, encoding="utf-8")
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # of names that are not in UTF-8
     return path
 
 

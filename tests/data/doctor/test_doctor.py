@@ -1,6 +1,8 @@
 """The doctor finds every planted fault, and nothing where nothing is wrong."""
 
 import json
+import os
+import shutil
 from copy import deepcopy
 from functools import cache
 
@@ -184,6 +186,13 @@ def test_a_damaged_mat_file_and_a_missing_map_of_salicon(tmp_path):
     found = {(f.kind, f.items) for f in doctor(root, tmp_path, "salicon").findings}
     assert ("unreadable", (mat.relative_to(root).as_posix(),)) in found
     assert ("missing partner", (density.stem,)) in found
+
+
+def test_a_name_that_is_not_in_utf_8_is_named_all_the_same(data, tmp_path):
+    root, name = data.write(tmp_path / "data"), os.fsdecode(b"caf\xe9")
+    shutil.copy(root / "images" / "t3.png", root / "images" / f"{name}.png")
+    assert any(name in finding.items for finding in doctor(root, tmp_path).findings)
+    assert r"caf\udce9" in (tmp_path / "doctor" / "folder" / "doctor.html").read_text()
 
 
 def test_a_data_set_that_is_not_there(tmp_path):
