@@ -8,12 +8,14 @@ Anything else is given to the real Python.
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import functools
 import json
 import os
 import runpy
 import select
+import shutil
 import socket
 import stat
 import subprocess
@@ -40,6 +42,7 @@ sys.exit(int(server.makefile().read()))
 def warm_python() -> str:
     """The path of the stand-in; its server ends with this process."""
     folder = Path(tempfile.mkdtemp(prefix="warm"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     address = str(folder / "socket")
     server = subprocess.Popen(
         [sys.executable, __file__, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
