@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import functools
-import io
 import logging
 import os
 import re
@@ -141,10 +140,7 @@ def _end(message: str, code: int) -> NoReturn:
 
 
 def _quiet() -> None:
-    """Silence notes that a user cannot act on, and print any file name; what concerns data or numbers stays."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    """Silence notes that a user cannot act on; what concerns data or numbers stays."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "fontTools"):
         logging.getLogger(name).setLevel(logging.WARNING)
