@@ -91,6 +91,9 @@ def answer(connection: socket.socket) -> None:
     connection.close()
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
+    # as a Python makes them: those of the server know other files, which could be sought in
+    sys.stdin, sys.stdout = open(0, closefd=False), open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", buffering=1, errors="backslashreplace", closefd=False)  # noqa: SIM115
     os.chdir(message["folder"])
     os.environ.clear()
     os.environ.update(message["environment"])
