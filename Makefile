@@ -50,7 +50,7 @@ smoke: $(STAMP)  ## every experiment for a few batches, where its data is there
 	  +trainer.limit_val_batches=1 evaluation.explain_images=1 data.sizes.train=8 data.sizes.val=2 data.sizes.test=2 data.root=data/smoke
 
 bench: $(STAMP)  ## ratios against plain baselines, in one process each
-	for script in benchmarks/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+	for script in $(filter-out benchmarks/gpu.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
 clean:  ## remove the environment and caches, keep data and outputs
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
