@@ -2,6 +2,7 @@
 
 import pandas as pd
 
+from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.paper_table import Outcome, build_table
 from explainsal.reporting.results_table import model_title
 from explainsal.reporting.summary import table_headlines
@@ -21,3 +22,10 @@ def test_a_headline_says_that_a_row_saw_few_images() -> None:
         ("ITTI", "CC [0.200, 0.400]"),
         ("CMRNet", "CC [0.200, 0.400]"),
     ]
+
+
+def test_a_figure_leaves_out_rows_without_any_number() -> None:
+    outcomes = [Outcome("itti", "classical", "ITTI", "missing"), Outcome("null", "null_model", "A null", "missing")]
+    table = build_table("table1", outcomes, pd.DataFrame(), pd.DataFrame(), "nothing measured", "osie")
+    labels = [label.get_text() for label in paper_table_figure(table).axes[0].get_yticklabels()]
+    assert labels == ["ITTI"]  # the paper has a number

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Mapping
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -29,19 +32,25 @@ def paper_table_figure(table: PaperTable) -> Figure:
 
 
 def _lines(table: PaperTable) -> tuple[list[str], list[float]]:
-    """Model and height of every line."""
+    """Model and height of every line: the rows that have a number, here or in the paper."""
     lines, places, place = [], [], 0.0
     for _, rows in table.groups():
-        for row in rows:
+        shown = [row for row in rows if any(_numbers(row))]
+        for row in shown:
             lines.append(str(row["model"]))
             places.append(place)
             place += 1
-        place += _GAP
+        place += _GAP if shown else 0
     return lines, places
 
 
+def _numbers(row: Mapping[Hashable, object]) -> list[bool]:
+    """Which numbers a row has."""
+    return [cell_of(row, m) is not None or not math.isnan(float(str(row[f"{m}_paper"]))) for m in METRICS]
+
+
 def _panel(axes: Axes, table: PaperTable, metric: str, places: dict[str, float]) -> None:
-    rows = [row for _, group in table.groups() for row in group]
+    rows = [row for _, group in table.groups() for row in group if row["model"] in places]
     cells = [(places[str(row["model"])], cell) for row in rows if (cell := cell_of(row, metric)) is not None]
     printed = [(places[str(row["model"])], float(str(row[f"{metric}_paper"]))) for row in rows]
     reference = next((c.mean for r in rows if r["model"] == table.about.reference and (c := cell_of(r, metric))), None)
