@@ -1,6 +1,6 @@
 """CPU time of every model per image, one thread: the models take turns in one process, which meets one machine.
 
-    OMP_NUM_THREADS=1 python experiments/standalone/times.py --data ../shared/data/osie --rounds 7
+    OMP_NUM_THREADS=1 python experiments/standalone/times.py --data ../shared/data/osie --rounds 3
 
 Median over validation images of 600 x 800, after one image that is not counted.
 """
