@@ -115,7 +115,7 @@ def _user_message(error: BaseException) -> str | None:
         return _user_message(error.__cause__) if error.__cause__ else str(error)
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+    if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates not allowed"):
         around = error.object[max(0, error.start - 30) : error.end + 10]
         return f"A file name that is not in UTF-8 cannot be written down ({around!r}): rename the file."
     if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):

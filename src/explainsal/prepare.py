@@ -92,7 +92,8 @@ def diagnose(cfg: DictConfig) -> Diagnosis:
     title = f"{datamodule.name} in {datamodule.root}"
     page = write_doctor(Path(cfg.paths.outputs) / "doctor" / datamodule.name, title, diagnosis)
     for item in diagnosis.findings:
-        Console().print(str(item), style="yellow", markup=False, highlight=False)
+        shown = str(item).encode(errors="backslashreplace").decode()  # names that are not in UTF-8
+        Console().print(shown, style="yellow", markup=False, highlight=False)
     print(f"{title}: {len(diagnosis.findings)} findings" if diagnosis.findings else f"{title}: nothing is wrong")
     print(f"report: {page}")
     return diagnosis
