@@ -48,7 +48,7 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("preset", list(PRESETS))
 @pytest.mark.parametrize("net", [Plain, Functional])
 def test_a_network_elsewhere_is_explained_there_with_the_same_maps(preset, net, monkeypatch):
-    monkeypatch.setattr(native, "_kernel", lambda *args: pytest.fail("a kernel for CPUs ran"))
+    monkeypatch.setattr(native, "kernel", lambda *args: pytest.fail("a kernel for CPUs ran"))
     torch.manual_seed(0)
     net, images = net().double(), torch.rand(2, 3, 24, 32, dtype=torch.float64)
     here = Explainer(net, preset)(images)
