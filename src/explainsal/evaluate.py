@@ -6,7 +6,6 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
 
 import lightning
 import pandas as pd
@@ -72,10 +71,8 @@ def evaluate_model(
     new_metrics, gain_over = metrics_of(cfg, datamodule)
     names = [b for b in cfg.evaluation.baselines if b != name]
     beside = baselines_of(available(names, datamodule), datamodule)
-    only_predicts = isinstance(model, SaliencyModel) and not explainers
-    scored = cast(SaliencyModel, model).for_prediction() if only_predicts else model
     module = EvaluationModule(
-        {name: scored, **beside.models},
+        {name: model, **beside.models},
         new_metrics,
         explainable=[explainer.name for explainer in explainers],
         postprocessing={name: postprocessing},
