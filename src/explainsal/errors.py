@@ -1,6 +1,16 @@
 """Errors whose message is meant for the person at the keyboard: what is wrong, and what to do about it."""
 
 
+def printable(text: str) -> str:
+    r"""The text as it can be printed and written down: what a file name has that is not UTF-8 becomes ``\udcXX``.
+
+    Example:
+        >>> print(printable("caf\udce9.jpg"))
+        caf\udce9.jpg
+    """
+    return text.encode(errors="backslashreplace").decode()
+
+
 class UserError(Exception):
     """A problem that the user can solve. Commands print its message alone, without a traceback, and exit with 2.
 
@@ -16,7 +26,7 @@ class UserError(Exception):
     def __init__(self, message: str = "") -> None:
         name = f"{type(self).__module__}.{type(self).__qualname__}: "
         handed_over = message.startswith("Caught ") and "Original Traceback" in message
-        super().__init__(message.rsplit(name, 1)[-1].strip() if handed_over else message)
+        super().__init__(printable(message.rsplit(name, 1)[-1].strip() if handed_over else message))
 
 
 class MissingFilesError(UserError):

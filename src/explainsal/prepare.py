@@ -21,7 +21,7 @@ from explainsal.data.doctor.examine import Diagnosis, examine
 from explainsal.data.doctor.finding import Finding
 from explainsal.data.pysaliency_export import export_dataset
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import CorruptFileError, MissingFilesError, UserError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError, printable
 from explainsal.fetch.disk import human
 from explainsal.fetch.download import RemoteFile, download
 from explainsal.fetch.unpack import Pattern, unpack
@@ -92,8 +92,7 @@ def diagnose(cfg: DictConfig) -> Diagnosis:
     title = f"{datamodule.name} in {datamodule.root}"
     page = write_doctor(Path(cfg.paths.outputs) / "doctor" / datamodule.name, title, diagnosis)
     for item in diagnosis.findings:
-        shown = str(item).encode(errors="backslashreplace").decode()  # names that are not in UTF-8
-        Console().print(shown, style="yellow", markup=False, highlight=False)
+        Console().print(printable(str(item)), style="yellow", markup=False, highlight=False)
     print(f"{title}: {len(diagnosis.findings)} findings" if diagnosis.findings else f"{title}: nothing is wrong")
     print(f"report: {page}")
     return diagnosis

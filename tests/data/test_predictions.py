@@ -94,8 +94,10 @@ def test_damaged_and_unknown_files(tmp_path: Path, kind: str) -> None:
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(CorruptFileError, match=f"{path.name}"):
         Predictions(path, IDS, SIZES)
-    with pytest.raises(UserError, match=r"give a folder of maps.*\.zip"):
-        Predictions(path.rename(tmp_path / "maps.rar"), IDS, SIZES)
+    for other, message in (("rar", r"unpack it and give the folder.*\.zip"), ("xyz", r"give a folder of maps.*\.zip")):
+        path = path.rename(tmp_path / f"maps.{other}")
+        with pytest.raises(UserError, match=message):
+            Predictions(path, IDS, SIZES)
 
 
 def test_what_operating_systems_leave_in_archives_is_passed_over(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from explainsal.data.cache import cache_folder, cached_table
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size, read_density, read_image
 from explainsal.data.fixation_table import FixationTable, Outside, Scanpath
-from explainsal.errors import CorruptFileError, UserError
+from explainsal.errors import CorruptFileError, UserError, printable
 
 Points = Callable[[int], Sequence[np.ndarray | Scanpath]]
 Unreadable = Literal["error", "skip"]
@@ -165,7 +165,7 @@ def _positions(table: FixationTable, ids: Sequence[str], label: str) -> Sequence
     if len(table) == len(ids):
         return range(len(ids))
     left_out = sorted(set(ids) - set(table.ids))
-    names = ", ".join(left_out[:10]) + (", ..." if len(left_out) > 10 else "")
+    names = printable(", ".join(left_out[:10])) + (", ..." if len(left_out) > 10 else "")
     warnings.warn(f"{label}: {len(left_out)} of {len(ids)} images are unreadable and left out: {names}", stacklevel=3)
     position = {key: i for i, key in enumerate(ids)}
     return [position[key] for key in table.ids]

@@ -188,11 +188,12 @@ def test_a_damaged_mat_file_and_a_missing_map_of_salicon(tmp_path):
     assert ("missing partner", (density.stem,)) in found
 
 
-def test_a_name_that_is_not_in_utf_8_is_named_all_the_same(data, tmp_path):
+def test_a_name_that_is_not_in_utf_8_is_named_all_the_same(data, tmp_path, caplog):
     root, name = data.write(tmp_path / "data"), os.fsdecode(b"caf\xe9")
     shutil.copy(root / "images" / "t3.png", root / "images" / f"{name}.png")
     assert any(name in finding.items for finding in doctor(root, tmp_path).findings)
     assert r"caf\udce9" in (tmp_path / "doctor" / "folder" / "doctor.html").read_text()
+    assert r"caf\udce9" in caplog.text  # and not a character that a file in UTF-8 cannot hold
 
 
 def test_a_data_set_that_is_not_there(tmp_path):
