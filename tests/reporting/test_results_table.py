@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from pathlib import Path
 
@@ -91,6 +92,14 @@ def test_the_caption_states_the_protocol() -> None:
     for part in ("osie test", "100 images", "2 undefined", "profile tuebingen", "density sigma 24 px", "bootstrap"):
         assert part in caption
     assert "release" not in caption
+    assert "probability 0" not in caption
+
+
+def test_the_caption_says_where_minus_infinity_comes_from() -> None:
+    frame = pd.DataFrame(
+        [("deep", "ig", -math.inf, math.nan, math.nan)], columns=["model", "metric", "mean", "low", "high"]
+    )
+    assert "−inf: a map gives a fixated pixel the probability 0" in results_tables(frame)[0].caption
 
 
 def test_columns_stand_in_a_fixed_order_with_comparisons_to_the_deep_map_last() -> None:

@@ -137,6 +137,9 @@ class ResultsTable:
             f"IG over the {self.protocol['ig_baseline']}"
             if "ig" in self.metrics and "ig_baseline" in self.protocol
             else "",
+            "−inf: a map gives a fixated pixel the probability 0"
+            if any(c.mean == -math.inf for c in self.cells.values())
+            else "",
             "mean and bootstrap interval over images" if any(c.interval for c in self.cells.values()) else "mean",
         ]
         return "; ".join(filter(None, words)) + "."
