@@ -53,7 +53,7 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
         "git_dirty": dirty,
         "device": torch.cuda.get_device_name()
         if torch.cuda.is_available()
-        else f"CPU ({torch.get_num_threads()} threads)",
+        else f"CPU ({torch.get_num_threads()} thread{'s' * (torch.get_num_threads() > 1)})",
         "python": platform.python_version(),
         "platform": platform.platform(),
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
