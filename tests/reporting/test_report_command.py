@@ -48,12 +48,15 @@ def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkey
     assert drawn == [*BANKS, "paper"]
 
 
-def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path) -> None:
+def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)  # the checkout may hold runs of its own
     with pytest.raises(UserError, match=r"run=outputs/<date>/<time>"):
         report(config())
     for name in ("2026-11-22/23-00-00", "2026-11-23/06-00-00", "2026-11-23/05-00-00"):
         shutil.copytree(own_run, tmp_path / "outputs" / name)
     assert newest_run(tmp_path / "outputs") == tmp_path / "outputs/2026-11-23/06-00-00"
+    with pytest.raises(UserError, match="run=outputs/2026-11-23/06-00-00"):
+        report(config())
 
 
 def test_the_command_writes_into_the_run_and_nowhere_else(own_run: Path, tmp_path: Path) -> None:
