@@ -68,11 +68,11 @@ def test_numbers_in_the_text_are_those_of_the_table(table):
         return [f"{value:.3f}" for value in (mean, low, high)]
 
     (mine, low, high), (deep, deep_low, deep_high) = short("standalone", "cc"), short("standalone", "cc_to_deep")
-    divided, network, gbvs = (short(model, "cc")[0] for model in ("divided_0.5", "deep", "gbvs"))
+    decentered, network, gbvs = (short(model, "cc")[0] for model in ("decentered_0.7", "deep", "gbvs"))
     bare = mine.lstrip("0"), deep.lstrip("0")
     assert f"`standalone` reaches CC {bare[0]} to the fixations of held-out images and CC {bare[1]} to the" in page
     assert f"| {mine} [{low}, {high}] | `standalone` |" in page
     assert f"| {deep} [{deep_low}, {deep_high}] | `standalone` |" in page
-    assert f"| yes, paired, at CC {divided} | `divided_0.5` |" in page
-    for text in (f"reaches {mine} [{low}, {high}]", f"reaches CC {network}", f"GBVS, {gbvs}", f"(CC {divided})"):
+    assert f"| yes, paired, one graph, at CC {decentered} | `decentered_0.7` |" in page
+    for text in (f"reaches {mine} [{low}, {high}]", f"reaches CC {network}", f"GBVS, {gbvs}", f"(CC {decentered})"):
         assert text in readme

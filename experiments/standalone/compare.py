@@ -18,7 +18,7 @@ from explainsal.metrics.bootstrap import mean_interval, paired_difference
 HERE = Path(__file__).resolve().parent
 METRICS = {"sim": "SIM", "cc": "CC", "nss": "NSS", "auc": "AUC", "sauc": "sAUC", "cc_to_deep": "CC to deep"}
 CLASSICAL = ("gbvs", "icl", "signature", "rare_style", "itti", "sim_grouping", "hft", "spectral_residual", "sim2011")
-GRAPHS = ("standalone", "divided_0.5", "decentered_0.5", "nonnegative", "terms_10_100", "terms_5_100")
+GRAPHS = ("standalone", "divided_0.5", "decentered_0.5", "decentered_0.7", "nonnegative", "terms_10_100", "terms_5_100")
 
 
 def main() -> None:
