@@ -14,16 +14,9 @@ from explainsal.functional.log_gabor import local_energy, log_gabor_bank
 from explainsal.functional.reconstruction import fuse_scales, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
 
+pytestmark = pytest.mark.usefixtures("threads")
+
 SCALES = (8, 4, 2, 1, 0.5, 0.25)
-
-
-@pytest.fixture(autouse=True, params=[1, 3], ids=["one thread", "three threads"], scope="module")
-def threads(request):
-    """Kernels share out their rows over PyTorch's threads, however many the machine that runs the tests has."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
 
 
 def noise(*shape, dtype=torch.float64):

@@ -18,6 +18,8 @@ from explainsal.functional.native import native_kernels
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics import CC, PROFILES, SaliencyMetrics
 
+pytestmark = pytest.mark.usefixtures("threads")
+
 KINDS = {
     "noise": lambda x: x,
     "peaked": lambda x: x**60,  # most fixated values in one span of the range
@@ -31,14 +33,6 @@ KINDS = {
     "constant": lambda x: torch.full_like(x, 0.1),
     "zero": torch.zeros_like,
 }
-
-
-@pytest.fixture(autouse=True, params=[1, 3], ids=["one thread", "three threads"], scope="module")
-def threads(request):
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.param)
-    yield
-    torch.set_num_threads(before)
 
 
 def scene(kind: str, size: tuple[int, int], seed: int = 0, images: int = 4) -> tuple[Tensor, FixationBatch, DensityMap]:
