@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-
 import pytest
 import torch
 from tests.explanation.nets import Functional, Plain
@@ -16,11 +14,6 @@ from explainsal.explanation import PRESETS, Explainer
 from explainsal.functional import native
 
 VALUES = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
-
-
-@pytest.fixture(autouse=True)
-def no_autocast(monkeypatch):
-    monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())  # this type of device has none
 
 
 class Waits(TorchDispatchMode):

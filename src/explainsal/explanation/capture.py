@@ -61,10 +61,12 @@ def as_in_evaluation(module: nn.Module) -> Iterator[None]:
     """
     modes = [(part, part.training) for part in module.modules()]
     device = next((p.device.type for p in module.parameters()), "cpu")
+    has_autocast = torch.amp.is_autocast_available(device)
+    full_precision = torch.autocast(device, enabled=False) if has_autocast else nullcontext()
     eager = torch.compiler.set_stance("force_eager") if _is_compiled(module) else nullcontext()
     try:
         module.eval()
-        with torch.no_grad(), torch.autocast(device, enabled=False), eager:
+        with torch.no_grad(), full_precision, eager:
             yield
     finally:
         for part, training in modes:

@@ -1,0 +1,134 @@
+"""What an accelerator would be asked to do, counted without one: launches, bytes moved, largest memory.
+
+    python benchmarks/launches.py                    # UNISAL's convolutions at 288 x 384, batches of 1 and 16
+    python benchmarks/launches.py --preset sparse --batches 8 --most 30   # and the 30 operations that move most
+
+The explanation runs on PyTorch's `meta` device: the accelerators' branches, shapes and dtypes without numbers, where a
+look at a value is an error. Counted are operations that write memory; an FFT, a sort or a batched solve is
+more than one kernel, so that launches are a lower bound. Bytes are what each operation reads and writes by itself, FFTs
+twice: what stays in a cache between two operations is not taken off. Times are estimates from these two numbers, no
+measurements: eager operations are issued one every HOST seconds, kernels start one every DEVICE seconds (all that
+is left in a CUDA graph), and memory moves at the bandwidth of the data sheet.
+"""
+
+from __future__ import annotations
+
+import argparse
+import weakref
+from collections import Counter
+from typing import Any
+
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from explainsal.explanation import Explainer
+from explainsal.models.unisal import UNISAL
+
+SIZE = (288, 384)
+HOST, DEVICE = 10e-6, 2e-6
+BANDWIDTHS = {"H100": 3.35e12, "H200": 4.8e12}  # bytes per second
+_ALLOCATES = ("empty", "new_empty", "empty_like", "empty_strided", "detach", "_unsafe_view")
+_PICKS = ("gather", "index", "index_select")  # read of their first argument as much as they return
+_PUTS = ("index_put_", "index_copy_", "index_fill_", "scatter_", "scatter_add_")  # write as much as they are given
+
+
+class Launches(TorchDispatchMode):
+    """Counts the operations on a device that write memory, and follows how much of it is taken.
+
+    Attributes:
+        operations: How often each ran.
+        moved: Bytes that each read and wrote.
+        peak: Most bytes that tensors made inside took at once.
+    """
+
+    def __init__(self, device: str = "meta") -> None:
+        super().__init__()
+        self.device = device
+        self.operations, self.moved = Counter[str](), Counter[str]()
+        self.peak, self._taken, self._storages = 0, 0, set[int]()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        given, made = self._tensors((args, kwargs)), self._tensors(result)
+        before = {one.untyped_storage()._cdata for one in given}
+        for one in made:
+            self._follow(one, before)
+        fresh = any(one.untyped_storage()._cdata not in before for one in made)
+        name = func.name().removeprefix("aten::").split(".")[0]
+        if made and (fresh or func._schema.is_mutable) and name not in _ALLOCATES:
+            self.operations[name] += 1
+            self.moved[name] += _moved(name, given, made)
+        return result
+
+    def _tensors(self, tree: Any) -> list[torch.Tensor]:
+        return [one for one in tree_leaves(tree) if isinstance(one, torch.Tensor) and one.device.type == self.device]
+
+    def _follow(self, one: torch.Tensor, known: set[int]) -> None:
+        storage = one.untyped_storage()
+        if storage._cdata not in known and storage._cdata not in self._storages:
+            self._storages.add(storage._cdata)
+            self._taken += storage.nbytes()
+            self.peak = max(self.peak, self._taken)
+            weakref.finalize(storage, self._freed, storage._cdata, storage.nbytes())
+
+    def _freed(self, key: int, count: int) -> None:
+        self._storages.discard(key)
+        self._taken -= count
+
+
+def _moved(name: str, given: list[torch.Tensor], made: list[torch.Tensor]) -> int:
+    """Bytes that an operation reads and writes; what is expanded is read once."""
+
+    def size(tensors: list[torch.Tensor]) -> int:
+        return sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in tensors)
+
+    if name in _PICKS:
+        return size(given[1:]) + 2 * size(made)
+    if name in _PUTS:
+        return 2 * size(given[1:])
+    return (2 if name.startswith("_fft") else 1) * (size(given) + size(made))
+
+
+def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None = None) -> Launches:
+    """One explanation of UNISAL after one that lists the layers and samples the banks."""
+    explainer = Explainer(UNISAL().eval().to("meta"), preset, layers="conv", pool_size=10, memory_budget=budget)
+    images = torch.rand(batch, 3, *size, device="meta")
+    explainer(images)
+    with Launches() as launches:
+        explainer(images)
+    return launches
+
+
+def row(preset: str, batch: int, launches: Launches) -> str:
+    """One line of the table: per image, in milliseconds where times."""
+    count, moved = launches.operations.total(), launches.moved.total()
+    cells = [f"`{preset}`", batch, count, f"{moved / batch / 1e9:.1f}", f"{launches.peak / 1e9:.2f}"]
+    for bandwidth in BANDWIDTHS.values():
+        device = count * DEVICE + moved / bandwidth
+        cells += [f"{1e3 * max(count * HOST, device) / batch:.1f}", f"{1e3 * device / batch:.1f}"]
+    return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--preset", nargs="+", default=["normalized", "sparse"])
+    parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--most", type=int, default=0, help="list so many operations, by bytes and by launches")
+    parser.add_argument("--budget", type=float, help="memory_budget in GB (default: the explainer's own)")
+    args = parser.parse_args()
+    budget = None if args.budget is None else int(args.budget * 1e9)
+    estimates = [f"{name}, {how}, ms" for name in BANDWIDTHS for how in ("eager", "graph")]
+    head = ["", "batch", "launches", "GB per image", "peak GB", *estimates]
+    print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
+    for preset in args.preset:
+        for batch in args.batches:
+            launches = counted(preset, batch, SIZE, budget)
+            print(row(preset, batch, launches))
+            for what in (launches.moved, launches.operations) if args.most else ():
+                print(*(f"    {launches.operations[name]:6d} {launches.moved[name] / batch / 1e9:8.2f} GB  {name}"
+                        for name, _ in what.most_common(args.most)), sep="\n")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
