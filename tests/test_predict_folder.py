@@ -1,7 +1,6 @@
 """predict without a submission: a folder of maps, each whole or not there, gone on with after an interruption."""
 
 import errno
-import json
 import os
 from pathlib import Path
 
@@ -77,11 +76,6 @@ def test_only_missing_maps_are_made_again(cfg, tmp_path, monkeypatch, form, caps
     assert predict(cfg(f"format={form}")) == path
     assert again == ["1"]
     assert files(path) == sorted(f"{name}.{form}" for name in NAMES)
-
-
-def test_the_card_beside_maps_says_that_weights_are_untrained(cfg):
-    path = predict(cfg("model=cmrnet", "model.width=4", "model.input_size=[16,24]"))
-    assert json.loads(path.with_name(f"{path.name}.json").read_text())["weights"] == "untrained weights"
 
 
 def test_maps_that_are_made_otherwise_lie_elsewhere_and_never_over_others(cfg, tmp_path):

@@ -25,7 +25,8 @@ from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
-from explainsal.loading import describe, model_name, model_of
+from explainsal.explanation.tables import described
+from explainsal.loading import describe, description, model_name, model_of
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
@@ -80,9 +81,11 @@ def evaluate_model(
         by_profile={p: partial(new_metrics, profile=p) for p in cfg.evaluation.profiles if p != cfg.metrics.profile},
     )
     trainer, per_image = score_images(cfg, module, datamodule, explainers)
-    origin = getattr(model, "description", "")  # that its weights are untrained
+    origin = description(model)
     steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
     said = {name: steps, **{explainer.name: origin or NONE for explainer in explainers}}
+    marks = {model: origin for model in said if origin}
+    per_image = described(per_image, marks)
     results = summarize(per_image, protocol(cfg, dataset, gain_over), said, seed=cfg.seed)
     others = module.per_image_by_profile()
     if trainer.is_global_zero:
@@ -90,7 +93,7 @@ def evaluate_model(
         if len(others):
             every = pd.concat([per_image.assign(profile=cfg.metrics.profile), others], ignore_index=True)
             profiles = summarize_profiles(every, seed=cfg.seed)
-            profiles.to_csv(Path(cfg.paths.output) / "profiles.csv", index=False)
+            described(profiles, marks).to_csv(Path(cfg.paths.output) / "profiles.csv", index=False)
         print_results(results)
         show_images(cfg, module, dataset, explainers, per_image, name)
         write_nulls(cfg, model, dataset, explainers)
@@ -147,13 +150,13 @@ def draw_maps(
         known = explainer.maps.get(sample.index)
         explainable = explainer.explain(model, batch.images).explainable_map if known is None else known[None, None]
         maps[explainer.name] = explainable.clamp(min=0)
-    return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()})
+    return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()}, model)
 
 
-def gallery_image(sample: SaliencySample, maps: dict[str, Tensor]) -> GalleryImage:
-    """One picture with its ground truth, if any, and maps ``(H, W)`` by model name."""
+def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Module) -> GalleryImage:
+    """One picture with its ground truth, if any, and maps ``(H, W)`` of a model, or beside it, by name."""
     arrays = {name: values.cpu().numpy() for name, values in maps.items()}
-    return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays)
+    return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays, description(model))
 
 
 @tracked

@@ -29,7 +29,7 @@ from explainsal.explanation.standalone.quality import attribution_table, write_t
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
 from explainsal.functional.types import DensityMap
-from explainsal.loading import PACKAGED, describe, network_of
+from explainsal.loading import PACKAGED, describe, description, network_of
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
 from explainsal.null_models import check_nulls, write_nulls
@@ -104,9 +104,9 @@ def explain_pictures(
         tables.add(explanation, [sample.id])
         explainer.rows += fidelity_rows(explanation, [sample.id])
         maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
-        write_gallery(output, gallery_image(sample, maps))
+        write_gallery(output, gallery_image(sample, maps, model))
         for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
-            write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy())
+            write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
 

@@ -113,6 +113,11 @@ def model_name(model: nn.Module) -> str:
     return model.name if isinstance(model, SaliencyModel) else classical_name(model) or type(model).__name__
 
 
+def description(model: nn.Module) -> str:
+    """What must be said of a model beside everything that it makes: that its weights are untrained; mostly nothing."""
+    return str(getattr(model, "description", ""))
+
+
 def describe(model: nn.Module) -> dict[str, Any]:
     """What a run's record says of its model."""
     if not isinstance(model, SaliencyModel):

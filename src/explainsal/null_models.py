@@ -19,6 +19,8 @@ from explainsal.errors import UserError
 from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.tables import described
+from explainsal.loading import description
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
 from explainsal.reporting.tables import print_table
@@ -74,11 +76,11 @@ def write_nulls(
             if CASCADE in cfg.nulls:
                 cascades.append(cascade_table(own, batch.images, ids=batch.ids, seed=cfg.seed))
         fidelity = pd.DataFrame(rows)
-        fidelity.to_csv(explainer.folder / "fidelity.csv", index=False)
+        described(fidelity, description(model)).to_csv(explainer.folder / "fidelity.csv", index=False)
         print(f"the preset {explainer.preset} beside its null models:")
         table = null_table(fidelity)
         print_table(table, caption=null_caption(table))
         if cascades:
             cascade = pd.concat(cascades).sort_values("step", kind="stable")
-            cascade.to_csv(explainer.folder / "cascade.csv", index=False)
+            described(cascade, description(model)).to_csv(explainer.folder / "cascade.csv", index=False)
             print(cascade_text(cascade))

@@ -29,7 +29,7 @@ from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.functional.postprocessing import log_density
-from explainsal.loading import PACKAGED, describe, model_name, model_of
+from explainsal.loading import PACKAGED, describe, description, model_name, model_of
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.modules.postprocessing import NONE, Postprocessing
@@ -85,8 +85,9 @@ def write_folder(
     form = Submission("tuebingen", "map", cfg.format, zip=False)
     made = recipe(cfg, dataset, model, form, "maps as the model gives them")
     digest = hashlib.blake2b(json.dumps(made, default=str).encode(), digest_size=4).hexdigest()
-    path = Path(cfg.to or Path(cfg.paths.outputs) / "maps" / dataset.name / f"{model_name(model)}-{digest}")
-    maps = WrittenMaps(path, form.names(dataset.ids, dataset.files), form, made, option="to=FOLDER")
+    path = Path(cfg.to or Path(cfg.paths.outputs) / "maps" / dataset.name / f"{called(model)}-{digest}")
+    names = form.names(dataset.ids, dataset.files)
+    maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
     write_missing(maps, datamodule, dataset, lambda images: postprocessing(model(images)))
     print(f"maps: {path}")
     return path
@@ -104,7 +105,8 @@ def write_submission(
     require_all_images(cfg, datamodule, dataset)
     predictor, said = submission_values(cfg, form, model, postprocessing)
     path = Path(cfg.submission.to or default_place(cfg, form, dataset, model))
-    maps = WrittenMaps(path, form.names(dataset.ids, dataset.files), form, recipe(cfg, dataset, model, form, said))
+    names, made = form.names(dataset.ids, dataset.files), recipe(cfg, dataset, model, form, said)
+    maps = WrittenMaps(path, names, form, made, comment=description(model))
     write_missing(maps, datamodule, dataset, predictor)
     print(f"values: {said}")
     validate_file(path, form, dataset)
@@ -155,8 +157,14 @@ def submission_values(
 def default_place(cfg: DictConfig, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:
     """Where a submission lies: the same place at every start, so that an interrupted run is gone on with."""
     file = "" if form.file == "hdf5" else f"-{form.file}"
-    name = f"{model_name(model)}-{form.kind}{file}{form.suffix}"
+    name = f"{called(model)}-{form.kind}{file}{form.suffix}"
     return Path(cfg.paths.outputs) / "submissions" / dataset.name / name
+
+
+def called(model: nn.Module) -> str:
+    """The model in the names of files: it stays with arrays, which have no place for what must be said of them."""
+    untrained = isinstance(model, SaliencyModel) and not model.trained
+    return f"{model_name(model)}-untrained" if untrained else model_name(model)
 
 
 def recipe(

@@ -18,6 +18,7 @@ from explainsal.errors import MissingFilesError, UserError
 from explainsal.evaluate import evaluate_model, explainers_of, finish_run
 from explainsal.loading import describe, load_model, model_name
 from explainsal.models import SaliencyModel
+from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.models.unisal_parts import DOMAINS
 from explainsal.null_models import check_nulls
 from explainsal.record import write_record
@@ -44,7 +45,7 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
         raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
     module = instantiate(cfg.module, model=model)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
-    write_record(output, cfg, model=describe(model) | ({"weights": "trained here"} if trains else {}))
+    write_record(output, cfg, model=describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
     log_config(loggers, cfg)
     callbacks = [*instantiate(cfg.callbacks).values(), *callbacks_of(loggers)]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)

@@ -20,6 +20,8 @@ def test_what_is_saved_comes_back(preset, tmp_path):
     back = Explanation.load(out.save(tmp_path / "new" / "folder"))
     assert back.options == out.options
     assert (back.preset, back.description) == (preset, "untrained weights")
+    for table in (pd.read_csv(tmp_path / "new/folder/layers.csv"), out.to_dataframe(), out.layer_dataframe()):
+        assert set(table["description"]) == {"untrained weights"}
     assert torch.equal(back.explainable_map, out.explainable_map)
     for a, b in zip(out.layers, back.layers, strict=True):
         assert (a.name, a.shape, a.parents) == (b.name, b.shape, b.parents)

@@ -89,3 +89,14 @@ def test_dropout_and_statistics_are_those_of_evaluation_in_the_middle_of_a_step(
         module.batch_loss(next(iter(loader(samples(1)))))
     assert modes
     assert not any(modes)
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_weights_count_as_trained_after_a_training_alone(tmp_path, frozen):
+    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    module = FrozenModule(model, kl_div) if frozen else SaliencyModule(model, kl_div, torch.optim.SGD)
+    fit = trainer(tmp_path)
+    fit.fit(module, loader(samples(2)))
+    fit.save_checkpoint(tmp_path / "last.ckpt")
+    restored = [load_model(tmp_path / "last.ckpt"), load_model("cmrnet", tmp_path / "last.ckpt", width=4)]
+    assert [one.description for one in (model, *restored)] == ["untrained weights" if frozen else ""] * 3

@@ -19,6 +19,7 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.functional.losses import kl_div, kl_div_nss_cc
 from explainsal.metrics import SaliencyMetrics
+from explainsal.models import SaliencyModel
 from explainsal.models.msinet import MSINetModel
 from explainsal.models.unisal import UNISALModel
 from explainsal.modules.evaluation import EvaluationModule
@@ -55,7 +56,16 @@ def msinet(variant):
     return MSINetModel(Recorder(logarithmic=False), name="msinet", options={"variant": variant}, input_size=None)
 
 
-MODELS = {"unisal": unisal, "msinet original": lambda: msinet("original"), "msinet hub": lambda: msinet("hub")}
+def cmrnet():
+    return SaliencyModel(Recorder(logarithmic=False), name="cmrnet", options={}, input_size=(96, 128))
+
+
+MODELS = {
+    "cmrnet": cmrnet,
+    "unisal": unisal,
+    "msinet original": lambda: msinet("original"),
+    "msinet hub": lambda: msinet("hub"),
+}
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import zipfile
+from io import BytesIO
 from pathlib import Path
 
 import cv2
@@ -18,6 +19,7 @@ import scipy.io
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from PIL import Image
 
 from explainsal.errors import UserError
 from explainsal.reporting.submissions import writing
@@ -83,6 +85,24 @@ def test_an_hdf5_file_has_the_pictures_names_and_float32_logarithms(tmp_path):
             assert (stored.dtype, stored.shape) == (np.float32, size)
             np.testing.assert_array_equal(stored[()], values.astype(np.float32))
             assert abs(math.log(math.fsum(math.exp(v) for v in stored[()].ravel().tolist()))) < 1e-5
+
+
+def test_what_must_be_said_of_maps_lies_in_their_files_and_changes_none_of_them(tmp_path):
+    form = Submission("tuebingen", "map", "png")
+    for name, comment in (("plain", ""), ("said", "untrained weights")):
+        file = WrittenMaps(tmp_path / f"{name}.zip", form.names(IDS, PICTURES), form, RECIPE, comment=comment)
+        file.begin(SIZES)
+        for index, one in enumerate(maps("map")):
+            file.write(index, one)
+        file.finish()
+        assert check(file.path, form).accepted
+    with zipfile.ZipFile(tmp_path / "plain.zip") as plain, zipfile.ZipFile(tmp_path / "said.zip") as said:
+        assert (plain.comment, said.comment) == (b"", b"untrained weights")
+        for name in plain.namelist():
+            Image.open(BytesIO(said.read(name))).verify()  # checksums of all chunks
+            one, other = (Image.open(BytesIO(archive.read(name))) for archive in (plain, said))
+            np.testing.assert_array_equal(np.asarray(one), np.asarray(other))
+            assert (one.text, other.text) == ({}, {"Comment": "untrained weights"})
 
 
 def test_salicon_is_a_flat_zip_of_grey_8_bit_pictures(tmp_path):
@@ -179,7 +199,7 @@ OF_HDF5 = "Disable slist on flush dest failure failed (file write failed: errno 
 
 @pytest.mark.parametrize("form", [DENSITY, MAP], ids=str)
 def test_a_disk_that_fills_up_while_the_file_is_made_leaves_no_half_of_it(tmp_path, monkeypatch, form):
-    def half(target, names, parts):
+    def half(target, names, parts, comment):
         Path(target).write_bytes(b"half")
         raise RuntimeError(OF_HDF5) if form is DENSITY else OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,23 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.result import Explanation, LayerExplanation
+
+DESCRIPTION = "description"  # beside arrays of maps, as in tables
+
+
+def described(table: pd.DataFrame, description: str | Mapping[str, str]) -> pd.DataFrame:
+    """A table with a column `description`, where there is something to be said of the network.
+
+    Args:
+        table: A row per image, layer, model, ...
+        description: What is to be said of every row, e.g. ``untrained weights``, or of some models, by their names in
+            the column `model`.
+    """
+    if not description:
+        return table
+    if isinstance(description, str):
+        return table.assign(description=description)
+    return table.assign(description=[description.get(model, "") for model in table["model"]])
 
 
 class Tables:
@@ -39,7 +56,10 @@ class Tables:
         self._layers.append(layer_table(explanation, ids))
         if coefficients:
             self._coefficients.append(coefficient_table(explanation, ids))
-        self._maps |= map_samples(explanation, ids)
+        samples = map_samples(explanation, ids)
+        if samples and explanation.description:
+            samples[DESCRIPTION] = np.array(explanation.description)
+        self._maps |= samples
 
     def save(self, folder: str | Path) -> None:
         """Write ``layers.csv``, ``coefficients.parquet`` and, where maps were kept, ``maps.npz``."""
@@ -68,7 +88,7 @@ def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> p
     Returns:
         Columns image, layer (position), name, kind, channels, height, width, parents (joined by ``;``),
         activation_mae (mean over the maps), relative_mae and correlation (means over the maps that are not constant),
-        dead (how many are).
+        dead (how many are); description, where the network has one.
     """
     rows = []
     for number, layer in enumerate(explanation.layers):
@@ -89,7 +109,8 @@ def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> p
             }
             for b, image in enumerate(_names(explanation, ids))
         ]  # fmt: skip
-    return pd.DataFrame(rows).sort_values(["image", "layer"], kind="stable", ignore_index=True)
+    table = pd.DataFrame(rows).sort_values(["image", "layer"], kind="stable", ignore_index=True)
+    return described(table, explanation.description)
 
 
 def coefficient_table(explanation: Explanation, ids: Sequence[str] | None = None) -> pd.DataFrame:
@@ -103,14 +124,15 @@ def coefficient_table(explanation: Explanation, ids: Sequence[str] | None = None
         Columns image, layer, map, term, weight, part (of the response: energy, even or odd), wavelength (px of the
         filtered map; a low-pass filter's is ``2 pi`` sigma), orientation (radians; NaN for low-pass), sigma_on_f,
         sigma_theta (likewise), source (``layer/map`` whose reconstruction was filtered, or ``input``), scale, kept
-        (whether the map is in the next pool). Unused terms have no row; a constant has one, with term -1 and neither
-        filter nor source.
+        (whether the map is in the next pool), description, where the network has one. Unused terms have no row; a
+        constant has one, with term -1 and neither filter nor source.
     """
     names = np.array(_names(explanation, ids), dtype=object)
     parts = [_terms(explanation, number, layer) for number, layer in enumerate(explanation.layers)]
     table = pd.concat([*parts, *_constants(explanation)], ignore_index=True)
     table["image"] = names[table["image"].to_numpy()]
-    return table.sort_values(["image", "layer", "map", "term"], kind="stable", ignore_index=True)
+    table = table.sort_values(["image", "layer", "map", "term"], kind="stable", ignore_index=True)
+    return described(table, explanation.description)
 
 
 def map_samples(explanation: Explanation, ids: Sequence[str] | None = None, count: int = 3) -> dict[str, np.ndarray]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from explainsal.errors import CorruptFileError, UserError
-from explainsal.models.saliency_model import SaliencyModel
+from explainsal.models.saliency_model import RECORD, SaliencyModel
 from explainsal.models.weights import read_weight_file
 
 # modules of this package that have a `build`
@@ -35,7 +35,7 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
         )
     content = read_weight_file(path)
     try:
-        description = content["explainsal"]
+        description = content[RECORD]
     except KeyError:
         raise CorruptFileError(
             f"{path} was not written by explainsal.train: name its network, weights={path}"

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.placement import Placement
 from explainsal.functional.postprocessing import log_density
-from explainsal.models.weights import load_strictly, read_state_dict
+from explainsal.models.weights import load_strictly, read_weight_file, state_dict_in
 
 UNTRAINED = "untrained weights"
+TRAINED_HERE = "trained here"  # the weights of a network that a training changes
+RECORD = "explainsal"  # its place in a checkpoint
 
 
 def checked_size(input_size: Sequence[int] | None, unit: int) -> tuple[int, int] | None:
@@ -151,6 +153,14 @@ class SaliencyModel(nn.Module):
             MissingFilesError: If the file is not there.
             CorruptFileError: If it cannot be read, or does not fit entry by entry.
         """
-        load_strictly(self.net, read_state_dict(path), path, f"{self.name} with {self.options}")
-        self.weights = str(path)
+        content = read_weight_file(path)
+        load_strictly(self.net, state_dict_in(content, path), path, f"{self.name} with {self.options}")
+        record = content.get(RECORD)  # a network that was frozen as it was built has a checkpoint, too
+        untrained = isinstance(record, Mapping) and record.get("weights") == UNTRAINED
+        self.weights = None if untrained else str(path)
         return self
+
+    def record(self) -> dict[str, Any]:
+        """What a checkpoint says of its network, in plain values: `load_model` rebuilds it from this."""
+        weights = UNTRAINED if self.weights is None else Path(self.weights).name
+        return {"name": self.name, "options": self.options, "weights": weights}

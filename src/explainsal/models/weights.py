@@ -30,7 +30,11 @@ def read_state_dict(path: str | Path) -> dict[str, Tensor]:
         MissingFilesError: If the file is not there.
         CorruptFileError: If it cannot be read, see :func:`read_weight_file`, or holds no tensors.
     """
-    content: Any = read_weight_file(path)
+    return state_dict_in(read_weight_file(path), path)
+
+
+def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
+    """As :func:`read_state_dict`, of what the file `path` holds."""
     for wrapper in _WRAPPERS:
         content = content.get(wrapper, content) if isinstance(content, Mapping) else content
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):

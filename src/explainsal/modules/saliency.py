@@ -15,6 +15,7 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
+from explainsal.models.saliency_model import RECORD, TRAINED_HERE
 
 VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
 
@@ -66,6 +67,11 @@ class SaliencyModule(LightningModule):
         target = self.model.preprocess_density(density, (preds.shape[-2], preds.shape[-1]))
         return self.loss(preds, target)
 
+    def on_train_start(self) -> None:
+        """From here on the network's weights are those of this training, unless it is frozen."""
+        if any(parameter.requires_grad for parameter in self.parameters()):
+            self.model.weights = TRAINED_HERE
+
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
         """One step; a loss that is not finite ends the run and names the images."""
         loss = self.batch_loss(batch)
@@ -105,5 +111,5 @@ class SaliencyModule(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write down, in plain values, which network this is: `load_model` needs no config to rebuild it."""
-        checkpoint["explainsal"] = {"name": self.model.name, "options": self.model.options}
+        """Write down which network this is: `load_model` needs no config to rebuild it."""
+        checkpoint[RECORD] = self.model.record()

@@ -18,8 +18,9 @@ def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
     Nothing is marked as best: a null model that does well is bad news for the explanation, not a better one.
     """
     rows = []
+    metrics = fidelity.drop(columns=["variant", "image"]).select_dtypes("number").columns
     for variant, table in fidelity.groupby("variant", sort=False):
-        for metric in table.columns.drop(["variant", "image"]):
+        for metric in metrics:
             interval = mean_interval(table[metric].to_numpy(), seed=seed)
             if interval.images:
                 rows.append((variant, metric, interval.mean, interval.low, interval.high, interval.images))

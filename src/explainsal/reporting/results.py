@@ -8,10 +8,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from explainsal.explanation.tables import DESCRIPTION
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.reporting.run_folder import GalleryImage
 
-KEYS = ("model", "id", "index", "fixations")
+KEYS = ("model", "id", "index", "fixations", "description")
 
 
 def summarize(
@@ -59,6 +60,8 @@ def write_gallery(folder: Path, picture: GalleryImage) -> None:
     """Write one image of the gallery: the picture, its ground truth, and the maps by model name."""
     truth = {"density": picture.density, "fixations": picture.fixations}
     arrays = {"image": picture.image, **{name: value for name, value in truth.items() if value is not None}}
+    if picture.description:
+        arrays[DESCRIPTION] = np.array(picture.description)
     arrays |= {name: values.astype(np.float32) for name, values in picture.maps.items()}
     path = folder / "gallery" / f"{picture.id.replace('/', '_')}.npz"
     path.parent.mkdir(parents=True, exist_ok=True)

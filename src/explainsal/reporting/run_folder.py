@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from explainsal.errors import MissingFilesError
+from explainsal.explanation.tables import DESCRIPTION
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.paper_table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
@@ -60,6 +61,7 @@ class GalleryImage:
         density: Shape ``(H, W)``, or None without ground truth.
         fixations: Shape ``(N, 2)``, (x, y) in pixels, or None without ground truth.
         maps: Shape ``(H, W)`` each, by model name: ``deep``, ``explainable/<preset>``.
+        description: What must be said of the network beside them, e.g. ``untrained weights``.
     """
 
     id: str
@@ -67,6 +69,7 @@ class GalleryImage:
     density: np.ndarray | None
     fixations: np.ndarray | None
     maps: dict[str, np.ndarray]
+    description: str = ""
 
 
 @dataclass(frozen=True)
@@ -212,7 +215,8 @@ def _read_gallery_image(path: Path) -> GalleryImage:
     arrays = read_npz(path, required=("image",))
     image, density, fixations = (arrays.pop(key, None) for key in ("image", "density", "fixations"))
     assert image is not None
-    return GalleryImage(path.stem, image, density, fixations, arrays)
+    description = str(arrays.pop(DESCRIPTION, ""))
+    return GalleryImage(path.stem, image, density, fixations, arrays, description)
 
 
 def _read_explanations(folder: Path, missing: list[MissingPart]) -> dict[str, ExplanationTables]:
@@ -253,7 +257,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
 
 def _pairs(arrays: dict[str, np.ndarray]) -> dict[MapKey, MapPair]:
     pairs = {}
-    for name in arrays:
+    for name in set(arrays) - {DESCRIPTION}:
         image, layer, index, kind = name.rsplit("/", 3)
         other = f"{image}/{layer}/{index}/reconstruction"
         if kind == "activation" and other in arrays:

@@ -9,7 +9,9 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import struct
 import zipfile
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from io import BytesIO
@@ -39,6 +41,7 @@ class WrittenMaps:
         form: What the file is like.
         recipe: How the maps are made, plain values: what was begun with another one is not gone on with.
         option: How the user chooses another place, for messages.
+        comment: What must be said of the maps, e.g. ``untrained weights``; written into every PNG, HDF5 and zip file.
 
     Raises:
         UserError: If the file is there already or was begun, and was made in another way.
@@ -52,8 +55,9 @@ class WrittenMaps:
         recipe: Mapping[str, Any],
         *,
         option: str = "submission.to=FILE",
+        comment: str = "",
     ) -> None:
-        self.path, self.form, self.names, self.option = path, form, list(names), option
+        self.path, self.form, self.names, self.option, self.comment = path, form, list(names), option, comment
         self.parts = path.with_name(f"{path.name}.parts")
         self.card = path.with_name(f"{path.name}.json")
         self.recipe = json.loads(json.dumps(dict(recipe), default=str))
@@ -105,7 +109,7 @@ class WrittenMaps:
         """
         if np.isnan(values).any() or np.isposinf(values).any():
             raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: are its weights sound?")
-        content = encode(self.names[index], values, self.form.file)
+        content = encode(self.names[index], values, self.form.file, self.comment)
         with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
             _write(self._files[index], content)
 
@@ -124,7 +128,7 @@ class WrittenMaps:
                 require_space(self.path.parent, total, f"writing {self.path.name}", self.option)
                 make = _collect_hdf5 if self.form.file == "hdf5" else _collect_zip
                 with _aside(self.path) as temporary:
-                    make(temporary, self.names, track(self._files))
+                    make(temporary, self.names, track(self._files), self.comment)
                 _write(self.card, json.dumps(self.recipe, indent=1).encode())
                 shutil.rmtree(self.parts)
             else:
@@ -160,11 +164,11 @@ def _is_empty(path: Path) -> bool:
     return path.is_dir() and not any(path.iterdir())
 
 
-def encode(name: str, values: np.ndarray, file: FileType) -> bytes:
+def encode(name: str, values: np.ndarray, file: FileType, comment: str = "") -> bytes:
     """The content of the file of one map ``(H, W)``.
 
     An HDF5 file holds it under `name`, float32, compressed without loss; ``npy`` is float32; ``png`` has 8 bits and the
-    maximum at 255.
+    maximum at 255, and the comment as a text chunk; ``npy`` has no place for one.
 
     Raises:
         UserError: If the name cannot be stored in an HDF5 file.
@@ -172,7 +176,7 @@ def encode(name: str, values: np.ndarray, file: FileType) -> bytes:
     if file == "png":
         peak = float(values.max())
         gray = np.rint(values.clip(min=0) * (255 / peak if peak > 0 else 0)).astype(np.uint8)
-        return bytes(cv2.imencode(".png", gray)[1])
+        return _with_comment(bytes(cv2.imencode(".png", gray)[1]), comment)
     stream = BytesIO()
     if file == "npy":
         np.save(stream, values.astype(np.float32))
@@ -187,14 +191,24 @@ def encode(name: str, values: np.ndarray, file: FileType) -> bytes:
     return stream.getvalue()
 
 
-def write_map(path: Path, saliency_map: np.ndarray) -> None:
+def write_map(path: Path, saliency_map: np.ndarray, comment: str = "") -> None:
     """Write one map ``(H, W)`` as a file of its own, whole or not at all: ``.png`` or ``.npy``, see `encode`.
 
     Raises:
         UserError: If the disk is full or may not be written.
     """
     with full_disk_is_reported(f"writing {path.name}", path.parent, "paths.outputs=FOLDER"):
-        _write(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy"))
+        _write(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy", comment))
+
+
+def _with_comment(png: bytes, comment: str) -> bytes:
+    """A PNG with a text chunk ``Comment`` after its header, which viewers and ``PIL.Image.open(file).text`` show."""
+    if not comment:
+        return png
+    text = b"tEXtComment\0" + comment.encode("latin-1")
+    chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
+    header = 8 + 25  # signature, and the chunk IHDR
+    return png[:header] + chunk + png[header:]
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -214,16 +228,19 @@ def _aside(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
-def _collect_hdf5(target: Path, names: Sequence[str], parts: Iterable[Path]) -> None:
+def _collect_hdf5(target: Path, names: Sequence[str], parts: Iterable[Path], comment: str) -> None:
     """Copy the data sets as they are compressed, one after the other."""
     with h5py.File(target, "w") as whole:
+        if comment:
+            whole.attrs["comment"] = comment
         for name, file in zip(names, parts, strict=True):
             with h5py.File(file, "r") as part:
                 part.copy(name, whole.require_group(name.rpartition("/")[0] or "/"))
 
 
-def _collect_zip(target: Path, names: Sequence[str], parts: Iterable[Path]) -> None:
+def _collect_zip(target: Path, names: Sequence[str], parts: Iterable[Path], comment: str) -> None:
     with zipfile.ZipFile(target, "w") as archive:
+        archive.comment = comment.encode()
         for name, file in zip(names, parts, strict=True):
             kind = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
             archive.writestr(zipfile.ZipInfo(name, _DAY), file.read_bytes(), kind)
