@@ -54,28 +54,43 @@ def rebuilt(preset, activations, sources, budget, **changes):
         return rebuild(activations, candidates, options, budget)
 
 
-def materialised(preset, activations, sources):
+def materialised(preset, activations, sources, **changes):
     """Maps ``(A, H, W)``, candidates made, enlarged, described and combined one by one."""
-    options, size = PRESETS[preset], sources[0].shape
+    options, size = replace(PRESETS[preset], **changes), sources[0].shape
     angles = [0.0, math.pi / 2]
     gabor = plain.log_gabor_loop(size, BANK.wavelengths, angles, BANK.sigma_on_f, BANK.sigma_theta)
     bank = np.concatenate([gabor, plain.gaussian_loop(size, BANK.low_pass)])
     seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
     if preset == "sparse":
-        return np.array([plain.rebuild_by_pursuit(one, seen, top_k=3)[0] for one in activations])
+        how = {"top_k": 3, "ridge": options.ridge}
+        return np.array([plain.rebuild_by_pursuit(one, seen, **how)[0] for one in activations])
     if options.scaling == "standardize":
         seen = [plain.standardized(one) for one in seen]
     how = {"scales": options.scales, "top_k": 3, "block": options.block_size,
-           "standardize": options.scaling == "standardize", "signed": options.signed}  # fmt: skip
+           "standardize": options.scaling == "standardize", "signed": options.signed,
+           "joint": options.joint_scales,
+           "ridge": options.ridge if options.coefficients == "least_squares" else None}  # fmt: skip
     return np.array([plain.rebuild_by_matching(one, seen, **how)[0] for one in activations])
 
 
-@pytest.mark.parametrize("preset", list(PRESETS))
+CASES = {
+    **{preset: (preset, {}) for preset in PRESETS},
+    "joint scales": ("normalized", {"joint_scales": True, "scales": (2, 1, 0.5)}),
+    "joint scales of the paper": ("paper", {"joint_scales": True}),
+    "least squares": ("normalized", {"coefficients": "least_squares", "ridge": 0.1}),
+    "least squares, maps as they come": ("paper", {"coefficients": "least_squares", "ridge": 0.01, "signed": False}),
+    "pursuit with ridge": ("sparse", {"ridge": 0.1}),
+}
+
+
+@pytest.mark.parametrize("case", list(CASES))
 @given(SIZES, SIZES, st.sampled_from([0, 1, 3]), st.sampled_from([1, 10**9]), st.integers(0, 2**31))
 @settings(deadline=None, max_examples=10)
-def test_a_layer_of_any_size_is_the_materialised_one(preset, size, before, compiled_threads, budget, seed):
+def test_a_layer_of_any_size_is_the_materialised_one(case, size, before, compiled_threads, budget, seed):
+    preset, changes = CASES[case]
     activations, sources = noise(3, size, seed), noise(2, before, seed + 1)
-    expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()))
+    expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()), **changes)
+    compiled = compiled_threads > 0
     with threads(compiled_threads or 1):
-        found = rebuilt(preset, activations, sources, budget, compile=compiled_threads > 0).maps[0].numpy()
+        found = rebuilt(preset, activations, sources, budget, compile=compiled, **changes).maps[0].numpy()
     assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())

@@ -261,7 +261,10 @@ def test_a_network_that_changes_its_layers_is_refused():
     [
         ({"preset": "fancy"}, "paper, normalized, sparse"),
         ({"topk": 3}, "top_k"),
-        ({"coefficients": "ridge"}, "'inverse_mae', 'omp', 'nnls'"),
+        ({"coefficients": "ridge"}, "'inverse_mae', 'least_squares', 'omp', 'nnls'"),
+        ({"ridge": -1.0}, "ridge must be a number from 0"),
+        ({"ridge": float("nan")}, "ridge must be a number from 0"),
+        ({"generations": 0}, "generations must be at least 1"),
         ({"top_k": 0}, "at least 1"),
         ({"bank": "gabor"}, "paper, octave, kovesi"),
         ({"bank": {"wavelengths": [-1]}}, "positive"),
@@ -293,6 +296,30 @@ def test_the_chain_takes_candidates_from_where_it_says():
     for layer in graph.layers:
         used = layer.coefficients.source[layer.coefficients.source >= 0]
         assert used.max() < len(layer.parents)
+
+
+def test_generations_go_back_along_the_chain_and_leave_the_image_out():
+    net, bare = Functional(), {"image_candidates": False, "fill_pool": False}
+    parents = {n: Explainer(net, "sparse", generations=n, **bare)(smooth(1))["fuse"].parents for n in (1, 2, 9)}
+    assert parents == {1: ("left", "right"), 2: ("left", "right", "stem"), 9: ("left", "right", "stem")}
+    back = Explainer(net, "sparse", generations=9, **bare)(smooth(1))
+    assert back["stem"].parents == ("input",)
+    assert back["head"].parents == ("stem", "fuse", "left", "right")
+    chain = {n: Explainer(Plain(), "sparse", generations=n, **bare)(smooth(1)) for n in (1, 2, 3)}
+    assert {n: len(out.layers[-1].parents) for n, out in chain.items()} == {1: 1, 2: 2, 3: 3}
+    sequential = Explainer(net, "sparse", chain="sequential", generations=2, **bare)(smooth(1))
+    assert sequential["fuse"].parents == ("right", "left")
+
+
+@pytest.mark.parametrize("changes", [{}, {"memory_budget": 350_000}])
+def test_least_squares_weights_fit_better_than_inverse_errors_whatever_the_budget(changes):
+    net, images = Plain().double(), smooth(2).double()
+    own = Explainer(net, "normalized", **changes)(images)
+    fitted = Explainer(net, "normalized", coefficients="least_squares", **changes)(images)
+    assert (fitted["first"].correlation >= own["first"].correlation - 1e-9).all()
+    assert (fitted["first"].correlation > own["first"].correlation + 0.01).any()
+    alone = Explainer(net, "normalized", coefficients="least_squares")(images[1:])
+    assert_close(fitted.explainable_map[1:], alone.explainable_map, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

@@ -125,23 +125,35 @@ def standardized(array):
     return (array - array.mean()) / deviation
 
 
-def rebuild_by_matching(activation, candidates, *, scales, top_k, block, standardize, signed=False):
-    """Eq. 2 to 4 for one activation map; returns the reconstruction, the chosen candidates and weights per scale."""
+def rebuild_by_matching(
+    activation, candidates, *, scales, top_k, block, standardize, signed=False, joint=False, ridge=None
+):
+    """Eq. 2 to 4 for one activation map; returns the reconstruction, the chosen candidates and weights per scale.
+
+    joint: all scales share the candidates of least mean error; ridge: weights by least squares instead of by errors.
+    """
     size = activation.shape
     target = standardized(activation) if standardize else activation
     chosen, weights, squares = [], [], np.zeros(size)
     describe = block_means_and_deviations if signed else block_variances
     signs = [-1.0 if signed and (target * c).sum() < 0 else 1.0 for c in candidates]  # the target has no mean then
+    table = []
     for scale in scales:
         there = scaled_size(size, scale)
-        errors = []
+        table.append([])
         for c, sign in zip(candidates, signs, strict=True):
             mine = describe(resize(sign * target, there), block)
-            errors.append(abs(mine - describe(resize(c, there), block)).mean())
-        order = sorted(range(len(candidates)), key=lambda n: (errors[n], n))[:top_k]
-        least = [errors[n] for n in order]
-        inverse = [float(e == 0) for e in least] if least[0] == 0 else [1 / e for e in least]
-        coefficients = [signs[n] * value / sum(inverse) for n, value in zip(order, inverse, strict=True)]
+            table[-1].append(abs(mine - describe(resize(c, there), block)).mean())
+    for scale, errors in zip(scales, table, strict=True):
+        there = scaled_size(size, scale)
+        ranked = np.mean(table, axis=0) if joint else errors
+        order = sorted(range(len(candidates)), key=lambda n: (ranked[n], n))[:top_k]
+        if ridge is None:
+            least = [errors[n] for n in order]
+            inverse = [float(e == 0) for e in least] if min(least) == 0 else [1 / e for e in least]
+            coefficients = [signs[n] * value / sum(inverse) for n, value in zip(order, inverse, strict=True)]
+        else:
+            coefficients = ridge_regression([candidates[n] for n in order], target, ridge)
         combined = sum(w * resize(candidates[n], there) for w, n in zip(coefficients, order, strict=True))
         back = resize(combined, size)
         squares = squares + (back / len(scales) if signed else back**2)
@@ -153,7 +165,19 @@ def rebuild_by_matching(activation, candidates, *, scales, top_k, block, standar
     return fused, chosen, weights
 
 
-def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False):
+def ridge_regression(maps, target, ridge):
+    """Weights of maps for a target, means aside: least squares with a row per map that pulls its weight to 0.
+
+    ridge is relative to a map's variance.
+    """
+    rows = np.array([standardized(one).ravel() for one in maps]).T
+    pull = np.sqrt(ridge * target.size) * np.eye(len(maps))
+    right = np.concatenate([(target - target.mean()).ravel(), np.zeros(len(maps))])
+    fitted = np.linalg.lstsq(np.concatenate([rows, pull]), right, rcond=None)[0]
+    return [w / one.std() if one.std() > 0 else 0.0 for w, one in zip(fitted, maps, strict=True)]
+
+
+def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0):
     """Orthogonal matching pursuit with a fresh least-squares fit at every step."""
     atoms = np.array([standardized(c).ravel() for c in candidates])
     target = (activation - activation.mean()).ravel()
@@ -168,6 +192,9 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False):
             break
         support.append(int(score.argmax()))
         weights = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
+    if ridge and support:
+        weights = np.array(ridge_regression([candidates[n] for n in support], activation, ridge))
+        weights = weights * [candidates[n].std() for n in support]
     rebuilt = activation.mean() + (weights @ atoms[support] if support else 0 * target)
     return np.reshape(rebuilt, activation.shape), support, weights
 

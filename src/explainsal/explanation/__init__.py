@@ -2,7 +2,8 @@
 
 from explainsal.explanation.bank import Filter, FilterBank
 from explainsal.explanation.explainer import Explainer
-from explainsal.explanation.presets import BANKS, PRESETS, Options
+from explainsal.explanation.options import Options
+from explainsal.explanation.presets import BANKS, PRESETS
 from explainsal.explanation.result import Coefficients, Explanation, LayerExplanation
 
 __all__ = [

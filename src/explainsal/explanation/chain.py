@@ -14,8 +14,8 @@ from explainsal.explanation.bank import REMEMBERED_BYTES, sampled_bytes_at_most
 from explainsal.explanation.candidates import Candidates, Pool
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.matching import match_layer
+from explainsal.explanation.options import Options
 from explainsal.explanation.parts import maps_at_once
-from explainsal.explanation.presets import Options
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.result import Coefficients, LayerExplanation
@@ -119,7 +119,7 @@ class Chain:
         finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(8, dim=1)], dim=1)
         clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)
         candidates = Candidates(pools, self.options.bank, size, scaling=self.options.scaling, budget=spare // 2)
-        rebuild = match_layer if self.options.coefficients == "inverse_mae" else pursue_layer
+        rebuild = match_layer if self.options.matching else pursue_layer
         rebuilt = rebuild(clean, candidates, self.options, spare // 2)
         # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
         rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
@@ -161,11 +161,15 @@ class Chain:
 def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
     """For every layer, in order, the layers whose pools it is rebuilt from."""
     sources: dict[str, tuple[str, ...]] = {}
+    named: dict[str, tuple[str, ...]] = {}
     places = {layer.name: min(options.pool_size, layer.shape[0]) for layer in layers}
     before = [INPUT]
     chance = random.Random(options.chain_seed)
     for layer in layers:
         parents = {"graph": layer.parents, "sequential": (before[-1],)}.get(options.chain) or (chance.choice(before),)
+        named[layer.name] = parents
+        for _ in range(options.generations - 1):
+            parents = _with_parents(parents, named)
         if options.fill_pool:
             parents = _filled(parents, sources, places, options.pool_size)
         if options.image_candidates and INPUT not in parents:
@@ -173,6 +177,12 @@ def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[st
         sources[layer.name] = parents
         before.append(layer.name)
     return sources
+
+
+def _with_parents(names: tuple[str, ...], parents: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Layers and the parents of each, nearest first; the image is not offered anew."""
+    earlier = [parent for name in names for parent in parents.get(name, ()) if parent != INPUT]
+    return tuple(dict.fromkeys([*names, *earlier]))
 
 
 def _filled(
@@ -202,8 +212,8 @@ def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: 
     used = (rebuilt.terms.weights != 0) & (rebuilt.terms.index >= 0) & finite[..., None]
     index = rebuilt.terms.index.clamp_min(0)
     table = candidates.table
-    per_scale = rebuilt.terms.index.shape[-1] // (len(options.scales) if options.coefficients == "inverse_mae" else 1)
-    scales = options.scales if options.coefficients == "inverse_mae" else (1.0,)
+    scales = options.scales if options.matching else (1.0,)
+    per_scale = rebuilt.terms.index.shape[-1] // len(scales)
     return Coefficients(
         weights=torch.where(used, rebuilt.terms.weights, 0),
         source=torch.where(used, table.source[index], -1),

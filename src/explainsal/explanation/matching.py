@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates, combine_candidates, scaled
+from explainsal.explanation.least_squares import least_squares_weights
+from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
-from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional import native
 from explainsal.functional.block_variance import scaled_block_moments
@@ -36,13 +37,24 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
     """
     errors, signs = _compare(activations, candidates, options, maps_at_once(activations, budget))
     errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
-    mae, index = least(errors, options.top_k)  # (B, A, S, T)
+    mae, index = _nearest(errors, options)
     weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
-    if signs is not None:
+    if options.coefficients == "least_squares":
+        weights = least_squares_weights(activations, candidates, torch.where(mae.isinf(), -1, index), options, budget)
+    elif signs is not None:
         weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
     maps = _combined(activations, candidates, index, weights, options, budget)
     target = activations if options.rescale == "moments" else scaled(activations, options.scaling)
     return Rebuilt(maps, target, Terms(index.flatten(2), weights.flatten(2)))
+
+
+def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
+    """The candidates of least error ``(B, A, S, N)`` with these errors, both ``(B, A, S, T)``."""
+    if not options.joint_scales:
+        return least(errors, options.top_k)
+    _, shared = least(errors.mean(2, keepdim=True), options.top_k)
+    index = shared.expand(*errors.shape[:3], -1)
+    return errors.gather(-1, index), index
 
 
 def _compare(

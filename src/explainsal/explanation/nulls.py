@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -38,7 +39,8 @@ def null_explainer(explainer: Explainer, null: str, *, seed: int = 0) -> Explain
     if null == "untrained_network":
         return explainer.changed(untrained_copy(explainer.net, seed=seed))
     if null == "random_layer":
-        return explainer.changed(chain="random", chain_seed=seed, image_candidates=False, fill_pool=False)
+        one_source: dict[str, Any] = {"generations": 1, "image_candidates": False, "fill_pool": False}
+        return explainer.changed(chain="random", chain_seed=seed, **one_source)
     raise ValueError(f"unknown null model {null!r}; there are {', '.join(NULLS)}")
 
 

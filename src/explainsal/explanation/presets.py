@@ -1,16 +1,14 @@
-"""The named choices, each value written once: filter banks, and the three ways to explain.
-
-What each option decides and what its other values do to the numbers: docs/decisions/0002, 0003 and 0010 onwards.
-"""
+"""The named choices, each value written once: filter banks, and the three ways to explain."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from dataclasses import fields, replace
+from typing import Any
 
 from explainsal.explanation.bank import FilterBank, Part
+from explainsal.explanation.options import Options
 
 _PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
 _BLURS = (1.0, 2.0, 4.0, 8.0)  # sigmas in px; below 1 px a blur is a copy, and as useful to the null model
@@ -41,91 +39,6 @@ BANKS: dict[str, FilterBank] = {
     ),
 }
 
-
-@dataclass(frozen=True)
-class Options:
-    """Every choice of an explanation.
-
-    Args:
-        bank: The filters.
-        scaling: What is done to activations and candidates before they are compared: ``"none"`` (the paper),
-            ``"min_max"`` to [0, 1], ``"standardize"`` to zero mean and unit variance.
-        coefficients: ``"inverse_mae"`` (Eq. 3), ``"omp"`` (signed orthogonal matching pursuit), ``"nnls"``
-            (the same with non-negative weights).
-        top_k: Candidates per reconstruction (and, for ``"inverse_mae"``, per scale).
-        scales: Relative scales of the matching; ``"inverse_mae"`` only.
-        block_size: Side of a block of the variance, in pixels; ``"inverse_mae"`` only.
-        descriptor: What maps are matched by: block-wise ``"variance"`` (Eq. 2), or ``"mean_deviation"``, the mean and
-            the standard deviation of each block, which also tells where a map is high and where low.
-        signed: Whether an inverse-error weight takes the sign of the candidate's correlation with the activation map:
-            block variance cannot tell a map from its negative. The paper's weights are positive.
-        fusion: How scales are fused: ``"root_sum_squares"`` (Eq. 4), or ``"mean"``, which keeps signs.
-        partial_blocks: Whether cut blocks at the border count (``"keep"``) or not (``"crop"``).
-        rescale: How a reconstruction gets the units of its activation map: ``"none"`` (the paper), ``"moments"``
-            (its mean and standard deviation). Sparse weights need none.
-        selection: Which reconstructions form the next pool: least ``"mae"``, least ``"relative_mae"`` (relative to the
-            map's mean absolute deviation), highest ``"correlation"``, or ``"coverage"``: those that together explain
-            most of the layer, so that the pool is diverse.
-        pool_size: How many of them.
-        chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
-            that really feed this one; ``"random"``, one random earlier layer each, is a null model.
-        chain_seed: Of that choice.
-        input_maps: What of the image the filters see: its ``"luminance"``, or ``"opponent"``: that and two
-            colour-opponent maps (:func:`~explainsal.explanation.input_maps.input_maps`).
-        image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
-        fill_pool: Whether a layer whose sources have fewer maps than a pool holds (after a layer of one map, say) is
-            also offered what these were rebuilt from.
-        layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
-        memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
-            8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
-        compile: Whether a CPU runs the inner loops as compiled C, built once with the machine's own compiler: the same
-            numbers up to rounding, in less than half the time. An accelerator ignores it.
-    """
-
-    bank: FilterBank
-    scaling: Literal["none", "min_max", "standardize"]
-    coefficients: Literal["inverse_mae", "omp", "nnls"]
-    top_k: int
-    scales: tuple[float, ...]
-    block_size: int
-    partial_blocks: Literal["keep", "crop"]
-    descriptor: Literal["variance", "mean_deviation"]
-    signed: bool
-    fusion: Literal["root_sum_squares", "mean"]
-    rescale: Literal["none", "moments"]
-    selection: Literal["mae", "relative_mae", "correlation", "coverage"]
-    pool_size: int
-    chain: Literal["sequential", "graph", "random"]
-    input_maps: Literal["luminance", "opponent"]
-    image_candidates: bool
-    fill_pool: bool
-    layers: str | tuple[str, ...]
-    chain_seed: int = 0
-    memory_budget: int | None = None
-    compile: bool = False
-
-    def __post_init__(self) -> None:
-        for name, allowed in _CHOICES.items():
-            if getattr(self, name) not in allowed:
-                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
-        for name in ("top_k", "pool_size", "block_size"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not self.scales or min(self.scales) <= 0:
-            raise ValueError(f"scales must hold positive numbers, got {self.scales}")
-
-
-_CHOICES: dict[str, tuple[str, ...]] = {
-    "scaling": ("none", "min_max", "standardize"),
-    "coefficients": ("inverse_mae", "omp", "nnls"),
-    "partial_blocks": ("keep", "crop"),
-    "descriptor": ("variance", "mean_deviation"),
-    "fusion": ("root_sum_squares", "mean"),
-    "rescale": ("none", "moments"),
-    "selection": ("mae", "relative_mae", "correlation", "coverage"),
-    "chain": ("sequential", "graph", "random"),
-    "input_maps": ("luminance", "opponent"),
-}
 
 _PAPER = Options(
     bank=BANKS["paper"],

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates, combine_candidates
+from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
-from explainsal.explanation.presets import Options
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional.coefficients import matching_pursuit
 from explainsal.functional.reconstruction import centered_scale, standardize
@@ -32,7 +32,8 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     moments = [centered_scale(some.flatten(-2))[1:] for some in activations.split(at_once, dim=1)]
     mean, std = (torch.cat(some, dim=1) for some in zip(*moments, strict=True))  # (B, A, 1)
     cross, gram = _inner_products(InParts(activations, at_once, lambda some: standardize(some.flatten(-2))), candidates)
-    fit = matching_pursuit(gram, cross, options.top_k, nonnegative=options.coefficients == "nnls")
+    nonnegative = options.coefficients == "nnls"
+    fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
     weight = fit.weights * std
     maps = combine_candidates(candidates, fit.index, weight).add_(mean)
     return Rebuilt(maps.reshape(activations.shape), activations, Terms(fit.index, weight, mean[..., 0]))

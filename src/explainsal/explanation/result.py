@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
-from explainsal.explanation.presets import Options
+from explainsal.explanation.options import Options
 
 if TYPE_CHECKING:
     import pandas as pd

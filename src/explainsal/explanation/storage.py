@@ -13,7 +13,7 @@ from torch import Tensor
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.explanation.bank import FilterBank
-from explainsal.explanation.presets import Options
+from explainsal.explanation.options import Options
 from explainsal.explanation.result import Coefficients, Explanation, LayerExplanation
 from explainsal.explanation.tables import Tables
 

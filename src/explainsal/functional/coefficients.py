@@ -45,7 +45,9 @@ class SparseFit:
     weights: Tensor
 
 
-def matching_pursuit(gram: Tensor, target: Tensor, terms: int, *, nonnegative: bool = False) -> SparseFit:
+def matching_pursuit(
+    gram: Tensor, target: Tensor, terms: int, *, nonnegative: bool = False, ridge: float = 0.0
+) -> SparseFit:
     """Orthogonal matching pursuit from inner products alone.
 
     Every step takes the candidate that correlates most with what is left and refits all weights by least squares;
@@ -58,6 +60,7 @@ def matching_pursuit(gram: Tensor, target: Tensor, terms: int, *, nonnegative: b
         target: Shape ``(..., A, N)``: inner products of A rows of unit norm (or zero) with the candidates.
         terms: Largest number of candidates per row.
         nonnegative: Whether weights below 0 are forbidden.
+        ridge: Added to the diagonal of `gram` when the weights are solved for: they shrink.
 
     Returns:
         The chosen candidates and their weights, ``(..., A, T)``, of the dtype of `target`; the solves run in float64.
@@ -74,7 +77,7 @@ def matching_pursuit(gram: Tensor, target: Tensor, terms: int, *, nonnegative: b
         raise ValueError(f"terms must be at least 1, got {terms}")
     rows, candidates = target.shape[-2:]
     grams = gram.double().expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
-    work = _Pursuit(grams, target.double().reshape(-1, candidates), min(terms, candidates))
+    work = _Pursuit(grams, target.double().reshape(-1, candidates), min(terms, candidates), ridge)
     if nonnegative:
         work.run_nonnegative()
     else:
@@ -91,8 +94,8 @@ class _Pursuit:
     stops the host: signed weights take none, non-negative ones two or more per step.
     """
 
-    def __init__(self, gram: Tensor, target: Tensor, terms: int) -> None:
-        self.gram, self.target = gram, target
+    def __init__(self, gram: Tensor, target: Tensor, terms: int, ridge: float) -> None:
+        self.gram, self.target, self.ridge = gram, target, ridge
         each = len(target) // max(len(gram), 1)
         self.image = torch.arange(len(gram), device=target.device).repeat_interleave(each)[:, None]
         self.index = torch.full((len(target), terms), -1, dtype=torch.int64, device=target.device)
@@ -166,7 +169,9 @@ class _Pursuit:
 
     def _solve(self) -> Tensor:
         right = self.target.gather(1, self.index.clamp_min(0)) * (self.index >= 0)
-        return _solved(self._support_gram(), right)
+        gram = self._support_gram()
+        gram.diagonal(dim1=-2, dim2=-1).add_(self.ridge)
+        return _solved(gram, right)
 
     def _make_feasible(self) -> None:
         """Lawson and Hanson's inner loop: walk towards the least-squares weights, dropping those that reach 0."""

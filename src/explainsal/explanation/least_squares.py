@@ -1,0 +1,64 @@
+"""Weights of candidates that were chosen otherwise: the linear combination that fits each activation map best."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from explainsal.explanation.candidates import Candidates, scaled
+from explainsal.explanation.options import Options
+from explainsal.explanation.parts import maps_at_once
+from explainsal.functional.reconstruction import centered_scale
+
+_LEAST_RIDGE = 1e-6  # candidates that are equal, or constant, leave the system solvable
+
+
+def least_squares_weights(
+    activations: Tensor, candidates: Candidates, index: Tensor, options: Options, budget: int
+) -> Tensor:
+    """Regularised least squares of every activation map on the candidates chosen for it, scale by scale.
+
+    Maps and candidates count at zero mean; `options.ridge` is in units of a candidate's variance.
+
+    Args:
+        activations: Shape ``(B, A, H, W)``, finite.
+        candidates: Of the same images and size.
+        index: Shape ``(B, A, S, T)``: the candidates of each map and scale; -1 where there is none.
+        options: Their ``scaling`` and ``ridge``.
+        budget: Bytes for the chosen candidates, so many maps at a time.
+
+    Returns:
+        Shape ``(B, A, S, T)``: weights of the candidates, for the activation map as it is scaled for matching.
+    """
+    weights = activations.new_zeros(index.shape)
+    terms = index.shape[2] * index.shape[3]
+    at_once = maps_at_once(activations, budget, arrays=4 * terms)
+    for a in range(0, activations.shape[1], at_once):
+        some = index[:, a : a + at_once]
+        target, _, unit = centered_scale(scaled(activations[:, a : a + at_once], options.scaling).flatten(-2))
+        chosen, _, units = centered_scale(_chosen(candidates, some))  # (B, a, S, T, H * W)
+        fitted = _fitted(chosen, target[:, :, None], options.ridge)
+        weights[:, a : a + at_once] = torch.where(units > 0, unit[:, :, None, None] * fitted / units, 0)[..., 0]
+    return weights
+
+
+def _chosen(candidates: Candidates, index: Tensor) -> Tensor:
+    """The maps themselves ``(..., H * W)``; zeros where the index is -1."""
+    chosen = candidates.pools[0].maps.new_zeros(*index.shape, candidates.size[0] * candidates.size[1])
+    for position, maps in candidates.chunks():
+        for b, (wanted, found) in enumerate(zip(index, maps.flatten(-2), strict=True)):
+            place = torch.full((len(candidates) + 1,), -1, device=index.device)  # the last is that of index -1
+            place[position] = torch.arange(len(position), device=index.device)
+            here = place[wanted]
+            chosen[b][here >= 0] = found[here[here >= 0]]
+    return chosen
+
+
+def _fitted(chosen: Tensor, target: Tensor, ridge: float) -> Tensor:
+    """Weights ``(..., T, 1)`` of standardised rows ``(..., T, P)`` for standardised targets ``(..., P)``."""
+    pixels = target.shape[-1]
+    gram = (chosen @ chosen.transpose(-1, -2) / pixels).double()
+    cross = (chosen @ target[..., None] / pixels).double()
+    gram.diagonal(dim1=-2, dim2=-1).add_(max(ridge, _LEAST_RIDGE))
+    solution: Tensor = torch.linalg.solve_ex(gram, cross)[0]
+    return solution.to(target.dtype)

@@ -1,0 +1,115 @@
+"""Every choice of an explanation.
+
+What each option decides and what its other values do to the numbers: docs/decisions/0028.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from explainsal.explanation.bank import FilterBank
+
+
+@dataclass(frozen=True)
+class Options:
+    """Every choice of an explanation.
+
+    Args:
+        bank: The filters.
+        scaling: What is done to activations and candidates before they are compared: ``"none"`` (the paper),
+            ``"min_max"`` to [0, 1], ``"standardize"`` to zero mean and unit variance.
+        coefficients: ``"inverse_mae"`` (Eq. 3); ``"least_squares"``: the candidates that Eq. 2 matches, weighted by
+            what fits best instead of by their errors; ``"omp"`` (signed orthogonal matching pursuit), ``"nnls"`` (the
+            same with non-negative weights).
+        top_k: Candidates per reconstruction (and per scale, where candidates are matched).
+        scales: Relative scales of the matching; ``"inverse_mae"`` and ``"least_squares"`` only.
+        joint_scales: Whether all scales share the candidates of least mean error, instead of choosing their own.
+        block_size: Side of a block of the variance, in pixels; for matching only.
+        descriptor: What maps are matched by: block-wise ``"variance"`` (Eq. 2), or ``"mean_deviation"``, the mean and
+            the standard deviation of each block, which also tells where a map is high and where low.
+        ridge: What least squares add to the diagonal of the candidates' correlations: weights of candidates that are
+            alike shrink instead of cancelling each other. Not for ``"inverse_mae"``.
+        signed: Whether an inverse-error weight takes the sign of the candidate's correlation with the activation map:
+            block variance cannot tell a map from its negative. The paper's weights are positive.
+        fusion: How scales are fused: ``"root_sum_squares"`` (Eq. 4), or ``"mean"``, which keeps signs.
+        partial_blocks: Whether cut blocks at the border count (``"keep"``) or not (``"crop"``).
+        rescale: How a reconstruction gets the units of its activation map: ``"none"`` (the paper), ``"moments"``
+            (its mean and standard deviation). Sparse weights need none.
+        selection: Which reconstructions form the next pool: least ``"mae"``, least ``"relative_mae"`` (relative to the
+            map's mean absolute deviation), highest ``"correlation"``, or ``"coverage"``: those that together explain
+            most of the layer, so that the pool is diverse.
+        pool_size: How many of them.
+        chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
+            that really feed this one; ``"random"``, one random earlier layer each, is a null model.
+        generations: How far back candidates come from: 1, the layers that the chain names; 2, also those that these
+            were rebuilt from; and so on, the image aside (`image_candidates`). A number above the depth of the network
+            offers all ancestors.
+        chain_seed: Of that choice.
+        input_maps: What of the image the filters see: its ``"luminance"``, or ``"opponent"``: that and two
+            colour-opponent maps (:func:`~explainsal.explanation.input_maps.input_maps`).
+        image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
+        fill_pool: Whether a layer whose sources have fewer maps than a pool holds (after a layer of one map, say) is
+            also offered what these were rebuilt from.
+        layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
+        memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
+            8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
+        compile: Whether a CPU runs the inner loops as compiled C, built once with the machine's own compiler: the same
+            numbers up to rounding, in less than half the time. An accelerator ignores it.
+    """
+
+    bank: FilterBank
+    scaling: Literal["none", "min_max", "standardize"]
+    coefficients: Literal["inverse_mae", "least_squares", "omp", "nnls"]
+    top_k: int
+    scales: tuple[float, ...]
+    block_size: int
+    partial_blocks: Literal["keep", "crop"]
+    descriptor: Literal["variance", "mean_deviation"]
+    signed: bool
+    fusion: Literal["root_sum_squares", "mean"]
+    rescale: Literal["none", "moments"]
+    selection: Literal["mae", "relative_mae", "correlation", "coverage"]
+    pool_size: int
+    chain: Literal["sequential", "graph", "random"]
+    input_maps: Literal["luminance", "opponent"]
+    image_candidates: bool
+    fill_pool: bool
+    layers: str | tuple[str, ...]
+    joint_scales: bool = False
+    ridge: float = 0.0
+    generations: int = 1
+    chain_seed: int = 0
+    memory_budget: int | None = None
+    compile: bool = False
+
+    @property
+    def matching(self) -> bool:
+        """Whether candidates are chosen by their block statistics (Eq. 2), rather than by pursuit."""
+        return self.coefficients in ("inverse_mae", "least_squares")
+
+    def __post_init__(self) -> None:
+        for name, allowed in _CHOICES.items():
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
+        for name in ("top_k", "pool_size", "block_size", "generations"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if not 0 <= self.ridge < math.inf:
+            raise ValueError(f"ridge must be a number from 0, got {self.ridge}")
+        if not self.scales or min(self.scales) <= 0:
+            raise ValueError(f"scales must hold positive numbers, got {self.scales}")
+
+
+_CHOICES: dict[str, tuple[str, ...]] = {
+    "scaling": ("none", "min_max", "standardize"),
+    "coefficients": ("inverse_mae", "least_squares", "omp", "nnls"),
+    "partial_blocks": ("keep", "crop"),
+    "descriptor": ("variance", "mean_deviation"),
+    "fusion": ("root_sum_squares", "mean"),
+    "rescale": ("none", "moments"),
+    "selection": ("mae", "relative_mae", "correlation", "coverage"),
+    "chain": ("sequential", "graph", "random"),
+    "input_maps": ("luminance", "opponent"),
+}
