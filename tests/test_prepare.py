@@ -3,10 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
-from types import SimpleNamespace
 
-import cv2
-import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
@@ -19,7 +16,6 @@ from tests.data.lookalikes.salicon import coco_names, write_salicon
 from tests.data.lookalikes.toronto import write_toronto
 from tests.fetch.server import Faulty
 
-from explainsal import evaluate as evaluation
 from explainsal.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
@@ -186,25 +182,6 @@ def test_every_published_file_has_a_name_of_its_own_and_a_licence():
     for names in ({(w.model, w.variant) for w in PUBLISHED}, {(w.model, w.file) for w in PUBLISHED}):
         assert len(names) == len(PUBLISHED)
     assert all(w.licence and w.trained_on and w.address.startswith("https://") for w in PUBLISHED)
-
-
-def test_an_evaluation_warns_of_images_that_the_weights_have_seen(tmp_path, monkeypatch, caplog):
-    checkpoint = tmp_path / "x.ckpt"
-    for name in ("describe", "write_record", "evaluate_model", "finish_run"):
-        monkeypatch.setattr(evaluation, name, lambda *_, **__: None)
-    monkeypatch.setattr(evaluation, "model_of", lambda *_: SimpleNamespace(weights=str(checkpoint)))
-    card_path(checkpoint).write_text('{"trained_on": {"synthetic": "all of it"}}')
-    for data, warned in (("synthetic", True), ("folder", False)):
-        (tmp_path / "images").mkdir(exist_ok=True)
-        cv2.imwrite(str(tmp_path / "images" / "a.png"), np.zeros((8, 8, 3), np.uint8))
-        options = [f"data={data}", f"data.root={tmp_path / ('images' if data == 'folder' else 'synthetic')}"]
-        options += ["data.sizes={train:1,val:1,test:1}", "data.image_size=[24,32]"] if data == "synthetic" else []
-        with initialize_config_dir(conf_dir(), version_base="1.3"):
-            cfg = compose("evaluate", overrides=[*options, f"checkpoint={checkpoint}", "evaluation.presets=[]"])
-        cfg.paths.output = str(tmp_path)
-        caplog.clear()
-        evaluation.evaluate(cfg)
-        assert ("the weights x.ckpt have seen synthetic: all of it" in caplog.text) is warned
 
 
 PUBLISHED_SETS = {

@@ -68,6 +68,8 @@ def evaluate_model(
     """
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
+    if seen := seen_warning(getattr(model, "weights", None), datamodule.name, dataset.split):
+        log.warning(seen)
     postprocessing = postprocessing_of(cfg, datamodule)
     new_metrics, gain_over = metrics_of(cfg, datamodule)
     names = [b for b in cfg.evaluation.baselines if b != name]
@@ -173,9 +175,6 @@ def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
         results = evaluate_predictions(cfg, datamodule)
     else:
         model = model_of(cfg)
-        split = datamodule.dataset(datamodule.eval_split).split
-        if seen := seen_warning(getattr(model, "weights", None), datamodule.name, split):
-            log.warning(seen)
         write_record(Path(cfg.paths.output), cfg, model=describe(model))
         network = isinstance(model, SaliencyModel)
         check_nulls(cfg, explains=network)

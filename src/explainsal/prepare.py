@@ -118,6 +118,8 @@ def prepare_weights(cfg: DictConfig) -> Path:
     folder = Path(cfg.paths.weights) / weights.model
     path = folder / weights.file
     if cfg.download:
+        known = f", {' or '.join(map(str, weights.checksums))}" if weights.checksums else ", no checksum is known"
+        print(f"{weights.model}, weights={weights.variant}, of {weights.page}: {weights.licence}{known}")
         download(remote_weights(weights, cfg.mirror, verify=cfg.verify), path)
     if not path.is_file():
         raise MissingFilesError(f"no weights at {path.absolute()}: leave out download=false to fetch {weights.address}")
