@@ -28,8 +28,9 @@ from tests.reference import explanation_fast as plain
 
 from explainsal import load_model
 from explainsal.explanation import PRESETS, Explainer
-from explainsal.explanation.candidates import Candidates, Pool
+from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.matching import match_layer
+from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.functional.native import native_kernels
 from explainsal.models.cmrnet import CMRNet

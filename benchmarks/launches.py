@@ -58,6 +58,8 @@ class Launches(TorchDispatchMode):
         name = func.name().removeprefix("aten::").split(".")[0]
         if made and (fresh or func._schema.is_mutable) and name not in _ALLOCATES:
             self.operations[name] += 1
+            if func._overloadname == "out":  # written alone, not read
+                given = self._tensors((args, {key: one for key, one in (kwargs or {}).items() if key != "out"}))
             self.moved[name] += _moved(name, given, made)
         return result
 

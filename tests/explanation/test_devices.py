@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from benchmarks.launches import Launches
 from tests.explanation.nets import Functional, Plain
 from tests.explanation.standalone.pretended import DEVICE, Elsewhere, pretended_device
 from torch.testing import assert_close
@@ -63,6 +64,39 @@ def test_an_accelerator_never_waits_for_the_host(preset, monkeypatch):
         with Waits(monkeypatch) as waits:
             explainer(images)
     assert waits.found == []
+
+
+@pytest.mark.parametrize(("preset", "megabytes"), [("paper", 13), ("normalized", 62), ("sparse", 45)])
+def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, megabytes, monkeypatch):
+    torch.manual_seed(0)
+    net, images = Plain().double(), torch.rand(5, 3, 24, 32, dtype=torch.float64)
+    here = Explainer(net, preset)(images).explainable_map
+    sizes, explain = [], Explainer._explain
+    monkeypatch.setattr(
+        Explainer, "_explain", lambda self, some, keep: sizes.append(len(some)) or explain(self, some, keep)
+    )
+    with pretended_device():
+        explainer, images = Explainer(net.to(DEVICE), preset, memory_budget=megabytes * 10**6), images.to(DEVICE)
+        explainer(images)
+        with Waits(monkeypatch) as waits:
+            out = explainer(images).explainable_map.cpu()
+    assert sizes == 2 * [2, 2, 1]
+    assert waits.found == ["aten::_to_copy"]  # that of the test; candidates that do not fit would be asked for
+    assert_close(out, here, rtol=1e-7, atol=1e-9 * here.abs().max().item())
+
+
+@pytest.mark.parametrize(("preset", "most"), [("normalized", 230), ("sparse", 520)])
+def test_a_layer_is_few_launches_however_many_images(preset, most):
+    """Counted on the `meta` device, which has no numbers: a look at one would be an error."""
+    counts = []
+    for batch in (1, 4):
+        explainer, images = Explainer(Plain(16).to("meta"), preset), torch.rand(batch, 3, 48, 64, device="meta")
+        explainer(images)
+        with Launches() as launches:
+            layers = explainer(images).layers
+        counts.append(launches.operations.total() / len(layers))
+    assert counts[0] <= most
+    assert counts[1] < 1.1 * counts[0]
 
 
 def test_what_makes_it_wait_is_noticed(monkeypatch):

@@ -1,7 +1,8 @@
 """All shortcuts of a layer at once against the materialised computation: any size, any budget, compiled or not.
 
 The single shortcuts are tested in tests/functional; here they meet: candidates of another size than the layer, chunks
-of one map, combinations of one map at a time, compiled kernels on one thread and on three.
+of one map, combinations of one map at a time, compiled kernels on one thread and on three, the ways of an
+accelerator.
 """
 
 from __future__ import annotations
@@ -13,14 +14,16 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.explanation.standalone.pretended import DEVICE, pretended_device
 from tests.reference import explanation as plain
 from torch.testing import assert_close
 
 from explainsal.explanation import PRESETS, FilterBank
-from explainsal.explanation.candidates import Candidates, Pool
+from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.matching import match_layer
+from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.functional.native import native_kernels
 
@@ -44,9 +47,15 @@ def noise(count, size, seed, dtype=torch.float64):
     return torch.randn(1, count, *size, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
+def rebuilt_elsewhere(preset, activations, sources, budget, **changes):
+    """The branches of an accelerator: all candidates in one array where they fit, else chunks."""
+    with pretended_device():
+        return rebuilt(preset, activations.to(DEVICE), sources.to(DEVICE), budget, **changes).maps.cpu()
+
+
 def rebuilt(preset, activations, sources, budget, **changes):
     options = replace(PRESETS[preset], bank=BANK, top_k=3, **changes)
-    pools = [Pool("before", sources, torch.arange(sources.shape[1])[None])]
+    pools = [Pool("before", sources, torch.arange(sources.shape[1], device=sources.device)[None])]
     size = activations.shape[-2:]
     candidates = Candidates(pools, BANK, (size[0], size[1]), scaling=options.scaling, budget=budget)
     rebuild = pursue_layer if preset == "sparse" else match_layer
@@ -84,12 +93,18 @@ CASES = {
 
 
 @pytest.mark.parametrize("case", list(CASES))
-@given(SIZES, SIZES, st.sampled_from([0, 1, 3]), st.sampled_from([1, 10**9]), st.integers(0, 2**31))
-@settings(deadline=None, max_examples=10)
+@given(SIZES, SIZES, st.sampled_from([0, 1, 3, None]), st.sampled_from([1, 10**5, 10**9]), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=15)
+@example((9, 12), (9, 12), None, 10**5, 0)  # an accelerator, filters in groups
+@example((9, 12), (18, 7), None, 10**9, 0)  # resized into one array
 def test_a_layer_of_any_size_is_the_materialised_one(case, size, before, compiled_threads, budget, seed):
     preset, changes = CASES[case]
     activations, sources = noise(3, size, seed), noise(2, before, seed + 1)
     expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()), **changes)
+    if compiled_threads is None:
+        found = rebuilt_elsewhere(preset, activations, sources, budget, **changes)[0].numpy()
+        assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
+        return
     compiled = compiled_threads > 0
     with threads(compiled_threads or 1):
         found = rebuilt(preset, activations, sources, budget, compile=compiled, **changes).maps[0].numpy()

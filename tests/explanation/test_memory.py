@@ -9,7 +9,8 @@ import torch
 
 from explainsal.explanation import BANKS, PRESETS
 from explainsal.explanation.bank import REMEMBERED_BYTES, _sampled, sampled_bytes_at_most
-from explainsal.explanation.candidates import Candidates, Pool
+from explainsal.explanation.candidates import Candidates
+from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import _inner_products
 from explainsal.functional.reconstruction import standardize
 

@@ -12,7 +12,15 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional.log_gabor import Border, filter_responses, gaussian_bank, local_energy, log_gabor_bank
+from explainsal.functional.log_gabor import (
+    Border,
+    filter_responses,
+    gaussian_bank,
+    local_energy,
+    log_gabor_bank,
+    responses_in_parts,
+    spectrum_of,
+)
 
 # Banks of more bytes are sampled in groups: at 1080 x 1920 the paper's 80 filters take 660 MB.
 _WHOLE_BYTES = 2**27
@@ -154,12 +162,13 @@ class FilterBank:
             group = None
         return _sampled(self, size, group, dtype, torch.device(device))
 
-    def candidates(self, maps: Tensor, group: range | None = None) -> Tensor:
+    def candidates(self, maps: Tensor, group: range | None = None, out: Tensor | None = None) -> Tensor:
         """What the bank makes of maps: local energy (Eq. 1), and the signed blur for low-pass members.
 
         Args:
             maps: Shape ``(..., H, W)``.
             group: One of :meth:`groups`; default all filters.
+            out: Where to put it on an accelerator.
 
         Returns:
             Shape ``(..., g, H, W)``, filters in the order of :meth:`available`.
@@ -168,7 +177,9 @@ class FilterBank:
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
         low_pass = len(self.low_pass) * len(self.low_pass_parts)
-        gabors = max(0, len(self.served(size)) - low_pass - first) // len(self.parts)
+        gabors = min(len(bank), max(0, len(self.served(size)) - low_pass - first) // len(self.parts))
+        if maps.device.type != "cpu":
+            return self._seen_elsewhere(maps, bank, gabors, out)
         seen = []
         if gabors:
             seen.append(self._gabor_parts_of(maps, bank[:gabors]))
@@ -184,6 +195,20 @@ class FilterBank:
         if self.parts == ("energy",):
             return local_energy(maps, bank, border=self.border)
         return parts_of(filter_responses(maps, bank, border=self.border), self.parts)
+
+    def _seen_elsewhere(self, maps: Tensor, bank: Tensor, gabors: int, out: Tensor | None) -> Tensor:
+        """:meth:`candidates` from one spectrum, each written once."""
+        blurs, many = gabors * len(self.parts), (len(bank) - gabors) * len(self.low_pass_parts)
+        seen = maps.new_empty(*maps.shape[:-2], blurs + many, *maps.shape[-2:]) if out is None else out
+        spectrum = spectrum_of(maps, bank, self.border)
+        for members, parts, first in ((bank[:gabors], self.parts, 0), (bank[gabors:], self.low_pass_parts, blurs)):
+            for some, responses in responses_in_parts(spectrum, members, maps.shape[-2:]):
+                place = seen[..., first + some.start * len(parts) : first + some.stop * len(parts), :, :]
+                if parts == ("energy",):
+                    torch.abs(responses, out=place)
+                else:
+                    place.copy_(parts_of(responses, parts))
+        return seen
 
     def _table(self) -> tuple[Filter, ...]:
         absolute = self.sigma_unit == "absolute"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -10,68 +10,19 @@ import torch
 from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.pools import CandidateTable, Pool, Remembered
 from explainsal.functional import native
 from explainsal.functional.reconstruction import centered_scale
 from explainsal.functional.resize import resize_bilinear
+from explainsal.models.layers import INPUT
 
+KEPT_SHARE = 0.75  # of their budget, for all candidates of a layer on an accelerator
 _CPU_CHUNK = 2**21  # pixels of candidates that a CPU makes at a time: 8 MiB of float32
 
 
-@dataclass(frozen=True, eq=False)
-class Pool:
-    """Maps that candidates are made of.
-
-    Args:
-        layer: The layer they rebuild, or ``"input"``.
-        maps: Shape ``(B, P, h, w)``.
-        channel: Shape ``(B, P)``, int64: which activation maps of the layer; -1 marks a place that no map took.
-    """
-
-    layer: str
-    maps: Tensor
-    channel: Tensor
-
-    def images(self, start: int, stop: int) -> Pool:
-        """The same for some images of the batch."""
-        return Pool(self.layer, self.maps[start:stop], self.channel[start:stop])
-
-
-@dataclass(frozen=True, eq=False)
-class CandidateTable:
-    """Where each of N candidates comes from.
-
-    Args:
-        source: Shape ``(N,)``, position of the pool.
-        place: Shape ``(N,)``, position of the map in its pool.
-        filter: Shape ``(N,)``, position in ``bank.filters``.
-    """
-
-    source: Tensor
-    place: Tensor
-    filter: Tensor
-
-    @classmethod
-    def of(cls, sources: Sequence[tuple[int, Sequence[int]]], device: torch.device | str) -> CandidateTable:
-        """Every map of every source through every filter: sources slowest, then maps, filters fastest.
-
-        Args:
-            sources: Of each, how many maps it has and the positions of the filters that serve maps of its size.
-            device: Of the table.
-
-        Example:
-            >>> CandidateTable.of([(2, [0, 3]), (1, [5])], "cpu").filter.tolist()
-            [0, 3, 0, 3, 5]
-        """
-        return _table(tuple((count, tuple(served)) for count, served in sources), torch.device(device))
-
-
 @lru_cache(maxsize=256)
-def _table(sources: tuple[tuple[int, tuple[int, ...]], ...], device: torch.device) -> CandidateTable:
-    """Remembered, since every image asks again, and a copy to an accelerator waits for all that it has to do."""
-    source = [torch.full((count * len(served),), i) for i, (count, served) in enumerate(sources)]
-    place = [torch.arange(count).repeat_interleave(len(served)) for count, served in sources]
-    filters = [torch.tensor(served, dtype=torch.int64).repeat(count) for count, served in sources]
-    return CandidateTable(torch.cat(source).to(device), torch.cat(place).to(device), torch.cat(filters).to(device))
+def _counted(count: int, device: torch.device) -> Tensor:
+    return torch.arange(count, device=device)
 
 
 @dataclass(frozen=True)
@@ -98,26 +49,34 @@ class Candidates:
         size: Height and width of the layer's maps.
         scaling: As in :class:`~explainsal.explanation.presets.Options`.
         budget: Bytes that the candidates may take at once.
+        remembered: What other layers saw of the image.
     """
 
     def __init__(
-        self, pools: list[Pool], bank: FilterBank, size: tuple[int, int], *, scaling: str, budget: int
-    ) -> None:
+        self, pools: list[Pool], bank: FilterBank, size: tuple[int, int], *, scaling: str, budget: int,
+        remembered: Remembered | None = None,
+    ) -> None:  # fmt: skip
         self.pools, self.bank, self.size, self.scaling = pools, bank, size, scaling
-        self.device = pools[0].maps.device
+        self.device, self.budget = pools[0].maps.device, budget
+        self.remembered = Remembered() if remembered is None else remembered
         served = [(pool.maps.shape[1], bank.served(pool.maps.shape[-2:])) for pool in pools]
         self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
-        self._per_chunk = max(1, budget // (8 * each))  # making them takes several arrays of their size
+        on_cpu = self.device.type == "cpu"
+        for_making, for_keeping = (budget, budget // 2) if on_cpu else (budget // 4, int(KEPT_SHARE * budget))
+        self._per_chunk = max(1, for_making // (8 * each))  # making them takes several arrays of their size
         # all filters of a small map at once even so: one after the other they would take a hundred times as long
         self._filters_at_once = max(self._per_chunk, _CPU_CHUNK // (size[0] * size[1]))
-        if self.device.type == "cpu":  # larger chunks spend their time on fresh memory pages
+        if on_cpu:  # larger chunks spend their time on fresh memory pages
             self._per_chunk = min(self._per_chunk, max(8, _CPU_CHUNK // (size[0] * size[1])))
         self._kept: list[tuple[Tensor, Tensor]] | None = None
-        self._keep = len(self) * each <= budget // 2
+        self._whole: Tensor | None = None
+        self._keep = len(self) * each <= for_keeping
         self._plan = self._planned()
         largest = max((one.count for one in self._plan), default=1)
-        self.chunks_at_once = len(self._plan) if self._keep else max(1, budget // (2 * each * largest))
+        joined = self._keep and not on_cpu
+        self.chunk_count = -(-len(self) // self._per_chunk) if joined else len(self._plan)
+        self.chunks_at_once = self.chunk_count if self._keep else max(1, budget // (2 * each * largest))
 
     def __len__(self) -> int:
         return len(self.table.source)
@@ -138,11 +97,6 @@ class Candidates:
         position = self.table.source[index] * longest + self.table.place[index]
         return channels.gather(1, position.flatten(1)).reshape(index.shape)
 
-    @property
-    def chunk_count(self) -> int:
-        """How many chunks there are."""
-        return len(self._plan)
-
     def chunks(self, first: int = 0, only: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
         """Positions ``(n,)`` and scaled maps ``(B, n, H, W)``; together every candidate once.
 
@@ -154,12 +108,21 @@ class Candidates:
             only: Shape ``(N,)``, bool: chunks that are computed anew and have none of these are left out, too.
         """
         if self._kept is None and self._keep:
-            self._kept = [self._compute(one) for one in self._plan]
+            on_cpu = self.device.type == "cpu"
+            self._kept = [self._compute(one) for one in self._plan] if on_cpu else self._joined()
         if self._kept is not None:
             return iter(self._kept[first:])
         return (
             self._compute(one) for one in self._plan[first:] if only is None or bool(only[self._positions(one)].any())
         )
+
+    @property
+    def whole(self) -> Tensor | None:
+        """Scaled maps ``(B, N, H, W)`` in order, where an accelerator holds them; else None."""
+        if not self._keep or self.device.type == "cpu":
+            return None
+        self.chunks()
+        return self._whole
 
     def held_together(self, only: Tensor) -> Iterator[list[tuple[Tensor, Tensor]]]:
         """The chunks as :meth:`chunks` gives them, in lists: one where all are kept, else one for each."""
@@ -183,10 +146,45 @@ class Candidates:
             start += places * filters
         return plan
 
+    def _joined(self) -> list[tuple[Tensor, Tensor]]:
+        """All of them in one array, in order, scaled in place and cut where they must be: few launches and passes."""
+        maps = self.pools[0].maps.new_empty(len(self.pools[0].maps), len(self), *self.size)
+        for chunk in self._plan:
+            stop = chunk.start + chunk.filters * self.pools[chunk.source].maps.shape[1]
+            own = maps[:, chunk.start : stop].unflatten(1, (-1, chunk.filters))
+            places, group = (slice(some.start, some.stop) for some in (chunk.places, chunk.group))
+            self._see(chunk, own[:, places, group])
+        self._whole = maps
+        cuts = [slice(i, i + self._per_chunk) for i in range(0, len(self), self._per_chunk)]
+        index = _counted(len(self), self.device)
+        return [(index[cut], scaled(maps[:, cut], self.scaling, out=maps[:, cut])) for cut in cuts]
+
     def _compute(self, chunk: _Chunk) -> tuple[Tensor, Tensor]:
+        return self._positions(chunk), scaled(self._see(chunk).flatten(1, 2), self.scaling)
+
+    def _see(self, chunk: _Chunk, out: Tensor | None = None) -> Tensor:
+        """Responses ``(B, p, g, H, W)`` at the size of the layer, made or remembered; put into `out` where given."""
+        pool = self.pools[chunk.source]
+        if pool.layer == INPUT:
+            seen = self._of_the_image(chunk, self.size)
+            return seen if out is None else out.copy_(seen)
+        maps = pool.maps[:, chunk.places.start : chunk.places.stop]
+        if out is None or tuple(maps.shape[-2:]) == self.size:
+            return resize_bilinear(self.bank.candidates(maps, chunk.group, out), self.size)
+        return out.copy_(resize_bilinear(self.bank.candidates(maps, chunk.group), self.size))
+
+    def _of_the_image(self, chunk: _Chunk, size: tuple[int, int]) -> Tensor:
+        """The same for the image's pool, which other layers ask as well, at this size and at others."""
         maps = self.pools[chunk.source].maps[:, chunk.places.start : chunk.places.stop]
-        seen = resize_bilinear(self.bank.candidates(maps, chunk.group), self.size)  # (B, p, g, H, W)
-        return self._positions(chunk), scaled(seen.flatten(1, 2), self.scaling)
+        own, key = (int(maps.shape[-2]), int(maps.shape[-1])), (size, chunk.places, chunk.group)
+        seen = self.remembered.get(key)
+        if seen is None:
+            if size == own:
+                seen = self.bank.candidates(maps, chunk.group)
+            else:
+                seen = resize_bilinear(self._of_the_image(chunk, own), size)
+            self.remembered.offer(key, seen, self.budget // 8)
+        return seen
 
     def _positions(self, chunk: _Chunk) -> Tensor:
         rows = torch.arange(chunk.places.start, chunk.places.stop, device=self.device)[:, None] * chunk.filters
@@ -205,6 +203,8 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
     Returns:
         Shape ``(B, R, H * W)``.
     """
+    if candidates.whole is not None:
+        return _matrix(candidates, index, weights) @ candidates.whole.flatten(-2)
     total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
     used = torch.zeros(len(candidates) + 1, dtype=torch.bool, device=index.device)
     used.index_fill_(0, index.flatten() % len(used), True)  # unused terms, -1, mark the last, which is none
@@ -217,22 +217,39 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
             for b in range(len(total)):
                 native.add_combinations(total[b], place[b][chosen[b]], weights[b])
         return total
-    matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
+    matrix = _matrix(candidates, index, weights)
     for position, maps in candidates.chunks(only=used):
         total.baddbmm_(matrix[:, :, position], maps.flatten(-2))
     return total
 
 
-def scaled(maps: Tensor, scaling: str) -> Tensor:
+def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
+    """Put columns ``(..., n)`` where their positions ``(n,)`` say; a single part holds all of them in order."""
+    if len(parts) == 1:
+        return parts[0][1]
+    positions, columns = (torch.cat(some, dim=-1) for some in zip(*parts, strict=True))
+    return torch.empty_like(columns).index_copy_(-1, positions, columns)
+
+
+def _matrix(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
+    """The weights of all N candidates, ``(B, R, N)``."""
+    return weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
+
+
+def scaled(maps: Tensor, scaling: str, out: Tensor | None = None) -> Tensor:
     """Maps in the units in which they are compared; constant maps become 0 unless `scaling` is ``"none"``.
+
+    Put into `out` where that is given, which may be `maps`.
 
     Example:
         >>> scaled(torch.tensor([[1.0, 3.0], [2.0, 2.0]])[:, None], "min_max").tolist()
         [[[0.0, 1.0]], [[0.0, 0.0]]]
     """
     if scaling == "none":
-        return maps
+        return maps if out is None or out is maps else out.copy_(maps)
     if scaling == "standardize":
-        return centered_scale(maps.flatten(-2))[0].reshape(maps.shape)
+        flat = centered_scale(maps.flatten(-2), None if out is None else out.flatten(-2))[0]
+        return flat.reshape(maps.shape) if out is None else out
     low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
-    return torch.where(high > low, (maps - low) / (high - low), 0)
+    result = torch.where(high > low, (maps - low) / (high - low), 0)
+    return result if out is None else out.copy_(result)

@@ -11,11 +11,12 @@ from torch import Tensor
 
 from explainsal.errors import UserError
 from explainsal.explanation.bank import REMEMBERED_BYTES, sampled_bytes_at_most
-from explainsal.explanation.candidates import Candidates, Pool
-from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.candidates import KEPT_SHARE, Candidates
+from explainsal.explanation.input_maps import INPUT_MAP_NAMES, input_maps
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import maps_at_once
+from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.result import Coefficients, LayerExplanation
@@ -25,6 +26,7 @@ from explainsal.functional.placement import Placement
 from explainsal.models.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps that making and comparing one candidate takes
+_FOR_CANDIDATES = 0.75  # of what an accelerator's budget leaves
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
 
@@ -50,11 +52,11 @@ class Chain:
         self.sources = _sources(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
         self.pools: dict[str, Pool] = {}
+        self.remembered = Remembered()
         self.done: list[LayerExplanation] = []
         self.final: tuple[str, Tensor] | None = None
-        default = _CPU_BUDGET if first_pool.device.type == "cpu" else _ACCELERATOR_BUDGET
-        self.budget = default if options.memory_budget is None else options.memory_budget
-        self.for_banks = min(REMEMBERED_BYTES, self.budget // 4)
+        self.budget = _budget(options, first_pool.device)
+        self.for_banks = _for_banks(self.budget)
 
     @property
     def names(self) -> list[str]:
@@ -116,11 +118,16 @@ class Chain:
     def _rebuild(self, activations: Tensor, pools: list[Pool]) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
-        finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(8, dim=1)], dim=1)
+        step = 8 if activations.device.type == "cpu" else maps_at_once(activations, spare)
+        finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(step, dim=1)], dim=1)
         clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)
-        candidates = Candidates(pools, self.options.bank, size, scaling=self.options.scaling, budget=spare // 2)
+        for_candidates = spare // 2 if activations.device.type == "cpu" else int(_FOR_CANDIDATES * spare)
+        candidates = Candidates(
+            pools, self.options.bank, size, scaling=self.options.scaling, budget=for_candidates,
+            remembered=self.remembered,
+        )  # fmt: skip
         rebuild = match_layer if self.options.matching else pursue_layer
-        rebuilt = rebuild(clean, candidates, self.options, spare // 2)
+        rebuilt = rebuild(clean, candidates, self.options, spare - for_candidates)
         # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
         rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
@@ -139,7 +146,9 @@ class Chain:
                 f"{held} bytes, at least {_LEAST} maps more are needed to work, and a quarter is for filter banks; "
                 f"give at least {needed}, explain smaller images, or leave out layers (layers=...)"
             )
-        return spare
+        if spare - self.remembered.nbytes < _LEAST * largest:
+            self.remembered.forget()
+        return spare - self.remembered.nbytes
 
     def _samples(self, name: str, activations: Tensor, maps: Tensor, kept: Tensor) -> tuple[Tensor | None, ...]:
         """Channels, activations and reconstructions that stay in the result."""
@@ -156,6 +165,36 @@ class Chain:
             self.pools[name] = Pool(name, _pick(maps, kept), kept)
         for source in [source for source, user in self.last_use.items() if user == name]:
             del self.pools[source]
+
+
+def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Tensor) -> int:
+    """How many images to explain together.
+
+    One on a CPU, where what a convolution or a matrix product rounds to can depend on the size of the batch. On an
+    accelerator as many as leave every layer its candidates in memory, in equal parts: making candidates again costs
+    more than launching everything again, and asking which are used makes it wait.
+    """
+    if images.device.type == "cpu":
+        return 1
+    taken = [layer for layer in layers if layer.skipped is None]
+    first = 1 if options.input_maps == "luminance" else len(INPUT_MAP_NAMES)
+    maps = {layer.name: min(options.pool_size, layer.shape[0]) for layer in taken} | {INPUT: first}
+    offered = [sum(maps[source] for source in sources) for sources in _sources(taken, options).values()]
+    pixels = max(count * layer.shape[1] * layer.shape[2] for count, layer in zip(offered, taken, strict=True))
+    each = pixels * len(options.bank) * images.element_size()
+    budget = _budget(options, images.device)
+    room = 0.9 * _FOR_CANDIDATES * KEPT_SHARE * (budget - _for_banks(budget))  # a tenth for activations and pools
+    parts = -(-len(images) // max(1, int(room / each)))
+    return -(-len(images) // parts)
+
+
+def _budget(options: Options, device: torch.device) -> int:
+    default = _CPU_BUDGET if device.type == "cpu" else _ACCELERATOR_BUDGET
+    return default if options.memory_budget is None else options.memory_budget
+
+
+def _for_banks(budget: int) -> int:
+    return min(REMEMBERED_BYTES, budget // 4)
 
 
 def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:

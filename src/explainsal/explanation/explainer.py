@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.explanation.capture import as_in_evaluation, uncompiled, watch_layers
-from explainsal.explanation.chain import Chain
+from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.graph import trace_layers
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.presets import resolve_options
@@ -25,8 +25,8 @@ class Explainer:
 
     The network is run in evaluation mode without autocast, on its own device (images are moved there), and is left as
     it was found, each module in the mode that it was in. An image's result does not depend on the others in its batch:
-    on a CPU the images go through one by one, on an accelerator together, where only the network's own rounding may
-    depend on the size of the batch.
+    on a CPU the images go through one by one, on an accelerator as many together as fit the memory budget, where only
+    the network's own rounding may depend on the size of the batch.
 
     A *dead* (constant) activation map has no correlation (NaN) and an infinite relative error, and gets into a pool by
     plain MAE alone. One with NaN or infinity is rebuilt as NaN, takes no candidates, is in no pool, and touches no
@@ -91,9 +91,8 @@ class Explainer:
                 or it runs other layers than it did when they were listed.
         """
         images = self._as_input(images)
-        # one by one on a CPU: what a convolution or a matrix product rounds to can depend on the size of the batch
-        step = 1 if images.device.type == "cpu" else len(images)
         with as_in_evaluation(self.net):
+            step = images_at_once(self.options, self._plan(images)[0], images)
             parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
         return Explanation.joined(parts)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, combine_candidates, scaled
+from explainsal.explanation.candidates import Candidates, combine_candidates, in_order, scaled
 from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
@@ -63,20 +63,22 @@ def _compare(
     """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
     mine = _describe(activations, options, at_once, options.scaling)
     opposite = [_opposite(one, options) for one in mine] if options.signed else mine
-    errors = activations.new_empty(*activations.shape[:2], len(options.scales), len(candidates))
-    signs = activations.new_empty(*activations.shape[:2], len(candidates)) if options.signed else None
+    errors: list[tuple[Tensor, Tensor]] = []
+    signs: list[tuple[Tensor, Tensor]] = []
     forms = InParts(activations, at_once, lambda some: _centered(some, options.scaling)) if options.signed else ()
     for index, maps in candidates.chunks():
         products = [form @ maps.flatten(-2).transpose(1, 2) for form in forms]
         negative = torch.cat(products, dim=1) < 0 if products else None
+        at_scales = []
         for s, theirs in enumerate(_describe(maps, options)):
             error = pairwise_mae(mine[s], theirs)
             if negative is not None and options.descriptor != "variance":  # variance does not know the sign
                 error = torch.where(negative, pairwise_mae(opposite[s], theirs), error)
-            errors[:, :, s, index] = error
-        if signs is not None and negative is not None:
-            signs[:, :, index] = 1 - 2 * negative.to(signs)
-    return errors, signs
+            at_scales.append(error)
+        errors.append((index, torch.stack(at_scales, dim=2)))
+        if negative is not None:
+            signs.append((index, 1 - 2 * negative.to(activations)))
+    return in_order(errors), in_order(signs) if signs else None
 
 
 def _centered(maps: Tensor, scaling: str) -> Tensor:

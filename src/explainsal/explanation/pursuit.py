@@ -7,7 +7,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, combine_candidates
+from explainsal.explanation.candidates import Candidates, combine_candidates, in_order
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
@@ -46,6 +46,10 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
     computed about N / 2M times, not once per chunk.
     """
     images, pixels = len(candidates.pools[0].maps), candidates.size[0] * candidates.size[1]
+    if (whole := candidates.whole) is not None:
+        rows = whole.flatten(-2)
+        products = [form @ rows.transpose(1, 2) for form in forms]
+        return torch.cat(products, dim=1).div_(pixels), (rows @ rows.transpose(1, 2)).div_(pixels)
     gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
     cross: list[tuple[Tensor, Tensor]] = []
     first = 0  # chunks before it have met all others
@@ -61,10 +65,4 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
                 gram[:, rows[:, None], columns] = product
                 gram[:, columns[:, None], rows] = product.transpose(1, 2)
         first += len(held)
-    return _in_order(cross), gram
-
-
-def _in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Put columns ``(..., n)`` where their positions ``(n,)`` say."""
-    positions, columns = (torch.cat(some, dim=-1) for some in zip(*parts, strict=True))
-    return torch.empty_like(columns).index_copy_(-1, positions, columns)
+    return in_order(cross), gram

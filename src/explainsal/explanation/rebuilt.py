@@ -9,7 +9,8 @@ from torch import Tensor
 
 from explainsal.functional.reconstruction import centered_scale, least, pearson
 
-_PIXELS = 2**22  # of all maps of a layer, standardised at a time
+_PIXELS = 2**22  # of all maps of a layer, standardised at a time on a CPU
+_ACCELERATOR_PIXELS = 2**25
 _COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
 
 
@@ -117,18 +118,23 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
+    gram, cross = gram.clone(), cross.clone()
     copy = _COPY * gram.diagonal(dim1=1, dim2=2)
-    chosen = []
+    nothing, forever = gram.new_zeros(()), gram.new_full((), torch.inf)
+    chosen, taken = [], []
     for _ in range(min(count, gram.shape[1])):
         novelty = gram.diagonal(dim1=1, dim2=2)
-        gain = torch.where(novelty > copy, cross.square().sum(1) / novelty, 0)  # (B, A)
-        loss, best = least(-gain, 1)
-        chosen.append(torch.where(loss < 0, best, -1))
+        explained = torch.linalg.vector_norm(cross, dim=1).square_()
+        most, best = torch.where(novelty > copy, explained / novelty, nothing).max(1, keepdim=True)  # (B, 1)
+        live = most > 0
         row = gram.gather(1, best[..., None].expand(-1, -1, gram.shape[2]))  # (B, 1, A)
         column = cross.gather(2, best[:, None].expand(-1, cross.shape[1], -1))  # (B, A, 1)
-        share = torch.where(loss[..., None] < 0, row / row.gather(2, best[..., None]), 0)
-        gram, cross = gram - row.transpose(1, 2) * share, cross - column * share
-    return torch.cat(chosen, dim=1)
+        share = row / torch.where(live[..., None], row.gather(2, best[..., None]), forever)
+        gram.addcmul_(row.transpose(1, 2), share, value=-1)
+        cross.addcmul_(column, share, value=-1)
+        chosen.append(best)
+        taken.append(live)
+    return torch.cat(chosen, dim=1).masked_fill_(~torch.cat(taken, dim=1), -1)
 
 
 def _inner_products(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
@@ -141,7 +147,7 @@ def _inner_products(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     x, r = target.flatten(-2), maps.flatten(-2)
     gram = torch.zeros(*maps.shape[:2], maps.shape[1], dtype=torch.float64, device=maps.device)
     cross = torch.zeros_like(gram)
-    step = max(1, _PIXELS // (maps.shape[0] * maps.shape[1]))
+    step = max(1, _pixels(maps) // (maps.shape[0] * maps.shape[1]))
     for start in range(0, x.shape[-1], step):
         one, other = (
             torch.where(finite & (std > 0), (values[..., start : start + step] - mean) / std, 0).double()
@@ -152,9 +158,13 @@ def _inner_products(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
     return gram / x.shape[-1], cross / x.shape[-1]
 
 
+def _pixels(maps: Tensor) -> int:
+    return _PIXELS if maps.device.type == "cpu" else _ACCELERATOR_PIXELS
+
+
 def _moments(maps: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of every map, ``(B, A, 1)``."""
-    at_once = max(1, _PIXELS // maps[:, 0].numel())
+    at_once = max(1, _pixels(maps) // maps[:, 0].numel())
     parts = [centered_scale(some.flatten(-2))[1:] for some in maps.split(at_once, dim=1)]
     mean, std = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
     return mean, std

@@ -104,18 +104,23 @@ class _Pursuit:
 
     def run_signed(self) -> None:
         """Orthogonalise all candidates to each chosen one (Gram and Schmidt): nothing is asked of the values."""
-        left, novelty = self.target, self.gram.diagonal(dim1=-2, dim2=-1)[self.image[:, 0]]
-        basis = self.target.new_zeros(*self.index.shape, self.target.shape[1])  # inner products with the chosen ones
+        left, nothing = self.target.clone(), self.target.new_zeros(())
+        diagonal = self.gram.diagonal(dim1=-2, dim2=-1)
+        novelty = torch.where(diagonal > 0.5, diagonal, nothing)[self.image[:, 0]]
+        basis = self.target.new_empty(*self.index.shape, self.target.shape[1])  # inner products with the chosen ones
+        chosen, taken = [], []
         for step in range(self.index.shape[1]):
-            best, candidate = torch.where(self.usable & (novelty >= _DEPENDENT), left.abs(), 0).max(1)
-            live, column = (best > _FAINT)[:, None], candidate[:, None]
-            others = basis.gather(2, column[..., None].expand(-1, basis.shape[1], 1)).transpose(1, 2)  # (R, 1, T)
-            row = self.gram[self.image[:, 0], candidate] - torch.bmm(others, basis)[:, 0]
-            row = torch.where(live, row / novelty.gather(1, column).sqrt(), 0)
-            left = left - left.gather(1, column) / novelty.gather(1, column).sqrt() * row
-            novelty = novelty - row.square()
-            basis[:, step] = row
-            self.index[:, step] = torch.where(live, column, -1)[:, 0]
+            best, candidate = torch.where(novelty >= _DEPENDENT, left.abs(), nothing).max(1, keepdim=True)
+            live, before = best > _FAINT, basis[:, :step]
+            others = before.gather(2, candidate[..., None].expand(-1, step, 1)).transpose(1, 2)  # (R, 1, step)
+            row = torch.baddbmm(self.gram[self.image, candidate], others, before, alpha=-1)[:, 0]
+            norm = novelty.gather(1, candidate).clamp_min_(_DEPENDENT).rsqrt_().mul_(live)  # 0 where nothing is taken
+            row = torch.mul(row, norm, out=basis[:, step])
+            left.addcmul_(row, left.gather(1, candidate).mul_(norm), value=-1)
+            novelty.addcmul_(row, row, value=-1)
+            chosen.append(candidate)
+            taken.append(live)
+        self.index = torch.cat(chosen, dim=1).masked_fill_(~torch.cat(taken, dim=1), -1)
         self.weights = self._solve()
 
     def run_nonnegative(self) -> None:

@@ -7,7 +7,7 @@ is decided here: docs/decisions/0002-log-gabor-bank.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -21,7 +21,7 @@ Border = Literal["circular", "reflect"]
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
 _CPU_CHUNK = 2**19
 _COMPILED_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
-_ACCELERATOR_CHUNK = 2**27
+_ACCELERATOR_CHUNK = 2**25  # 256 MiB
 _PIXELS = 2**16  # of transfer functions that are evaluated at a time
 
 
@@ -152,10 +152,10 @@ def filter_responses(maps: Tensor, bank: Tensor, *, border: Border = "circular")
         >>> responses.shape, bool(torch.allclose(responses.real, flat[:, None]))
         (torch.Size([2, 2, 8, 8]), True)
     """
-    return _inverse(_spectrum(maps, bank, border), bank, maps.shape[-2:])
+    return _inverse(spectrum_of(maps, bank, border), bank, maps.shape[-2:])
 
 
-def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
+def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular", out: Tensor | None = None) -> Tensor:
     r"""Local energy of every map through every filter (Eq. 1): :math:`\sqrt{O_{even}^2 + O_{odd}^2}`.
 
     Equal to ``filter_responses(...).abs()``, but the complex responses exist only a few at a time.
@@ -178,15 +178,20 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
         >>> bool(torch.allclose(energy, torch.full((1, 32, 32), 0.5), atol=1e-5))
         True
     """
+    if maps.device.type != "cpu":
+        energy = maps.new_empty(*maps.shape[:-2], len(bank), *maps.shape[-2:])
+        for members, responses in responses_in_parts(spectrum_of(maps, bank, border), bank, maps.shape[-2:]):
+            torch.abs(responses, out=energy[..., members, :, :])  # one pass, and faint maps do not vanish
+        return energy
     height, width = maps.shape[-2:]
     # squares of very faint maps would vanish: every map is brought to a largest value of 1 first
     level = maps.abs().amax((-2, -1), keepdim=True)
     level = torch.where(level > 0, level, 1)
-    spectrum = _spectrum(maps / level, bank, border)
+    spectrum = spectrum_of(maps / level, bank, border)
     flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
     energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
     compiled = native.serves(energy, bank)
-    limit = _COMPILED_CHUNK if compiled else _CPU_CHUNK if maps.device.type == "cpu" else _ACCELERATOR_CHUNK
+    limit = _COMPILED_CHUNK if compiled else _CPU_CHUNK
     filters = max(1, min(bank.shape[0], limit // bank[0].numel()))
     rows = max(1, limit // (filters * bank[0].numel()))  # 1 where not all filters are made at once
     work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:]) if compiled else None
@@ -202,6 +207,14 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     if not compiled:
         energy.mul_(level.reshape(-1, 1, 1, 1))
     return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
+
+
+def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Iterator[tuple[slice, Tensor]]:
+    """Which filters of a bank, and the complex responses ``(..., g, H, W)`` of maps to them: on an accelerator."""
+    filters = max(1, _ACCELERATOR_CHUNK // spectrum.numel())
+    for start in range(0, len(bank), filters):
+        some = slice(start, min(start + filters, len(bank)))
+        yield some, _inverse(spectrum, bank[some], size)
 
 
 def _compiled_energy(spectrum: Tensor, bank: Tensor, level: Tensor, energy: Tensor, work: Tensor) -> None:
@@ -227,7 +240,7 @@ def continued(maps: Tensor, border: str) -> Tensor:
     return torch.cat([maps, maps.flip(-2)], dim=-2)
 
 
-def _spectrum(maps: Tensor, bank: Tensor, border: str) -> Tensor:
+def spectrum_of(maps: Tensor, bank: Tensor, border: str) -> Tensor:
     """Spectrum of the maps, continued beyond their border as asked: ``(..., H', W')`` of the size of the bank."""
     maps = continued(maps, border)
     if maps.shape[-2:] != bank.shape[-2:]:

@@ -121,10 +121,9 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
         >>> pearson(torch.tensor([[0.0, 1.0]]), torch.tensor([[5.0, 2.0]])).item()
         -1.0
     """
-    x, y = standardize(first.flatten(-2)), standardize(second.flatten(-2))
-    value = (x * y).mean(-1).clamp(-1, 1)
-    constant = (x == 0).all(-1)
-    return torch.where(constant, torch.nan, value)
+    x, _, std = centered_scale(first.flatten(-2))
+    value = (x * standardize(second.flatten(-2))).mean(-1).clamp(-1, 1)
+    return value.masked_fill_(std[..., 0] == 0, torch.nan)
 
 
 def standardize(values: Tensor) -> Tensor:
@@ -137,20 +136,34 @@ def standardize(values: Tensor) -> Tensor:
     return centered_scale(values)[0]
 
 
-def centered_scale(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
     """Standardised rows with what undoes it.
 
     Args:
         values: Shape ``(..., D)``.
+        out: Where the standardised rows go; it may be `values`.
 
     Returns:
         ``(values - mean) / std`` of shape ``(..., D)``, the mean and the std, both ``(..., 1)``. The std of a row that
         is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is given as 0.
     """
+    if values.device.type != "cpu":
+        return _centered_scale_elsewhere(values, out)
     mean = values.mean(-1, keepdim=True)
     centered = values - mean
     std = centered.square().mean(-1, keepdim=True).sqrt()
     rounding = 8 * torch.finfo(values.dtype).eps * values.abs().amax(-1, keepdim=True)
     dead = std <= rounding
     std = torch.where(dead, 0, std)
-    return torch.where(dead, 0, centered / std), mean, std
+    form = torch.where(dead, 0, centered / std)
+    return form if out is None else out.copy_(form), mean, std
+
+
+def _centered_scale_elsewhere(values: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`centered_scale` in four passes over memory instead of fourteen, for an accelerator."""
+    variance, mean = torch.var_mean(values, -1, correction=0, keepdim=True)
+    std = variance.sqrt_()
+    dead = std <= torch.linalg.vector_norm(values, torch.inf, -1, keepdim=True).mul_(8 * torch.finfo(values.dtype).eps)
+    inverse = std.reciprocal().masked_fill_(dead, 0)
+    form = torch.addcmul((mean * inverse).neg_(), values, inverse, out=out)
+    return form, mean, std.masked_fill_(dead, 0)

@@ -9,10 +9,10 @@ from torch import Tensor, nn
 
 from explainsal.errors import UserError
 from explainsal.explanation.bank import FilterBank
-from explainsal.explanation.candidates import CandidateTable
 from explainsal.explanation.capture import as_in_evaluation, watch_layers
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.pools import CandidateTable
 from explainsal.explanation.standalone.network import Standalone
 from explainsal.explanation.standalone.options import DistillOptions
 from explainsal.explanation.standalone.responses import CENTER_MAPS, center_maps

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import CandidateTable
+from explainsal.explanation.pools import CandidateTable
 from explainsal.explanation.rebuilt import covering
 from explainsal.explanation.standalone.stage import StageTerms
 from explainsal.functional.coefficients import matching_pursuit
