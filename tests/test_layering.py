@@ -13,7 +13,7 @@ LEVEL = {
     "modules": 2, "datamodules": 2, "callbacks": 2, "reporting": 2,
     "__init__": 3, "baselines": 3, "cli": 3, "loading": 3, "null_models": 3, "record": 3, "scores": 3,
     "paper_tables": 3, "sweeping": 3,
-    "table_rows": 3, "tracking": 3,
+    "table_rows": 3, "tracking": 3, "videos": 3,
     "train": 3, "evaluate": 3, "explain": 3, "predict": 3, "validate": 3, "prepare": 3, "report": 3, "distill": 3,
     "export": 3,
 }  # fmt: skip

@@ -37,11 +37,13 @@ from explainsal.record import write_record
 from explainsal.reporting.submissions.form import Submission
 from explainsal.reporting.submissions.writing import WrittenMaps
 from explainsal.validate import form_of, require_all_images, submitted_images, validate_file
+from explainsal.videos import video_maps, video_model
 
 FORMATS = ("png", "npy")
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 Predictor = Callable[[Tensor], Tensor]
+MapsOf = Callable[[list[int]], Iterator[tuple[int, np.ndarray]]]  # positions of images -> each with its map (H, W)
 
 
 def predict(cfg: DictConfig) -> Path:
@@ -52,6 +54,8 @@ def predict(cfg: DictConfig) -> Path:
     if cfg.format not in FORMATS:
         raise UserError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
     form = form_of(cfg)
+    if cfg.video and form is not None:
+        raise UserError("video=true: submissions are of single images; leave out submission=...")
     datamodule = instantiate(cfg.data)
     dataset = submitted_images(cfg, datamodule) if form else datamodule.dataset(datamodule.eval_split)
     model = model_of(cfg, PACKAGED).to(DEVICE)
@@ -74,6 +78,29 @@ def predicted_maps(
             yield from zip(batch.index.tolist(), maps, strict=True)
 
 
+def image_maps(datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor) -> MapsOf:
+    """`predicted_maps` of those images of a data set that are asked for."""
+
+    def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        for index, values in predicted_maps(datamodule, dataset.select(wanted), predictor):
+            yield wanted[index], values
+
+    return of
+
+
+def frame_maps(
+    datamodule: SaliencyDataModule, dataset: SaliencyDataset, model: nn.Module, postprocessing: Postprocessing
+) -> MapsOf:
+    """As `image_maps`, of pictures that are the frames of videos."""
+    network = video_model(model)
+
+    def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+        for index, values in video_maps(dataset, network, wanted, batch_size=datamodule.batch_size, device=DEVICE):
+            yield index, postprocessing(values)[0, 0].cpu().numpy()
+
+    return of
+
+
 def write_folder(
     cfg: DictConfig,
     datamodule: SaliencyDataModule,
@@ -83,12 +110,17 @@ def write_folder(
 ) -> Path:
     """Write the model's maps into a folder, going on where an interrupted run ended."""
     form = Submission("tuebingen", "map", cfg.format, zip=False)
-    made = recipe(cfg, dataset, model, form, "maps as the model gives them")
+    said = "maps as the model gives them" + (", of the frames of videos" if cfg.video else "")
+    made = recipe(cfg, dataset, model, form, said)
     digest = hashlib.blake2b(json.dumps(made, default=str).encode(), digest_size=4).hexdigest()
     path = Path(cfg.to or Path(cfg.paths.outputs) / "maps" / dataset.name / f"{called(model)}-{digest}")
     names = form.names(dataset.ids, dataset.files)
+    if cfg.video:
+        maps_of = frame_maps(datamodule, dataset, model, postprocessing)
+    else:
+        maps_of = image_maps(datamodule, dataset, lambda images: postprocessing(model(images)))
     maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
-    write_missing(maps, datamodule, dataset, lambda images: postprocessing(model(images)))
+    write_missing(maps, dataset, maps_of)
     print(f"maps: {path}")
     return path
 
@@ -107,15 +139,13 @@ def write_submission(
     path = Path(cfg.submission.to or default_place(cfg, form, dataset, model))
     names, made = form.names(dataset.ids, dataset.files), recipe(cfg, dataset, model, form, said)
     maps = WrittenMaps(path, names, form, made, comment=description(model))
-    write_missing(maps, datamodule, dataset, predictor)
+    write_missing(maps, dataset, image_maps(datamodule, dataset, predictor))
     print(f"values: {said}")
     validate_file(path, form, dataset)
     return path
 
 
-def write_missing(
-    maps: WrittenMaps, datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor
-) -> None:
+def write_missing(maps: WrittenMaps, dataset: SaliencyDataset, maps_of: MapsOf) -> None:
     """Compute the maps that are not there yet, each written before the next batch is computed."""
     if maps.finished:
         return
@@ -123,8 +153,8 @@ def write_missing(
     maps.begin(dataset.sizes)
     if len(missing) < len(dataset):
         print(f"{len(dataset) - len(missing)} of {len(dataset)} maps are there already, in {maps.parts}")
-    for index, values in predicted_maps(datamodule, dataset.select(missing), predictor):
-        maps.write(missing[index], values)
+    for index, values in maps_of(missing):
+        maps.write(index, values)
     maps.finish(partial(track, description=f"collecting {maps.path.name}"))
 
 

@@ -13,6 +13,7 @@ Shapes for images of H x W, multiples of 32, in the domain SALICON::
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -41,6 +42,7 @@ from explainsal.models.unisal_parts import (
 )
 from explainsal.models.unisal_weights import load_encoder
 
+VIDEOS = tuple(domain for domain in DOMAINS if domain != "SALICON")
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
@@ -104,18 +106,23 @@ class UNISAL(nn.Module):
             ValueError: If the domain is unknown, or a side is no multiple of 32.
         """
         frames = x if x.ndim == 5 else x[:, None]
-        if domain not in self.domains:
-            raise ValueError(f"unknown domain {domain!r}; this UNISAL knows {', '.join(self.domains)}")
-        if frames.ndim != 5 or frames.shape[2] != 3 or any(side % 32 or not side for side in frames.shape[-2:]):
-            raise ValueError(
-                f"expected (B, T, 3, H, W) or (B, 3, H, W) with sides that are multiples of 32, got {tuple(x.shape)}"
-            )
-        self._enter(domain)
-        batch, time = frames.shape[:2]
-        maps = self._scores(frames, domain.lower(), static=time == 1 if static is None else static)
+        self._enter(domain, frames)
+        maps, _ = self._scores(frames, domain.lower(), static=frames.shape[1] == 1 if static is None else static)
         maps = resize_bilinear(maps, size) if size is not None else maps
-        log_density = F.log_softmax(maps.flatten(1), dim=1).reshape(batch, time, 1, *maps.shape[-2:])
+        log_density = F.log_softmax(maps.flatten(1), dim=1).reshape(*frames.shape[:2], 1, *maps.shape[-2:])
         return log_density if x.ndim == 5 else log_density[:, 0]
+
+    def following(self, x: Tensor, state: Tensor | None, *, domain: str) -> tuple[Tensor, Tensor]:
+        """Log-densities ``(B, T, 1, H, W)`` of the next frames of clips, and the recurrent unit's state after them.
+
+        Args:
+            x: Shape ``(B, T, 3, H, W)``, as for :meth:`forward`.
+            state: Shape ``(B, 256, H/32, W/32)``: what the frames before gave; None where these are the first.
+            domain: As for :meth:`forward`.
+        """
+        self._enter(domain, x)
+        maps, state = self._scores(x, domain.lower(), static=False, state=state)
+        return F.log_softmax(maps.flatten(1), dim=1).reshape(*x.shape[:2], 1, *maps.shape[-2:]), cast(Tensor, state)
 
     def for_domain(self, domain: str) -> UNISAL:
         """A copy that predicts in one domain only, sooner; its layers are those of the published network no longer.
@@ -130,20 +137,30 @@ class UNISAL(nn.Module):
         net.cnn.stride_where_unseen()
         return net
 
-    def _scores(self, frames: Tensor, domain: str, *, static: bool) -> Tensor:
-        """The last maps before normalisation, ``(B * T, 1, H, W)``."""
+    def _scores(
+        self, frames: Tensor, domain: str, *, static: bool, state: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """The last maps before normalisation, ``(B * T, 1, H, W)``, and the recurrent unit's state if it ran."""
         coarse, middle, fine = self.cnn(frames.flatten(0, 1))
         middle, fine = self.skip_2x(middle), self.skip_4x(fine)
         priors = prior_maps(self.get_parameter(f"coarse_gaussians_{domain}"), (coarse.shape[-2], coarse.shape[-1]))
         x = self.post_cnn(torch.cat([coarse, priors.expand(coarse.shape[0], -1, -1, -1)], dim=1))
         if not static:
-            states, _ = self.rnn(x.unflatten(0, frames.shape[:2]))
+            states, state = self.rnn(x.unflatten(0, frames.shape[:2]), state)
             x = x + self.post_rnn(states.flatten(0, 1))
         x = self.upsampling_2(torch.cat([self.upsampling_1(x), middle], dim=1))
         x = self.post_upsampling_2(torch.cat([x, fine], dim=1))
-        return self.get_submodule(f"smoothing_{domain}")(self.get_submodule(f"adaptation_{domain}")(x))
+        return self.get_submodule(f"smoothing_{domain}")(self.get_submodule(f"adaptation_{domain}")(x)), state
 
-    def _enter(self, domain: str) -> None:
+    def _enter(self, domain: str, frames: Tensor) -> None:
+        """Check what the network is given, and choose the domain's normalisations."""
+        if domain not in self.domains:
+            raise ValueError(f"unknown domain {domain!r}; this UNISAL knows {', '.join(self.domains)}")
+        if frames.ndim != 5 or frames.shape[2] != 3 or any(side % 32 or not side for side in frames.shape[-2:]):
+            raise ValueError(
+                "expected (B, T, 3, H, W) or (B, 3, H, W) with sides that are multiples of 32, got a clip of shape "
+                f"{tuple(frames.shape)}"
+            )
         for module in self.modules():
             if isinstance(module, DomainBatchNorm):
                 module.domain = domain
@@ -209,8 +226,16 @@ class UNISALModel(SaliencyModel):
             ...     model.clip(torch.rand(3, 3, 90, 120)).shape
             torch.Size([3, 1, 90, 120])
         """
-        output = self.net(self.preprocess(frames)[None], domain=self.options["domain"], static=False)[0]
-        return self.postprocess(output, (int(frames.shape[-2]), int(frames.shape[-1])))
+        return next(self.video([frames]))
+
+    def video(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
+        """As :meth:`clip`, of a long video in parts: each goes on where the one before it ended."""
+        state = None
+        for frames in parts:
+            output, state = cast(UNISAL, self.net).following(
+                self.preprocess(frames)[None], state, domain=self.options["domain"]
+            )
+            yield self.postprocess(output[0], (int(frames.shape[-2]), int(frames.shape[-1])))
 
 
 def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:
