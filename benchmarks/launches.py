@@ -14,8 +14,11 @@ is left in a CUDA graph), and memory moves at the bandwidth of the data sheet.
 from __future__ import annotations
 
 import argparse
+import itertools
 import weakref
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -23,6 +26,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from explainsal.explanation import Explainer
+from explainsal.functional import fused
 from explainsal.models.unisal import UNISAL
 
 SIZE = (288, 384)
@@ -92,6 +96,28 @@ def _moved(name: str, given: list[torch.Tensor], made: list[torch.Tensor]) -> in
     return (2 if name.startswith("_fft") else 1) * (size(given) + size(made))
 
 
+@contextmanager
+def kernels(wanted: bool) -> Iterator[None]:
+    """Count the Triton kernels as one operation each, of PyTorch's, that moves as many bytes."""
+
+    def centered_scale(values: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
+        mean, std = values.new_empty(2, *values.shape[:-1], 1)
+        return torch.mul(values, 1, out=torch.empty_like(values) if out is None else out), mean, std
+
+    def pairwise_mae(first: torch.Tensor, second: torch.Tensor, *sign: Any) -> torch.Tensor:
+        return torch.cdist(first, second, p=1.0)
+
+    stand_ins = {"serves": lambda *tensors: True, "centered_scale": centered_scale, "pairwise_mae": pairwise_mae}
+    own = {name: getattr(fused, name) for name in stand_ins}
+    try:
+        for name, function in stand_ins.items() if wanted else ():
+            setattr(fused, name, function)
+        yield
+    finally:
+        for name, function in own.items():
+            setattr(fused, name, function)
+
+
 def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None = None) -> Launches:
     """One explanation of UNISAL after one that lists the layers and samples the banks."""
     explainer = Explainer(UNISAL().eval().to("meta"), preset, layers="conv", pool_size=10, memory_budget=budget)
@@ -102,10 +128,10 @@ def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None =
     return launches
 
 
-def row(preset: str, batch: int, launches: Launches) -> str:
+def row(title: str, batch: int, launches: Launches) -> str:
     """One line of the table: per image, in milliseconds where times."""
     count, moved = launches.operations.total(), launches.moved.total()
-    cells = [f"`{preset}`", batch, count, f"{moved / batch / 1e9:.1f}", f"{launches.peak / 1e9:.2f}"]
+    cells = [title, batch, count, f"{moved / batch / 1e9:.1f}", f"{launches.peak / 1e9:.2f}"]
     for bandwidth in BANDWIDTHS.values():
         device = count * DEVICE + moved / bandwidth
         cells += [f"{1e3 * max(count * HOST, device) / batch:.1f}", f"{1e3 * device / batch:.1f}"]
@@ -123,13 +149,14 @@ def main() -> None:
     estimates = [f"{name}, {how}, ms" for name in BANDWIDTHS for how in ("eager", "graph")]
     head = ["", "batch", "launches", "GB per image", "peak GB", *estimates]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    for preset in args.preset:
-        for batch in args.batches:
+    cases = itertools.product(args.preset, (False, True), args.batches)
+    for preset, triton, batch in cases:
+        with kernels(triton):
             launches = counted(preset, batch, SIZE, budget)
-            print(row(preset, batch, launches))
-            for what in (launches.moved, launches.operations) if args.most else ():
-                print(*(f"    {launches.operations[name]:6d} {launches.moved[name] / batch / 1e9:8.2f} GB  {name}"
-                        for name, _ in what.most_common(args.most)), sep="\n")  # fmt: skip
+        print(row(f"`{preset}`" + ", Triton" * triton, batch, launches))
+        for what in (launches.moved, launches.operations) if args.most else ():
+            print(*(f"    {launches.operations[name]:6d} {launches.moved[name] / batch / 1e9:8.2f} GB  {name}"
+                    for name, _ in what.most_common(args.most)), sep="\n")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -62,7 +62,6 @@ def _compare(
 ) -> tuple[Tensor, Tensor | None]:
     """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
     mine = _describe(activations, options, at_once, options.scaling)
-    opposite = [_opposite(one, options) for one in mine] if options.signed else mine
     errors: list[tuple[Tensor, Tensor]] = []
     signs: list[tuple[Tensor, Tensor]] = []
     forms = InParts(activations, at_once, lambda some: _centered(some, options.scaling)) if options.signed else ()
@@ -71,9 +70,9 @@ def _compare(
         negative = torch.cat(products, dim=1) < 0 if products else None
         at_scales = []
         for s, theirs in enumerate(_describe(maps, options)):
-            error = pairwise_mae(mine[s], theirs)
-            if negative is not None and options.descriptor != "variance":  # variance does not know the sign
-                error = torch.where(negative, pairwise_mae(opposite[s], theirs), error)
+            # block means change their sign with the map, deviations do not
+            flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
+            error = pairwise_mae(mine[s], theirs, negative if flipped else None, flipped)
             at_scales.append(error)
         errors.append((index, torch.stack(at_scales, dim=2)))
         if negative is not None:
@@ -84,14 +83,6 @@ def _compare(
 def _centered(maps: Tensor, scaling: str) -> Tensor:
     flat = scaled(maps, scaling).flatten(-2)
     return flat - flat.mean(-1, keepdim=True)
-
-
-def _opposite(description: Tensor, options: Options) -> Tensor:
-    """The description of the negative map: its block means are the negative ones, its deviations the same."""
-    if options.descriptor == "variance":
-        return description
-    mean, deviation = description.chunk(2, dim=-1)
-    return torch.cat([-mean, deviation], dim=-1)
 
 
 def _describe(maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none") -> list[Tensor]:

@@ -7,7 +7,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import native
+from explainsal.functional import fused, native
 from explainsal.functional.resize import keeps_whole, there_and_back
 
 Fusion = Literal["root_sum_squares", "mean"]
@@ -16,12 +16,14 @@ Fusion = Literal["root_sum_squares", "mean"]
 _TILE = 2**16
 
 
-def pairwise_mae(first: Tensor, second: Tensor) -> Tensor:
+def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, flipped: int = 0) -> Tensor:
     """Mean absolute error between all pairs of rows (Eq. 2 on the flattened block variances).
 
     Args:
         first: Shape ``(..., A, D)``, e.g. the block variances of A activation maps.
         second: Shape ``(..., N, D)``, e.g. those of N candidates.
+        negative: Shape ``(..., A, N)``, bool: the pairs for which the sign of `first` is turned.
+        flipped: Of how many numbers of its rows, the first ones.
 
     Returns:
         Shape ``(..., A, N)``.
@@ -31,6 +33,11 @@ def pairwise_mae(first: Tensor, second: Tensor) -> Tensor:
         [[1.0, 1.5]]
     """
     length = first.shape[-1]
+    if fused.serves(first, second):
+        return fused.pairwise_mae(first, second, negative, flipped)
+    if negative is not None:
+        opposite = torch.cat([-first[..., :flipped], first[..., flipped:]], dim=-1)
+        return torch.where(negative, pairwise_mae(opposite, second), pairwise_mae(first, second))
     if first.device.type != "cpu":
         return torch.cdist(first, second, p=1.0).div_(length)
     total = first.new_zeros(*first.shape[:-1], second.shape[-2])
@@ -147,6 +154,8 @@ def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, T
         ``(values - mean) / std`` of shape ``(..., D)``, the mean and the std, both ``(..., 1)``. The std of a row that
         is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is given as 0.
     """
+    if fused.serves(values, values if out is None else out):
+        return fused.centered_scale(values, out)
     if values.device.type != "cpu":
         return _centered_scale_elsewhere(values, out)
     mean = values.mean(-1, keepdim=True)
