@@ -52,8 +52,8 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     fit(trainer, module, training_data, resume=cfg.resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.evaluate:
-        best = output / "checkpoints" / "best.ckpt"
-        evaluate_model(cfg, load_model(best), datamodule, explainers_of(cfg))
+        tested = load_model(output / "checkpoints" / "best.ckpt") if trains else model.eval()
+        evaluate_model(cfg, tested, datamodule, explainers_of(cfg))
     finish_run(cfg, loggers)
     return metrics
 

@@ -42,6 +42,11 @@ def ids(loader: DataLoader) -> list[str]:
     return [name for batch in loader for name in batch.ids]
 
 
+def test_sizes_that_a_shell_took_apart_are_refused(synthetic):
+    with pytest.raises(ValueError, match="sizes=train:2: a number of images per split.*quotes"):
+        synthetic(sizes="train:2")
+
+
 def test_a_batch_has_native_uint8_images_and_both_kinds_of_ground_truth(synthetic):
     batch = next(iter(synthetic().test_dataloader()))
     assert isinstance(batch, SaliencyBatch)

@@ -22,7 +22,7 @@ class SyntheticDataModule(SaliencyDataModule):
         options: Of `SaliencyDataModule`; folds divide ``train``.
 
     Raises:
-        ValueError: If a size is not positive or a split is unknown.
+        ValueError: If a size is not positive, a split is unknown, or `sizes` is no mapping.
     """
 
     name = "synthetic"
@@ -38,6 +38,11 @@ class SyntheticDataModule(SaliencyDataModule):
         **options: Unpack[DataOptions],
     ) -> None:
         super().__init__(root, **options)
+        if not isinstance(sizes, Mapping):
+            raise ValueError(
+                f"sizes={sizes}: a number of images per split; in a shell the whole word stands in quotes, or it makes "
+                "three of it: 'data.sizes={train:20,val:5,test:5}'"
+            )
         height, width = (int(side) for side in image_size)
         self.settings = SyntheticSettings(seed=seed, size=(height, width), counts=dict(sizes))
         self.release = f"v{VERSION}-seed{seed}"
