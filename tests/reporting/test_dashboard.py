@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ import pytest
 from PIL import Image
 
 from explainsal.errors import UserError
+from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.dashboard.content import run_artifacts, run_content
 from explainsal.reporting.dashboard.images import image_rows
 from explainsal.reporting.dashboard.workspace import build_workspace, publish_workspace, write_workspace
@@ -55,6 +57,16 @@ def test_a_whole_run_is_logged(run):
     assert content.summary["evaluation/deep/cc"] == pytest.approx(0.66)
     assert content.summary["explanation/sparse/distance_to_null"] == pytest.approx(0.25)
     assert content.summary["explanation/cc_to_deep"] == content.summary["explanation/sparse/cc_to_deep"]
+
+
+def test_untrained_weights_are_called_so(run):
+    environment = {**run.environment, "model": {**run.environment["model"], "weights": UNTRAINED}}
+    gallery = tuple(replace(picture, description=UNTRAINED) for picture in run.gallery)
+    for one, words in ((run, []), (replace(run, environment=environment, gallery=gallery), [UNTRAINED])):
+        media = run_content(one).media
+        for key in (key for key in TABLES if key.startswith("explanation/") or key == "evaluation/images"):
+            frame = pd.DataFrame(media[key].data, columns=media[key].columns)
+            assert [*frame.get("description", pd.Series()).unique()] == words, key
 
 
 def test_parts_that_are_missing_are_left_out(run, own_run):

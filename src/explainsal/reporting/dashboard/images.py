@@ -9,6 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
+from explainsal.explanation.tables import DESCRIPTION
 from explainsal.reporting.figures.strips import displayed
 from explainsal.reporting.figures.style import DIFFERENCE_CMAP, SALIENCY_CMAP
 from explainsal.reporting.gallery import RankedImage, ranked_gallery
@@ -43,7 +44,8 @@ def _row(ranked: RankedImage) -> ImageRow:
         if deep is not None and name != DEEP:
             difference = displayed(values) - displayed(deep)
             pictures[f"{name} - {DEEP}"] = colored((difference + 1) / 2, DIFFERENCE_CMAP)
-    return ImageRow({"id": picture.id, "place": ranked.place, "cc": ranked.cc}, pictures)
+    said = {DESCRIPTION: picture.description} if picture.description else {}
+    return ImageRow({"id": picture.id, "place": ranked.place, "cc": ranked.cc, **said}, pictures)
 
 
 def colored(unit: np.ndarray, colormap: str = SALIENCY_CMAP) -> np.ndarray:

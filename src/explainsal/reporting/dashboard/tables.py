@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pandas as pd
 
+from explainsal.explanation.tables import described
+from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.nulls import null_table
 from explainsal.reporting.run_folder import ExplanationTables, Run
 from explainsal.reporting.usage import filter_usage
@@ -37,7 +39,7 @@ def _of_presets(run: Run, table: Callable[[ExplanationTables], pd.DataFrame | No
     if not parts:
         return None
     whole = pd.concat(parts, ignore_index=True)
-    return whole[["preset", *whole.columns.drop("preset")]]
+    return described(whole[["preset", *whole.columns.drop("preset")]], UNTRAINED if run.untrained else "")
 
 
 def _shares(tables: ExplanationTables) -> pd.DataFrame | None:
