@@ -67,3 +67,63 @@ class Odd(nn.Module):
         tokens, _ = self.state(self.tokens(x.flatten(2).transpose(1, 2)))
         gate = torch.sigmoid(self.squeeze(x))
         return self.head(x * gate + tokens.transpose(1, 2).reshape(x.shape))
+
+
+class Reserved(nn.Module):
+    """Modules that are called as the image and the network's output are."""
+
+    def __init__(self):
+        super().__init__()
+        self.input, self.middle = nn.Conv2d(3, 4, 3, padding=1), nn.Conv2d(4, 4, 3, padding=1)
+        self.output = nn.Conv2d(4, 1, 1)
+
+    def forward(self, images):
+        return torch.sigmoid(self.output(F.relu(self.middle(self.input(images)))))
+
+
+class ChannelsLast(nn.Module):
+    """A block as ConvNeXt has it: norm of maps, then tokens (B, H, W, A) between two permutations."""
+
+    class Norm(nn.LayerNorm):
+        def forward(self, maps):
+            return super().forward(maps.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+    class Permute(nn.Module):
+        def __init__(self, *axes):
+            super().__init__()
+            self.axes = axes
+
+        def forward(self, x):
+            return x.permute(self.axes)
+
+    def __init__(self):
+        super().__init__()
+        self.stem, self.norm, self.depth = nn.Conv2d(3, 8, 2, 2), self.Norm(8), nn.Conv2d(8, 8, 3, padding=1, groups=8)
+        self.there, self.back = self.Permute(0, 2, 3, 1), self.Permute(0, 3, 1, 2)
+        self.tokens, self.wide, self.act, self.narrow = nn.LayerNorm(8), nn.Linear(8, 16), nn.GELU(), nn.Linear(16, 8)
+        self.scale, self.head = nn.Parameter(torch.ones(8)), nn.Conv2d(8, 1, 1)
+
+    def forward(self, images):
+        x = self.norm(self.stem(images))
+        y = self.narrow(self.act(self.wide(self.tokens(self.there(self.depth(x))))))
+        return self.head(x + self.back(self.scale * y))
+
+
+class WithPrior(nn.Module):
+    """Maps that a module learnt for all images, and a weight of one map that another module makes."""
+
+    class Prior(nn.Module):
+        def __init__(self, count):
+            super().__init__()
+            self.maps = nn.Parameter(torch.rand(1, count, 8, 8))
+
+        def forward(self, images):
+            return F.interpolate(self.maps, size=images.shape[-2:]).expand(len(images), -1, -1, -1)
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.prior, self.blur = nn.Conv2d(3, 4, 3, padding=1), self.Prior(2), nn.Conv2d(2, 2, 3, padding=1)
+        self.head = nn.utils.parametrizations.weight_norm(nn.Conv2d(6, 1, 3, padding=1))
+
+    def forward(self, images):
+        return self.head(torch.cat([self.body(images), self.blur(self.prior(images))], dim=1))

@@ -13,6 +13,7 @@ from torch.testing import assert_close
 from explainsal.errors import UserError
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.explanation.input_maps import input_maps
+from explainsal.functional.log_gabor import filter_responses
 
 ALL = pytest.mark.parametrize("preset", list(PRESETS))
 COMPILED = pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
@@ -142,6 +143,19 @@ def test_the_network_is_left_as_it_was_found():
     assert all(p.requires_grad for p in net.parameters())
 
 
+def test_a_network_that_changes_its_images_in_place_leaves_them_to_their_owner():
+    class Centred(Plain):
+        def forward(self, images):
+            return super().forward(images.sub_(0.5))
+
+    images = smooth(2)
+    before = images.clone()
+    explainer = Explainer(Centred(), "sparse")
+    first = explainer(images)
+    assert torch.equal(images, before)
+    assert torch.equal(explainer(images).saliency_map, first.saliency_map)
+
+
 def test_no_hook_is_left_and_modes_are_restored_when_the_network_fails():
     class Fails(Plain):
         broken = False
@@ -174,6 +188,62 @@ def test_inference_mode_autocast_and_compiled_modules_change_nothing():
     compiled = torch.compile(net, backend="eager")
     compiled(images)
     assert torch.equal(Explainer(compiled, "sparse")(images).explainable_map, expected)
+
+
+def test_compiled_code_within_a_network_runs_eagerly():
+    """A forward method or a function that is compiled, too, though its module does not look compiled."""
+    net, images = Plain().eval(), smooth(1)
+    expected = Explainer(net, "sparse")(images)
+    graphs = []
+    net.forward = torch.compile(net.forward, backend=lambda graph, inputs: graphs.append(graph) or graph.forward)
+    net(images)
+    count = len(graphs)
+    out = Explainer(net, "sparse")(images)
+    assert len(graphs) == count == 1  # the hooks would have been compiled along with the network
+    assert [layer.name for layer in out.layers] == [layer.name for layer in expected.layers]
+    assert torch.equal(out.explainable_map, expected.explainable_map)
+
+
+def test_parallel_and_compiled_wrappers_are_looked_through():
+    class Model(nn.Module):
+        description = "untrained weights"
+
+        def __init__(self):
+            super().__init__()
+            self.net = Plain()
+
+        def preprocess(self, images):
+            return images
+
+        def finish(self, maps):
+            return maps.exp()
+
+        def forward(self, images):
+            return self.finish(self.net(images))
+
+    model, images = Model(), smooth(1)
+    expected = Explainer(model, "sparse")(images)
+    for wrapped in (nn.DataParallel(model), torch.compile(nn.DataParallel(model), backend="eager")):
+        out = Explainer(wrapped, "sparse")(images)
+        assert out.description == "untrained weights"
+        assert [layer.name for layer in out.layers] == [layer.name for layer in expected.layers]
+        assert torch.equal(out.explainable_map, expected.explainable_map)
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit.script.*:DeprecationWarning")
+def test_torchscript_is_refused():
+    script = torch.jit.script(nn.ReLU())
+    with pytest.raises(ValueError, match="1 is TorchScript, which hides its layers"):
+        Explainer(nn.Sequential(nn.Conv2d(3, 1, 1), script))
+
+
+def test_filters_sampled_in_inference_mode_serve_gradients_later():
+    maps, bank = torch.rand(19, 23), Explainer(Plain(), "sparse").options.bank
+    with torch.inference_mode():
+        bank.transfer((19, 23))
+    maps.requires_grad_()
+    filter_responses(maps, bank.transfer((19, 23))).real.sum().backward()
+    assert maps.grad.isfinite().all()
 
 
 def test_half_precision_networks_are_explained_in_float32():

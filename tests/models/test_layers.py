@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from tests.explanation.nets import Functional, Normalised, Odd, Plain
+from tests.explanation.nets import ChannelsLast, Functional, Normalised, Odd, Plain, Reserved, WithPrior
 from torch import nn
 
 from explainsal.explanation import Explainer
@@ -51,6 +51,72 @@ def test_what_cannot_be_explained_is_listed_with_the_reason():
     assert "no maps" in reasons["tokens"]
     assert "tuple" in reasons["state"]
     assert "does not depend" in reasons["unused"]
+
+
+def test_modules_called_as_the_image_or_the_output_are_layers_of_their_own():
+    layers = listed(Reserved())
+    assert {name: layer.parents for name, layer in layers.items()} == {
+        "input:1": ("input",),
+        "middle": ("input:1",),
+        "output:1": ("middle",),
+        "output": ("output:1",),  # a sigmoid
+    }
+    explained = Explainer(Reserved(), "sparse", fill_pool=False)(torch.rand(1, 3, 16, 24)).to_dataframe()
+    assert set(explained.loc[(explained["layer"] == 1) & (explained["term"] >= 0), "source"]) <= {
+        f"input:1/{channel}" for channel in range(4)
+    }
+
+
+@pytest.mark.parametrize("size", [(16, 24), (32, 32), (16, 16)])  # maps as wide as the features are many
+def test_tokens_on_a_grid_are_no_maps(size):
+    layers = listed(ChannelsLast(), size=size)
+    assert [name for name, layer in layers.items() if not layer.skipped] == ["stem", "norm", "depth", "back", "head"]
+    for name in ("there", "tokens", "wide", "act", "narrow"):
+        assert "last axis" in layers[name].skipped
+    assert layers["back"].parents == ("depth",)
+    assert layers["head"].parents == ("norm", "back")
+
+
+def test_what_is_the_same_for_every_image_is_no_layer_and_no_parent():
+    layers = listed(WithPrior())
+    assert [name for name, layer in layers.items() if not layer.skipped] == ["body", "head"]
+    for name in ("prior", "blur", "head.parametrizations.weight.0"):
+        assert "same for every image" in layers[name].skipped
+    assert layers["head"].parents == ("body",)
+    assert Explainer(WithPrior(), "sparse", fill_pool=False)(torch.rand(1, 3, 16, 24))["head"].parents == ("body",)
+
+
+def test_a_map_that_the_image_does_not_reach_is_refused():
+    class ThroughNumpy(Plain):
+        def forward(self, images):
+            return self.last(torch.from_numpy(self.first(images).numpy()))
+
+    with pytest.raises(ValueError, match="NumPy"):
+        listed(ThroughNumpy())
+    prior = WithPrior.Prior(2)
+    with pytest.raises(ValueError, match="the same for all images"):
+        listed(nn.Sequential(prior, nn.Conv2d(2, 1, 1)))
+
+
+def test_a_prior_is_not_taken_for_the_last_map():
+    class Centred(Normalised):
+        def __init__(self):
+            super().__init__("minmax")
+            self.prior = WithPrior.Prior(1)
+
+        def forward(self, images):
+            x = self.head(self.body(images)) * self.prior(images)
+            return x / x.amax((1, 2, 3), keepdim=True)
+
+    assert [name for name, layer in listed(Centred()).items() if not layer.skipped] == ["body", "head"]
+
+
+@pytest.mark.parametrize("layer", [nn.Softmax2d(), nn.Softmax(dim=1), nn.LogSoftmax(dim=-3)])
+def test_a_softmax_over_channels_is_a_layer_and_one_over_pixels_is_none(layer):
+    net = nn.Sequential(nn.Conv2d(3, 4, 1), layer, nn.Conv2d(4, 1, 1))
+    assert [name for name, one in listed(net).items() if not one.skipped] == ["0", "1", "2"]
+    net[1] = nn.Softmax(dim=-1)
+    assert "over a whole map" in listed(net)["1"].skipped
 
 
 def test_parents_of_a_selection_are_the_nearest_selected_layers():

@@ -306,7 +306,8 @@ class _Remembered:
         if key in self.banks:
             self.banks.move_to_end(key)
         else:
-            self.banks[key] = _sample(*key)
+            with torch.inference_mode(False):  # else not to be used where gradients are wanted
+                self.banks[key] = _sample(*key)
             self.bytes += self.banks[key].nbytes
         self._forget()
         return self.banks[key]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, nullcontext
@@ -10,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from explainsal.models.layers import OUTPUT, is_leaf
+from explainsal.models.layers import OUTPUT, call_name, is_leaf
 
 
 @contextmanager
@@ -31,7 +32,7 @@ def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str,
     def watcher(path: str) -> Callable[[nn.Module, Any, Any], None]:
         def watch(module: nn.Module, args: Any, output: Any) -> None:
             times[path] += 1
-            name = path if times[path] == 1 else f"{path}:{times[path]}"
+            name = call_name(path, times[path])
             if name in wanted:
                 handle(name, output)
 
@@ -57,13 +58,14 @@ def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str,
 def as_in_evaluation(module: nn.Module) -> Iterator[None]:
     """Evaluation mode, no gradients, no autocast, no compiled code; afterwards every module's mode is as it was.
 
-    Compiled modules run eagerly here, since compiled code does not show its layers.
+    Compiled code runs eagerly here, since it does not show its layers.
     """
     modes = [(part, part.training) for part in module.modules()]
     device = next((p.device.type for p in module.parameters()), "cpu")
     has_autocast = torch.amp.is_autocast_available(device)
     full_precision = torch.autocast(device, enabled=False) if has_autocast else nullcontext()
-    eager = torch.compiler.set_stance("force_eager") if _is_compiled(module) else nullcontext()
+    # whatever of the network is compiled, be it a function that it calls; without Dynamo nothing is
+    eager = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
     try:
         module.eval()
         with torch.no_grad(), full_precision, eager:
@@ -73,10 +75,8 @@ def as_in_evaluation(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def uncompiled(module: nn.Module) -> nn.Module:
-    """The module that `torch.compile` wrapped, or the module itself."""
-    return getattr(module, "_orig_mod", module)
-
-
-def _is_compiled(module: nn.Module) -> bool:
-    return any(hasattr(part, "_orig_mod") or part._compiled_call_impl is not None for part in module.modules())
+def unwrapped(module: nn.Module) -> nn.Module:
+    """The module that `torch.compile` or a parallel module wrapped, through several of them, or the module itself."""
+    parallel = isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel)
+    inner = getattr(module, "module" if parallel else "_orig_mod", None)
+    return unwrapped(inner) if isinstance(inner, nn.Module) else module

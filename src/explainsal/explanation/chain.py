@@ -205,7 +205,8 @@ def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[st
     before = [INPUT]
     chance = random.Random(options.chain_seed)
     for layer in layers:
-        parents = {"graph": layer.parents, "sequential": (before[-1],)}.get(options.chain) or (chance.choice(before),)
+        any_before = (chance.choice(before),)
+        parents = {"graph": layer.parents, "sequential": (before[-1],), "random": any_before}[options.chain]
         named[layer.name] = parents
         for _ in range(options.generations - 1):
             parents = _with_parents(parents, named)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explainsal.explanation.capture import as_in_evaluation, uncompiled, watch_layers
+from explainsal.explanation.capture import as_in_evaluation, unwrapped, watch_layers
 from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.graph import trace_layers
 from explainsal.explanation.input_maps import input_maps
@@ -39,7 +39,7 @@ class Explainer:
         options: Single choices that differ from the preset's; None keeps the preset's.
 
     Raises:
-        ValueError: If the preset, an option or a value is unknown.
+        ValueError: If the preset, an option or a value is unknown, or the network holds TorchScript.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
@@ -51,9 +51,15 @@ class Explainer:
     def __init__(self, net: nn.Module, preset: str = "paper", **options: Any) -> None:
         self.preset = preset
         self.options = resolve_options(preset, **options)
-        self.net = uncompiled(net)
+        self.net = unwrapped(net)
         inner = getattr(self.net, "net", None)
-        self.core = uncompiled(inner) if isinstance(inner, nn.Module) and hasattr(self.net, "preprocess") else self.net
+        self.core = unwrapped(inner) if isinstance(inner, nn.Module) and hasattr(self.net, "preprocess") else self.net
+        for name, part in self.net.named_modules():
+            if isinstance(part, torch.jit.ScriptModule):
+                raise ValueError(
+                    f"{name or 'the network'} is TorchScript, which hides its layers: explain the nn.Module that it "
+                    "was made from"
+                )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
 
     def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
@@ -104,7 +110,7 @@ class Explainer:
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
             watch_layers(self.core, chain.names, chain.rebuild),
         ):
-            saliency = _one_map(self.net(images), len(images))
+            saliency = _one_map(self.net(images.clone()), len(images))  # a network may change its images in place
         explained = chain.finish(final)
         if place is not None:
             explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)

@@ -18,10 +18,11 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from explainsal.models.layers import INPUT, OUTPUT, NetworkLayer, is_leaf, kind_of
+from explainsal.explanation.token_layouts import TokenLayouts
+from explainsal.models.layers import INPUT, OUTPUT, NetworkLayer, call_name, is_leaf, kind_of
 
 _PASS_THROUGH = (nn.Identity, nn.modules.dropout._DropoutNd)
-_GLOBAL = (nn.Softmax, nn.LogSoftmax, nn.Softmax2d, nn.Softmin)
+_SOFTMAX_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Softmin)
 _SOFTMAX = ("_softmax", "_log_softmax")
 _REDUCTIONS = (
     *("sum", "mean", "std", "var", "std_mean", "var_mean", "norm", "linalg_vector_norm", "logsumexp"),
@@ -44,7 +45,8 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
         a scaling by the map's own extremes: then it is the last one-channel layer before them.
 
     Raises:
-        ValueError: If `net` does not run `core`, or returns something else than one tensor.
+        ValueError: If `net` does not run `core`, returns something else than one tensor, or a map that does not depend
+            on the image.
     """
     core = net if core is None else core
     tracer = _Tracer(batch_size=len(images))
@@ -66,6 +68,7 @@ class _Tracer(TorchDispatchMode):
         self._sources: dict[StorageWeakRef, frozenset[int]] = {}
         self._made_by: dict[StorageWeakRef, int] = {}  # single operations whose output this is, unchanged
         self._normalised: set[StorageWeakRef] = set()  # scaled by statistics of a whole map since the last layer
+        self._tokens = TokenLayouts()
         self._times: Counter[str] = Counter()
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -73,6 +76,7 @@ class _Tracer(TorchDispatchMode):
         inputs = _storages((args, kwargs))
         sources = self._union(inputs)
         normalised = any(s in self._normalised for s in inputs) or bool(sources and _is_global(func, args, result))
+        self._tokens.follow(func, args, result)
         for storage in _storages(result):
             if storage in inputs and not func._schema.is_mutable:
                 continue  # a view: still the same values
@@ -102,11 +106,17 @@ class _Tracer(TorchDispatchMode):
         if self.output is None:
             raise ValueError("the network must return one tensor, a map per image; this one did not")
         final = self._final()
-        needed = self._ancestors(final)
+        needed, reached = self._ancestors(final), self._reached()
+        if final not in reached:
+            raise ValueError(
+                "no operation of PyTorch leads from the image to the network's last map, so that there is nothing to "
+                "explain: either it is the same for all images, or the way goes through something else, such as NumPy"
+            )
         names = {_IMAGE: INPUT, **{i: call.name for i, call in enumerate(self.calls)}}
         layers = []
         for i, call in enumerate(self.calls):
-            reason = call.skipped or (None if i in needed else "the network's last map does not depend on it")
+            reason = call.skipped or (None if i in reached else "the same for every image")
+            reason = reason or (None if i in needed else "the network's last map does not depend on it")
             parents = tuple(names[j] for j in sorted(self.parents[i]))
             layers.append(replace(call, parents=parents, skipped=reason))
         return layers, self.calls[final].name
@@ -122,9 +132,11 @@ class _Tracer(TorchDispatchMode):
     def _recorder(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
         def record(module: nn.Module, args: Any, output: Any) -> None:
             self._times[path] += 1
-            name = path if self._times[path] == 1 else f"{path}:{self._times[path]}"
+            name = call_name(path, self._times[path])
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
             reason = _why_skipped(module, output, self.batch_size)
+            if reason is None and self._tokens.made_by(module, output):
+                reason = "features along the last axis, (B, H, W, A), as tokens: no maps (B, A, H, W)"
             self.parents.append(self._union(_storages(output)))
             self.calls.append(NetworkLayer(name, type(module).__name__, kind_of(module), shape, (), reason))
             if reason is None:
@@ -146,13 +158,13 @@ class _Tracer(TorchDispatchMode):
         """Number of the call that made the network's last map; adds the output as a call of its own if need be."""
         assert self.output is not None
         storage = StorageWeakRef(self.output.untyped_storage())
-        maker = self._made_by.get(storage)
+        maker, reached = self._made_by.get(storage), self._reached()
         if maker is not None and _is_one_map(self.calls[maker]):
             return maker
         single = [
             i
             for i in self._ancestors_of(self._sources.get(storage, frozenset()))
-            if i != _IMAGE and _is_one_map(self.calls[i])
+            if i in reached and i != _IMAGE and _is_one_map(self.calls[i])
         ]
         if storage in self._normalised and single:
             return max(single)
@@ -160,6 +172,14 @@ class _Tracer(TorchDispatchMode):
         self.calls.append(NetworkLayer(OUTPUT, "Tensor", "output", shape, ()))
         self.parents.append(self._sources.get(storage, frozenset()))
         return len(self.calls) - 1
+
+    def _reached(self) -> set[int]:
+        """The calls that depend on the image; others are priors, positions, weights made by modules of their own."""
+        reached = {_IMAGE}
+        for i, parents in enumerate(self.parents):
+            if parents & reached:
+                reached.add(i)
+        return reached
 
     def _ancestors(self, call: int) -> set[int]:
         return self._ancestors_of(frozenset({call}))
@@ -206,8 +226,8 @@ def _why_skipped(module: nn.Module, output: Any, batch_size: int) -> str | None:
         return f"returns {type(output).__name__}, no single stack of maps"
     if isinstance(module, _PASS_THROUGH):
         return "passes its input through unchanged"
-    if isinstance(module, _GLOBAL):
-        return "normalises over a whole map"
+    if isinstance(module, _SOFTMAX_MODULES) and not (output.ndim == 4 and module.dim in (None, 1, -3)):
+        return "normalises over a whole map"  # over the channels of each pixel it is a layer as any other
     if output.ndim != 4 or output.shape[0] != batch_size or not output.is_floating_point():
         return f"no maps (B, A, H, W): the output has shape {tuple(output.shape)}"
     if output.shape[2] * output.shape[3] == 1:

@@ -28,7 +28,7 @@ class NetworkLayer:
     """One call of one module (or the network's output).
 
     Args:
-        name: Dotted path of the module; the second call of a module is ``path:2``.
+        name: Dotted path of the module; the second call of a module is ``path:2``. See :func:`call_name`.
         type: Class of the module, e.g. ``"Conv2d"``.
         kind: What it does; ``"block"`` for a module made of modules.
         shape: ``(A, H, W)`` of its activation maps, or the output's shape without the batch axis.
@@ -43,6 +43,19 @@ class NetworkLayer:
     shape: tuple[int, ...]
     parents: tuple[str, ...]
     skipped: str | None = None
+
+
+def call_name(path: str, time: int) -> str:
+    """Name of a module's call: its path, with the number of the call where it is not the first.
+
+    The first call of a module called ``input`` or ``output`` has its number, too: these words are the image and the
+    network's own output.
+
+    Example:
+        >>> call_name("relu", 1), call_name("relu", 2), call_name("output", 1)
+        ('relu', 'relu:2', 'output:1')
+    """
+    return path if time == 1 and path not in (INPUT, OUTPUT) else f"{path}:{time}"
 
 
 def kind_of(module: nn.Module) -> Kind:
