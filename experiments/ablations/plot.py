@@ -1,4 +1,4 @@
-"""Draws ablations.png and ablations.pdf and writes table.md, from results.csv.
+"""Draws the ablations and the frontier of fidelity against the null model, and writes table.md, from results.csv.
 
 python experiments/ablations/plot.py
 """
@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 
 from explainsal.metrics.bootstrap import mean_interval, paired_difference
 from explainsal.reporting.figures.style import MUTED, PAGE_WIDTH, SERIES, new_figure, save_figure, styled
+from explainsal.reporting.sweep import pareto_front
 
 HERE = Path(__file__).resolve().parent
 EXPLANATION, NULL = "explanation", "shuffled_filters"
@@ -23,7 +24,13 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
     rows = []
     for (group, name), part in results.groupby(["group", "change"], sort=False):
         wide = part.pivot(index="image", columns="variant")
-        row = {"group": group, "change": name, "images": len(wide), "seconds": part["seconds"].mean()}
+        row = {
+            "number": len(rows) + 1,
+            "group": group,
+            "change": name,
+            "images": len(wide),
+            "seconds": part["seconds"].mean(),
+        }
         for measure in ("cc_to_deep", "layer_correlation"):
             one, null = wide[measure, EXPLANATION].fillna(0), wide[measure, NULL].fillna(0)
             gap = paired_difference(one, null)
@@ -35,14 +42,14 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
 
 def markdown(table: pd.DataFrame) -> str:
     head = (
-        "| group | change | CC to deep map | null | distance | layer correlation | null | distance | s/image |\n"
-        "|---|---|---|---|---|---|---|---|---|\n"
+        "| # | group | change | CC to deep map | null | distance | layer correlation | null | distance | s/image |\n"
+        "|---|---|---|---|---|---|---|---|---|---|\n"
     )
     lines = []
     for row in table.itertuples():
         interval = row.cc_to_deep_interval
         lines.append(
-            f"| `{row.group}` | {'**as it is**' if row.change == 'preset' else row.change} "
+            f"| {row.number} | `{row.group}` | {'**as it is**' if row.change == 'preset' else row.change} "
             f"| {row.cc_to_deep:.3f} [{interval.low:.3f}, {interval.high:.3f}] | {row.cc_to_deep_null:.3f} "
             f"| {row.cc_to_deep_gap:.3f} | {row.layer_correlation:.3f} | {row.layer_correlation_null:.3f} "
             f"| {row.layer_correlation_gap:.3f} | {row.seconds:.1f} |"
@@ -76,11 +83,42 @@ def draw(table: pd.DataFrame) -> Figure:
     return figure
 
 
+def draw_frontier(table: pd.DataFrame) -> Figure:
+    """Fidelity against the distance to the null model, a point per variant.
+
+    What no other variant of its preset beats in both is joined, with its number in the table. Dotted: the aims.
+    """
+    figure = new_figure(PAGE_WIDTH, 4.2)
+    figure.set_layout_engine("constrained")
+    labels = {"cc_to_deep": "CC of explainable to deep map", "layer_correlation": "mean layer correlation"}
+    aims = {"cc_to_deep": (0.25, [0.95, 0.75]), "layer_correlation": (None, [0.70])}
+    for ax, (measure, label) in zip(figure.subplots(1, 2), labels.items(), strict=True):
+        for family, color in {"sparse": SERIES[0], "normalized": SERIES[1]}.items():
+            part = table[table["group"].str.startswith(family)]
+            gap = f"{measure}_gap"
+            front = part[pareto_front(part, {measure: "maximize", gap: "maximize"})].sort_values(gap)
+            ax.plot(part[gap], part[measure], "o", color=color, markersize=3, alpha=0.5)
+            ax.plot(front[gap], front[measure], "o-", color=color, markersize=5, linewidth=0.8, label=family)
+            for place, row in enumerate(front.to_dict("records")):
+                shift = (2, 4) if place % 2 else (-6, -9)
+                ax.annotate(row["number"], (row[gap], row[measure]), xytext=shift, textcoords="offset points", size=6)
+        distance, levels = aims[measure]
+        for level in levels:
+            ax.axhline(level, color=MUTED, linewidth=0.6, linestyle=":")
+        if distance is not None:
+            ax.axvline(distance, color=MUTED, linewidth=0.6, linestyle=":")
+        ax.set_xlabel("distance to shuffled filters")
+        ax.set_ylabel(label)
+    figure.axes[0].legend(loc="lower left", frameon=False)
+    return figure
+
+
 def main() -> None:
     table = summary(pd.read_csv(HERE / "results.csv"))
     (HERE / "table.md").write_text(markdown(table))
     with styled():
         save_figure(draw(table), HERE, "ablations")
+        save_figure(draw_frontier(table), HERE, "frontier")
     print(markdown(table))
 
 
