@@ -1,10 +1,11 @@
 """How fast an accelerator explains the convolutions of UNISAL, and how near that is to what its memory allows.
 
-    python benchmarks/gpu.py            # 288 x 384, batches of 1 to 16, `normalized`, and `sparse` with a pool of 10
+    python benchmarks/gpu.py            # 288 x 384, batches of 1 to 32, `normalized`, and `sparse` with a pool of 10
     python benchmarks/gpu.py --smoke    # 32 x 64, one layer, on a CPU
 
 Writes a table to benchmarks/results (or --out). The network's weights are random: the work does not depend on them.
-Times are of the whole call, the network's own forward pass included. The floor is the time in which the device could
+Times are of the whole call, the network's own forward pass included: by PyTorch's operations alone, with the Triton
+kernels, and with these as a CUDA graph that is replayed. The floor is the time in which the device could
 write and read every candidate once (28 bytes per pixel and candidate, DESIGN.md section 6) at the bandwidth that a
 large copy reaches.
 """
@@ -24,7 +25,7 @@ import torch
 
 from explainsal.explanation import Explainer
 from explainsal.explanation.result import Explanation
-from explainsal.functional import metrics
+from explainsal.functional import fused, metrics
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.models.unisal import UNISAL
 
@@ -60,25 +61,65 @@ def least_bytes(out: Explanation, pool: dict[str, int]) -> int:
     )
 
 
+def replayed(explainer: Explainer, images: torch.Tensor) -> tuple[Callable[[], None], Explanation]:
+    """The whole call as a CUDA graph, and the result that each replay overwrites."""
+    side = torch.cuda.Stream()
+    side.wait_stream(torch.cuda.current_stream())
+    with torch.cuda.stream(side):
+        for _ in range(2):  # plans of FFTs, workspaces and kernels are made outside
+            explainer(images)
+    torch.cuda.current_stream().wait_stream(side)
+    graph = torch.cuda.CUDAGraph()
+    with torch.cuda.graph(graph):
+        out = explainer(images)
+    return graph.replay, out
+
+
+def times(explainer: Explainer, images: torch.Tensor, repeats: int) -> tuple[dict[str, float], list[str]]:
+    """Seconds for an image, of each way that can be taken here; and why one could not, or what it got wrong."""
+
+    def taken(run: Callable[[], object]) -> float:
+        return seconds(run, images.device, repeats) / len(images)
+
+    found, notes = {}, []
+    with fused.fused_kernels(False):
+        plain = explainer(images).explainable_map.clone()
+        found["plain"] = taken(lambda: explainer(images))
+    if images.device.type != "cuda":
+        return found, notes
+    if fused.serves(images):
+        found["Triton"] = taken(lambda: explainer(images))
+    try:
+        replay, out = replayed(explainer, images)
+    except RuntimeError as error:  # e.g. a solver that waits for the host
+        return found, [f"not captured: {str(error).splitlines()[0]}"]
+    found["graph"] = taken(replay)
+    off = (out.explainable_map - plain).abs().max() / plain.abs().max()
+    if not off < 1e-2:  # float32, and of candidates that are all but equal another may be taken
+        notes.append(f"the graph is off by {off:.1e} of the largest value")
+    return found, notes
+
+
 def explained(
-    preset: str, batches: list[int], size: tuple[int, int], layers: str | tuple[str, ...], device: torch.device,
-    repeats: int, rate: float,
+    preset: str, cases: list[tuple[int, int | None]], size: tuple[int, int], layers: str | tuple[str, ...],
+    device: torch.device, repeats: int, rate: float,
 ) -> list[str]:  # fmt: skip
-    """Rows of the table for one preset."""
+    """Rows of the table for one preset: for each batch and memory budget."""
     net = UNISAL().eval().to(device)
-    explainer = Explainer(net, preset, layers=layers, pool_size=10)
     rows = []
-    for batch in batches:
+    for batch, budget in cases:
+        explainer = Explainer(net, preset, layers=layers, pool_size=10, memory_budget=budget)
         images = torch.rand(batch, 3, *size, device=device)
         out = explainer(images)
-        taken = seconds(lambda images=images: explainer(images), device, repeats) / batch  # type: ignore[misc]
+        ways, notes = times(explainer, images, repeats)
         pool = {layer.name: layer.kept.shape[1] for layer in out.layers}
         pool["input"] = 3 if out.options.input_maps == "opponent" else 1
         floor = least_bytes(out, pool) / rate
-        rows.append(
-            f"| `{preset}`, {len(out.layers)} layers | {batch} | {1e3 * taken:.1f} | {1e3 * floor:.2f} "
-            f"| {floor / taken:.1%} |"
-        )
+        title = f"`{preset}`, {len(out.layers)} layers" + (f", {budget / 1e9:.0f} GB" if budget else "")
+        cells = [f"{1e3 * ways[way]:.1f}" if way in ways else "" for way in ("plain", "Triton", "graph")]
+        rows.append("| " + " | ".join([
+            "; ".join([title, *notes]), str(batch), *cells, f"{1e3 * floor:.2f}", f"{floor / min(ways.values()):.1%}"
+        ]) + " |")  # fmt: skip
     return rows
 
 
@@ -99,7 +140,7 @@ def measured_metrics(batch: int, size: tuple[int, int], device: torch.device, re
 
     taken = seconds(run, device, repeats) / batch
     title = f"SIM, CC, NSS, KLD, AUC, AUC-Judd, sAUC (float64; 5,000 images: {5000 * taken:.0f} s)"
-    return f"| {title} | {batch} | {1e3 * taken:.2f} | | |"
+    return f"| {title} | {batch} | {1e3 * taken:.2f} | | | | |"
 
 
 def report(rows: list[str], device: torch.device, size: tuple[int, int], rate: float, repeats: int) -> str:
@@ -110,7 +151,7 @@ def report(rows: list[str], device: torch.device, size: tuple[int, int], rate: f
         f"{size[0]} x {size[1]} pixels, pool of 10, float32, torch {torch.__version__}, {datetime.date.today()}, "
         f"commit {done.stdout.strip() or 'unknown'}; random weights; median of {repeats}; a copy moves "
         f"{rate / 1e9:.0f} GB/s.", "",
-        "| | batch | ms per image | floor, ms | floor / time |", "|---|---|---|---|---|", *rows, "",
+        "| ms per image | batch | plain | Triton | CUDA graph | floor | floor / best |", "|" + "---|" * 7, *rows, "",
     ])  # fmt: skip
 
 
@@ -123,12 +164,15 @@ def main() -> None:
     if not args.smoke and not torch.cuda.is_available():
         parser.error("no CUDA device is visible to PyTorch; --smoke runs a tiny case on the CPU")
     device = torch.device("cpu" if args.smoke else "cuda")
-    size, batches, repeats = ((32, 64), [1, 2], 1) if args.smoke else ((288, 384), [1, 2, 4, 8, 16], args.repeats)
+    size, repeats = ((32, 64), 1) if args.smoke else ((288, 384), args.repeats)
+    cases: list[tuple[int, int | None]] = [(1, None), (2, None)]
+    if not args.smoke:  # the default budget of 8 GB takes 8 images of `normalized` at a time
+        cases += [(4, None), (8, None), (16, None), (16, 40 * 10**9), (32, 40 * 10**9)]
     layers: str | tuple[str, ...] = ("cnn.features.0.0",) if args.smoke else "conv"
     rate = bandwidth(device, 2**20 if args.smoke else 2**28)
     rows = [row for preset in ("normalized", "sparse")
-            for row in explained(preset, batches, size, layers, device, repeats, rate)]  # fmt: skip
-    rows.append(measured_metrics(batches[-1], size if args.smoke else (480, 640), device, repeats))
+            for row in explained(preset, cases, size, layers, device, repeats, rate)]  # fmt: skip
+    rows.append(measured_metrics(2 if args.smoke else 16, size if args.smoke else (480, 640), device, repeats))
     name = "cpu-smoke" if args.smoke else torch.cuda.get_device_name(device).replace(" ", "-").lower()
     out = args.out or RESULTS / f"gpu-{name}-{datetime.date.today()}.md"
     out.write_text(report(rows, device, size, rate, repeats))

@@ -94,6 +94,9 @@ def test_a_layer_is_few_launches_however_many_images(preset, most):
         explainer(images)
         with Launches() as launches:
             layers = explainer(images).layers
+        with Launches() as again:
+            explainer(images)
+        assert (again.operations, again.moved) == (launches.operations, launches.moved)  # what a CUDA graph can replay
         counts.append(launches.operations.total() / len(layers))
     assert counts[0] <= most
     assert counts[1] < 1.1 * counts[0]
