@@ -11,7 +11,8 @@ from torch.testing import assert_close
 
 from explainsal.explanation import PRESETS
 from explainsal.functional import fused
-from explainsal.functional.reconstruction import centered_scale, pairwise_mae
+from explainsal.functional.coefficients import matching_pursuit
+from explainsal.functional.reconstruction import centered_scale, pairwise_mae, standardize
 
 pytest.importorskip("triton")
 ON_GPU = torch.cuda.is_available()
@@ -60,6 +61,26 @@ def test_distances_are_those_of_the_plain_path(images, rows, columns, length, si
         expected = pairwise_mae(first, second, negative, length // 2)
     found = fused.pairwise_mae(first, second, negative, length // 2)
     assert_close(found, expected, rtol=KINDS[dtype], atol=KINDS[dtype])
+
+
+@pytest.mark.parametrize(("images", "rows", "candidates", "terms"), [(1, 3, 5, 5), (2, 4, 40, 6)])
+def test_the_pursuit_takes_the_candidates_of_the_plain_path(images, rows, candidates, terms, monkeypatch):
+    maps = standardize(noise(images, candidates, 60, dtype=torch.float64))
+    maps[:, 1] = maps[:, 0]  # equal to another: never both
+    maps[:, 2] = 0  # unusable
+    maps[-1, 3] = torch.nan
+    wanted = maps[:, :rows].nan_to_num(0) + 0.5 * standardize(noise(images, rows, 60, dtype=torch.float64))
+    wanted[:, 1] = 0  # a dead row takes none
+    gram, target = maps @ maps.mT / 60, standardize(wanted) @ maps.mT / 60
+    with fused.fused_kernels(False):
+        expected = matching_pursuit(gram, target, terms)
+    assert (expected.index < 0).any()
+    assert (expected.index >= 0).any()
+    if not ON_GPU:
+        monkeypatch.setattr(fused, "serves", lambda *tensors: True)
+    found = matching_pursuit(gram, target, terms)
+    assert torch.equal(found.index, expected.index)
+    assert_close(found.weights, expected.weights, rtol=1e-9, atol=1e-12)
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from explainsal.functional import fused
+
 # A candidate is left out when the chosen ones already explain all but this share of its variance.
 _DEPENDENT = 1e-6
 _FAINT = 1e-6  # correlations below are the rounding of float32 inner products
@@ -104,6 +106,11 @@ class _Pursuit:
 
     def run_signed(self) -> None:
         """Orthogonalise all candidates to each chosen one (Gram and Schmidt): nothing is asked of the values."""
+        terms, candidates = self.index.shape[1], self.target.shape[1]
+        if len(self.target) and candidates <= fused.MOST_CANDIDATES and fused.serves(self.gram, self.target):
+            self.index = fused.matching_pursuit(self.gram, self.target, terms, _DEPENDENT, _FAINT)
+            self.weights = self._solve()
+            return
         left, nothing = self.target.clone(), self.target.new_zeros(())
         diagonal = self.gram.diagonal(dim1=-2, dim2=-1)
         novelty = torch.where(diagonal > 0.5, diagonal, nothing)[self.image[:, 0]]

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 _wanted: ContextVar[bool] = ContextVar("fused_kernels", default=True)
+MOST_CANDIDATES = 2048  # of which a program holds four arrays in registers
 _BLOCK = 4096  # numbers of a row that a program holds at a time
 _TILE = {"ROWS": 16, "COLUMNS": 64, "STEP": 8}
 
@@ -78,6 +79,29 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
         **_TILE,
     )
     return out.reshape(*first.shape[:-1], second.shape[-2])
+
+
+def matching_pursuit(gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float) -> Tensor:
+    """Positions ``(R, T)`` of the candidates that the signed pursuit takes: see `functional.coefficients`.
+
+    Args:
+        gram: Shape ``(B, N, N)``, float64; N at most :data:`MOST_CANDIDATES`.
+        target: Shape ``(R, N)``, float64: equal runs of rows belong to each of the B.
+        terms: T.
+        dependent: A candidate of whose variance less is new is passed over.
+        faint: A row takes no candidate that correlates less.
+    """
+    from explainsal.functional import triton_kernels
+
+    gram, target = gram.contiguous(), target.contiguous()
+    rows, candidates = target.shape
+    index = torch.empty(rows, terms, dtype=torch.int64, device=target.device)
+    basis = target.new_empty(rows, terms, candidates)
+    triton_kernels.matching_pursuit[(rows,)](
+        gram, target, basis, index, candidates, rows // len(gram), terms, dependent, faint,
+        BLOCK=1 << (candidates - 1).bit_length(),
+    )  # fmt: skip
+    return index
 
 
 def _rows(values: Tensor) -> Tensor:

@@ -77,3 +77,36 @@ def pairwise_mae(
             x = tl.where(d[:, None, :] < flipped, x * sign[:, :, None], x)
         total += tl.sum(tl.abs(x - y), 2)
     tl.store(out + place, total / length, mask=inside)
+
+
+@triton.jit
+def matching_pursuit(
+    gram, target, basis, index, candidates, rows, terms, dependent, faint, BLOCK: tl.constexpr
+):  # fmt: skip
+    """The candidates of one row for each program, by Gram and Schmidt; `rows` rows share an image's `gram`.
+
+    A candidate of which less than `dependent` is new is passed over; a row whose best correlation is at most `faint`
+    takes no more, i.e. -1. `basis` ``(row, terms, candidates)`` is scratch: what each step left of the chosen row.
+    """
+    row = tl.program_id(0).to(tl.int64)
+    own, mine = gram + row // rows * candidates * candidates, basis + row * terms * candidates
+    n = tl.arange(0, BLOCK)
+    inside = n < candidates
+    left = tl.load(target + row * candidates + n, mask=inside, other=0.0)
+    diagonal = tl.load(own + n * candidates + n, mask=inside, other=0.0)
+    novelty = tl.where(diagonal > 0.5, diagonal, 0.0)
+    for step in range(0, terms):
+        score = tl.where(novelty >= dependent, tl.abs(left), 0.0)
+        live, chosen = tl.max(score, 0) > faint, tl.argmax(score, 0)
+        here = n == chosen
+        new = tl.load(own + chosen.to(tl.int64) * candidates + n, mask=inside, other=0.0)
+        for before in range(0, step):
+            seen = tl.load(mine + before * candidates + n, mask=inside, other=0.0)
+            new -= tl.sum(tl.where(here, seen, 0.0), 0) * seen
+        norm = tl.sqrt(tl.where(live, tl.sum(tl.where(here, novelty, 0.0), 0), 1.0))
+        new = tl.where(live, new / norm, 0.0)
+        tl.store(mine + step * candidates + n, new, mask=inside)
+        tl.debug_barrier()  # the steps that follow read it
+        left -= tl.sum(tl.where(here, left, 0.0), 0) / norm * new
+        novelty -= new * new
+        tl.store(index + row * terms + step, tl.where(live, chosen, -1))
