@@ -415,6 +415,31 @@ def test_a_memory_budget_below_what_a_layer_needs_says_how_much_it_needs(preset)
     assert Explainer(Plain(), preset, memory_budget=least, layers=["last"])(smooth(1)).layers
 
 
+def test_a_deep_network_needs_no_larger_budget_than_a_shallow_one():
+    """Pools go when the last layer that draws on them is done."""
+
+    def chain_of(depth):
+        return nn.Sequential(nn.Conv2d(3, 4, 1), *(nn.Conv2d(4, 4, 1) for _ in range(depth)), nn.Conv2d(4, 1, 1))
+
+    with pytest.raises(UserError) as refused:
+        Explainer(chain_of(2), "paper", memory_budget=1)(smooth(1))
+    start = int(re.search(r"give at least (\d+)", str(refused.value))[1])
+    with pytest.raises(UserError) as refused:  # the first layer has only the image beside it
+        Explainer(chain_of(2), "paper", memory_budget=start)(smooth(1))
+    least = int(re.search(r"give at least (\d+)", str(refused.value))[1])
+    assert len(Explainer(chain_of(2), "paper", memory_budget=least)(smooth(1)).layers) == 4
+    assert len(Explainer(chain_of(12), "paper", memory_budget=least)(smooth(1)).layers) == 14
+
+
+def test_terms_name_the_scale_at_which_they_were_matched():
+    """The weights of one scale sum to 1 (Eq. 3), those of two halves of two scales do not."""
+    out = Explainer(Plain(), "normalized", scales=(2, 1, 0.5), top_k=2, signed=False)(smooth(1))
+    terms = out["second"].coefficients
+    assert terms.scale.tolist() == [2, 2, 1, 1, 0.5, 0.5]
+    for scale in (2, 1, 0.5):
+        assert_close(terms.weights[..., terms.scale == scale].sum(-1), torch.ones(1, 4))
+
+
 def test_units_of_the_reconstructions_change_no_correlation():
     """`rescale` is an affine map of each reconstruction, which standardised candidates do not see."""
     net, images = Plain().double(), smooth(1).double()

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from tests.explanation.nets import Functional, Plain
 from torch import nn
 
 from explainsal.explanation import Explainer
-from explainsal.explanation.fidelity import fidelity_table, layer_correlation
+from explainsal.explanation.fidelity import fidelity_rows, fidelity_table, layer_correlation
 from explainsal.explanation.nulls import NULLS, null_explainer, untrained_copy
 from explainsal.functional.types import DensityMap
 
@@ -80,3 +82,15 @@ def test_the_table_has_a_row_per_variant_and_image():
 def test_an_unknown_null_is_refused():
     with pytest.raises(ValueError, match="shuffled_filters"):
         null_explainer(Explainer(Plain()), "noise")
+
+
+def test_a_signed_map_counts_as_a_density_from_zero_up():
+    """SIM and KLD of the map clamped at 0, written out; CC sees the signs."""
+    values = torch.tensor([[[[-1.0, 3.0], [1.0, 0.0]]]])
+    deep = torch.tensor([[[[0.0, 2.0], [1.0, 1.0]]]])
+    explanation = replace(Explainer(Plain(), "sparse")(smooth()), saliency_map=deep, explainable_map=values)
+    (row,) = fidelity_rows(explanation, ["a"])
+    assert row["sim_to_deep"] == pytest.approx(0.5 + 0.25)  # 0, 3/4, 1/4, 0 against 0, 1/2, 1/4, 1/4
+    pair = torch.stack([values.flatten(), deep.flatten()])
+    assert row["cc_to_deep"] == pytest.approx(torch.corrcoef(pair)[0, 1].item())
+    assert row["kld_to_deep"] > 1  # a quarter of the density where the map has none
