@@ -25,7 +25,7 @@ import torch
 
 from explainsal.explanation import Explainer
 from explainsal.explanation.result import Explanation
-from explainsal.functional import fused, metrics
+from explainsal.functional import metrics
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.models.unisal import UNISAL
 
@@ -82,13 +82,12 @@ def times(explainer: Explainer, images: torch.Tensor, repeats: int) -> tuple[dic
         return seconds(run, images.device, repeats) / len(images)
 
     found, notes = {}, []
-    with fused.fused_kernels(False):
-        plain = explainer(images).explainable_map.clone()
-        found["plain"] = taken(lambda: explainer(images))
+    plain = explainer(images).explainable_map.clone()
+    found["plain"] = taken(lambda: explainer(images))
     if images.device.type != "cuda":
         return found, notes
-    if fused.serves(images):
-        found["Triton"] = taken(lambda: explainer(images))
+    explainer = explainer.changed(compile=True)
+    found["Triton"] = taken(lambda: explainer(images))
     try:
         replay, out = replayed(explainer, images)
     except RuntimeError as error:  # e.g. a solver that waits for the host

@@ -5,10 +5,13 @@ What the interpreter does not show is whether and how fast they run on a GPU: be
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 from torch.testing import assert_close
 
+from explainsal.errors import UserError
 from explainsal.explanation import PRESETS
 from explainsal.functional import fused
 from explainsal.functional.coefficients import matching_pursuit
@@ -18,11 +21,25 @@ pytest.importorskip("triton")
 ON_GPU = torch.cuda.is_available()
 DEVICE = "cuda" if ON_GPU else "cpu"
 KINDS = {torch.float64: 1e-12, torch.float32: 2e-5}
-pytestmark = [pytest.mark.gpu] if ON_GPU else []
+pytestmark = [pytest.mark.filterwarnings("ignore:.*encountered in divide:RuntimeWarning")]  # of the interpreter
+if ON_GPU:
+    pytestmark.append(pytest.mark.gpu)
 
 
 def noise(*shape, dtype):
     return torch.randn(shape, dtype=dtype, generator=torch.Generator().manual_seed(sum(shape))).to(DEVICE)
+
+
+def test_they_are_off_unless_wanted_and_want_triton(monkeypatch):
+    on_cuda = SimpleNamespace(device=torch.device("cuda"), dtype=torch.float32, stride=lambda axis: 1)
+    assert not fused.serves(on_cuda)
+    with fused.fused_kernels():
+        assert fused.serves(on_cuda)
+        assert not fused.serves(torch.ones(2, 3, device="meta"))
+    assert not fused.serves(on_cuda)
+    monkeypatch.setattr(fused, "find_spec", lambda name: None)
+    with pytest.raises(UserError, match="pip install triton"), fused.fused_kernels():
+        pass
 
 
 @pytest.mark.parametrize("dtype", list(KINDS))
@@ -32,8 +49,7 @@ def test_rows_are_standardised_as_by_the_plain_path(shape, dtype):
     if len(shape) > 1:
         values[..., 0, :] = 0.1  # a dead row whose mean is not exact
         values[..., -1, 2] = torch.nan
-    with fused.fused_kernels(False):
-        expected = centered_scale(values)
+    expected = centered_scale(values)
     found = fused.centered_scale(values)
     assert_close(found, expected, rtol=KINDS[dtype], atol=KINDS[dtype], equal_nan=True)
     assert torch.equal(found[2] == 0, expected[2] == 0)
@@ -57,8 +73,7 @@ def test_distances_are_those_of_the_plain_path(images, rows, columns, length, si
     first = noise(images, rows, length, dtype=dtype)
     second = noise(images, columns, length, dtype=dtype)
     negative = noise(images, rows, columns, dtype=dtype) < 0 if signed else None
-    with fused.fused_kernels(False):
-        expected = pairwise_mae(first, second, negative, length // 2)
+    expected = pairwise_mae(first, second, negative, length // 2)
     found = fused.pairwise_mae(first, second, negative, length // 2)
     assert_close(found, expected, rtol=KINDS[dtype], atol=KINDS[dtype])
 
@@ -72,13 +87,13 @@ def test_the_pursuit_takes_the_candidates_of_the_plain_path(images, rows, candid
     wanted = maps[:, :rows].nan_to_num(0) + 0.5 * standardize(noise(images, rows, 60, dtype=torch.float64))
     wanted[:, 1] = 0  # a dead row takes none
     gram, target = maps @ maps.mT / 60, standardize(wanted) @ maps.mT / 60
-    with fused.fused_kernels(False):
-        expected = matching_pursuit(gram, target, terms)
+    expected = matching_pursuit(gram, target, terms)
     assert (expected.index < 0).any()
     assert (expected.index >= 0).any()
     if not ON_GPU:
         monkeypatch.setattr(fused, "serves", lambda *tensors: True)
-    found = matching_pursuit(gram, target, terms)
+    with fused.fused_kernels(ON_GPU):
+        found = matching_pursuit(gram, target, terms)
     assert torch.equal(found.index, expected.index)
     assert_close(found.weights, expected.weights, rtol=1e-9, atol=1e-12)
 
@@ -89,11 +104,11 @@ def test_a_layer_is_rebuilt_as_by_the_plain_path(preset, monkeypatch):
     from tests.explanation.test_exactness import rebuilt
 
     activations, sources = maps(3, (9, 12), 0).to(DEVICE), maps(2, (9, 12), 1).to(DEVICE)
-    with fused.fused_kernels(False):
-        expected = rebuilt(preset, activations, sources, 10**9).maps
+    expected = rebuilt(preset, activations, sources, 10**9).maps
     used = []
     if not ON_GPU:
         monkeypatch.setattr(fused, "serves", lambda *tensors: used.append(1) or True)
-    found = rebuilt(preset, activations, sources, 10**9).maps
+    with fused.fused_kernels(ON_GPU):
+        found = rebuilt(preset, activations, sources, 10**9).maps
     assert used or ON_GPU
     assert_close(found, expected, rtol=1e-9, atol=1e-9 * expected.abs().max().item())

@@ -55,8 +55,9 @@ class Options:
         layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
             8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
-        compile: Whether a CPU runs the inner loops as compiled C, built once with the machine's own compiler: the same
-            numbers up to rounding, in less than half the time. An accelerator ignores it.
+        compile: Whether the inner loops run compiled: on a CPU as C, built once with the machine's own compiler, in
+            less than half the time; on CUDA as Triton kernels, which no GPU has run yet. The same numbers up to
+            rounding. An error where there is no compiler or no Triton; other devices ignore it.
     """
 
     bank: FilterBank

@@ -1,4 +1,4 @@
-"""Kernels of :mod:`~explainsal.functional.triton_kernels` where a CUDA device and Triton are there.
+"""Kernels of :mod:`~explainsal.functional.triton_kernels`, where they are wanted, on CUDA devices.
 
 The plain PyTorch path computes the same numbers up to rounding, and serves everything else: other devices and dtypes,
 tensors whose last axis is not contiguous.
@@ -9,21 +9,31 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import cache
 from importlib.util import find_spec
 
 import torch
 from torch import Tensor
 
-_wanted: ContextVar[bool] = ContextVar("fused_kernels", default=True)
+from explainsal.errors import UserError
+
+_wanted: ContextVar[bool] = ContextVar("fused_kernels", default=False)
 MOST_CANDIDATES = 2048  # of which a program holds four arrays in registers
 _BLOCK = 4096  # numbers of a row that a program holds at a time
 _TILE = {"ROWS": 16, "COLUMNS": 64, "STEP": 8}
 
 
 @contextmanager
-def fused_kernels(wanted: bool) -> Iterator[None]:
-    """Use them inside the block, or leave them out; by default they are used."""
+def fused_kernels(wanted: bool = True) -> Iterator[None]:
+    """Use them inside the block; by default they are left out.
+
+    Raises:
+        UserError: If they are wanted and Triton is not there.
+    """
+    if wanted and find_spec("triton") is None:
+        raise UserError(
+            "compile=true takes Triton on a GPU, and it is not installed: pip install triton (CUDA builds of PyTorch "
+            "bring it along), or leave compile out"
+        )
     token = _wanted.set(wanted)
     try:
         yield
@@ -39,7 +49,6 @@ def serves(*tensors: Tensor) -> bool:
         and len(kinds) == 1
         and kinds <= {torch.float32, torch.float64}
         and _wanted.get()
-        and _found()
     )
 
 
@@ -109,8 +118,3 @@ def _rows(values: Tensor) -> Tensor:
     if values.ndim < 3:
         return values.reshape(1, -1, values.shape[-1])
     return values.flatten(0, -3) if values.ndim > 3 else values
-
-
-@cache
-def _found() -> bool:
-    return find_spec("triton") is not None

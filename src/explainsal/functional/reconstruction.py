@@ -103,15 +103,15 @@ def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_
     if fusion not in ("root_sum_squares", "mean"):
         raise ValueError(f"fusion must be 'root_sum_squares' or 'mean', got {fusion!r}")
     size = (int(maps.shape[-2]), int(maps.shape[-1]))
-    fused = maps.new_zeros(*maps.shape[:-3], *size)
+    total = maps.new_zeros(*maps.shape[:-3], *size)
     compiled, rows = native.serves(maps) and maps.is_contiguous(), maps.reshape(-1, *maps.shape[-3:])
     for s, scale in enumerate(scales):
         if compiled and scale in (4, 2, 1, 0.5, 0.25) and keeps_whole(size, scale):
-            native.add_there_and_back(fused.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
+            native.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
             continue
         one = there_and_back(maps[..., s, :, :], scale)
-        fused.add_(one) if fusion == "mean" else fused.addcmul_(one, one)
-    return fused.div_(len(scales)) if fusion == "mean" else fused.sqrt_()
+        total.add_(one) if fusion == "mean" else total.addcmul_(one, one)
+    return total.div_(len(scales)) if fusion == "mean" else total.sqrt_()
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:
