@@ -150,6 +150,12 @@ def test_a_selection_of_nothing_says_what_there_is():
     layers, _ = trace_layers(Plain().eval(), torch.rand(1, 3, 8, 8))
     with pytest.raises(ValueError, match="first, relu, second"):
         select_layers(layers, "encoder.*")
+    for wrong in ("encoder.*", ["lst"], "convs", []):  # though the last map is always rebuilt
+        with pytest.raises(ValueError, match="leaf, conv, block, paper, or patterns of first, relu"):
+            listed(Plain(), wrong)
+    with pytest.raises(ValueError, match="selects nothing that can be explained"):
+        listed(Odd(), "tokens")  # is there, but skipped
+    assert [name for name, one in listed(Plain(), "last").items() if not one.skipped] == ["last"]
 
 
 def test_in_place_operations_on_a_view_keep_the_sources_of_both():

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from explainsal.explanation.bank import FilterBank
 
@@ -95,12 +95,23 @@ class Options:
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
         for name in ("top_k", "pool_size", "block_size", "generations"):
-            if getattr(self, name) < 1:
-                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.ridge < math.inf:
-            raise ValueError(f"ridge must be a number from 0, got {self.ridge}")
-        if not self.scales or min(self.scales) <= 0:
+            if not _is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, a whole number; got {getattr(self, name)!r}")
+        for name in ("joint_scales", "signed", "image_candidates", "fill_pool", "compile"):
+            if not isinstance(getattr(self, name), bool):  # any other word, "no" say, would count as true
+                raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
+        if not _is_number(self.ridge) or self.ridge < 0:
+            raise ValueError(f"ridge must be a number from 0, got {self.ridge!r}")
+        if not self.scales or not all(_is_number(scale) and scale > 0 for scale in self.scales):
             raise ValueError(f"scales must hold positive numbers, got {self.scales}")
+        if self.memory_budget is not None and not _is_number(self.memory_budget):
+            raise ValueError(f"memory_budget must be a number of bytes, such as 2e9; got {self.memory_budget!r}")
+
+
+def _is_number(value: Any, *, whole: bool = False) -> bool:
+    """Whether a value, of a configuration or of a caller, is a finite number."""
+    kinds = int if whole else int | float
+    return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -195,6 +195,8 @@ def resolve_options(preset: str, **changes: Any) -> Options:
         changes["bank"] = _as_bank(changes["bank"], options.bank)
     for name in ("scales", "layers"):
         if name in changes and not isinstance(changes[name], str):
+            if not isinstance(changes[name], Iterable):
+                raise ValueError(f"{name} must be a list, got {changes[name]!r}")
             changes[name] = tuple(changes[name])
     options = replace(options, **changes)
     return options if low_pass is None else replace(options, bank=replace(options.bank, low_pass=tuple(low_pass)))

@@ -12,6 +12,7 @@ from torch import nn
 Kind = Literal["conv", "norm", "activation", "pool", "resize", "other", "block", "output"]
 
 OUTPUT = "output"  # name of the network's own output, a layer where functional operations made it
+SELECTIONS = ("leaf", "conv", "block", "paper")  # kinds of layers; any other word is a pattern of names
 INPUT = "input"  # name of the image as a parent
 
 _KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
@@ -96,15 +97,19 @@ def select_layers(
         All layers but composite ones that were not selected.
 
     Raises:
-        ValueError: If nothing is selected.
+        ValueError: If nothing is selected, or patterns match no layer that can be explained.
     """
     if final is not None:
         layers = layers[: 1 + next(i for i, layer in enumerate(layers) if layer.name == final)]
-    names = _selected_names(layers, select) | {final}
-    chosen = {layer.name for layer in layers if layer.skipped is None and layer.name in names}
-    if not chosen:
-        usable = [layer.name for layer in layers if layer.skipped is None and layer.kind != "block"]
-        raise ValueError(f"layers={select!r} selects nothing that can be explained; there are {', '.join(usable)}")
+    names = _selected_names(layers, select)
+    usable = [layer.name for layer in layers if layer.skipped is None]
+    chosen = {name for name in usable if name in names or name == final}
+    if not chosen or (select not in SELECTIONS and names.isdisjoint(usable)):
+        single = [layer.name for layer in layers if layer.skipped is None and layer.kind != "block"]
+        raise ValueError(
+            f"layers={select!r} selects nothing that can be explained; give {', '.join(SELECTIONS)}, or patterns of "
+            f"{', '.join(single)}"
+        )
     nearest: dict[str, tuple[str, ...]] = {INPUT: (INPUT,)}
     result = []
     for layer in layers:
