@@ -77,25 +77,19 @@ def replayed(explainer: Explainer, images: torch.Tensor) -> tuple[Callable[[], N
 
 def times(explainer: Explainer, images: torch.Tensor, repeats: int) -> tuple[dict[str, float], list[str]]:
     """Seconds for an image, of each way that can be taken here; and why one could not, or what it got wrong."""
-
-    def taken(run: Callable[[], object]) -> float:
-        return seconds(run, images.device, repeats) / len(images)
-
-    found, notes = {}, []
-    plain = explainer(images).explainable_map.clone()
-    found["plain"] = taken(lambda: explainer(images))
-    if images.device.type != "cuda":
-        return found, notes
-    explainer = explainer.changed(compile=True)
-    found["Triton"] = taken(lambda: explainer(images))
-    try:
-        replay, out = replayed(explainer, images)
-    except RuntimeError as error:  # e.g. a solver that waits for the host
-        return found, [f"not captured: {str(error).splitlines()[0]}"]
-    found["graph"] = taken(replay)
-    off = (out.explainable_map - plain).abs().max() / plain.abs().max()
-    if not off < 1e-2:  # float32, and of candidates that are all but equal another may be taken
-        notes.append(f"the graph is off by {off:.1e} of the largest value")
+    plain = explainer(images).explainable_map
+    found, notes = {"plain": seconds(lambda: explainer(images), images.device, repeats) / len(images)}, []
+    compiled = explainer.changed(compile=True)
+    for way in ("Triton", "graph") if images.device.type == "cuda" else ():
+        try:
+            run, out = replayed(compiled, images) if way == "graph" else (lambda: compiled(images), compiled(images))
+            found[way] = seconds(run, images.device, repeats) / len(images)
+        except Exception as error:  # a kernel that does not compile, a solver that waits: the other ways are still told
+            notes.append(f"{way} failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+            continue
+        off = (out.explainable_map - plain).abs().max() / plain.abs().max()
+        if not off < 1e-2:  # float32, and of candidates that are all but equal another may be taken
+            notes.append(f"{way} is off by {off:.1e} of the largest value")
     return found, notes
 
 
