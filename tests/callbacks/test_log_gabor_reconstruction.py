@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.errors import UserError
 from explainsal.explanation import Explainer
 from explainsal.functional.losses import kl_div_cc
 from explainsal.metrics import SaliencyMetrics
@@ -113,3 +114,9 @@ def test_a_module_without_a_network_is_refused(tmp_path):
     callback = LogGaborReconstruction("sparse", tmp_path / "sparse")
     with pytest.raises(TypeError, match=r"no \.model"):
         trainer(tmp_path, callback).test(Bare(), dataloaders=loader(), verbose=False)
+
+
+@pytest.mark.parametrize("options", [{"compile": "no"}, {"generations": 1.5}, {"topk": 3}])
+def test_wrong_options_end_in_one_line_before_a_network_is_made(options, tmp_path):
+    with pytest.raises(UserError, match="compile must be|generations must be|no option topk"):
+        LogGaborReconstruction("sparse", tmp_path, options=options)

@@ -12,9 +12,11 @@ from lightning import Callback, LightningModule, Trainer
 from torch import Tensor, nn
 
 from explainsal.data.sample import SaliencyBatch
+from explainsal.errors import UserError
 from explainsal.explanation import Explainer, Explanation
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import null_explainer
+from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.tables import Tables
 from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.modules.evaluation import DEEP, EvaluationModule
@@ -40,6 +42,9 @@ class LogGaborReconstruction(Callback):
         options: Single options of the :class:`~explainsal.explanation.Explainer` that differ from the preset's.
         null: One of `explainsal.explanation.nulls.NULLS`: that null model of the explanation in its place.
         seed: Of the null model.
+
+    Raises:
+        UserError: If the preset, an option or a value is unknown: at once, before any network is made.
     """
 
     def __init__(
@@ -58,6 +63,10 @@ class LogGaborReconstruction(Callback):
     ) -> None:
         self.null, self.seed = null, seed
         self.preset, self.folder, self.options = preset, Path(folder), dict(options or {})
+        try:
+            resolve_options(self.preset, **self.options)
+        except ValueError as error:
+            raise UserError(str(error)) from None
         self.limit = math.inf if limit is None else limit
         self.batch_size, self.table_images, self.map_images = batch_size, table_images, map_images
         self.maps_per_layer = maps_per_layer
