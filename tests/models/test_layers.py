@@ -7,6 +7,7 @@ import torch
 from tests.explanation.nets import ChannelsLast, Functional, Normalised, Odd, Plain, Reserved, WithPrior
 from torch import nn
 
+from explainsal.errors import UserError
 from explainsal.explanation import Explainer
 from explainsal.explanation.graph import trace_layers
 from explainsal.models.layers import select_layers
@@ -148,12 +149,12 @@ def test_paper_counts_a_norm_and_the_activation_after_it_with_their_convolution(
 
 def test_a_selection_of_nothing_says_what_there_is():
     layers, _ = trace_layers(Plain().eval(), torch.rand(1, 3, 8, 8))
-    with pytest.raises(ValueError, match="first, relu, second"):
+    with pytest.raises(UserError, match="first, relu, second"):
         select_layers(layers, "encoder.*")
     for wrong in ("encoder.*", ["lst"], "convs", []):  # though the last map is always rebuilt
-        with pytest.raises(ValueError, match="leaf, conv, block, paper, or patterns of first, relu"):
+        with pytest.raises(UserError, match="leaf, conv, block, paper, or patterns of first, relu"):
             listed(Plain(), wrong)
-    with pytest.raises(ValueError, match="selects nothing that can be explained"):
+    with pytest.raises(UserError, match="selects nothing that can be explained"):
         listed(Odd(), "tokens")  # is there, but skipped
     assert [name for name, one in listed(Plain(), "last").items() if not one.skipped] == ["last"]
 

@@ -9,6 +9,8 @@ from typing import Literal
 
 from torch import nn
 
+from explainsal.errors import UserError
+
 Kind = Literal["conv", "norm", "activation", "pool", "resize", "other", "block", "output"]
 
 OUTPUT = "output"  # name of the network's own output, a layer where functional operations made it
@@ -97,7 +99,7 @@ def select_layers(
         All layers but composite ones that were not selected.
 
     Raises:
-        ValueError: If nothing is selected, or patterns match no layer that can be explained.
+        UserError: If nothing is selected, or patterns match no layer that can be explained.
     """
     if final is not None:
         layers = layers[: 1 + next(i for i, layer in enumerate(layers) if layer.name == final)]
@@ -106,7 +108,7 @@ def select_layers(
     chosen = {name for name in usable if name in names or name == final}
     if not chosen or (select not in SELECTIONS and names.isdisjoint(usable)):
         single = [layer.name for layer in layers if layer.skipped is None and layer.kind != "block"]
-        raise ValueError(
+        raise UserError(
             f"layers={select!r} selects nothing that can be explained; give {', '.join(SELECTIONS)}, or patterns of "
             f"{', '.join(single)}"
         )
