@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from typing import Any
@@ -16,6 +15,7 @@ from explainsal.explanation.candidates import KEPT_SHARE, Candidates
 from explainsal.explanation.input_maps import INPUT_MAP_NAMES, input_maps
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.options import Options
+from explainsal.explanation.parents import sources_of
 from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
@@ -51,7 +51,7 @@ class Chain:
     ) -> None:
         self.options, self.first_pool, self.keep_maps = options, first_pool, keep_maps
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
-        self.sources = _sources(list(self.layers.values()), options)
+        self.sources = sources_of(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
         self.pools: dict[str, Pool] = {}
         self.remembered = Remembered()
@@ -185,7 +185,7 @@ def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Ten
     taken = [layer for layer in layers if layer.skipped is None]
     first = 1 if options.input_maps == "luminance" else len(INPUT_MAP_NAMES)
     maps = {layer.name: min(options.pool_size, layer.shape[0]) for layer in taken} | {INPUT: first}
-    offered = [sum(maps[source] for source in sources) for sources in _sources(taken, options).values()]
+    offered = [sum(maps[source] for source in sources) for sources in sources_of(taken, options).values()]
     pixels = max(count * layer.shape[1] * layer.shape[2] for count, layer in zip(offered, taken, strict=True))
     each = pixels * len(options.bank) * images.element_size()
     budget = _budget(options, images.device)
@@ -201,45 +201,6 @@ def _budget(options: Options, device: torch.device) -> int:
 
 def _for_banks(budget: int) -> int:
     return min(REMEMBERED_BYTES, budget // 4)
-
-
-def _sources(layers: list[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
-    """For every layer, in order, the layers whose pools it is rebuilt from."""
-    sources: dict[str, tuple[str, ...]] = {}
-    named: dict[str, tuple[str, ...]] = {}
-    places = {layer.name: min(options.pool_size, layer.shape[0]) for layer in layers}
-    before = [INPUT]
-    chance = random.Random(options.chain_seed)
-    for layer in layers:
-        any_before = (chance.choice(before),)
-        parents = {"graph": layer.parents, "sequential": (before[-1],), "random": any_before}[options.chain]
-        named[layer.name] = parents
-        for _ in range(options.generations - 1):
-            parents = _with_parents(parents, named)
-        if options.fill_pool:
-            parents = _filled(parents, sources, places, options.pool_size)
-        if options.image_candidates and INPUT not in parents:
-            parents = (*parents, INPUT)
-        sources[layer.name] = parents
-        before.append(layer.name)
-    return sources
-
-
-def _with_parents(names: tuple[str, ...], parents: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Layers and the parents of each, nearest first; the image is not offered anew."""
-    earlier = [parent for name in names for parent in parents.get(name, ()) if parent != INPUT]
-    return tuple(dict.fromkeys([*names, *earlier]))
-
-
-def _filled(
-    parents: tuple[str, ...], sources: dict[str, tuple[str, ...]], places: dict[str, int], wanted: int
-) -> tuple[str, ...]:
-    """Parents, and while these have fewer maps than a pool holds, what they were rebuilt from in turn."""
-    found, nearest = list(parents), parents
-    while nearest and sum(places.get(name, 1) for name in found) < wanted:
-        nearest = tuple(dict.fromkeys(s for name in nearest for s in sources.get(name, ()) if s not in found))
-        found += nearest
-    return tuple(found)
 
 
 def _pick(maps: Tensor, channels: Tensor) -> Tensor:

@@ -1,0 +1,48 @@
+"""Which layers' pools each layer is rebuilt from."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+
+from explainsal.explanation.options import Options
+from explainsal.models.layers import INPUT, NetworkLayer
+
+
+def sources_of(layers: Sequence[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
+    """For every layer, by name and in order, the layers whose pools it is rebuilt from, the image as ``"input"``."""
+    sources: dict[str, tuple[str, ...]] = {}
+    named: dict[str, tuple[str, ...]] = {}
+    places = {layer.name: min(options.pool_size, layer.shape[0]) for layer in layers}
+    before = [INPUT]
+    chance = random.Random(options.chain_seed)
+    for layer in layers:
+        any_before = (chance.choice(before),)
+        parents = {"graph": layer.parents, "sequential": (before[-1],), "random": any_before}[options.chain]
+        named[layer.name] = parents
+        for _ in range(options.generations - 1):
+            parents = _with_parents(parents, named)
+        if options.fill_pool:
+            parents = _filled(parents, sources, places, options.pool_size)
+        if options.image_candidates and INPUT not in parents:
+            parents = (*parents, INPUT)
+        sources[layer.name] = parents
+        before.append(layer.name)
+    return sources
+
+
+def _with_parents(names: tuple[str, ...], parents: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
+    """Layers and the parents of each, nearest first; the image is not offered anew."""
+    earlier = [parent for name in names for parent in parents.get(name, ()) if parent != INPUT]
+    return tuple(dict.fromkeys([*names, *earlier]))
+
+
+def _filled(
+    parents: tuple[str, ...], sources: dict[str, tuple[str, ...]], places: dict[str, int], wanted: int
+) -> tuple[str, ...]:
+    """Parents, and while these have fewer maps than a pool holds, what they were rebuilt from in turn."""
+    found, nearest = list(parents), parents
+    while nearest and sum(places.get(name, 1) for name in found) < wanted:
+        nearest = tuple(dict.fromkeys(s for name in nearest for s in sources.get(name, ()) if s not in found))
+        found += nearest
+    return tuple(found)
