@@ -46,11 +46,10 @@ def _chosen(candidates: Candidates, index: Tensor) -> Tensor:
     """The maps themselves ``(..., H * W)``; zeros where the index is -1."""
     chosen = candidates.pools[0].maps.new_zeros(*index.shape, candidates.size[0] * candidates.size[1])
     for position, maps in candidates.chunks():
-        for b, (wanted, found) in enumerate(zip(index, maps.flatten(-2), strict=True)):
-            place = torch.full((len(candidates) + 1,), -1, device=index.device)  # the last is that of index -1
-            place[position] = torch.arange(len(position), device=index.device)
-            here = place[wanted]
-            chosen[b][here >= 0] = found[here[here >= 0]]
+        place = torch.full((len(candidates) + 1,), -1, device=index.device)  # the last is that of index -1
+        place[position] = torch.arange(len(position), device=index.device)
+        for own, here, found in zip(chosen, place[index], maps.flatten(-2), strict=True):
+            own[here >= 0] = found[here[here >= 0]]
     return chosen
 
 

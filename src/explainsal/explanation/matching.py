@@ -38,11 +38,12 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
     errors, signs = _compare(activations, candidates, options, maps_at_once(activations, budget))
     errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
     mae, index = _nearest(errors, options)
-    weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
     if options.coefficients == "least_squares":
         weights = least_squares_weights(activations, candidates, torch.where(mae.isinf(), -1, index), options, budget)
-    elif signs is not None:
-        weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
+    else:
+        weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
+        if signs is not None:
+            weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
     maps = _combined(activations, candidates, index, weights, options, budget)
     target = activations if options.rescale == "moments" else scaled(activations, options.scaling)
     return Rebuilt(maps, target, Terms(index.flatten(2), weights.flatten(2)))

@@ -231,10 +231,10 @@ def _joined(parts: list[tuple[Tensor, Tensor]], dim: int) -> tuple[Tensor, Tenso
 
 def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -> tuple[Tensor, Tensor]:
     """As :func:`_pool` where the map holds a whole number of blocks of ``rows x columns`` cells."""
-    by_pairs = means.device.type == "cpu"  # an accelerator takes one launch and one pass
-    while (
-        by_pairs and rows % 2 == 0
-    ):  # halving by pairs needs no mean of large numbers, and rows are contiguous in memory
+    # halving by pairs needs no mean of large numbers, and rows are contiguous in memory; an accelerator, for which each
+    # halving is launches and a pass, takes one
+    by_pairs = means.device.type == "cpu"
+    while by_pairs and rows % 2 == 0:
         means, within = _merge_pairs(means, within, -2)
         rows //= 2
     while by_pairs and columns % 2 == 0:

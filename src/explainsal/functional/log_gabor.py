@@ -155,7 +155,7 @@ def filter_responses(maps: Tensor, bank: Tensor, *, border: Border = "circular")
     return _inverse(spectrum_of(maps, bank, border), bank, maps.shape[-2:])
 
 
-def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular", out: Tensor | None = None) -> Tensor:
+def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
     r"""Local energy of every map through every filter (Eq. 1): :math:`\sqrt{O_{even}^2 + O_{odd}^2}`.
 
     Equal to ``filter_responses(...).abs()``, but the complex responses exist only a few at a time.
