@@ -10,8 +10,8 @@ import torch
 from hydra import compose, initialize_config_dir
 
 from explainsal import evaluate as evaluation
+from explainsal.app.cli import conf_dir
 from explainsal.classical import classical_model
-from explainsal.cli import conf_dir
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc

@@ -13,8 +13,8 @@ from torch import nn
 
 from explainsal import explain as explanation
 from explainsal import predict as prediction
+from explainsal.app.cli import conf_dir
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
-from explainsal.cli import conf_dir
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.functional.losses import kl_div, kl_div_nss_cc
