@@ -9,10 +9,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal import evaluate as evaluation
 from explainsal.app.cli import conf_dir
 from explainsal.models import load_model
 from explainsal.models.published import card_path
+from explainsal.workflows import evaluation
 from explainsal.workflows.evaluation import evaluate
 from explainsal.workflows.explaining import explain
 from explainsal.workflows.training import train

@@ -18,12 +18,12 @@ from tests.data.lookalikes.mit300 import write_mit300
 from tests.data.lookalikes.pictures import write_picture
 from tests.data.lookalikes.salicon import coco_names, write_salicon
 
-from explainsal import predict as prediction
 from explainsal.app.cli import conf_dir
 from explainsal.classical.center_gaussian import CenterGaussian
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.models.unisal import UNISALModel, build
 from explainsal.reporting.submissions.form import Submission
+from explainsal.workflows import prediction
 from explainsal.workflows.postprocessing import Postprocessing
 from explainsal.workflows.prediction import predict, submission_values
 from explainsal.workflows.submissions import validate

@@ -13,10 +13,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from explainsal import evaluate as evaluation
 from explainsal.app.cli import conf_dir
 from explainsal.models import load_model
 from explainsal.models.saliency_model import UNTRAINED
+from explainsal.workflows import evaluation
 from explainsal.workflows.evaluation import evaluate
 from explainsal.workflows.explaining import explain
 from explainsal.workflows.prediction import predict

@@ -9,7 +9,6 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from explainsal import evaluate as evaluation
 from explainsal.app.cli import conf_dir
 from explainsal.classical import classical_model
 from explainsal.data.osie import read_osie
@@ -18,6 +17,7 @@ from explainsal.functional.metrics import cc
 from explainsal.models import load_model
 from explainsal.models.cmrnet_osie import WEIGHTS
 from explainsal.models.published import seen_warning
+from explainsal.workflows import evaluation
 
 
 def test_the_card_describes_the_file():

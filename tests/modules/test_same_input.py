@@ -11,8 +11,6 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from explainsal import explain as explanation
-from explainsal import predict as prediction
 from explainsal.app.cli import conf_dir
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.sample import SaliencyBatch
@@ -25,6 +23,8 @@ from explainsal.models.unisal import UNISALModel
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 from explainsal.modules.unisal import UNISALModule
+from explainsal.workflows import explaining as explanation
+from explainsal.workflows import prediction
 
 SGD = partial(torch.optim.SGD, lr=0.1)
 
