@@ -29,6 +29,7 @@ class SaliencyModule(LightningModule):
         optimizer: Called with the parameters to train.
         scheduler: Called with the optimizer; stepped once per epoch. None keeps the rate.
         profile: Metric profile of the validation metrics.
+        channels_last: Whether the weights' channels lie last in memory: less time on a CPU, above all in bfloat16.
     """
 
     def __init__(
@@ -38,9 +39,11 @@ class SaliencyModule(LightningModule):
         optimizer: Callable[[Iterable[Any]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         profile: str = "tuebingen",
+        *,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model = model.to(memory_format=torch.channels_last) if channels_last else model
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
