@@ -72,6 +72,11 @@ class Maps:
         return self.low == self.high
 
     @cached_property
+    def empty(self) -> Tensor:
+        """Shape ``(B,)``, bool: maps that are 0 everywhere, as the density of an image without ground truth is."""
+        return (self.low == 0) & (self.high == 0)
+
+    @cached_property
     def mean(self) -> Tensor:
         """Shape ``(B,)``."""
         return self.sum / self.pixels
