@@ -80,15 +80,15 @@ def data_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> LightningDataMod
 
 
 def fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
-    """The training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, with a teacher's share in the targets.
+    """The training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, a teacher's share in the targets.
 
     Raises:
         UserError: If there is no size, there are domains as well, or the teacher is no network.
     """
     if cfg.fit.size is None:
-        raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: the size to shrink training images to")
+        raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
     if cfg.domains:
-        raise UserError("fit.size mixes data sets in every batch, domains=... keeps them apart: leave one of them out")
+        raise UserError("fit.size mixes data sets in every batch, domains=... keeps them apart: leave one out")
     teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
     if teacher is not None and not isinstance(teacher, SaliencyModel):
         raise UserError(f"fit.teacher={model_name(teacher)} is no network: choose one, e.g. +model@fit.teacher=unisal")

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import os
 import tempfile
+import zipfile
 from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
@@ -13,7 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 from rich.progress import track
-from torch.utils.data import Dataset
+from torch.utils.data import ConcatDataset, Dataset
 
 from explainsal.data.cache import fingerprint
 from explainsal.data.dataset import SaliencyDataset, Transform
@@ -66,6 +67,14 @@ class SmallSamples(Dataset[SaliencySample]):
         other = copy(self)
         other.densities = ((1 - share) * self.densities + share * densities).astype(np.float32)
         return other
+
+
+class SmallMixture(ConcatDataset[SaliencySample]):
+    """Shrunk samples of several data sets, one after another; all have one size."""
+
+    def __init__(self, parts: Sequence[SmallSamples]) -> None:
+        super().__init__(parts)
+        self.sizes = [size for part in parts for size in part.sizes]
 
 
 def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path | None = None) -> SmallSamples:
@@ -140,7 +149,7 @@ def cached_arrays(
         try:
             with np.load(path) as stored:
                 return dict(stored)
-        except (OSError, EOFError, ValueError) as error:
+        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
             log.warning("cannot read %s (%s): making it again", path, error)
     arrays = build()
     try:

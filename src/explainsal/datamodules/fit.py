@@ -9,12 +9,12 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
-from torch.utils.data import ConcatDataset, DataLoader
+from torch.utils.data import DataLoader
 
 from explainsal.data.cache import cache_folder
 from explainsal.data.domains import DomainSamples
 from explainsal.data.sample import SaliencySample
-from explainsal.data.small import SmallSamples, predict_densities, shrink_dataset
+from explainsal.data.small import Predict, SmallMixture, SmallSamples, predict_densities, shrink_dataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.models.saliency_model import SaliencyModel
@@ -34,7 +34,7 @@ class MixedSamples(DomainSamples):
 
 
 class FitDataModule(L.LightningDataModule):
-    """What a training runs on: the training splits of several data sets, shrunk, and their validation splits as they are.
+    """The training splits of several data sets, shrunk, and their validation splits as they are.
 
     Batch size and workers are the first data set's; each keeps its own augmentation, which sees the shrunk pictures.
 
@@ -70,22 +70,25 @@ class FitDataModule(L.LightningDataModule):
         self._small: list[SmallSamples] | None = None
 
     def prepare_data(self) -> None:
-        """Check that every data set is there and index it."""
+        """Check that every data set is there, index it, and make what a training reads: once per machine."""
         for module in self.sets.values():
             module.prepare_data()
+        self._samples()
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches of all training splits together."""
-        if self._small is None:
-            self._small = [self._shrunk(module) for module in self.sets.values()]
-        modules = zip(self._small, self.sets.values(), strict=True)
-        return self._first.loader(
-            SmallMixture([samples.with_transform(module.augmentation) for samples, module in modules]), shuffle=True
-        )
+        pairs = zip(self._samples(), self.sets.values(), strict=True)
+        parts = [samples.with_transform(module.augmentation) for samples, module in pairs]
+        return self._first.loader(SmallMixture(parts), shuffle=True)
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """All validation splits at native size, one after another."""
         return self._first.loader(MixedSamples({n: m.dataset(m.fit_splits[1]) for n, m in self.sets.items()}))
+
+    def _samples(self) -> list[SmallSamples]:
+        if self._small is None:
+            self._small = [self._shrunk(module) for module in self.sets.values()]
+        return self._small
 
     def _shrunk(self, module: SaliencyDataModule) -> SmallSamples:
         dataset = module.dataset(module.fit_splits[0])
@@ -97,14 +100,6 @@ class FitDataModule(L.LightningDataModule):
         return samples.blended(predict_densities(dataset, predict, identity, self.size, folder), self.share)
 
 
-class SmallMixture(ConcatDataset[SaliencySample]):
-    """Shrunk samples of several data sets, one after another; all have one size."""
-
-    def __init__(self, parts: Sequence[SmallSamples]) -> None:
-        super().__init__(parts)
-        self.sizes = [size for part in parts for size in part.sizes]
-
-
 def describe_teacher(model: SaliencyModel) -> str:
     """The network, its options and the content of its weights: what a teacher's stored densities depend on."""
     stamp = ""
@@ -114,12 +109,14 @@ def describe_teacher(model: SaliencyModel) -> str:
     return f"{model.name} {sorted(model.options.items())} {model.weights} {stamp}"
 
 
-def _prediction(model: SaliencyModel):  # type: ignore[no-untyped-def]
-    quick = model.for_prediction()
+def _prediction(model: SaliencyModel) -> Predict:
+    """The network as a function of one picture, on the accelerator where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    quick = model.for_prediction().to(device)
 
     @torch.inference_mode()
     def predict(picture: np.ndarray) -> np.ndarray:
         image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
-        return quick(image)[0, 0].double().numpy()
+        return quick(image.to(device))[0, 0].double().cpu().numpy()
 
     return predict

@@ -15,7 +15,7 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
-from explainsal.models.saliency_model import RECORD, TRAINED_HERE
+from explainsal.models.saliency_model import RECORD, TRAINED_HERE, put_channels_last
 
 VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
 
@@ -43,7 +43,9 @@ class SaliencyModule(LightningModule):
         channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self.model = model.to(memory_format=torch.channels_last) if channels_last else model
+        self.model: SaliencyModel = model
+        if channels_last:
+            put_channels_last(model)
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
