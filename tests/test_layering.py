@@ -22,7 +22,7 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
     "tracing": BASE,
     "explanation": BASE | {"tracing"},
     "distillation": BASE | {"tracing", "explanation", "models"},
-    "datamodules": BASE | {"data"},
+    "datamodules": BASE | {"data", "models"},
     "modules": MIDDLE,
     "callbacks": MIDDLE | {"explanation", "modules"},
     "reporting": MIDDLE | {"explanation", "app"},

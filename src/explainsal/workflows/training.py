@@ -14,6 +14,7 @@ from omegaconf import DictConfig
 from explainsal.app.record import write_record
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.domains import DomainsDataModule
+from explainsal.datamodules.fit import FitDataModule
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
@@ -57,12 +58,14 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     return metrics
 
 
-def data_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> SaliencyDataModule | DomainsDataModule:
-    """What is trained on: ``cfg.data``, with ``cfg.domains`` beside it for a network that has parts by domain.
+def data_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> LightningDataModule:
+    """What is trained on: ``cfg.data``, alone, as ``cfg.fit`` says, or with ``cfg.domains`` beside it.
 
     Raises:
-        UserError: If the network has no domains, or not these.
+        UserError: If the network has no domains, or not these, or ``cfg.fit`` lacks a size.
     """
+    if cfg.fit.size is not None or cfg.fit.beside or cfg.fit.teacher is not None:
+        return fit_data(cfg, datamodule)
     if not cfg.domains:
         return datamodule
     own = cfg.model.get("domain")
@@ -73,6 +76,24 @@ def data_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> SaliencyDataModu
             f"domains.{wrong[0]}: choose one of {', '.join(d for d in DOMAINS if d != own)}; data=... is in {own}"
         )
     return DomainsDataModule({own: datamodule, **{name: instantiate(node) for name, node in cfg.domains.items()}})
+
+
+def fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
+    """The training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, a teacher's share in the targets.
+
+    Raises:
+        UserError: If there is no size, there are domains as well, or the teacher is no network.
+    """
+    if cfg.fit.size is None:
+        raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
+    if cfg.domains:
+        raise UserError("fit.size mixes data sets in every batch, domains=... keeps them apart: leave one out")
+    teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
+    if teacher is not None and not isinstance(teacher, SaliencyModel):
+        raise UserError(f"fit.teacher={model_name(teacher)} is no network: choose one, e.g. +model@fit.teacher=unisal")
+    beside = {name: instantiate(node) for name, node in cfg.fit.beside.items()}
+    own = {"data": datamodule}
+    return FitDataModule(own | beside, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share)
 
 
 def fit(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | None) -> None:
