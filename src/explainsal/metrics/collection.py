@@ -8,11 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from explainsal.functional.metrics import Nonfixations
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics.profiles import METRICS, Profile, get_profile
 from explainsal.metrics.scoring import CenterBiasMap, score
 from explainsal.metrics.table import PerImageTable
-
+from explainsal.types import DensityMap, FixationBatch
 
 class SaliencyMetrics(PerImageTable):
     """All metrics of a profile, per image.

@@ -14,8 +14,8 @@ from torch import Tensor
 from explainsal.functional import metrics
 from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.metrics import Maps, Points, fast
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics import PROFILES, SaliencyMetrics
+from explainsal.types import DensityMap, FixationBatch
 
 pytestmark = pytest.mark.usefixtures("threads")
 
