@@ -13,6 +13,7 @@ from explainsal.metrics.scoring import CenterBiasMap, score
 from explainsal.metrics.table import PerImageTable
 from explainsal.types import DensityMap, FixationBatch
 
+
 class SaliencyMetrics(PerImageTable):
     """All metrics of a profile, per image.
 
