@@ -1,7 +1,6 @@
 """The tree shows the architecture: a folder imports only folders below it, and there is no circle."""
 
 import ast
-import sys
 from pathlib import Path
 
 import pytest
@@ -92,9 +91,4 @@ def test_functional_needs_torch_alone():
             mine = allowed | (sharing if path.name == "dispatch.py" else {"numba", "numpy"})
             assert {name.split(".")[0] for name in imported(path)} <= mine, path
             continue
-        # the C kernels are built and called with the standard library, still without another package
-        # and those for CUDA need what PyTorch's builds for it bring along
-        own = ("native.py", "native_build.py", "fused.py")
-        mine = allowed | sys.stdlib_module_names if path.name in own else allowed
-        mine = mine | {"triton"} if path.name == "triton_kernels.py" else mine
-        assert {name.split(".")[0] for name in imported(path)} <= mine, path
+        assert {name.split(".")[0] for name in imported(path)} <= allowed, path

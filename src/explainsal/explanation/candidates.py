@@ -11,7 +11,8 @@ from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
-from explainsal.functional import native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import centered_scale
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.layers import INPUT
@@ -124,11 +125,6 @@ class Candidates:
         self.chunks()
         return self._whole
 
-    def held_together(self, only: Tensor) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """The chunks as :meth:`chunks` gives them, in lists: one where all are kept, else one for each."""
-        chunks = self.chunks(only=only)
-        return iter([list(chunks)]) if self.kept else ([one] for one in chunks)
-
     @property
     def kept(self) -> bool:
         """Whether all candidates are held once they were made, so that asking again costs nothing."""
@@ -208,14 +204,13 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
     total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
     used = torch.zeros(len(candidates) + 1, dtype=torch.bool, device=index.device)
     used.index_fill_(0, index.flatten() % len(used), True)  # unused terms, -1, mark the last, which is none
-    if native.serves(total, weights):
+    if loops_run(total, weights):
         chosen = torch.where((weights != 0) & (index >= 0), index, len(candidates))
-        for group in candidates.held_together(used):
-            place = torch.zeros(len(total), len(candidates) + 1, dtype=torch.int64)
-            for position, maps in group:
-                place[:, position] = torch.stack([native.places(one) for one in maps])
+        for position, maps in candidates.chunks(only=used):
+            place = torch.full((len(candidates) + 1,), -1)
+            place[position] = torch.arange(len(position))
             for b in range(len(total)):
-                native.add_combinations(total[b], place[b][chosen[b]], weights[b])
+                fast.add_combinations(total[b], maps[b].flatten(1), place[chosen[b]], weights[b])
         return total
     matrix = _matrix(candidates, index, weights)
     for position, maps in candidates.chunks(only=used):

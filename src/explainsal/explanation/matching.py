@@ -12,13 +12,13 @@ from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional import native
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
 
 # Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
-# the three of the latter, stay in the second-level cache. Compiled code makes no such arrays.
+# the three of the latter, stay in the second-level cache. Compiled loops make no such arrays.
 _CPU_BLOCKS = (2**16, 2**18)
 _CPU_COMBINED = 2**20  # pixels of combinations that a CPU makes at a time, where candidates need not be made again
 
@@ -93,7 +93,7 @@ def _describe(maps: Tensor, options: Options, at_once: int | None = None, scalin
 
 
 def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
-    if native.serves(maps):
+    if loops_run(maps):
         return _describe_at(maps, options.scales, options)
     described: dict[float, Tensor] = {}
     for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):

@@ -14,13 +14,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 
 Border = Literal["circular", "reflect"]
 
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
 _CPU_CHUNK = 2**19
-_COMPILED_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
+_LOOP_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
 _ACCELERATOR_CHUNK = 2**25  # 256 MiB
 _PIXELS = 2**16  # of transfer functions that are evaluated at a time
 
@@ -190,21 +191,21 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     spectrum = spectrum_of(maps / level, bank, border)
     flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
     energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
-    compiled = native.serves(energy, bank)
-    limit = _COMPILED_CHUNK if compiled else _CPU_CHUNK
+    looped = loops_run(energy, bank)
+    limit = _LOOP_CHUNK if looped else _CPU_CHUNK
     filters = max(1, min(bank.shape[0], limit // bank[0].numel()))
     rows = max(1, limit // (filters * bank[0].numel()))  # 1 where not all filters are made at once
-    work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:]) if compiled else None
+    work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:]) if looped else None
     for i in range(0, flat.shape[0], rows):
         for g in range(0, bank.shape[0], filters):
             some, group, total = flat[i : i + rows], bank[g : g + filters], energy[i : i + rows, g : g + filters]
             if work is not None:
-                _compiled_energy(some, group, level.reshape(-1)[i : i + rows], total, work)
+                _fast_energy(some, group, level.reshape(-1)[i : i + rows], total, work)
                 continue
             even, odd = torch.view_as_real(_inverse(some, group, (height, width))).unbind(-1)
             torch.mul(even, even, out=total)
             total.addcmul_(odd, odd).sqrt_()  # a third of the time of abs, which guards against overflow
-    if not compiled:
+    if not looped:
         energy.mul_(level.reshape(-1, 1, 1, 1))
     return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
 
@@ -217,13 +218,12 @@ def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> I
         yield some, _inverse(spectrum, bank[some], size)
 
 
-def _compiled_energy(spectrum: Tensor, bank: Tensor, level: Tensor, energy: Tensor, work: Tensor) -> None:
+def _fast_energy(spectrum: Tensor, bank: Tensor, level: Tensor, energy: Tensor, work: Tensor) -> None:
     """Energies of spectra ``(n, H', W')`` into `energy` ``(n, g, H, W)``; `work` holds spectra and responses."""
     product, responses = work[:, : len(spectrum) * len(bank)]
-    native.filtered(spectrum, bank, product)
+    fast.filtered(spectrum, bank, product)
     torch.fft.ifft2(product, out=responses)
-    height, width = energy.shape[-2:]
-    native.magnitude(responses[:, :height, :width], level.repeat_interleave(len(bank)), energy.flatten(0, 1))
+    fast.magnitude(responses.view(len(spectrum), *bank.shape), level, energy)
 
 
 def continued(maps: Tensor, border: str) -> Tensor:
@@ -251,8 +251,8 @@ def spectrum_of(maps: Tensor, bank: Tensor, border: str) -> Tensor:
 
 
 def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
-    if native.serves(bank) and spectrum.dtype == bank.dtype.to_complex():
-        product = native.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
+    if loops_run(bank) and spectrum.dtype == bank.dtype.to_complex():
+        product = fast.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
         product = product.reshape(*spectrum.shape[:-2], *bank.shape)
     else:
         product = spectrum[..., None, :, :] * bank

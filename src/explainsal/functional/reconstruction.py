@@ -7,7 +7,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import fused, native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import keeps_whole, there_and_back
 
 Fusion = Literal["root_sum_squares", "mean"]
@@ -33,8 +34,6 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
         [[1.0, 1.5]]
     """
     length = first.shape[-1]
-    if fused.serves(first, second):
-        return fused.pairwise_mae(first, second, negative, flipped)
     if negative is not None:
         opposite = torch.cat([-first[..., :flipped], first[..., flipped:]], dim=-1)
         return torch.where(negative, pairwise_mae(opposite, second), pairwise_mae(first, second))
@@ -43,8 +42,8 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
     total = first.new_zeros(*first.shape[:-1], second.shape[-2])
     pairs = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (first, second, total)), strict=True)
     for mine, others, sums in pairs:
-        if native.serves(mine, others):
-            sums.copy_(native.absolute_differences(mine, others))
+        if loops_run(mine, others):
+            sums.copy_(fast.absolute_differences(mine, others))
             continue
         _add_absolute_differences(mine, others, sums)
     return total.div_(length)
@@ -104,10 +103,10 @@ def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_
         raise ValueError(f"fusion must be 'root_sum_squares' or 'mean', got {fusion!r}")
     size = (int(maps.shape[-2]), int(maps.shape[-1]))
     total = maps.new_zeros(*maps.shape[:-3], *size)
-    compiled, rows = native.serves(maps) and maps.is_contiguous(), maps.reshape(-1, *maps.shape[-3:])
+    looped, rows = loops_run(maps) and maps.is_contiguous(), maps.reshape(-1, *maps.shape[-3:])
     for s, scale in enumerate(scales):
-        if compiled and scale in (4, 2, 1, 0.5, 0.25) and keeps_whole(size, scale):
-            native.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
+        if looped and scale in (4, 2, 1, 0.5, 0.25) and keeps_whole(size, scale):
+            fast.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
             continue
         one = there_and_back(maps[..., s, :, :], scale)
         total.add_(one) if fusion == "mean" else total.addcmul_(one, one)
@@ -154,8 +153,8 @@ def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, T
         ``(values - mean) / std`` of shape ``(..., D)``, the mean and the std, both ``(..., 1)``. The std of a row that
         is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is given as 0.
     """
-    if fused.serves(values, values if out is None else out):
-        return fused.centered_scale(values, out)
+    if loops_run(values, values if out is None else out):
+        return fast.standardize(values, out)
     if values.device.type != "cpu":
         return _centered_scale_elsewhere(values, out)
     mean = values.mean(-1, keepdim=True)

@@ -66,6 +66,18 @@ def share(work: Callable[[int], object], count: int) -> None:
         list(_pool(threads).map(work, range(count)))
 
 
+def share_runs(work: Callable[[slice], object], count: int) -> None:
+    """Call `work` with slices that make up ``range(count)``, one for each thread that PyTorch may use.
+
+    Example:
+        >>> share_runs(print, 3) if torch.get_num_threads() == 1 else print(slice(0, 3))
+        slice(0, 3)
+    """
+    threads = min(torch.get_num_threads(), count)
+    cuts = [count * i // max(threads, 1) for i in range(threads + 1)]
+    share(lambda i: work(slice(cuts[i], cuts[i + 1])), threads)
+
+
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
     return ThreadPoolExecutor(threads, thread_name_prefix="explainsal")
