@@ -13,6 +13,7 @@ from explainsal.explanation.capture import as_in_evaluation, unwrapped, watch_la
 from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.graph import trace_layers
 from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.output_weights import OutputWeights, last_step, output_sensitivity
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.placement import Placement
@@ -61,6 +62,7 @@ class Explainer:
                     "was made from"
                 )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+        self._last_steps: dict[tuple[Any, ...], tuple[str, ...]] = {}
 
     def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
         """The same explainer of another network, or with some options changed."""
@@ -102,10 +104,24 @@ class Explainer:
             parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
         return Explanation.joined(parts)
 
+    def output_weights(self, images: Tensor) -> OutputWeights | None:
+        """How much each pixel of each layer counts for these images; None where all count alike.
+
+        That is so where the option ``output_weight`` is 0, and where no derivative leads from a layer with weights to
+        the saliency map.
+
+        Args:
+            images: As for a call.
+        """
+        images = self._as_input(images)
+        with as_in_evaluation(self.net):
+            return self._weights(images)
+
     def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
         layers, final = self._plan(images)
         place = self._placement(images)
-        chain = Chain(self.options, layers, input_maps(images, self.options.input_maps), keep_maps)
+        first_pool = input_maps(images, self.options.input_maps)
+        chain = Chain(self.options, layers, first_pool, keep_maps, self._weights(images))
         with (
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
             watch_layers(self.core, chain.names, chain.rebuild),
@@ -119,6 +135,14 @@ class Explainer:
         explainable = finish(explainable) if callable(finish) else explainable
         description = str(getattr(self.net, "description", ""))
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
+
+    def _weights(self, images: Tensor) -> OutputWeights | None:
+        self._plan(images)
+        layers = self._last_steps[_form(images)]
+        if self.options.output_weight == 0 or not layers:
+            return None
+        sensitivity = output_sensitivity(lambda: _one_map(self.net(images.clone()), len(images)), self.core, layers)
+        return OutputWeights(sensitivity, self.options.output_weight) if sensitivity else None
 
     def _placement(self, images: Tensor) -> Placement | None:
         """Where the images lie in the input of a network that pads them: its padding is no part of the explanation."""
@@ -135,11 +159,17 @@ class Explainer:
 
     def _plan(self, images: Tensor) -> tuple[list[NetworkLayer], str]:
         """The layers for images of this form, from one traced pass over the first of them."""
-        key = (tuple(images.shape[1:]), images.dtype, images.device)
+        key = _form(images)
         if key not in self._plans:
             calls, final = trace_layers(self.net, images[:1], self.core)
             self._plans[key] = select_layers(calls, self.options.layers, final), final
+            self._last_steps[key] = last_step(calls, self.core)
         return self._plans[key]
+
+
+def _form(images: Tensor) -> tuple[Any, ...]:
+    """What decides which layers a network runs."""
+    return tuple(images.shape[1:]), images.dtype, images.device
 
 
 def _one_map(output: Any, count: int) -> Tensor:
