@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 import scipy.io
-from tests.data.lookalikes.mit1003 import LONG, OBSERVERS, SIZES, write_mit1003, write_trial
+from tests.data.lookalikes.mit1003 import LONG, OBSERVERS, SIZES, write_mit1003, write_scanpaths, write_trial
 
 from explainsal.data.mit1003 import read_eye_data, read_mit1003
 from explainsal.data.reading import Reading
@@ -129,7 +129,79 @@ def test_what_is_missing_says_where_it_comes_from(copy):
 
 
 def test_wrong_arguments(published):
-    with pytest.raises(ValueError, match="gaze or maps"):
+    with pytest.raises(ValueError, match="one of gaze, scanpaths, maps"):
         read_mit1003(published[0], ground_truth="fixations")
     with pytest.raises(ValueError, match="initial_fixation false for maps"):
         read_mit1003(published[0], ground_truth="maps", initial_fixation=True)
+
+
+@pytest.fixture
+def fixatons(tmp_path):
+    return tmp_path, write_scanpaths(tmp_path)
+
+
+@pytest.mark.parametrize("initial", [False, True])
+@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+def test_the_scanpaths_of_fixatons(fixatons, initial):
+    root, stops = fixatons
+    dataset = read_mit1003(root, initial_fixation=initial)
+    assert (dataset.ids, dataset.release) == (
+        tuple(sorted(SIZES)),
+        "scanpaths with initial fixation" if initial else "scanpaths",
+    )
+    for index, stem in enumerate(dataset.ids):
+        height, width = SIZES[stem]
+        paths = [s[0 if initial else 1 :] for s in stops[stem]]
+        kept = [p[((p >= 0) & (p < (width, height))).all(1)] for p in paths]
+        np.testing.assert_array_equal(dataset[index].fixations, np.concatenate(kept))
+    table = dataset._fixations
+    counts = np.bincount(table.observer[: table.offsets[1]], minlength=len(OBSERVERS))
+    first = [s[0 if initial else 1 :] for s in stops[dataset.ids[0]]]
+    height, width = SIZES[dataset.ids[0]]
+    assert counts.tolist() == [((p >= 0) & (p < (width, height))).all(1).sum() for p in first]
+    np.testing.assert_allclose(table.duration, 0.4, atol=1e-6)
+    assert table.t.min() == (0 if initial else 0.5)
+
+
+def test_points_beside_the_image_are_counted_in_a_warning(fixatons):
+    root, stops = fixatons
+    total = sum(len(s) - 1 for image in stops.values() for s in image)
+    with pytest.warns(UserWarning, match=rf"6 of {total} fixations lie outside"):
+        read_mit1003(root)
+
+
+@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+def test_raw_gaze_goes_before_scanpaths_unless_they_are_named(tmp_path):
+    write_mit1003(tmp_path)
+    write_scanpaths(tmp_path)
+    assert read_mit1003(tmp_path).release == "gaze"
+    assert read_mit1003(tmp_path, ground_truth="scanpaths").release == "scanpaths"
+
+
+@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+def test_a_missing_scanpath_is_named_or_its_image_skipped(fixatons):
+    root, _ = fixatons
+    (root / "SCANPATHS" / "i2131443718" / "ems").unlink()
+    with pytest.raises(MissingFilesError, match=r"1 of 45 trials.*i2131443718/ems"):
+        read_mit1003(root)
+    skipping = Reading(unreadable="skip")
+    with pytest.warns(UserWarning, match="1 of 3 images are unreadable"):
+        assert "i2131443718" not in read_mit1003(root, reading=skipping).ids
+    shutil.rmtree(root / "SCANPATHS" / "i2131443718")
+    with pytest.raises(MissingFilesError, match="1 of 3 images have no scanpaths"):
+        read_mit1003(root)
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+def test_the_whole_of_mit1003_as_pysaliency_finds_it(shared, tmp_path):
+    """pysaliency: 104,171 fixations, 121 on the first image, mean 487.1368, 392.7273; rounding and the edges differ."""
+    root = shared / "data" / "mit1003"
+    if not (root / "SCANPATHS").is_dir():
+        pytest.skip("needs MIT1003")
+    dataset = read_mit1003(root, reading=Reading(cache=tmp_path))
+    assert (len(dataset), dataset.fixation_count, len(dataset[0].fixations)) == (1003, 104_147, 121)
+    points = np.concatenate(dataset.all_fixations()[0])
+    np.testing.assert_allclose(points.mean(0), (487.1368, 392.7273), atol=0.01)
+    np.testing.assert_allclose(points.std(0), (190.0203, 159.9921), atol=0.02)
+    assert read_mit1003(root, initial_fixation=True, reading=Reading(cache=tmp_path)).fixation_count == 119_189

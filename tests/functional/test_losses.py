@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from explainsal.functional.losses import kl_div_cc, kl_div_nss_cc, normalized_l1
+from explainsal.functional.losses import kl_div, kl_div_cc, kl_div_nss_cc, normalized_l1
 
 
 @pytest.fixture
@@ -43,6 +43,21 @@ def test_an_empty_or_saturated_map_gives_finite_gradients(loss):
         value.backward()
         assert torch.isfinite(value)
         assert torch.isfinite(preds.grad).all()
+
+
+@pytest.mark.parametrize("loss", [normalized_l1, kl_div, kl_div_cc, kl_div_nss_cc])
+def test_an_image_without_ground_truth_teaches_nothing(loss, maps):
+    preds, target = maps[0].log_softmax(dim=-1), maps[1].clone()
+    fixated = (torch.rand(preds.shape) < 0.3,) if loss is kl_div_nss_cc else ()
+    expected = loss(preds[:2], target[:2], *(f[:2] for f in fixated))
+    target[2] = 0
+    preds = preds.clone().requires_grad_()
+    value = loss(preds, target, *fixated)
+    value.backward()
+    assert_close(value, expected)
+    assert torch.isfinite(preds.grad).all()
+    assert not preds.grad[2].any()
+    assert loss(preds[2:], target[2:], *(f[2:] for f in fixated)).item() == 0
 
 
 def test_kl_div_nss_cc_is_its_three_terms(maps):

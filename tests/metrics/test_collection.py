@@ -13,9 +13,9 @@ from torch import Tensor
 from explainsal import metrics
 from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Nonfixations
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics import METRICS, PROFILES, SaliencyMetrics, get_profile
 from explainsal.metrics.emd import emd
+from explainsal.types import DensityMap, FixationBatch
 
 SIZE = (12, 17)
 IMAGES = 7
@@ -111,6 +111,24 @@ def test_salicon_differs_from_tuebingen_in_sauc_alone(data: Data) -> None:
         data.preds[:5], fixations, others, splits=None, step=0.01, unique=False, drop_maximum=True
     )
     np.testing.assert_array_equal(ours["sauc"], expected.numpy())
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_density_of_zeros_counts_in_no_metric_against_it(data: Data, profile: str) -> None:
+    expected = filled(data, [[0, 1, 2]], profile).compute()
+    data.density[3] = 0
+    metrics = filled(data, [[0, 1, 2, 3]], profile)
+    for name in ("sim", "cc", "kld", "emd"):
+        assert metrics.compute()[name] == expected[name]
+        assert metrics.undefined()[name] == 1
+    assert metrics.undefined()["nss"] == 0  # it has fixations
+
+
+def test_an_image_without_ground_truth_counts_in_no_metric(data: Data) -> None:
+    data.density[4] = 0  # what blurring no fixation gives
+    metrics = filled(data, [list(range(IMAGES))])
+    assert metrics.undefined() == dict.fromkeys(METRICS, 1)
+    assert metrics.per_image().set_index("index").loc[4].isna().all()
 
 
 def test_constant_maps_under_each_profile(data: Data) -> None:

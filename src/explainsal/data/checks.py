@@ -49,8 +49,10 @@ def check_split(dataset: SaliencyDataset, source: Source | None = None, *, decod
     remarks = []
     if published_images not in (None, len(dataset)):
         remarks.append(f"{len(dataset):,} images, published {published_images:,}")
-    if fixations is not None and published_fixations not in (None, fixations):
-        remarks.append(f"{fixations:,} fixations, published {published_fixations:,}")
+    counted = source.counted.get(dataset.split) if source else None
+    expected = published_fixations if counted is None else counted
+    if fixations is not None and expected not in (None, fixations):
+        remarks.append(f"{fixations:,} fixations, {'published' if counted is None else 'complete'} {expected:,}")
     if source and source.size and any(size != source.size for size in ordered):
         remarks.append(f"images of {ordered} pixels (H, W), published {source.size}")
     return SplitCheck(

@@ -5,9 +5,12 @@ A folder of pictures, or a single one, has no ground truth: its maps can be pred
     images/**            pictures of any sizes
     fixations.csv        image,x,y and, where known, subject,t,duration: pixels from 0
     fixations/**         or one binary map per image: .png, .jpg, .npy, .mat
+    scanpaths/**         or one text file per image and observer, scanpaths/<image>/<observer>: x y start end
     maps/**              densities, one per image: 8 or 16-bit pictures, .npy, .mat; alone or beside fixations
     *.hdf5               or pysaliency's: stimuli and fixations, or fixations of the sorted images/
     splits.json          {"train": [...], "val": [...], "test": [...]}: names of images; optional
+
+A data set of FixaTons is read as it is: STIMULI for images, SCANPATHS for scanpaths.
 """
 
 from __future__ import annotations
@@ -27,10 +30,13 @@ from explainsal.data.ground_truth import read_binary_map, read_fixation_table, w
 from explainsal.data.listing import files_below, partners_of
 from explainsal.data.pysaliency_hdf5 import FIXATIONS, HDF5_SUFFIXES, STIMULI, form, read_scanpaths
 from explainsal.data.reading import Points, Reading, read_dataset
+from explainsal.data.scanpath_files import list_scanpath_files, number_observers, read_scanpath_files
 from explainsal.data.stimuli import stimuli_files
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 PARTS = ("train", "val", "test")
+IMAGES = ("images", "STIMULI")
+SCANPATHS = ("scanpaths", "SCANPATHS")
 WHOLE = "all"
 
 
@@ -103,8 +109,13 @@ def _images(path: Path, reading: Reading) -> dict[str, str]:
     stimuli = _hdf5(path, STIMULI)
     if stimuli:
         return stimuli_files(stimuli, cache_folder(path, reading.cache))
-    base = path / "images" if (path / "images").is_dir() else path
+    base = _child(path, IMAGES) or path
     return _by_id(base, IMAGE_SUFFIXES, "pictures")
+
+
+def _child(path: Path, names: Sequence[str]) -> Path | None:
+    """The first of these folders that is there."""
+    return next((path / name for name in names if (path / name).is_dir()), None)
 
 
 def _by_id(base: Path, suffixes: Sequence[str], what: str) -> dict[str, str]:
@@ -138,9 +149,11 @@ def _annotations(path: Path, images: dict[str, str], reading: Reading) -> Annota
     if path.is_file():
         return None
     hdf5 = _hdf5(path, FIXATIONS)
+    scanpaths = _child(path, SCANPATHS) if _child(path, IMAGES) else None
     kinds = {
         "fixations.csv": (path / "fixations.csv").is_file(),
         "fixations/": (path / "images").is_dir() and (path / "fixations").is_dir(),
+        "scanpaths/": scanpaths is not None,
         hdf5.name if hdf5 else "": hdf5 is not None,
     }
     present = [kind for kind, there in kinds.items() if there]
@@ -151,6 +164,8 @@ def _annotations(path: Path, images: dict[str, str], reading: Reading) -> Annota
         return _table(path / "fixations.csv", ids)
     if kinds["fixations/"]:
         return _binary_maps(path / "fixations", images, reading)
+    if scanpaths:
+        return _scanpath_files(scanpaths, images, reading)
     return _hdf5_fixations(hdf5, len(ids)) if hdf5 else None
 
 
@@ -168,6 +183,35 @@ def _binary_maps(folder: Path, images: dict[str, str], reading: Reading) -> Anno
         tuple(files[key] for key in present),
         lambda i: [read_binary_map(_need(files, ids[i]), pictures[i])],
     )
+
+
+def _scanpath_files(folder: Path, images: dict[str, str], reading: Reading) -> Annotations:
+    named = list_scanpath_files(folder)
+    files = {key: named.get(key) or named.get(f"{key}{Path(picture).suffix}", {}) for key, picture in images.items()}
+    known = {key: str(folder / key) for key in files if files[key]}
+    partners_of(images, known, f"scanpaths in {folder}", skip=reading.skip)
+    ids, observers = list(images), number_observers(files)
+
+    @cache
+    def scanpaths() -> tuple[dict[int, list[Scanpath]], dict[int, UserError]]:
+        read: dict[int, list[Scanpath]] = {}
+        errors: dict[int, UserError] = {}
+        for i, key in enumerate(ids):
+            try:
+                read[i] = read_scanpath_files(files[key], observers)
+            except UserError as error:
+                errors[i] = error
+        return whole_pixels_to_middles(read), errors
+
+    def points(index: int) -> list[Scanpath]:
+        if ids[index] not in known:
+            raise MissingFilesError(f"the image {ids[index]} has no scanpaths")
+        read, errors = scanpaths()
+        if index in errors:
+            raise errors[index]
+        return read[index]
+
+    return Annotations("scanpath files", tuple(file for key in known for file in files[key].values()), points)
 
 
 def _need(files: dict[str, str], key: str) -> str:

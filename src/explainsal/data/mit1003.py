@@ -16,51 +16,60 @@ from explainsal.data.ground_truth import read_binary_map
 from explainsal.data.listing import files_by_stem, partners_of, unpacked
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
+from explainsal.data.scanpath_files import list_scanpath_files, number_observers, read_scanpath_files
 from explainsal.data.sources import MIT1003
 from explainsal.errors import MissingFilesError
 
 OBSERVERS = ("CNG", "ajs", "emb", "ems", "ff", "hp", "jcw", "jw", "kae", "krl", "po", "tmj", "tu", "ya", "zb")
 SIGMA = 24.0  # px; the authors' maps have it as well (8 cycles per image of 1024 px)
-GroundTruth = Literal["gaze", "maps"]
+KINDS = ("gaze", "scanpaths", "maps")
+GroundTruth = Literal["gaze", "scanpaths", "maps"]
 
 
 def read_mit1003(
     root: str | Path,
     *,
-    ground_truth: GroundTruth = "gaze",
+    ground_truth: GroundTruth | None = None,
     initial_fixation: bool = False,
     density_sigma: float = SIGMA,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
     """MIT1003 as a data set of samples.
 
-    The two kinds of ground truth differ, so the name of the kind is the release and stands beside every number:
+    The kinds of ground truth differ, so the name of the kind is the release and stands beside every number:
 
     - ``gaze``: the fixations that `find_fixations` finds in the raw gaze, 104 per image, the same pixel as often as it
       was fixated. The gaze is in pixels from the image's corner; nothing is subtracted, as in pysaliency.
+    - ``scanpaths``: the same fixations as FixaTons passes them on, rounded to whole pixels; 104,147 without the first
+      of each observer. Points outside the image are counted in a warning.
     - ``maps``: the authors' pictures of at most 75 fixations per image, each pixel once, and their blurred maps.
 
     Args:
-        root: Folder with ``ALLSTIMULI`` and ``DATA`` or ``ALLFIXATIONMAPS``.
-        ground_truth: ``gaze`` or ``maps``.
+        root: Folder with ``ALLSTIMULI`` and ``DATA`` or ``ALLFIXATIONMAPS``, or with FixaTons' ``STIMULI`` and
+            ``SCANPATHS``.
+        ground_truth: ``gaze``, ``scanpaths`` or ``maps``; None for what `find_ground_truth` finds.
         initial_fixation: Keep the first fixation of each trial, on the cross in the middle that observers had to look
-            at; only for ``gaze``.
-        density_sigma: Standard deviation in pixels of the Gaussian that makes densities of ``gaze``.
+            at; not for ``maps``.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities of fixations.
         reading: How to read files.
 
     Raises:
         MissingFilesError: If a folder, or a file of an image, is missing.
         CorruptFileError: If a file cannot be read.
-        ValueError: If `ground_truth` is neither, or ``maps`` are asked for their initial fixations.
+        ValueError: If `ground_truth` is none of these, or ``maps`` are asked for their initial fixations.
     """
-    if ground_truth not in ("gaze", "maps") or (initial_fixation and ground_truth == "maps"):
-        raise ValueError(
-            f"ground_truth must be gaze or maps, initial_fixation false for maps: {ground_truth!r}, {initial_fixation}"
-        )
     root, reading = Path(root), reading or Reading()
+    kind = ground_truth or find_ground_truth(root)
+    if kind not in KINDS or (initial_fixation and kind == "maps"):
+        raise ValueError(
+            f"ground_truth must be one of {', '.join(KINDS)}, initial_fixation false for maps: {kind!r}, "
+            f"{initial_fixation}"
+        )
     images = _images(root)
-    if ground_truth == "maps":
+    if kind == "maps":
         return _from_maps(root, images, reading)
+    if kind == "scanpaths":
+        return _from_scanpaths(root, images, initial_fixation, density_sigma, reading)
     data = _folder(root, "DATA", "gaze (DATA/<observer>/*.mat)")
     trials = {stem: [str(data / observer / f"{stem}.mat") for observer in OBSERVERS] for stem in images}
     ids = list(images)
@@ -73,9 +82,21 @@ def read_mit1003(
         points=lambda i: _scanpaths(trials[ids[i]], image_size(images[ids[i]]), initial_fixation),
         annotations=_present(trials, reading),
         density_sigma=density_sigma,
-        release="gaze with initial fixation" if initial_fixation else "gaze",
+        release=release_name(kind, initial_fixation),
         reading=reading,
     )
+
+
+def find_ground_truth(root: str | Path) -> GroundTruth:
+    """Tell which fixations lie under `root`: ``scanpaths`` if FixaTons' are there and no raw gaze, else ``gaze``."""
+    root = Path(root)
+    has_gaze = any((folder / observer).is_dir() for folder in unpacked(root, "DATA") for observer in OBSERVERS)
+    return "scanpaths" if (root / "SCANPATHS").is_dir() and not has_gaze else "gaze"
+
+
+def release_name(kind: GroundTruth, initial_fixation: bool) -> str:
+    """The name of a kind of ground truth that stands beside every number."""
+    return f"{kind} with initial fixation" if initial_fixation else kind
 
 
 def read_eye_data(path: str | Path) -> np.ndarray:
@@ -110,6 +131,43 @@ def _scanpaths(trials: Sequence[str], size: tuple[int, int], initial_fixation: b
     return paths
 
 
+def _from_scanpaths(
+    root: Path, images: dict[str, str], initial_fixation: bool, density_sigma: float, reading: Reading
+) -> SaliencyDataset:
+    """FixaTons' text files. Their points are rounded gaze, in pixels from the image's corner: taken as they are."""
+    folder = _folder(root, "SCANPATHS", "scanpaths (SCANPATHS/<image>/<observer>)")
+    files = list_scanpath_files(folder)
+    partners_of(images, files, f"scanpaths in {folder}", skip=reading.skip)
+    observers = number_observers(files)
+    trials = {
+        stem: {name: files.get(stem, {}).get(name, str(folder / stem / name)) for name in observers} for stem in images
+    }
+    present = _present({stem: list(trial.values()) for stem, trial in trials.items()}, reading, "the SCANPATHS")
+    ids = list(images)
+
+    def points(index: int) -> list[Scanpath]:
+        paths = read_scanpath_files(trials[ids[index]], observers)
+        return paths if initial_fixation else [_without_first(path) for path in paths]
+
+    return read_dataset(
+        root,
+        name="mit1003",
+        split="all",
+        ids=ids,
+        images=list(images.values()),
+        points=points,
+        annotations=present,
+        density_sigma=density_sigma,
+        release=release_name("scanpaths", initial_fixation),
+        reading=reading,
+    )
+
+
+def _without_first(path: Scanpath) -> Scanpath:
+    t, duration = (None if column is None else column[1:] for column in (path.t, path.duration))
+    return Scanpath(path.points[1:], path.observer, t, duration)
+
+
 def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> SaliencyDataset:
     folder = _folder(root, "ALLFIXATIONMAPS", "fixation maps (*_fixMap.jpg, *_fixPts.jpg)")
     files = files_by_stem(folder, (".jpg",))
@@ -135,7 +193,7 @@ def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> Saliency
 
 
 def _images(root: Path) -> dict[str, str]:
-    for folder in unpacked(root, "ALLSTIMULI", "stimuli"):
+    for folder in unpacked(root, "ALLSTIMULI", "stimuli", "STIMULI"):
         images = files_by_stem(folder, (".jpeg",))
         if images:
             return images
@@ -144,20 +202,21 @@ def _images(root: Path) -> dict[str, str]:
 
 def _folder(root: Path, name: str, what: str) -> Path:
     for folder in unpacked(root, name):
-        has_maps = name != "DATA" and any(folder.glob("*_fixMap.jpg"))
-        if has_maps or any((folder / observer).is_dir() for observer in OBSERVERS):
+        has_maps = name == "ALLFIXATIONMAPS" and any(folder.glob("*_fixMap.jpg"))
+        has_scanpaths = name == "SCANPATHS" and folder.name == name and folder.is_dir()
+        if has_maps or has_scanpaths or any((folder / observer).is_dir() for observer in OBSERVERS):
             return folder
     raise MIT1003.missing(what, [root / name])
 
 
-def _present(trials: dict[str, list[str]], reading: Reading) -> list[str]:
+def _present(trials: dict[str, list[str]], reading: Reading, archive: str = "DATA.zip") -> list[str]:
     """Every trial's file; where one is missing, the image is skipped when it is read, or the data set refused."""
     files = [path for paths in trials.values() for path in paths]
     absent = {path for path in files if not Path(path).is_file()}
     if absent and not reading.skip:
         first = min(absent)
         raise MissingFilesError(
-            f"{len(absent)} of {len(files)} trials of MIT1003 are missing, {first} the first. Unpack DATA.zip again, "
+            f"{len(absent)} of {len(files)} trials of MIT1003 are missing, {first} the first. Unpack {archive} again, "
             "or set data.unreadable=skip to leave their images out."
         )
     return [path for path in files if path not in absent]

@@ -66,6 +66,7 @@ class Source:
         unpack: How the files must lie under the data root, one line per step.
         images: Number of images per split.
         fixations: Number of fixations per split.
+        counted: The same in a complete copy that holds another number than the published one.
         size: Height and width of every image in pixels.
         overrides: What ``explainsal.prepare`` takes to fetch it.
     """
@@ -77,6 +78,7 @@ class Source:
     unpack: tuple[str, ...]
     images: dict[str, int] = field(default_factory=dict)
     fixations: dict[str, int] = field(default_factory=dict)
+    counted: dict[str, int] = field(default_factory=dict)
     size: tuple[int, int] | None = None
     overrides: str = ""
 
@@ -267,11 +269,15 @@ MIT1003 = Source(
         "ALLSTIMULI/<image>.jpeg                                 1003 images",
         "DATA/<observer>/<image>.mat                             15 observers",
         "ALLFIXATIONMAPS/<image>_fixMap.jpg, <image>_fixPts.jpg  only for data.ground_truth=maps",
+        "or, as FixaTons passes it on, with fixations in place of raw gaze:",
+        "STIMULI/<image>.jpeg, SCANPATHS/<image>/<observer>      data.ground_truth=scanpaths",
     ),
     images={"all": 1003},
     fixations={"all": 104_171},
     overrides="data=mit1003",
 )
+
+MIT1003_SCANPATHS = {False: 104_147, True: 119_189}  # counted in FixaTons, without and with first fixations
 
 MIT300 = Source(
     title="MIT300 (Judd et al., 2012)",

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from explainsal.functional.weighted import averaged_to
-from explainsal.models.layers import OUTPUT, NetworkLayer, call_name
+from explainsal.tracing.layers import OUTPUT, NetworkLayer, call_name
 
 _CELL = 8  # pixels of the last map: side of the squares in which all changes have one sign
 _LEAST = 1e-6  # of a weight: a pixel of weight 0 could not be divided by its root

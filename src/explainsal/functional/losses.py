@@ -1,4 +1,7 @@
-"""Training losses: each takes predicted maps and target densities ``(B, 1, H, W)`` and returns a scalar."""
+"""Training losses: each takes predicted maps and target densities ``(B, 1, H, W)`` and returns a scalar.
+
+The scalar is the mean over the images of the batch that have ground truth; a density of zeros has none.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,12 @@ def _as_distributions(maps: Tensor) -> Tensor:
     """Flatten to ``(B, H*W)`` and divide by the sum (Eq. 12)."""
     flat = maps.flatten(1)
     return flat / (flat.sum(dim=1, keepdim=True) + EPS)
+
+
+def _mean(values: Tensor, target: Tensor) -> Tensor:
+    """Average ``(B,)`` values over the images whose target ``(B, 1, H, W)`` is not 0 everywhere; 0 if there is none."""
+    known = target.flatten(1).amax(dim=1) > 0
+    return torch.where(known, values, 0.0).sum() / known.sum().clamp(min=1)
 
 
 def normalized_l1(preds: Tensor, target: Tensor) -> Tensor:
@@ -31,7 +40,7 @@ def normalized_l1(preds: Tensor, target: Tensor) -> Tensor:
         >>> normalized_l1(10 * a, a).item(), round(normalized_l1(a, 1 - a / 3).item(), 3)
         (0.0, 1.5)
     """
-    return (_as_distributions(preds) - _as_distributions(target)).abs().sum(dim=1).mean()
+    return _mean((_as_distributions(preds) - _as_distributions(target)).abs().sum(dim=1), target)
 
 
 def kl_div_cc(preds: Tensor, target: Tensor, *, cc_weight: float = 0.5) -> Tensor:
@@ -50,7 +59,7 @@ def kl_div_cc(preds: Tensor, target: Tensor, *, cc_weight: float = 0.5) -> Tenso
     p, g = p - p.mean(dim=1, keepdim=True), g - g.mean(dim=1, keepdim=True)
     # the norms of normalised maps are of the order of 1e-3: the guard has to be far smaller
     correlation = (p * g).sum(dim=1) / (p.norm(dim=1) * g.norm(dim=1) + EPS * EPS)
-    return (divergence + cc_weight * (1 - correlation)).mean()
+    return _mean(divergence + cc_weight * (1 - correlation), target)
 
 
 def kl_div(preds: Tensor, target: Tensor) -> Tensor:
@@ -70,7 +79,7 @@ def kl_div(preds: Tensor, target: Tensor) -> Tensor:
         (0.0, 0.824)
     """
     p, g = _as_distributions(preds), _as_distributions(target)
-    return (g * torch.log(EPS + g / (EPS + p))).sum(dim=1).mean()
+    return _mean((g * torch.log(EPS + g / (EPS + p))).sum(dim=1), target)
 
 
 def kl_div_nss_cc(
@@ -85,7 +94,7 @@ def kl_div_nss_cc(
 
     Args:
         log_density: Natural logarithms of predicted densities, ``(B, 1, H, W)``; each one's exponentials sum to 1.
-        target: Ground-truth densities of that shape, any scale, none of them empty.
+        target: Ground-truth densities of that shape, any scale.
         fixated: Which pixels were fixated, boolean, of that shape.
         nss_weight: Weight of the NSS, dimensionless; the fine-tuning on MIT1003 has 0.
         cc_weight: Weight of the correlation, likewise.
@@ -96,7 +105,8 @@ def kl_div_nss_cc(
         -0.2162
     """
     log_p, fixated = log_density.flatten(1), fixated.flatten(1)
-    p, g = log_p.exp(), target.flatten(1) / target.flatten(1).sum(dim=1, keepdim=True)
+    mass = target.flatten(1).sum(dim=1, keepdim=True)
+    p, g = log_p.exp(), target.flatten(1) / torch.where(mass > 0, mass, 1)
     divergence = (torch.xlogy(g, g) - g * log_p).sum(dim=1)
     deviations = p - p.mean(dim=1, keepdim=True)
     count = fixated.sum(dim=1)
@@ -104,4 +114,4 @@ def kl_div_nss_cc(
     nss = torch.where(count > 0, fixated_mean / p.std(dim=1), 1.0)
     g = g - g.mean(dim=1, keepdim=True)
     cc = (deviations * g).sum(dim=1) / (deviations.norm(dim=1) * g.norm(dim=1) + EPS * EPS)
-    return (divergence - nss_weight * nss - cc_weight * cc).mean()
+    return _mean(divergence - nss_weight * nss - cc_weight * cc, target)

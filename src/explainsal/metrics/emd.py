@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from explainsal.functional.metrics.maps import Maps, Normalization, paired
-from explainsal.functional.types import DensityMap
+from explainsal.types import DensityMap
 
 CELL = 32  # px: the MIT code scales maps by 1/32
 
@@ -58,7 +58,7 @@ def emd(
     maps, densities = paired(preds, target)
     mass, wanted = (_cells(m.density(normalization), m.size, cell) for m in (maps, densities))
     values = [
-        _transport(p, g) if np.isfinite(p).all() and np.isfinite(g).all() else math.nan
+        _transport(p, g) if 0 < p.sum() < math.inf and 0 < g.sum() < math.inf else math.nan
         for p, g in zip(mass, wanted, strict=True)
     ]
     result = torch.tensor(values, dtype=torch.float64, device=maps.values.device)

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Maps, Nonfixations, Points
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics.emd import emd
 from explainsal.metrics.profiles import Profile
+from explainsal.types import DensityMap, FixationBatch
 
 CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
 """Height and width, and positions in the data set ``(B,)`` -> densities ``(H, W)`` or ``(B, H, W)``, any scale: what
@@ -47,7 +47,8 @@ def score(
         seed: Of the profiles that draw random negatives.
 
     Returns:
-        Metric -> shape ``(B,)``, float64, on the device of `preds`.
+        Metric -> shape ``(B,)``, float64, on the device of `preds`. An image without fixations is NaN in the metrics
+        at fixations, one whose density is 0 everywhere in those against a density.
     """
     maps = Maps(preds)
     if fixations is not None and not isinstance(fixations, FixationBatch):
@@ -63,6 +64,7 @@ def score(
     for name in names:
         if name in AGAINST_DENSITY and target is not None:
             value = compared[name] if name in compared else emd(maps, target, **profile.of(name))
+            value = torch.where(target.empty, torch.nan, value)
         elif name not in AGAINST_DENSITY and points is not None:
             value = _at_fixations(name, maps, points, profile, index, nonfixations, center_bias, seed)
         else:

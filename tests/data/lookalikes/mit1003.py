@@ -40,6 +40,22 @@ def write_mit1003(root: Path, sizes: dict[str, tuple[int, int]] | None = None) -
     return stops
 
 
+def write_scanpaths(root: Path, sizes: dict[str, tuple[int, int]] | None = None) -> dict[str, list[np.ndarray]]:
+    """FixaTons' layout: ``STIMULI`` and ``SCANPATHS/<image>/<observer>``, whole pixels, seconds, a space at the end."""
+    stops = {}
+    for number, (stem, size) in enumerate((sizes or SIZES).items()):
+        write_picture(root / "STIMULI" / f"{stem}.jpeg", size, number)
+        rng = np.random.default_rng(number)
+        stops[stem] = [np.rint(_stops(rng, size, observer)) for observer in range(len(OBSERVERS))]
+        folder = root / "SCANPATHS" / stem
+        folder.mkdir(parents=True)
+        for observer, where in zip(OBSERVERS, stops[stem], strict=True):
+            rows = [f"{x:.0f} {y:.0f} {k / 2:.3f} {k / 2 + 0.4:.3f} \n" for k, (x, y) in enumerate(where)]
+            (folder / observer).write_text("".join(rows))
+    (root / "SCANPATHS" / ".DS_Store").write_bytes(b"junk")
+    return stops
+
+
 def write_trial(path: Path, stem: str, gaze: np.ndarray, *, data_first: bool = False) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     data = struct(trial=np.ones((1, 1)), setup="x", eyeData=gaze.astype(np.float64))

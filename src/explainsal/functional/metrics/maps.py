@@ -13,7 +13,7 @@ from explainsal.functional.metrics.chunks import dot, walk
 from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
 from explainsal.functional.native import serves
-from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 Normalization = Literal["sum", "minmax", "raw"]
 
@@ -70,6 +70,11 @@ class Maps:
     def constant(self) -> Tensor:
         """Shape ``(B,)``, bool. By ``max == min``: a standard deviation of 0 fails where the mean is not exact."""
         return self.low == self.high
+
+    @cached_property
+    def empty(self) -> Tensor:
+        """Shape ``(B,)``, bool: maps that are 0 everywhere, as the density of an image without ground truth is."""
+        return (self.low == 0) & (self.high == 0)
 
     @cached_property
     def mean(self) -> Tensor:
