@@ -13,11 +13,12 @@ from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
+from explainsal.functional.outputs import one_map
 from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
-from explainsal.tracing.capture import as_in_evaluation, unwrapped, watch_layers
+from explainsal.tracing.capture import as_in_evaluation, same_calls, unwrapped, watch_layers
 from explainsal.tracing.graph import trace_layers
-from explainsal.tracing.layers import NetworkLayer, select_layers
+from explainsal.tracing.layers import OUTPUT, NetworkLayer, select_layers
 
 
 class Explainer:
@@ -61,6 +62,7 @@ class Explainer:
                     "was made from"
                 )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+        self._calls: dict[tuple[Any, ...], list[str]] = {}  # of all modules, in the order in which they end
 
     def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
         """The same explainer of another network, or with some options changed."""
@@ -93,12 +95,15 @@ class Explainer:
             The explanation, on the network's device.
 
         Raises:
-            ValueError: If the images have another shape, the network returns something else than one map per image,
-                or it runs other layers than it did when they were listed.
+            ModelError: If the network returns something else than one map per image, before any layer is explained, or
+                runs other layers for one image than for another.
+            ValueError: If the images have another shape.
         """
         images = self._as_input(images)
         with as_in_evaluation(self.net):
             step = images_at_once(self.options, self._plan(images)[0], images)
+            if step > 1:
+                self._check_each(images)
             parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
         return Explanation.joined(parts)
 
@@ -107,10 +112,11 @@ class Explainer:
         place = self._placement(images)
         chain = Chain(self.options, layers, input_maps(images, self.options.input_maps), keep_maps)
         with (
+            same_calls(self.core, self._expected_calls(images)),
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
             watch_layers(self.core, chain.names, chain.rebuild),
         ):
-            saliency = _one_map(self.net(images.clone()), len(images))  # a network may change its images in place
+            saliency = one_map(self.net(images.clone()), len(images))  # a network may change its images in place
         explained = chain.finish(final)
         if place is not None:
             explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)
@@ -119,6 +125,12 @@ class Explainer:
         explainable = finish(explainable) if callable(finish) else explainable
         description = str(getattr(self.net, "description", ""))
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
+
+    def _check_each(self, images: Tensor) -> None:
+        """Refuse images that run other layers alone than together: their result would depend on the batch."""
+        for image in images.split(1):
+            with same_calls(self.core, self._expected_calls(images)):
+                self.net(image.clone())
 
     def _placement(self, images: Tensor) -> Placement | None:
         """Where the images lie in the input of a network that pads them: its padding is no part of the explanation."""
@@ -133,20 +145,21 @@ class Explainer:
             return images
         return images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
 
+    def _expected_calls(self, images: Tensor) -> list[str]:
+        """The module calls that images of this form were seen to make."""
+        self._plan(images)
+        return self._calls[_form(images)]
+
     def _plan(self, images: Tensor) -> tuple[list[NetworkLayer], str]:
         """The layers for images of this form, from one traced pass over the first of them."""
-        key = (tuple(images.shape[1:]), images.dtype, images.device)
+        key = _form(images)
         if key not in self._plans:
             calls, final = trace_layers(self.net, images[:1], self.core)
+            self._calls[key] = [call.name for call in calls if call.name != OUTPUT]
             self._plans[key] = select_layers(calls, self.options.layers, final), final
         return self._plans[key]
 
 
-def _one_map(output: Any, count: int) -> Tensor:
-    """The network's output as ``(B, 1, H, W)``."""
-    if isinstance(output, Tensor) and output.ndim >= 3:
-        height, width = output.shape[-2:]
-        if output.numel() == count * height * width:
-            return output.reshape(count, 1, height, width)
-    found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    raise ValueError(f"the network must return one map per image, (B, 1, H, W) or (B, H, W); it returned {found}")
+def _form(images: Tensor) -> tuple[Any, ...]:
+    """What the layers of a network depend on: the images' shape, dtype and device."""
+    return tuple(images.shape[1:]), images.dtype, images.device
