@@ -184,7 +184,7 @@ def test_the_encoder_that_a_training_starts_from(state, tmp_path):
     for key, value in model.net.cnn.state_dict().items():
         assert torch.equal(value, state[f"cnn.{key}"]), key
     assert not model.trained  # the rest is as it was
-    with pytest.raises(MissingFilesError, match="prepare model=unisal weights=encoder"):
+    with pytest.raises(MissingFilesError, match="model.encoder=published fetches"):
         load_model("unisal", encoder=tmp_path / "absent.pth.tar")
     wrong = encoder_file(tmp_path / "other.pth.tar", state, **{"features.0.0.weight": None})
     with pytest.raises(CorruptFileError, match="UNISAL's encoder, MobileNetV2: it lacks 1 of 260 entries"):
