@@ -26,8 +26,8 @@ import torch
 from explainsal.explanation import Explainer
 from explainsal.explanation.result import Explanation
 from explainsal.functional import metrics
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.models.unisal import UNISAL
+from explainsal.types import DensityMap, FixationBatch
 
 RESULTS = Path(__file__).resolve().parent / "results"
 BYTES = 28  # per pixel of a candidate: complex response, energy, scaled map, description

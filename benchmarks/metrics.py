@@ -24,7 +24,7 @@ from tests.reference import metrics as reference
 from explainsal.functional import metrics
 from explainsal.functional.metrics import Maps, Nonfixations, Points
 from explainsal.functional.native import native_kernels
-from explainsal.functional.types import DensityMap, FixationBatch
+from explainsal.types import DensityMap, FixationBatch
 
 SIZE = (480, 640)
 FIXATIONS = 130  # per image, as in OSIE

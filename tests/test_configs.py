@@ -7,8 +7,8 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.utils import get_object
 
+from explainsal.app.cli import conf_dir
 from explainsal.classical import MODELS
-from explainsal.cli import conf_dir
 
 CONF = Path(conf_dir())
 PACKAGE = {"model": "explainsal.models", "module": "explainsal.modules", "data": "explainsal.datamodules"}
@@ -47,7 +47,8 @@ def unknown(keys: set[str], target) -> set[str]:
 def test_each_choice_names_its_module(group, name):
     node = composed("train", f"{group}={name}")[group]
     package = "explainsal.classical" if group == "model" and name in MODELS else PACKAGE[group]
-    assert node._target_.startswith(f"{package}.{name}.")
+    module = "explainsal.distillation.model" if name == "standalone" else f"{package}.{name}"
+    assert node._target_.startswith(f"{module}.")
 
 
 def test_every_classical_model_is_a_choice():

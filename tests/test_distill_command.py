@@ -9,13 +9,13 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 from tests.commands import run, start
-from tests.explanation.standalone.small import fitted
+from tests.distillation.small import fitted
 
-from explainsal.cli import conf_dir
-from explainsal.distill import go_on, options_of, refine_options_of, teacher_of
+from explainsal.app.cli import conf_dir
+from explainsal.distillation import load_standalone, save_standalone
 from explainsal.errors import MissingFilesError, UserError
-from explainsal.explanation.standalone import load_standalone, save_standalone
-from explainsal.loading import load_model
+from explainsal.workflows.distilling import go_on, options_of, refine_options_of, teacher_of
+from explainsal.workflows.loading import load_model
 
 DATA = ("data=synthetic", "data.sizes={train:16,val:4,test:6}", "data.image_size=[48,64]", "data.num_workers=0")
 SMALL = ("distill.terms=4", "distill.pool_size=3", "distill.bank={wavelengths:[3,6],n_orientations:3}")

@@ -12,13 +12,13 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 from torch import nn
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.data.sample import SaliencySample
 from explainsal.errors import UserError
-from explainsal.evaluate import evaluate
-from explainsal.explain import explain, explain_pictures, explainer_of
-from explainsal.null_models import write_nulls
-from explainsal.train import train
+from explainsal.workflows.evaluation import evaluate
+from explainsal.workflows.explaining import explain, explain_pictures, explainer_of
+from explainsal.workflows.null_models import write_nulls
+from explainsal.workflows.training import train
 
 
 def config(folder: Path, *overrides: str) -> DictConfig:

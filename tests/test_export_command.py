@@ -4,8 +4,8 @@ import pytest
 import torch
 from tests.commands import run
 
-from explainsal.loading import load_model
 from explainsal.models.export import exported_metadata, run_exported
+from explainsal.workflows.loading import load_model
 
 pytest.importorskip("onnxruntime")
 

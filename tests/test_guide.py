@@ -21,8 +21,8 @@ from PIL import Image
 from tests.commands import environment
 from tests.warm import warm_python
 
-from explainsal.cli import conf_dir
-from explainsal.loading import load_model
+from explainsal.app.cli import conf_dir
+from explainsal.workflows.loading import load_model
 
 ROOT = Path(__file__).resolve().parents[1]
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -11,11 +11,11 @@ import torch
 from hydra import compose, initialize_config_dir
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal import predict as prediction
+from explainsal.app.cli import conf_dir
 from explainsal.classical.center_gaussian import CenterGaussian
-from explainsal.cli import conf_dir
 from explainsal.errors import UserError
-from explainsal.predict import predict
+from explainsal.workflows import prediction
+from explainsal.workflows.prediction import predict
 
 NAMES = ["0", "1", "sub/2", "3"]
 

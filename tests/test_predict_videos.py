@@ -9,10 +9,10 @@ import torch
 from hydra import compose, initialize_config_dir
 from tests.models.rule import unisal_state
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.errors import UserError
 from explainsal.models import load_model
-from explainsal.predict import predict
+from explainsal.workflows.prediction import predict
 
 FRAMES = {"b": ["frame8", "frame9", "frame10", "frame11"], "a": ["1", "2"]}
 SMALL = {"domain": "DHF1K", "input_size": (64, 96)}

@@ -16,11 +16,11 @@ from tests.data.lookalikes.salicon import coco_names, write_salicon
 from tests.data.lookalikes.toronto import write_toronto
 from tests.fetch.server import Faulty
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.models.published import PUBLISHED, card_path, published_weights, seen_warning, trained_on
-from explainsal.prepare import prepare, prepare_weights
+from explainsal.workflows.preparation import prepare, prepare_weights
 
 
 def config(*overrides: str):
@@ -144,7 +144,9 @@ def test_the_right_checksum_is_named_on_the_card(server, tmp_path, monkeypatch):
     blob = Checksum("git", hashlib.sha1(b"blob 7\0" + content).hexdigest())
     server.files = {"weights_ft_mit1003.pth": content}
     original = published_weights("unisal", "mit1003")
-    monkeypatch.setattr("explainsal.prepare.published_weights", lambda *_: replace(original, checksums=(blob,)))
+    monkeypatch.setattr(
+        "explainsal.workflows.preparation.published_weights", lambda *_: replace(original, checksums=(blob,))
+    )
     path = prepare_weights(weights_config(server, tmp_path, "unisal", "weights=mit1003"))
     assert json.loads(card_path(path).read_text())["published_checksum"] == str(blob)
 

@@ -9,13 +9,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal import evaluate as evaluation
-from explainsal.cli import conf_dir
-from explainsal.evaluate import evaluate
-from explainsal.explain import explain
+from explainsal.app.cli import conf_dir
 from explainsal.models import load_model
 from explainsal.models.published import card_path
-from explainsal.train import train
+from explainsal.workflows import evaluation
+from explainsal.workflows.evaluation import evaluate
+from explainsal.workflows.explaining import explain
+from explainsal.workflows.training import train
 
 
 def stop(*_):

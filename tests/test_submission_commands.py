@@ -18,15 +18,15 @@ from tests.data.lookalikes.mit300 import write_mit300
 from tests.data.lookalikes.pictures import write_picture
 from tests.data.lookalikes.salicon import coco_names, write_salicon
 
-from explainsal import predict as prediction
+from explainsal.app.cli import conf_dir
 from explainsal.classical.center_gaussian import CenterGaussian
-from explainsal.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.models.unisal import UNISALModel, build
-from explainsal.modules.postprocessing import Postprocessing
-from explainsal.predict import predict, submission_values
 from explainsal.reporting.submissions.form import Submission
-from explainsal.validate import validate
+from explainsal.workflows import prediction
+from explainsal.workflows.postprocessing import Postprocessing
+from explainsal.workflows.prediction import predict, submission_values
+from explainsal.workflows.submissions import validate
 
 
 def config(command, tmp_path, *overrides):

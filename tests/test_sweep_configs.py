@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
 
-from explainsal.cli import _user_message, conf_dir
-from explainsal.explain import explainer_of
+from explainsal.app.cli import _user_message, conf_dir
+from explainsal.workflows.explaining import explainer_of
 
 CONF = Path(conf_dir())
 COMMAND = {"bank": "explain", "search": "explain", "training": "train", "search_training": "train", "grid": "explain"}
@@ -41,7 +41,7 @@ def test_every_sweep_is_tested():
 @pytest.mark.parametrize("name", COMMAND)
 def test_a_sweep_varies_options_that_its_command_has(name):
     hydra = composed(COMMAND[name], f"+sweep={name}").hydra
-    assert hydra.callbacks.sweep._target_ == "explainsal.sweeping.SweepFolder"
+    assert hydra.callbacks.sweep._target_ == "explainsal.app.sweeps.SweepFolder"
     assert "job_key" in hydra.sweep._get_node("subdir")._value()
     assert hydra.sweeper._target_.startswith(
         "hydra_plugins.explainsal_search" if "search" in name else "hydra._internal"

@@ -13,13 +13,13 @@ import torch
 from hydra import compose, initialize_config_dir
 from PIL import Image
 
-from explainsal import evaluate as evaluation
-from explainsal.cli import conf_dir
-from explainsal.evaluate import evaluate
-from explainsal.explain import explain
+from explainsal.app.cli import conf_dir
 from explainsal.models import load_model
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.predict import predict
+from explainsal.workflows import evaluation
+from explainsal.workflows.evaluation import evaluate
+from explainsal.workflows.explaining import explain
+from explainsal.workflows.prediction import predict
 
 NETWORK = ("model=cmrnet", "model.width=4", "model.input_size=[16,24]")
 

@@ -42,7 +42,7 @@ def test_commands_find_their_configuration(unpacked, tmp_path, name):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     where = subprocess.run(
-        [sys.executable, "-c", "from explainsal.cli import conf_dir; print(conf_dir())"],
+        [sys.executable, "-c", "from explainsal.app.cli import conf_dir; print(conf_dir())"],
         cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(unpacked)}, capture_output=True, text=True,
     )  # fmt: skip
     assert where.stdout.strip() == str(unpacked / "explainsal" / "conf")

@@ -25,9 +25,9 @@ from explainsal.explanation import Explainer
 from explainsal.explanation.nulls import NULLS, null_explainer
 from explainsal.explanation.result import Explanation
 from explainsal.functional.resize import resize_bilinear
-from explainsal.loading import load_model
 from explainsal.models import SaliencyModel
 from explainsal.reporting.usage import bandwidth_octaves
+from explainsal.workflows.loading import load_model
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))

@@ -21,14 +21,14 @@ from hydra.utils import instantiate
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.explanation import Explainer, Explanation
 from explainsal.explanation.result import LayerExplanation
-from explainsal.loading import load_model
 from explainsal.models import SaliencyModel
 from explainsal.reporting.figures.strips import displayed
 from explainsal.reporting.figures.style import COLUMN_WIDTH, SALIENCY_CMAP, new_figure, save_figure, styled
+from explainsal.workflows.loading import load_model
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]

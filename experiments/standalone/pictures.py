@@ -13,10 +13,10 @@ from matplotlib.axes import Axes
 
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
-from explainsal.explanation.standalone import attribute
-from explainsal.explanation.standalone.quality import attribution_table
-from explainsal.loading import load_model
+from explainsal.distillation import attribute
+from explainsal.distillation.quality import attribution_table
 from explainsal.reporting.figures.style import new_figure, save_figure, styled
+from explainsal.workflows.loading import load_model
 
 HERE = Path(__file__).resolve().parent
 IMAGES = (4, 27, 50, 73, 96)  # at equal distances, not chosen by result

@@ -17,17 +17,17 @@ import torch
 from torch import Tensor, nn
 
 from explainsal import Explainer
-from explainsal.baselines import gold_standard
 from explainsal.classical.center_bias import CenterBias
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
-from explainsal.explanation.standalone.refine import center_level
+from explainsal.distillation.refine import center_level
 from explainsal.functional.metrics import Nonfixations, cc
-from explainsal.functional.types import DensityMap
-from explainsal.loading import load_model
 from explainsal.metrics import SaliencyMetrics
 from explainsal.modules.evaluation import GOLD_STANDARD, EvaluationModule
+from explainsal.types import DensityMap
+from explainsal.workflows.baselines import gold_standard
+from explainsal.workflows.loading import load_model
 
 
 class SparseExplanation(nn.Module):

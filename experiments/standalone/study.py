@@ -22,13 +22,13 @@ from torch import Tensor, nn
 
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
-from explainsal.distill import spread
+from explainsal.distillation import Distillation, DistillOptions, RefineOptions, refine, save_standalone
+from explainsal.distillation.quality import image_cc
+from explainsal.distillation.samples import StoredSamples
 from explainsal.explanation.nulls import untrained_copy
-from explainsal.explanation.standalone import Distillation, DistillOptions, RefineOptions, refine, save_standalone
-from explainsal.explanation.standalone.quality import image_cc
-from explainsal.explanation.standalone.samples import StoredSamples
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.models import load_model
+from explainsal.workflows.distilling import spread
 
 LAYERS = ("pool1", "pool2", "block3", "inception", "decoder.1", "decoder.3", "sigmoid")
 BASE = DistillOptions(layers=LAYERS)

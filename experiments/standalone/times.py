@@ -18,7 +18,7 @@ from score import build
 
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
-from explainsal.loading import load_model
+from explainsal.workflows.loading import load_model
 
 HERE = Path(__file__).resolve().parent
 GRAPH = HERE / "models" / "standalone.safetensors"

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from explainsal.explanation import Explainer as Explainer
-    from explainsal.loading import load_model as load_model
+    from explainsal.workflows.loading import load_model as load_model
 
-_PUBLIC = {"load_model": "explainsal.loading", "Explainer": "explainsal.explanation"}
+_PUBLIC = {"load_model": "explainsal.workflows.loading", "Explainer": "explainsal.explanation"}
 __all__ = ["Explainer", "load_model"]
 
 

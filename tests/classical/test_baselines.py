@@ -10,7 +10,7 @@ from scipy.ndimage import gaussian_filter
 from explainsal.classical.center_bias import GRID, CenterBias
 from explainsal.classical.chance import Chance
 from explainsal.functional.metrics import auc, information_gain
-from explainsal.functional.types import FixationBatch
+from explainsal.types import FixationBatch
 
 
 def cloud(seed: int, count: int, size: tuple[int, int]) -> torch.Tensor:

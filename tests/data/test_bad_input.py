@@ -11,7 +11,7 @@ import pytest
 import scipy.io
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal.cli import _user_message
+from explainsal.app.cli import _user_message
 from explainsal.data import cat2000, mit1003, osie, pascal_s, salicon, toronto
 from explainsal.data.decoding import read_array, read_density
 from explainsal.data.folder import read_folder

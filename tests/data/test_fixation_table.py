@@ -53,7 +53,8 @@ def test_times_and_durations_stay_with_their_fixations(tmp_path):
         assert (each.ids, each.t.tolist(), each.observer.tolist()) == (("b",), [0, 2], [7, 7])
         np.testing.assert_allclose(each.duration, [0, 0.2], rtol=1e-6)
     mixed = FixationTable.from_observers(["a"], [(4, 6)], [[*paths, np.zeros((1, 2))]])
-    assert mixed.t is None  # one observer without times: the column would not be complete
+    np.testing.assert_array_equal(mixed.t, [0, 1, 2, np.nan])  # an observer without times does not lose the others'
+    np.testing.assert_array_equal(mixed.duration, np.float32([0, 0.1, 0.2, np.nan]))
 
 
 def test_selection_keeps_points_with_their_images():

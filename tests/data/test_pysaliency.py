@@ -7,6 +7,8 @@ from tests.data.lookalikes.pictures import write_picture
 from tests.data.lookalikes.pysaliency import FORMS, SCANPATHS, write_file_stimuli, write_fixations, write_stimuli
 
 from explainsal.data.folder import read_folder
+from explainsal.data.pysaliency_export import write_fixations as write_single_fixations
+from explainsal.data.pysaliency_export import write_scanpaths
 from explainsal.data.pysaliency_hdf5 import form, read_scanpaths, read_stimuli
 from explainsal.data.reading import Reading
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
@@ -25,10 +27,7 @@ def test_every_form_holds_the_same_scanpaths(tmp_path, kind, version):
         assert (n, path.observer) == (expected_n, subject)
         np.testing.assert_array_equal(path.points, np.stack([x, y], 1))
         np.testing.assert_array_equal(path.t, t)
-        if kind in ("Scanpaths", "ScanpathFixations") or (version in ("1.2", "1.3") and kind == "FixationTrains"):
-            np.testing.assert_array_equal(path.duration, duration)
-        else:
-            assert path.duration is None
+        np.testing.assert_array_equal(path.duration, duration)
 
 
 @pytest.mark.parametrize("version", ["1.0", "2.0", "2.1"])
@@ -80,6 +79,18 @@ def test_whole_numbers_throughout_are_pixels(tmp_path):
     assert dataset[0].fixations.tolist() == [[0.5, 23.5], [31.5, 0.5]]
     assert dataset._fixations.t is None
     assert dataset[0].density.sum() == pytest.approx(2, rel=1e-5)
+
+
+def test_one_unknown_duration_does_not_lose_the_others(tmp_path):
+    write_picture(tmp_path / "images" / "a.png", (24, 32))
+    tmp_path.joinpath("fixations.csv").write_text("image,x,y,subject,duration\na,1,2,0,0.2\na,3,4,0,\na,5,6,1,\n")
+    dataset = read_folder(tmp_path)
+    np.testing.assert_array_equal(dataset.fixations.duration, np.float32([0.2, np.nan, np.nan]))
+    for write in (write_single_fixations, write_scanpaths):
+        write(tmp_path / "f.hdf5", dataset.fixations)
+        first, second = read_scanpaths(tmp_path / "f.hdf5")[0]
+        np.testing.assert_array_equal(first.duration, np.float32([0.2, np.nan]))
+        assert second.duration is None
 
 
 def test_an_unknown_version_says_what_can_be_read(tmp_path):

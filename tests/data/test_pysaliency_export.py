@@ -58,12 +58,12 @@ def back(path, count):
     ])  # fmt: skip
 
 
-def assert_same(one: FixationTable, other: FixationTable, *, durations: bool) -> None:
+def assert_same(one: FixationTable, other: FixationTable) -> None:
     whole = bool((one.xy == np.floor(one.xy)).all())  # the one case that only keeps the pixel
     np.testing.assert_array_equal(*((np.floor(t.xy) if whole else t.xy) for t in (one, other)))
     np.testing.assert_array_equal(one.offsets, other.offsets)
     np.testing.assert_array_equal(one.observer, other.observer)
-    for name in ("t", "duration") if durations else ("t",):
+    for name in ("t", "duration"):
         before, after = getattr(one, name), getattr(other, name)
         assert len(one.xy) == 0 or (before is None) == (after is None)
         if before is not None and after is not None:
@@ -75,7 +75,7 @@ def assert_same(one: FixationTable, other: FixationTable, *, durations: bool) ->
 def test_scanpaths_come_back(tmp_path_factory, table):
     path = tmp_path_factory.mktemp("p") / "f.hdf5"
     write_scanpaths(path, table)
-    assert_same(table, back(path, len(table)), durations=True)
+    assert_same(table, back(path, len(table)))
     assert [p.name for p in path.parent.iterdir()] == ["f.hdf5"]
 
 
@@ -84,7 +84,7 @@ def test_scanpaths_come_back(tmp_path_factory, table):
 def test_single_fixations_come_back(tmp_path_factory, table, history):
     path = tmp_path_factory.mktemp("p") / "f.hdf5"
     write_fixations(path, table, history=history)
-    assert_same(table, back(path, len(table)), durations=False)
+    assert_same(table, back(path, len(table)))
     with h5py.File(path) as file:
         past = file["x_hist"][()]
         x, n, subject = (file[name][()] for name in ("x", "n", "subjects"))
@@ -184,8 +184,7 @@ def test_the_real_pysaliency_reads_what_we_write(tmp_path, form):
     assert list(zip(columns["x"], columns["y"], strict=True)) == [tuple(p) for p in before.fixations.xy.tolist()]
     assert (columns["n"], columns["subjects"]) == ([0, 0, 0, 2], [0, 0, 1, 1])
     np.testing.assert_allclose(columns["t"], before.fixations.t, rtol=1e-6)
-    if form == "FixationTrains":
-        np.testing.assert_allclose(said["durations"], before.fixations.duration, rtol=1e-6)
+    np.testing.assert_allclose(said["durations"], before.fixations.duration, rtol=1e-6)
     np.testing.assert_allclose(said["log_densities"], logs.sum((1, 2)), rtol=1e-6)
     np.testing.assert_allclose(said["maps"], values.sum((1, 2)), rtol=1e-6)
     gains = [

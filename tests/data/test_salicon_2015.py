@@ -12,13 +12,13 @@ from tests.data.lookalike_archives import salicon_archives
 from tests.data.lookalikes.salicon import coco_names, write_json, write_lsun
 from tests.fetch.server import Faulty
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.data import salicon_2015
 from explainsal.data.reading import Reading
 from explainsal.data.salicon import read_salicon
 from explainsal.data.salicon_2015 import json_entries, read_json, read_lsun
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.prepare import prepare
+from explainsal.workflows.preparation import prepare
 
 JSON, LSUN = "fixations_train2014.json", "training.mat"
 

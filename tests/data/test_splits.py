@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from explainsal.data.splits import cross_validation, msinet, msinet_cat2000, natural_key, pysaliency, unisal
+from explainsal.data.splits import cross_validation, held_out, msinet, msinet_cat2000, natural_key, pysaliency, unisal
 from explainsal.errors import UserError
 
 
@@ -27,6 +27,16 @@ def test_unisal_s_ten_folds(mit1003):
         assert {names[i] for i in parts["val"]} == set(expected)
         assert sorted(parts["train"] + parts["val"]) == list(range(1003))
     assert len(unisal(names, 0)["train"]) == 903
+
+
+def test_what_is_held_out_is_what_unisal_s_published_weights_have_not_seen(mit1003):
+    names, stored = mit1003
+    parts = held_out(names, 0)
+    assert {names[i] for i in parts["test"]} == set(stored["unisal_seed27_10fold_val"][0])
+    assert {names[i] for i in parts["val"]} == set(stored["unisal_seed27_10fold_val"][1])
+    assert sorted(parts["train"] + parts["val"] + parts["test"]) == list(range(1003))
+    with pytest.raises(UserError, match="no folds here"):
+        held_out(names, 1)
 
 
 def test_msinet_s_split_in_any_order_of_the_files(mit1003):

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 from benchmarks.launches import Launches
+from tests.distillation.pretended import DEVICE, Elsewhere, pretended_device
 from tests.explanation.nets import Functional, Plain
-from tests.explanation.standalone.pretended import DEVICE, Elsewhere, pretended_device
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves

@@ -16,7 +16,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tests.explanation.standalone.pretended import DEVICE, pretended_device
+from tests.distillation.pretended import DEVICE, pretended_device
 from tests.reference import explanation as plain
 from torch.testing import assert_close
 

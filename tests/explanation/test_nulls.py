@@ -12,7 +12,7 @@ from torch import nn
 from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_rows, fidelity_table, layer_correlation
 from explainsal.explanation.nulls import NULLS, null_explainer, untrained_copy
-from explainsal.functional.types import DensityMap
+from explainsal.types import DensityMap
 
 
 def smooth(count=1, size=(24, 32)):

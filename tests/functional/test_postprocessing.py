@@ -8,7 +8,7 @@ import torch
 from scipy.ndimage import gaussian_filter
 
 from explainsal.functional.postprocessing import gaussian_blur, match_histogram
-from explainsal.modules.postprocessing import Postprocessing, mean_quantiles
+from explainsal.workflows.postprocessing import Postprocessing, mean_quantiles
 
 
 @pytest.mark.parametrize("sigma", [0.7, 3.0, 9.0])

@@ -10,8 +10,8 @@ import pytest
 from filelock import FileLock
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-import explainsal.sweeping  # noqa: F401 (its resolver ${job_key:})
-from explainsal.cli import conf_dir
+import explainsal.app.sweeps  # noqa: F401 (its resolver ${job_key:})
+from explainsal.app.cli import conf_dir
 from explainsal.errors import UserError
 
 optuna = pytest.importorskip("optuna", reason='the search needs Optuna: pip install "explainsal[search]"')

@@ -13,9 +13,9 @@ from torch import Tensor
 from explainsal import metrics
 from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Nonfixations
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics import METRICS, PROFILES, SaliencyMetrics, get_profile
 from explainsal.metrics.emd import emd
+from explainsal.types import DensityMap, FixationBatch
 
 SIZE = (12, 17)
 IMAGES = 7

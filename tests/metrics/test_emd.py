@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from explainsal.functional.types import DensityMap
 from explainsal.metrics.emd import emd
+from explainsal.types import DensityMap
 
 
 def matched(first: np.ndarray, second: np.ndarray) -> float:

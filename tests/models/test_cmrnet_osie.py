@@ -9,15 +9,15 @@ import pytest
 import torch
 from hydra import compose, initialize_config_dir
 
-from explainsal import evaluate as evaluation
+from explainsal.app.cli import conf_dir
 from explainsal.classical import classical_model
-from explainsal.cli import conf_dir
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc
 from explainsal.models import load_model
 from explainsal.models.cmrnet_osie import WEIGHTS
 from explainsal.models.published import seen_warning
+from explainsal.workflows import evaluation
 
 
 def test_the_card_describes_the_file():

@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 import torch
-from tests.explanation.standalone.small import fitted
+from tests.distillation.small import fitted
 from torch import nn
 from torch.testing import assert_close
 
+from explainsal.distillation import save_standalone
 from explainsal.errors import UserError
-from explainsal.explanation.standalone import save_standalone
-from explainsal.loading import load_model
 from explainsal.models import SaliencyModel
 from explainsal.models.export import export_model, exported_metadata, run_exported
+from explainsal.workflows.loading import load_model
 
 onnxruntime = pytest.importorskip("onnxruntime")
 

@@ -62,6 +62,24 @@ def test_a_step_changes_every_weight_and_logs_metrics_at_native_size(tmp_path):
     assert fit.callback_metrics["val/cc"].item() == pytest.approx(reference.compute()["cc"].item(), rel=1e-4)
 
 
+def test_channels_last_and_bfloat16_train_the_same_network_and_validate_on_a_cpu(tmp_path):
+    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    net = SaliencyModule(model, normalized_l1, partial(torch.optim.Adam, lr=1e-3), channels_last=True)
+    images = SaliencyBatch.collate(samples(2)).images
+    torch.testing.assert_close(net(images), load_like(model)(images), rtol=1e-4, atol=1e-5)
+    fit = trainer(tmp_path, precision="bf16-mixed")
+    fit.fit(net, loader(samples()), loader(samples(3)))
+    assert model.net.block1.f2.weight.is_contiguous(memory_format=torch.channels_last)
+    assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    assert fit.callback_metrics["val/cc"].isfinite()
+
+
+def load_like(model):
+    other = load_model("cmrnet", width=4, input_size=(24, 32))
+    other.net.load_state_dict({name: value.contiguous() for name, value in model.net.state_dict().items()})
+    return other
+
+
 def test_a_loss_that_is_not_finite_ends_the_run_and_names_the_images(tmp_path):
     with pytest.raises(UserError, match="the loss became nan at step 0 on the images image0, image1") as error:
         trainer(tmp_path).fit(module(lambda preds, target: (preds * math.nan).sum()), loader(samples(), batch_size=2))

@@ -11,10 +11,8 @@ import torch
 from hydra import compose, initialize_config_dir
 from torch import nn
 
-from explainsal import explain as explanation
-from explainsal import predict as prediction
+from explainsal.app.cli import conf_dir
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
-from explainsal.cli import conf_dir
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.functional.losses import kl_div, kl_div_nss_cc
@@ -25,6 +23,8 @@ from explainsal.models.unisal import UNISALModel
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 from explainsal.modules.unisal import UNISALModule
+from explainsal.workflows import explaining as explanation
+from explainsal.workflows import prediction
 
 SGD = partial(torch.optim.SGD, lr=0.1)
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from explainsal.reporting.jobs import run_job
+from explainsal.app.jobs import run_job
 
 
 def fake_job(

@@ -9,11 +9,11 @@ from omegaconf import DictConfig, OmegaConf
 from tests.commands import run
 from tests.reporting.fake_sweep import fake_job
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.errors import UserError
 from explainsal.explanation.presets import BANKS
-from explainsal.report import newest_run, report
 from explainsal.reporting.run_figures import write_bank
+from explainsal.workflows.reports import newest_run, report
 
 
 def config(**values: object) -> DictConfig:
@@ -41,7 +41,7 @@ def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkey
         return write_bank(name, folder) if name == "kovesi" else []
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("explainsal.report.write_bank", draw)
+    monkeypatch.setattr("explainsal.workflows.reports.write_bank", draw)
     assert report(config(figure="bank")) == [tmp_path / "bank_kovesi.png", tmp_path / "bank_kovesi.pdf"]
     assert drawn == list(BANKS)
     report(config(bank="paper"))

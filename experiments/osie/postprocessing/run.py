@@ -11,14 +11,19 @@ from pathlib import Path
 import pandas as pd
 import torch
 
-from explainsal.baselines import fixations_of, information_gain_baseline, learned_center_bias, training_quantiles
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.osie import OSIEDataModule
 from explainsal.functional.metrics import Nonfixations
-from explainsal.loading import PACKAGED, load_model
 from explainsal.metrics import SaliencyMetrics
-from explainsal.modules.postprocessing import Postprocessing
 from explainsal.reporting.results import summarize
+from explainsal.workflows.baselines import (
+    fixations_of,
+    information_gain_baseline,
+    learned_center_bias,
+    training_quantiles,
+)
+from explainsal.workflows.loading import PACKAGED, load_model
+from explainsal.workflows.postprocessing import Postprocessing
 
 MODELS = ("itti", "gbvs", "icl", "hft", "signature", "spectral_residual", "rare_style", PACKAGED)
 

@@ -18,8 +18,8 @@ from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import null_explainer
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.tables import Tables
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.modules.evaluation import DEEP, EvaluationModule
+from explainsal.types import DensityMap, FixationBatch
 
 _KEPT_MAPS = 32  # at 800 x 600 these are 60 MB
 

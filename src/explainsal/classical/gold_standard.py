@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from explainsal.functional.postprocessing import blur_matrix
-from explainsal.functional.types import FixationBatch
+from explainsal.types import FixationBatch
 
 
 class GoldStandard:

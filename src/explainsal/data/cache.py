@@ -13,7 +13,7 @@ from pathlib import Path
 from explainsal.data.fixation_table import FixationTable
 from explainsal.errors import MissingFilesError
 
-FORMAT = 2  # raise it when the meaning of a stored table changes: older files are then rebuilt
+FORMAT = 3  # raise it when the meaning of a stored table changes: older files are then rebuilt
 
 log = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ class Scanpath:
         points: Shape ``(K, 2)``: (x, y) in pixels, pixel i covers [i, i + 1).
         observer: Number of the observer; the same person has the same number in all images where that is known.
         t: Shape ``(K,)``: start of each fixation in seconds after the image appeared, None where unknown.
-        duration: Shape ``(K,)``: in seconds, None where unknown.
+        duration: Shape ``(K,)``: in seconds, NaN where unknown, None where all are.
     """
 
     points: np.ndarray
@@ -42,8 +42,8 @@ class FixationTable:
         xy: Shape ``(N, 2)``, float32 or float64: x to the right, y down, in pixels, pixel i covers [i, i + 1).
         observer: Shape ``(N,)``, uint16: 0, 1, ... within an image; the fixations of one are in their order.
         offsets: Shape ``(n + 1,)``, int64.
-        t: Shape ``(N,)``, float32: start in seconds after the image appeared, None where no one says.
-        duration: Shape ``(N,)``, float32: in seconds, None where no one says.
+        t: Shape ``(N,)``, float32: start in seconds after the image appeared, NaN where unknown, None where all are.
+        duration: Shape ``(N,)``, float32: in seconds, NaN where unknown, None where all are.
     """
 
     ids: tuple[str, ...]
@@ -79,8 +79,8 @@ class FixationTable:
             xy=np.concatenate([*(path.points for path in flat), np.zeros((0, 2), first)]),
             observer=np.repeat(np.array([path.observer for path in flat], np.uint16), lengths),
             offsets=np.concatenate([[0], np.cumsum(counts, dtype=np.int64)]).astype(np.int64),
-            t=_column([path.t for path in flat]),
-            duration=_column([path.duration for path in flat]),
+            t=_column([path.t for path in flat], lengths),
+            duration=_column([path.duration for path in flat], lengths),
         )
 
     def __len__(self) -> int:
@@ -172,6 +172,9 @@ def _scanpath(item: np.ndarray | Scanpath, number: int) -> Scanpath:
     return item if isinstance(item, Scanpath) else Scanpath(item, number)
 
 
-def _column(parts: Sequence[np.ndarray | None]) -> np.ndarray | None:
-    known = [np.asarray(part, np.float32) for part in parts if part is not None]
-    return np.concatenate(known) if parts and len(known) == len(parts) else None
+def _column(parts: Sequence[np.ndarray | None], lengths: Sequence[int]) -> np.ndarray | None:
+    """One column of all scanpaths, NaN for those that lack it; None where all do."""
+    if all(part is None for part in parts):
+        return None
+    filled = [np.full(n, np.nan) if part is None else part for part, n in zip(parts, lengths, strict=True)]
+    return np.concatenate([np.asarray(part, np.float32) for part in filled])

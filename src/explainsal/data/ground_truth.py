@@ -148,8 +148,10 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def _scanpath(rows: pd.DataFrame, subject: int) -> Scanpath:
-    columns = {name: rows[name] for name in ("t", "duration") if name in rows and rows[name].notna().all()}
-    if "t" in columns:
+    timed = "t" in rows and bool(rows["t"].notna().all())
+    if timed:
         rows = rows.sort_values("t", kind="stable")
-    values = {name: rows[name].to_numpy(np.float64) for name in columns}
+    lasting = "duration" in rows and bool(rows["duration"].notna().any())
+    known = {"t": timed, "duration": lasting}
+    values = {name: rows[name].to_numpy(np.float64) for name, there in known.items() if there}
     return Scanpath(rows[["x", "y"]].to_numpy(np.float64), subject, **values)

@@ -120,7 +120,7 @@ def write_scanpaths(path: Path, table: FixationTable) -> None:
 
 
 def write_fixations(path: Path, table: FixationTable, *, history: bool = True) -> None:
-    """All fixations, one by one, in the form ``Fixations`` 1.0; it has no place for durations.
+    """All fixations, one by one, in the form ``Fixations`` 1.0, with their durations where those are known.
 
     Args:
         path: The file.
@@ -138,9 +138,14 @@ def write_fixations(path: Path, table: FixationTable, *, history: bool = True) -
         past[np.arange(length) >= columns[:, None]] = np.nan
         return past
 
+    columns_of_file = {"x": xy[:, 0], "y": xy[:, 1], "t": _times(table)}
+    if table.duration is not None:
+        columns_of_file["duration"] = table.duration.astype(np.float64)
+    attributes = ["duration", "duration_hist"] if table.duration is not None else []
+
     def fill(file: h5py.File) -> None:
-        _head(file, "Fixations", "1.0", ["subjects"])
-        for name, values in {"x": xy[:, 0], "y": xy[:, 1], "t": _times(table)}.items():
+        _head(file, "Fixations", "1.0", ["subjects", *attributes])
+        for name, values in columns_of_file.items():
             file.create_dataset(name, data=values)
             file.create_dataset(f"{name}_hist", data=before(values), compression="gzip")
         file.create_dataset("n", data=_images(table))

@@ -114,19 +114,23 @@ def _fixations(group: h5py.Group) -> list[tuple[int, Scanpath]]:
     points = np.stack([group["x"][()], group["y"][()]], 1).astype(np.float64)
     n = group["n"][()].astype(np.int64)
     subjects = _numbers(group["subject" if "subject" in group else "subjects"][()])
-    t = group["t"][()]
+    t, durations = group["t"][()], _durations(group)
     paths = []
     for image, subject in dict.fromkeys(zip(n.tolist(), subjects.tolist(), strict=True)):
         rows = np.flatnonzero((n == image) & (subjects == subject))
         rows = rows[np.argsort(t[rows], kind="stable")]
-        paths.append((image, Scanpath(points[rows], subject, _known(t[rows]))))
+        duration = _known(durations[rows]) if durations is not None else None
+        paths.append((image, Scanpath(points[rows], subject, _timed(t[rows]), duration)))
     return paths
 
 
 def _trains(group: h5py.Group) -> list[tuple[int, Scanpath]]:
-    durations = _durations(group.get("scanpath_fixation_attributes"))
     xs, ys, ts = (group[f"train_{name}"][()] for name in ("xs", "ys", "ts"))
     lengths = group["train_lengths"][()] if "train_lengths" in group else (~np.isnan(xs)).sum(axis=1)
+    durations = _durations(group.get("scanpath_fixation_attributes"))
+    if durations is None and (flat := _durations(group)) is not None:  # versions 1.0 and 1.1: one per fixation
+        durations = np.full(xs.shape, np.nan)
+        durations[np.arange(xs.shape[1]) < lengths[:, None]] = flat
     return _rows(xs, ys, ts, durations, lengths, group["train_ns"][()], _numbers(group["train_subjects"][()]))
 
 
@@ -153,17 +157,22 @@ def _rows(
     for row, length in enumerate(lengths.astype(int).tolist()):
         points = np.stack([xs[row, :length], ys[row, :length]], 1).astype(np.float64)
         duration = _known(durations[row, :length]) if durations is not None else None
-        paths.append((int(ns[row]), Scanpath(points, int(subjects[row]), _known(ts[row, :length]), duration)))
+        paths.append((int(ns[row]), Scanpath(points, int(subjects[row]), _timed(ts[row, :length]), duration)))
     return paths
 
 
 def _durations(group: h5py.Group | dict[str, h5py.Dataset] | None) -> np.ndarray | None:
+    """One duration per fixation; pysaliency's readers call them so for scanpaths or for single fixations."""
     names = [name for name in ("durations", "duration") if group is not None and name in group]
     return group[names[0]][()] if group is not None and names else None
 
 
-def _known(values: np.ndarray) -> np.ndarray | None:
+def _timed(values: np.ndarray) -> np.ndarray | None:
     return None if np.isnan(values.astype(np.float64)).any() else values
+
+
+def _known(values: np.ndarray) -> np.ndarray | None:
+    return None if np.isnan(values.astype(np.float64)).all() else values
 
 
 def _numbers(subjects: np.ndarray) -> np.ndarray:

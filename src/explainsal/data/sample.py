@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from explainsal.functional.types import DensityMap, FixationBatch
+from explainsal.types import DensityMap, FixationBatch
 
 
 @dataclass(frozen=True, eq=False)

@@ -62,6 +62,17 @@ def unisal(ids: Sequence[str], fold: int) -> Parts:
     return {"train": sorted(order[:first] + order[last:]), "val": sorted(order[first:last])}
 
 
+def held_out(ids: Sequence[str], fold: int) -> Parts:
+    """MIT1003 with a test part that UNISAL's published weights have not seen either: its fold 0; fold 1 validates.
+
+    Raises:
+        UserError: If these are not the 1003 images, or `fold` is not 0.
+    """
+    _check_fold(fold, 1)
+    test, val = unisal(ids, 0)["val"], unisal(ids, 1)["val"]
+    return {"train": sorted({*range(len(ids))} - {*test} - {*val}), "val": val, "test": test}
+
+
 def pysaliency(ids: Sequence[str], fold: int) -> Parts:
     """pysaliency's ten folds of MIT1003 (``crossval_split``): natural order of names, chunks of 101, the last of 94.
 

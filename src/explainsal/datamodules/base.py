@@ -19,6 +19,7 @@ from explainsal.data.domains import DomainSamples
 from explainsal.data.fixation_table import Outside
 from explainsal.data.reading import Decoded, Reading, Unreadable
 from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.data.small import SmallMixture
 from explainsal.data.sources import Source
 from explainsal.data.splits import NamedSplit, Parts, cross_validation
 from explainsal.datamodules.batches import SizeGroupedBatchSampler
@@ -235,7 +236,9 @@ class SaliencyDataModule(L.LightningDataModule):
         groups = [name.rpartition("/")[0] for name in ids] if self.grouped else None
         return cross_validation(ids, self.fold or 0, self.folds, groups)
 
-    def loader(self, dataset: SaliencyDataset | DomainSamples, *, shuffle: bool = False) -> DataLoader[SaliencySample]:
+    def loader(
+        self, dataset: SaliencyDataset | DomainSamples | SmallMixture, *, shuffle: bool = False
+    ) -> DataLoader[SaliencySample]:
         """Batches of any samples by this module's options; if shuffled, without the last, smaller one."""
         options: dict[str, Any] = {
             "num_workers": self.num_workers,

@@ -9,7 +9,7 @@ from typing import Unpack
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.mit1003 import SIGMA, GroundTruth, find_ground_truth, read_mit1003, release_name
 from explainsal.data.sources import MIT1003, MIT1003_SCANPATHS
-from explainsal.data.splits import msinet, pysaliency, unisal
+from explainsal.data.splits import held_out, msinet, pysaliency, unisal
 from explainsal.datamodules.base import DataOptions
 from explainsal.datamodules.blurred import BlurredDataModule
 
@@ -17,8 +17,9 @@ from explainsal.datamodules.blurred import BlurredDataModule
 class MIT1003DataModule(BlurredDataModule):
     """MIT1003, which is published in one part: `split` or `fold` divides it; without either it is for tests alone.
 
-    The named splits are ``unisal`` (ten folds of train and val; 0 is the published one), ``msinet`` (803 and 200) and
-    ``pysaliency`` (ten folds of train, val and test).
+    The named splits are ``unisal`` (ten folds of train and val; 0 is the published one), ``msinet`` (803 and 200),
+    ``pysaliency`` (ten folds of train, val and test) and ``held_out`` (803, 100 and 100: ``unisal``'s folds 1 and 0
+    validate and test).
 
     Args:
         root: Folder of the data set.
@@ -33,7 +34,12 @@ class MIT1003DataModule(BlurredDataModule):
     source = MIT1003
     published = ("all",)
     published_eval = "all"
-    splits = {"unisal": unisal, "msinet": msinet(1003, 200), "pysaliency": pysaliency}  # noqa: RUF012
+    splits = {  # noqa: RUF012
+        "held_out": held_out,
+        "unisal": unisal,
+        "msinet": msinet(1003, 200),
+        "pysaliency": pysaliency,
+    }
 
     def __init__(
         self,

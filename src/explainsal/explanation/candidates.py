@@ -14,7 +14,7 @@ from explainsal.explanation.pools import CandidateTable, Pool, Remembered
 from explainsal.functional import native
 from explainsal.functional.reconstruction import centered_scale
 from explainsal.functional.resize import resize_bilinear
-from explainsal.models.layers import INPUT
+from explainsal.tracing.layers import INPUT
 
 KEPT_SHARE = 0.75  # of their budget, for all candidates of a layer on an accelerator
 _CPU_CHUNK = 2**21  # pixels of candidates that a CPU makes at a time: 8 MiB of float32

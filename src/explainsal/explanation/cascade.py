@@ -8,10 +8,10 @@ import numpy as np
 import pandas as pd
 from torch import Tensor, nn
 
-from explainsal.explanation.capture import as_in_evaluation
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.reconstruction import pearson
+from explainsal.tracing.capture import as_in_evaluation
 
 CASCADE = "cascade"  # its name beside the null models in a command
 TRAINED = "trained"  # the network before any weight was drawn anew

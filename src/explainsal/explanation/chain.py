@@ -25,7 +25,7 @@ from explainsal.functional.fused import fused_kernels
 from explainsal.functional.images import as_computed, resize
 from explainsal.functional.native import native_kernels
 from explainsal.functional.placement import Placement
-from explainsal.models.layers import INPUT, NetworkLayer
+from explainsal.tracing.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps that making and comparing one candidate takes
 _FOR_CANDIDATES = 0.75  # of what an accelerator's budget leaves

@@ -9,15 +9,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from explainsal.explanation.capture import as_in_evaluation, unwrapped, watch_layers
 from explainsal.explanation.chain import Chain, images_at_once
-from explainsal.explanation.graph import trace_layers
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
-from explainsal.models.layers import NetworkLayer, select_layers
+from explainsal.tracing.capture import as_in_evaluation, unwrapped, watch_layers
+from explainsal.tracing.graph import trace_layers
+from explainsal.tracing.layers import NetworkLayer, select_layers
 
 
 class Explainer:

@@ -13,7 +13,7 @@ from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.nulls import NULLS, null_explainer
 from explainsal.explanation.result import Explanation
 from explainsal.functional.metrics import cc, kl_div, sim
-from explainsal.functional.types import DensityMap
+from explainsal.types import DensityMap
 
 EXPLANATION = "explanation"  # name of the explanation itself among the variants
 

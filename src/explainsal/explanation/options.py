@@ -52,7 +52,7 @@ class Options:
         image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
         fill_pool: Whether a layer whose sources have fewer maps than a pool holds (after a layer of one map, say) is
             also offered what these were rebuilt from.
-        layers: Which layers are rebuilt; see :func:`~explainsal.models.layers.select_layers`.
+        layers: Which layers are rebuilt; see :func:`~explainsal.tracing.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
             8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
         compile: Whether the inner loops run compiled: on a CPU as C, built once with the machine's own compiler, in

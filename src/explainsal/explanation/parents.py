@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from explainsal.explanation.options import Options
-from explainsal.models.layers import INPUT, NetworkLayer
+from explainsal.tracing.layers import INPUT, NetworkLayer
 
 
 def sources_of(layers: Sequence[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:

@@ -33,8 +33,11 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize ``(B, C, H, W)`` bilinearly (half-pixel centres), with antialiasing where it shrinks.
 
     The one resizing between stimuli, networks and predictions (Eq. 2 has a plain one); maps of equal size come back
-    untouched.
+    untouched. Maps of 16 bits, from training in mixed precision, come back in 32: between two of them lie several new
+    values, and PyTorch cannot resize them on a CPU.
     """
+    if maps.dtype in (torch.bfloat16, torch.float16):
+        maps = maps.float()
     if not torch.compiler.is_exporting() and tuple(maps.shape[-2:]) == tuple(size):  # an exported graph takes any size
         return maps
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)

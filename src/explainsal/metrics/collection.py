@@ -10,10 +10,10 @@ from torch import Tensor
 from explainsal.functional.metrics import Nonfixations
 from explainsal.functional.native import native_kernels
 from explainsal.functional.native_build import library
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics.profiles import METRICS, Profile, get_profile
 from explainsal.metrics.scoring import CenterBiasMap, score
 from explainsal.metrics.table import PerImageTable
+from explainsal.types import DensityMap, FixationBatch
 
 
 class SaliencyMetrics(PerImageTable):

@@ -12,7 +12,7 @@ from scipy.optimize import linprog
 from torch import Tensor
 
 from explainsal.functional.metrics.maps import Maps, Normalization, paired
-from explainsal.functional.types import DensityMap
+from explainsal.types import DensityMap
 
 CELL = 32  # px: the MIT code scales maps by 1/32
 

@@ -9,9 +9,9 @@ from torch import Tensor
 
 from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Maps, Nonfixations, Points
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics.emd import emd
 from explainsal.metrics.profiles import Profile
+from explainsal.types import DensityMap, FixationBatch
 
 CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
 """Height and width, and positions in the data set ``(B,)`` -> densities ``(H, W)`` or ``(B, H, W)``, any scale: what

@@ -11,10 +11,10 @@ from typing import Any
 from torch import Tensor
 
 from explainsal.functional.metrics import Nonfixations
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics.collection import SaliencyMetrics
 from explainsal.metrics.profiles import Profile
 from explainsal.metrics.scoring import CenterBiasMap
+from explainsal.types import DensityMap, FixationBatch
 
 
 class _Single(SaliencyMetrics):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from explainsal.errors import CorruptFileError, UserError
@@ -26,8 +27,7 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
         UserError: If there is no such network or file, or the file does not fit.
     """
     if str(name_or_checkpoint) in NETWORKS:
-        module = importlib.import_module(f"explainsal.models.{name_or_checkpoint}")
-        return module.build(weights=weights, **options).eval()
+        return _builder(str(name_or_checkpoint)).build(weights=weights, **options).eval()
     path = Path(name_or_checkpoint)
     if path.suffix != ".ckpt" and not path.exists():
         raise UserError(
@@ -40,11 +40,17 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
         raise CorruptFileError(
             f"{path} was not written by explainsal.train: name its network, weights={path}"
         ) from None
-    module = importlib.import_module(f"explainsal.models.{_known(description['name'])}")
-    return module.build(**{**description["options"], **options}, weights=path).eval()
+    return _builder(_known(description["name"])).build(**{**description["options"], **options}, weights=path).eval()
 
 
 def _known(name: str) -> str:
     if name not in NETWORKS:
         raise UserError(f"the checkpoint holds a network {name!r} that this version does not know")
     return name
+
+
+def _builder(name: str) -> ModuleType:
+    """The module that builds a network."""
+    return importlib.import_module(
+        "explainsal.distillation.model" if name == "standalone" else f"explainsal.models.{name}"
+    )

@@ -38,6 +38,13 @@ def checked_size(input_size: Sequence[int] | None, unit: int) -> tuple[int, int]
     return sides[0], sides[1]
 
 
+def put_channels_last(net: nn.Module) -> None:
+    """Lay the weights of convolutions out with their channels last in memory; their values stay."""
+    for parameter in net.parameters():
+        if parameter.ndim == 4:
+            parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+
+
 class SaliencyModel(nn.Module):
     """A network together with its own pre- and post-processing, the same in training, evaluation and explanation.
 
@@ -83,9 +90,7 @@ class SaliencyModel(nn.Module):
         The weights' channels now lie last in memory, which takes convolutions less time on a CPU (on a GPU it has not
         been measured). Networks with more to save override this. Layers of the result are not to be explained.
         """
-        for parameter in self.parameters():
-            if parameter.ndim == 4:
-                parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
+        put_channels_last(self)
         return self.eval()
 
     def run(self, inputs: Tensor) -> Tensor:

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from explainsal.classical.gold_standard import GoldStandard
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc, kl_div, sim
-from explainsal.functional.types import DensityMap
 from explainsal.metrics import SaliencyMetrics
 from explainsal.metrics.table import PerImageTable
+from explainsal.types import DensityMap
 
 GOLD_STANDARD = "gold_standard"
 DEEP = "deep"  # the network that is evaluated; the other models are measured beside it

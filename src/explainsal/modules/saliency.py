@@ -15,7 +15,7 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
-from explainsal.models.saliency_model import RECORD, TRAINED_HERE
+from explainsal.models.saliency_model import RECORD, TRAINED_HERE, put_channels_last
 
 VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
 
@@ -29,6 +29,7 @@ class SaliencyModule(LightningModule):
         optimizer: Called with the parameters to train.
         scheduler: Called with the optimizer; stepped once per epoch. None keeps the rate.
         profile: Metric profile of the validation metrics.
+        channels_last: Whether the weights' channels lie last in memory: less time on a CPU, above all in bfloat16.
     """
 
     def __init__(
@@ -38,9 +39,13 @@ class SaliencyModule(LightningModule):
         optimizer: Callable[[Iterable[Any]], Optimizer],
         scheduler: Callable[[Optimizer], LRScheduler] | None = None,
         profile: str = "tuebingen",
+        *,
+        channels_last: bool = False,
     ) -> None:
         super().__init__()
-        self.model = model
+        self.model: SaliencyModel = model
+        if channels_last:
+            put_channels_last(model)
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler

@@ -12,10 +12,10 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
-from explainsal.functional.types import FixationMap
 from explainsal.models.saliency_model import SaliencyModel
 from explainsal.models.unisal import UNISALModel
 from explainsal.modules.saliency import SaliencyModule
+from explainsal.types import FixationMap
 
 
 class UNISALModule(SaliencyModule):

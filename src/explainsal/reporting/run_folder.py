@@ -121,7 +121,7 @@ class ExplanationTables:
 class Run:
     """Everything that a run folder holds. A part that is not there is None or empty, and named in `missing`.
 
-    `graph` has every coefficient of a standalone model, as :func:`~explainsal.explanation.standalone.term_table` makes
+    `graph` has every coefficient of a standalone model, as :func:`~explainsal.distillation.term_table` makes
     it, and `attribution` how much each part makes of its maps; these and the last two belong to few runs, and are not
     missed in others.
     """

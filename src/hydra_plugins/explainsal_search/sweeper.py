@@ -94,7 +94,7 @@ class SearchSweeper(Sweeper):
         import optuna
         from optuna.distributions import distribution_to_json
 
-        from explainsal.reporting.jobs import job_key
+        from explainsal.app.jobs import job_key
 
         assert self.config is not None
         config = OmegaConf.to_container(self.loader.load_sweep_config(self.config, list(fixed)), resolve=False)

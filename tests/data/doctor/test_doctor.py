@@ -14,9 +14,9 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 from tests.data.lookalikes.salicon import coco_names, write_salicon
 
-from explainsal.cli import conf_dir
+from explainsal.app.cli import conf_dir
 from explainsal.errors import MissingFilesError
-from explainsal.prepare import diagnose
+from explainsal.workflows.preparation import diagnose
 
 HEIGHT, WIDTH = 60, 90
 TRAIN, VAL = [f"t{i}" for i in range(8)], [f"v{i}" for i in range(4)]
@@ -149,7 +149,7 @@ def test_a_sound_data_set_has_a_clean_bill(data, tmp_path, capsys):
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_each_planted_fault_is_found(data, tmp_path, fault, monkeypatch):
-    monkeypatch.setattr("explainsal.prepare.write_doctor", lambda *_: None)  # one page is drawn, above
+    monkeypatch.setattr("explainsal.workflows.preparation.write_doctor", lambda *_: None)  # one page is drawn, above
     FAULTS[fault](data, tmp_path)
     diagnosis = doctor(data.write(tmp_path / "data"), tmp_path)
     kinds = {finding.kind for finding in diagnosis.findings}
@@ -203,7 +203,7 @@ def test_a_data_set_that_is_not_there(tmp_path):
 
 @pytest.mark.slow
 def test_osie_and_generated_scenes_have_a_clean_bill(shared, tmp_path, monkeypatch):
-    monkeypatch.setattr("explainsal.prepare.write_doctor", lambda *_: None)
+    monkeypatch.setattr("explainsal.workflows.preparation.write_doctor", lambda *_: None)
     osie = deepcopy(config("osie"))
     osie.data.root, osie.paths.outputs = str(shared / "data" / "osie"), str(tmp_path)
     assert diagnose(osie).findings == ()

@@ -59,12 +59,12 @@ def _head(group: h5py.Group, kind: str, version: str, size: int | None = None) -
 
 
 def _fixations(file: h5py.File, version: str) -> None:
-    rows = [(n, s, *values) for n, s, *columns in SCANPATHS for values in zip(*columns[:3], strict=True)]
+    rows = [(n, s, *values) for n, s, *columns in SCANPATHS for values in zip(*columns, strict=True)]
     rows = [rows[i] for i in (0, 3, 1, 4, 2, 5)]  # mixed up: time and subject tell where each belongs
-    for name, column in zip(("n", "subjects", "x", "y", "t"), zip(*rows, strict=True), strict=True):
+    for name, column in zip(("n", "subjects", "x", "y", "t", "duration"), zip(*rows, strict=True), strict=True):
         key = "subject" if name == "subjects" and version != "1.0" else name
         file.create_dataset(key, data=np.array(column))
-    for name in ("x_hist", "y_hist", "t_hist"):
+    for name in ("x_hist", "y_hist", "t_hist", "duration_hist"):
         file.create_dataset(name, data=np.full((len(rows), 1), np.nan))
     if version == "1.2":
         file.create_dataset("lengths", data=np.zeros(len(rows), int))
@@ -76,7 +76,9 @@ def _trains(file: h5py.File, version: str) -> None:
             file.create_dataset(f"train_{name}", data=values)
     file.create_dataset("train_ns", data=np.array([path[0] for path in SCANPATHS]))
     file.create_dataset("train_subjects", data=np.array([path[1] for path in SCANPATHS]))
-    if version in ("1.2", "1.3"):
+    if version in ("1.0", "1.1"):
+        file.create_dataset("duration", data=np.concatenate([path[5] for path in SCANPATHS]))
+    else:
         file.create_group("scanpath_attributes").attrs["__attributes__"] = np.bytes_("[]")
         attributes = file.create_group("scanpath_fixation_attributes")
         attributes.attrs["__attributes__"] = np.bytes_('["durations"]')

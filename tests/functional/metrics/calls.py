@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from explainsal.functional import metrics
-from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 MATLAB_EPS = 2.0**-52
 TINY = 1e-20

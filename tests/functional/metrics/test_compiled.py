@@ -15,8 +15,8 @@ from explainsal.errors import UserError
 from explainsal.functional import metrics, native, native_build
 from explainsal.functional.metrics import Maps, Points, compiled
 from explainsal.functional.native import native_kernels
-from explainsal.functional.types import DensityMap, FixationBatch
 from explainsal.metrics import CC, PROFILES, SaliencyMetrics
+from explainsal.types import DensityMap, FixationBatch
 
 pytestmark = pytest.mark.usefixtures("threads")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from tests.functional.metrics.calls import CALLS, Case
 
-from explainsal.functional.types import FixationBatch, FixationMap
+from explainsal.types import FixationBatch, FixationMap
 
 EDGE_CASES = json.loads((Path(__file__).parents[2] / "data" / "edge_cases.json").read_text())
 SIZE = tuple(EDGE_CASES["shape"])

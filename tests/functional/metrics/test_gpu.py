@@ -7,7 +7,7 @@ import torch
 from tests.functional.metrics.test_properties import all_metrics, counts, equal, random_fixations, random_maps
 
 from explainsal.functional import metrics
-from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")]
 

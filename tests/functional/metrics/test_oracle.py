@@ -14,7 +14,7 @@ from torch import Tensor
 
 from explainsal.functional import metrics
 from explainsal.functional.metrics import Maps, Nonfixations
-from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (7, 11)
 pytestmark = pytest.mark.usefixtures("kernels")

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from explainsal.functional import metrics
 from explainsal.functional.metrics import Nonfixations, Points, chunks, draws, ranks
-from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (9, 14)
 PIXELS = SIZE[0] * SIZE[1]

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explainsal.functional.metrics.maps import Maps, placed
 from explainsal.functional.metrics.points import Points
-from explainsal.functional.types import FixationBatch, FixationMap
+from explainsal.types import FixationBatch, FixationMap
 
 Ties = Literal["jitter_mean", "diagonal", "pessimistic"]
 

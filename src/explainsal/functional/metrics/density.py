@@ -12,7 +12,7 @@ from explainsal.functional.metrics import compiled
 from explainsal.functional.metrics.chunks import Part, dot, walk
 from explainsal.functional.metrics.maps import Maps, Normalization, paired
 from explainsal.functional.native import serves
-from explainsal.functional.types import DensityMap
+from explainsal.types import DensityMap
 
 EPS_PYSALIENCY = 2.2204e-16
 """The literal in pysaliency's and the Tuebingen benchmark's KLD; MATLAB's ``eps`` is 2^-52 = 2.220446e-16."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from explainsal.functional.metrics.maps import Maps, Normalization, placed
 from explainsal.functional.metrics.points import Points
-from explainsal.functional.types import FixationBatch
+from explainsal.types import FixationBatch
 
 
 def nss(

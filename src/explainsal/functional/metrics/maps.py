@@ -13,7 +13,7 @@ from explainsal.functional.metrics.chunks import dot, walk
 from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
 from explainsal.functional.native import serves
-from explainsal.functional.types import DensityMap, FixationBatch, FixationMap
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 Normalization = Literal["sum", "minmax", "raw"]
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from explainsal.functional.metrics.draws import uniform
-from explainsal.functional.types import FixationMap
+from explainsal.types import FixationMap
 
 _KEPT_SIZES = 8
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.types import FixationBatch
+from explainsal.types import FixationBatch
 
 
 @dataclass(frozen=True, eq=False)

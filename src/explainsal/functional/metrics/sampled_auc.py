@@ -11,7 +11,7 @@ from explainsal.functional.metrics.auc import counts_for
 from explainsal.functional.metrics.draws import uniform
 from explainsal.functional.metrics.maps import Maps, placed
 from explainsal.functional.metrics.points import Points
-from explainsal.functional.types import FixationBatch, FixationMap
+from explainsal.types import FixationBatch, FixationMap
 
 _ELEMENTS = 1 << 22  # random keys in memory at a time
 

@@ -16,7 +16,7 @@ def ends(graph: pd.DataFrame) -> pd.Series:
     """Share of the saliency map that comes from each input map and from the position; sums to 1.
 
     Args:
-        graph: Columns source and flow, as :func:`~explainsal.explanation.standalone.term_table` makes them.
+        graph: Columns source and flow, as :func:`~explainsal.distillation.term_table` makes them.
 
     Example:
         >>> sources = ["input/luminance", "center/vertical", "stem/3", "center/center .12"]

@@ -1,0 +1,1 @@
+"""The command line: options, building objects from a configuration, records of runs, sweep jobs."""

@@ -1,0 +1,148 @@
+"""What the commands share: where the configuration lies, and how a command ends."""
+
+from __future__ import annotations
+
+import errno
+import functools
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, InstantiationException
+from hydra.types import RunMode
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
+from explainsal.errors import UserError
+
+EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
+RESUMED = "The same command goes on with what is missing."
+_NOTES = (
+    ".*does not have many workers.*",  # small data, or a small machine
+    ".*LeafSpec.*deprecated.*",  # inside Lightning
+    "Experiment logs directory .* exists and is not empty.*",  # Hydra made it a moment ago
+    "The number of training batches .* is smaller than the logging interval.*",
+)
+
+
+def conf_dir() -> str:
+    """The Hydra tree: beside ``src`` in a checkout or an editable install, inside the package in a wheel."""
+    package = Path(__file__).resolve().parents[1]
+    candidates = (package / "conf", package.parents[1] / "conf")
+    for folder in candidates:
+        if (folder / "train.yaml").is_file():
+            return str(folder)
+    raise UserError(f"the configuration files are missing; looked in {' and '.join(map(str, candidates))}. Reinstall.")
+
+
+def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+    """Turn ``task(cfg)`` into a command-line entry point.
+
+    An error that the user can solve becomes one message and exit code 2; Ctrl-C exits with 130. In a multirun the
+    error also goes back to Hydra, which marks the job as failed and goes on with the next one.
+
+    Args:
+        config_name: Of the command's configuration.
+        interrupted: What to say after Ctrl-C; by default where the run's folder is.
+    """
+
+    def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
+        jobs, said = 0, False
+
+        @functools.wraps(task)
+        def guarded(cfg: DictConfig) -> Any:
+            nonlocal jobs, said
+            jobs += 1
+            _quiet()
+            try:
+                return run_swept(task, cfg) if is_swept() else task(cfg)
+            except KeyboardInterrupt:
+                kept = interrupted or f"What was finished is in {HydraConfig.get().runtime.output_dir}"
+                _end(f"Interrupted. {kept}", EXIT_INTERRUPTED)
+            except Exception as error:
+                message = _user_message(error)
+                if message is None:
+                    raise
+                if HydraConfig.get().mode == RunMode.MULTIRUN:
+                    _say(message)
+                    said = True
+                    raise
+                _end(message, EXIT_USER_ERROR)
+
+        entry = hydra.main(version_base="1.3", config_path=conf_dir(), config_name=config_name)(guarded)
+
+        @functools.wraps(task)
+        def main() -> None:
+            if os.environ.get("HYDRA_FULL_ERROR") == "1":
+                return entry()
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own, shortened tracebacks hide the message
+            try:
+                entry()
+            except Exception as error:
+                message = _user_message(error)
+                if message is None and not jobs and isinstance(error, OSError):
+                    message = (
+                        f"cannot make the run's folder {error.filename}: {error.strerror}. Set paths.outputs=FOLDER"
+                    )
+                if message is None:
+                    raise
+                if said and jobs == 1:  # else it is said again after what the later jobs said
+                    raise SystemExit(EXIT_USER_ERROR) from None
+                _end(message, EXIT_USER_ERROR)
+            except KeyboardInterrupt:  # while other processes work at the jobs of a sweep
+                _end(f"Interrupted. {RESUMED}", EXIT_INTERRUPTED)
+            finally:
+                finish_sweeps()
+
+        return main
+
+    return decorate
+
+
+def _user_message(error: BaseException) -> str | None:
+    """What to tell the user, or None where a traceback tells more."""
+    if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised
+        if isinstance(error.__cause__, ValueError | TypeError):
+            return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: {error.__cause__}"
+        return _user_message(error.__cause__) if error.__cause__ else str(error)
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates not allowed"):
+        around = error.object[max(0, error.start - 30) : error.end + 10]
+        return f"A file name that is not in UTF-8 cannot be written down ({around!r}): rename the file."
+    if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
+        return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return f"{error}\nThe options are in `--help`; a key that is not there yet is added with a plus: +key=value."
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"The disk is full ({error.filename or 'while writing'}). Make room, then run the same command again."
+    if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"No permission to write {error.filename}. Choose another place: paths.outputs=... or paths.data=..."
+    return None
+
+
+def _say(message: str) -> None:
+    print(f"\nexplainsal: {message}", file=sys.stderr, flush=True)
+
+
+def _end(message: str, code: int) -> NoReturn:
+    sys.stdout.flush()
+    _say(message)
+    raise SystemExit(code)
+
+
+def _quiet() -> None:
+    """Silence notes that a user cannot act on; what concerns data or numbers stays."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "fontTools"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    for message in _NOTES:
+        warnings.filterwarnings("ignore", message=message)

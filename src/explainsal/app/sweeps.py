@@ -1,0 +1,58 @@
+"""How a command's jobs under ``-m +sweep=...`` resume, and what is made of them when the last one has ended."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.experimental.callback import Callback
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+
+_launched: set[Path] = set()
+
+
+class SweepFolder(Callback):
+    """Notes the folder of a sweep in the process that launches its jobs, wherever these run."""
+
+    def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
+        """Before the first job."""
+        _launched.add(Path(config.hydra.sweep.dir).absolute())
+
+
+def is_swept() -> bool:
+    """Whether this is a job of ``-m +sweep=...``."""
+    return HydraConfig.get().mode == RunMode.MULTIRUN and "sweep" in HydraConfig.get().runtime.choices
+
+
+def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, float] | None:
+    """Run a job of a sweep, unless it is done, and return what it measured: a sweeper may look for the best."""
+    from explainsal.app.jobs import run_job
+    from explainsal.app.record import git_state  # a command that does not sweep starts without these
+
+    hydra_cfg = HydraConfig.get()
+    folder, overrides = Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task)
+    return run_job(folder, overrides, git_state()[0], lambda: task(cfg))
+
+
+def finish_sweeps() -> None:
+    """Write the tables and figures of the sweeps that this process launched, however they end."""
+    while _launched:
+        folder = _launched.pop()
+        if any(folder.glob("*/job.json")):  # else nothing began, and the error says why
+            from explainsal.reporting.sweep import write_sweep
+
+            write_sweep(folder)
+
+
+def _job_key(*, _root_: DictConfig) -> str:
+    from explainsal.app.jobs import job_key
+
+    config = OmegaConf.to_container(_root_, resolve=False)
+    assert isinstance(config, dict)
+    return job_key({str(key): value for key, value in config.items()})
+
+
+OmegaConf.register_new_resolver("job_key", _job_key, replace=True)

@@ -1,0 +1,122 @@
+"""Training on several data sets as one, at a small size, with targets that a teacher softens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import lightning as L
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from explainsal.data.cache import cache_folder
+from explainsal.data.domains import DomainSamples
+from explainsal.data.sample import SaliencySample
+from explainsal.data.small import Predict, SmallMixture, SmallSamples, predict_densities, shrink_dataset
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
+from explainsal.models.saliency_model import SaliencyModel
+
+
+class MixedSamples(DomainSamples):
+    """The samples of several data sets, one after another, of no domain: a batch mixes them where sizes agree."""
+
+    def __getitem__(self, index: int) -> SaliencySample:
+        """The sample of a position, which is also its `index`."""
+        return replace(super().__getitem__(index), domain=None)
+
+    @property
+    def sizes(self) -> list[tuple[int, ...]]:
+        """Height and width of every image."""
+        return [size[1:] for size in super().sizes]
+
+
+class FitDataModule(L.LightningDataModule):
+    """The training splits of several data sets, shrunk, and their validation splits as they are.
+
+    Batch size and workers are the first data set's; each keeps its own augmentation, which sees the shrunk pictures.
+
+    Args:
+        sets: Name -> data module; the first is the one that an evaluation looks at.
+        size: Height and width that training images are shrunk to, once.
+        teacher: A trained network whose densities are part of the targets; None for none.
+        share: The teacher's share of every target, 0 to 1; the fixation density has the rest.
+
+    Raises:
+        UserError: If the size is not two positive numbers, the share lies outside [0, 1], or the teacher is untrained.
+    """
+
+    def __init__(
+        self,
+        sets: Mapping[str, SaliencyDataModule],
+        *,
+        size: Sequence[int],
+        teacher: SaliencyModel | None = None,
+        share: float = 0.5,
+    ) -> None:
+        super().__init__()
+        if len(size) != 2 or min(size) < 1:
+            raise UserError(f"fit.size={list(size)}: two positive numbers are needed, [HEIGHT,WIDTH]")
+        if not 0 <= share <= 1:
+            raise UserError(f"fit.share={share}: the teacher's share of the target lies between 0 and 1")
+        if teacher is not None and not teacher.trained:
+            raise UserError("fit.teacher has no trained weights: give fit.teacher.weights=FILE")
+        self.sets = dict(sets)
+        self.size = int(size[0]), int(size[1])
+        self.teacher, self.share = teacher, share
+        self._first = next(iter(self.sets.values()))
+        self._small: list[SmallSamples] | None = None
+
+    def prepare_data(self) -> None:
+        """Check that every data set is there, index it, and make what a training reads: once per machine."""
+        for module in self.sets.values():
+            module.prepare_data()
+        self._samples()
+
+    def train_dataloader(self) -> DataLoader[SaliencySample]:
+        """Shuffled, augmented batches of all training splits together."""
+        pairs = zip(self._samples(), self.sets.values(), strict=True)
+        parts = [samples.with_transform(module.augmentation) for samples, module in pairs]
+        return self._first.loader(SmallMixture(parts), shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[SaliencySample]:
+        """All validation splits at native size, one after another."""
+        return self._first.loader(MixedSamples({n: m.dataset(m.fit_splits[1]) for n, m in self.sets.items()}))
+
+    def _samples(self) -> list[SmallSamples]:
+        if self._small is None:
+            self._small = [self._shrunk(module) for module in self.sets.values()]
+        return self._small
+
+    def _shrunk(self, module: SaliencyDataModule) -> SmallSamples:
+        dataset = module.dataset(module.fit_splits[0])
+        folder = cache_folder(module.root, module.reading.cache)
+        samples = shrink_dataset(dataset, self.size, folder)
+        if self.teacher is None or self.share == 0:
+            return samples
+        predict, identity = _prediction(self.teacher), describe_teacher(self.teacher)
+        return samples.blended(predict_densities(dataset, predict, identity, self.size, folder), self.share)
+
+
+def describe_teacher(model: SaliencyModel) -> str:
+    """The network, its options and the content of its weights: what a teacher's stored densities depend on."""
+    stamp = ""
+    if model.weights is not None and Path(model.weights).is_file():
+        stat = Path(model.weights).stat()
+        stamp = f"{stat.st_size} {stat.st_mtime_ns}"
+    return f"{model.name} {sorted(model.options.items())} {model.weights} {stamp}"
+
+
+def _prediction(model: SaliencyModel) -> Predict:
+    """The network as a function of one picture, on the accelerator where there is one."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    quick = model.for_prediction().to(device)
+
+    @torch.inference_mode()
+    def predict(picture: np.ndarray) -> np.ndarray:
+        image = torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1)))[None]
+        return quick(image.to(device))[0, 0].double().cpu().numpy()
+
+    return predict

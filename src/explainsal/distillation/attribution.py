@@ -1,0 +1,99 @@
+"""The saliency map taken apart into maps that add up to it, exactly: every sum and every blur is linear."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from explainsal.distillation.network import Standalone
+from explainsal.distillation.responses import pair_responses
+from explainsal.distillation.stage import CENTER, Stage
+from explainsal.explanation.input_maps import INPUT_MAP_NAMES
+from explainsal.functional.resize import resize_bilinear
+from explainsal.tracing.layers import INPUT
+
+CONSTANT, CLAMPING = "constant", "clamping"
+BY = ("source", "wavelength", "orientation", "part")
+
+
+@torch.no_grad()
+def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str, Tensor]:
+    """What each kind of term adds to the saliency map.
+
+    A stage's map is a sum; a blur of an earlier map is the sum of the blurs of its terms, which are followed down in
+    turn, to terms made of the image, of the position, or of an earlier map in a way that is not linear (its energy,
+    what lies above its mean). Nothing is approximated.
+
+    Args:
+        model: The standalone model.
+        images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
+        by: What the terms are told apart by. ``"source"``: ``input/red-green``, ``center``, or the stage whose energy
+            or half-wave it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is one of sigma 2 px),
+            ``"orientation"`` (degrees), ``"part"``.
+
+    Returns:
+        Maps ``(B, h, w)`` that add up to the saliency map. ``"none"`` holds terms that have no such property (a blur
+        has no orientation), ``"constant"`` the constants, ``"clamping"`` what keeps maps above the fit's least value.
+
+    Raises:
+        ValueError: If `by` is something else.
+    """
+    if by not in BY:
+        raise ValueError(f"by must be one of {', '.join(map(repr, BY))}; got {by!r}")
+    return _Attribution(model, images, by).of(model.stages[-1], 0)
+
+
+class _Attribution:
+    def __init__(self, model: Standalone, images: Tensor, by: str) -> None:
+        self.model, self.by = model, by
+        self.seen = dict(zip((stage.name for stage in model.stages), model.seen(images), strict=True))
+        self.maps = model.stage_maps(list(self.seen.values()))
+        self.stages = {stage.name: stage for stage in model.stages}
+        self._known: dict[tuple[str, int], dict[str, Tensor]] = {}
+
+    def of(self, stage: Stage, number: int) -> dict[str, Tensor]:
+        """The parts of one map of a stage."""
+        if (stage.name, number) not in self._known:
+            self._known[stage.name, number] = self._made(stage, number)
+        return self._known[stage.name, number]
+
+    def _made(self, stage: Stage, number: int) -> dict[str, Tensor]:
+        added = stage.contributions(self.maps, self.seen[stage.name], number)
+        whole = self.maps[stage.name][:, number]
+        parts: dict[str, Tensor] = {}
+        for term in range(added.shape[1]):
+            source = int(stage.source[number, term])
+            if source < 0:
+                continue
+            for label, part in self._term(stage, number, term, stage.sources[source], added[:, term]).items():
+                parts[label] = parts.get(label, 0) + part
+        constant = stage.constant[number].expand_as(whole)
+        parts[CONSTANT] = parts.get(CONSTANT, 0) + constant
+        parts[CLAMPING] = parts.get(CLAMPING, 0) + (whole - added.sum(1) - constant)
+        return parts
+
+    def _term(self, stage: Stage, number: int, term: int, source: str, added: Tensor) -> dict[str, Tensor]:
+        place, which = int(stage.place[number, term]), int(stage.filter[number, term])
+        used = None if which < 0 else self.model.bank.filters[which]
+        if used is None or used.kind != "low_pass" or used.part != "even" or source == INPUT:
+            return {self._label(source, place, which): added}
+        below = self.of(self.stages[source], place)
+        stacked = torch.stack(list(below.values()), dim=1)
+        blurred = pair_responses(stacked, self.model.bank, [(part, which) for part in range(len(below))])
+        blurred = resize_bilinear(blurred, stage.size) * stage.weight[number, term]
+        return dict(zip(below, blurred.unbind(1), strict=True))
+
+    def _label(self, source: str, place: int, which: int) -> str:
+        if self.by == "source":
+            return f"{INPUT}/{INPUT_MAP_NAMES[place]}" if source == INPUT else source
+        if source == CENTER:
+            return CENTER
+        used = self.model.bank.filters[which]
+        if self.by == "part":
+            return used.part
+        if self.by == "wavelength" and used.kind == "low_pass":
+            return f"blur {used.wavelength / (2 * math.pi):.4g}"
+        value = used.wavelength if self.by == "wavelength" else math.degrees(used.orientation)
+        return "none" if math.isnan(value) else f"{value:.4g}"

@@ -1,0 +1,114 @@
+"""The standalone model as one safetensors file: numbers as tensors, the graph as JSON in its header."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, fields
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from explainsal.distillation.network import Standalone
+from explainsal.distillation.stage import Stage, StageTerms
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
+from explainsal.explanation.bank import FilterBank
+
+VERSION = 1  # of the format; a file of another one is refused, since its graph may mean something else
+_KEY = "explainsal.standalone"
+_TERMS = tuple(field.name for field in fields(StageTerms))
+
+
+def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | None = None) -> Path:
+    """Write a model; what is there is replaced only once the new file is complete.
+
+    Args:
+        model: Any state of a fit.
+        path: Ends in ``.safetensors``.
+        note: Plain values that travel with it, e.g. where it comes from.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bank = asdict(model.bank)
+    bank.pop("filters")
+    stages = [{"name": s.name, "size": s.size, "sources": s.sources, "channels": s.channels} for s in model.stages]
+    graph = {
+        "version": VERSION, "bank": bank, "input_maps": model.input_kind, "input_size": model.input_size,
+        "stages": stages, "note": note or {}, "written_by": f"explainsal {version('explainsal')}",
+    }  # fmt: skip
+    tensors: dict[str, Tensor] = {
+        f"{number}.{name}": getattr(stage, name).detach().cpu().contiguous()
+        for number, stage in enumerate(model.stages)
+        for name in _TERMS
+    }
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(save(tensors, metadata={_KEY: json.dumps(graph)}))  # save_file would hide it from other users
+    os.replace(part, path)
+    return path
+
+
+def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
+    """Read a model and its note; nothing in the file is executed.
+
+    Raises:
+        MissingFilesError: If it is not there.
+        CorruptFileError: If it is cut short, or no such model.
+        UserError: If another version of this project wrote it.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingFilesError(
+            f"no standalone model at {path.absolute()}\n"
+            "  make one: python -m explainsal.distill checkpoint=outputs/.../best.ckpt data=..."
+        )
+    graph, tensors = _read(path)
+    if graph.get("version") != VERSION:
+        raise UserError(
+            f"{path} is a standalone model of format {graph.get('version')}, and this version of explainsal reads "
+            f"format {VERSION}. Distill it again, or use the version that wrote it "
+            f"({graph.get('written_by', 'the file does not say which')})"
+        )
+    try:
+        return _model(graph, tensors), graph["note"]
+    except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
+        raise CorruptFileError(f"{path} does not hold a whole model ({type(error).__name__}: {error})") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    try:
+        with safe_open(path, "pt") as file:
+            header, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if _KEY not in header:
+            raise CorruptFileError(f"{path} is no standalone model: explainsal.distill did not write it")
+        return json.loads(header[_KEY]), tensors
+    except CorruptFileError:
+        raise
+    except Exception as error:  # safetensors raises its own, unexported type
+        raise CorruptFileError(f"{path} cannot be read ({type(error).__name__}: {error}). Copy it again.") from error
+
+
+def _model(graph: dict[str, Any], tensors: dict[str, Tensor]) -> Standalone:
+    stored = dict(graph["bank"])
+    if "orientations" in stored:  # the word of files of before n_wavelengths had a name
+        stored["n_orientations"] = stored.pop("orientations")
+    bank = FilterBank(**stored)
+    stages = []
+    for number, entry in enumerate(graph["stages"]):
+        terms = StageTerms(**{name: tensors[f"{number}.{name}"] for name in _TERMS})
+        _check(terms, len(entry["sources"]), len(bank))
+        size = (int(entry["size"][0]), int(entry["size"][1]))
+        stages.append(Stage(entry["name"], size, tuple(entry["sources"]), tuple(entry["channels"]), terms, bank))
+    size = (int(graph["input_size"][0]), int(graph["input_size"][1]))
+    return Standalone(bank, graph["input_maps"], size, stages)
+
+
+def _check(terms: StageTerms, sources: int, filters: int) -> None:
+    if not bool((terms.source < sources).all() and (terms.filter < filters).all()):
+        raise ValueError("a term names a source or a filter that is not there")
+    if not bool(torch.isfinite(terms.weight).all()):
+        raise ValueError("a weight is not finite")

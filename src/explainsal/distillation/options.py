@@ -1,0 +1,58 @@
+"""Every choice of a fit, with its default."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.presets import PRESETS
+
+
+@dataclass(frozen=True)
+class DistillOptions:
+    """Every choice of a fit.
+
+    Args:
+        bank: The filters.
+        layers: Which layers have a stage; see :func:`~explainsal.tracing.layers.select_layers`. The last map always has
+            one; ``()`` leaves it alone, straight from the image.
+        largest_map: Layers with a longer side than this, in pixels, are left out (not the last): they are close to the
+            image, which every stage is offered, and cost most.
+        terms: Coefficients per map, at most.
+        nonnegative: Whether weights below 0 are forbidden (constants may be).
+        pool_size: Maps per stage.
+        ancestors: Whether a stage is offered all earlier ones, not only those that feed its layer.
+        input_maps: What of the image the filters see.
+        center: Whether maps of the position are offered.
+        target: What the last stage is fitted to: the network's map (``"deep"``), or ``"fixations"``, the densities
+            divided by their sum, in units of a uniform map.
+        samples_per_side: Of larger maps only every n-th row and column is looked at, so that at most so many remain:
+            neighbouring pixels say the same.
+    """
+
+    bank: FilterBank = PRESETS["sparse"].bank
+    layers: str | tuple[str, ...] = "block"
+    largest_map: int = 64
+    terms: int = 20
+    nonnegative: bool = False
+    pool_size: int = 12
+    ancestors: bool = False
+    input_maps: Literal["luminance", "opponent"] = "opponent"
+    center: bool = True
+    target: Literal["deep", "fixations"] = "deep"
+    samples_per_side: int = 64
+
+    def __post_init__(self) -> None:
+        for name in ("terms", "pool_size", "largest_map", "samples_per_side"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        for name, allowed in (("target", ("deep", "fixations")), ("input_maps", ("luminance", "opponent"))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
+
+    def plain(self) -> dict[str, Any]:
+        """The same as values of JSON."""
+        values = asdict(self)
+        values["bank"].pop("filters")
+        return values

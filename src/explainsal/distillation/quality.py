@@ -1,0 +1,131 @@
+"""How well the stages imitate their layers on images that the fit did not see, as tables for the report."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from explainsal.distillation.fit import Distillation
+from explainsal.distillation.inputs import layer_outputs
+from explainsal.distillation.network import Standalone
+from explainsal.distillation.samples import StoredSamples
+from explainsal.distillation.terms import term_table
+from explainsal.explanation.rebuilt import measure_fit
+from explainsal.functional.images import as_unit_float, resize
+from explainsal.functional.reconstruction import pearson
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@torch.no_grad()
+def stage_quality(
+    fit: Distillation, batches: Iterable[tuple[Tensor, Tensor | None]], ids: Sequence[str]
+) -> pd.DataFrame:
+    """Compare every stage's maps with the activation maps that they stand for.
+
+    Args:
+        fit: A finished fit to a network.
+        batches: Images ``(B, 3, H, W)`` that the fit did not see.
+        ids: A name per image.
+
+    Returns:
+        A row per image and stage: image, layer (position), name, kind, channels, height, width, parents (joined by
+        ``;``), activation_mae, relative_mae, correlation (means over the stage's maps that are not constant), dead.
+    """
+    import pandas as pd
+
+    kinds, rows, names = {layer.name: layer.kind for layer in fit.layers}, [], iter(ids)
+    for images, _ in batches:
+        seen = as_unit_float(images).to(fit.device)
+        layers = [stage.name for stage in fit.model.stages]
+        outputs = layer_outputs(_network(fit), seen, layers, last=fit.layers[-1].name)
+        maps = fit.model.maps(resize(seen, fit.input_size))
+        image_names = [next(names) for _ in images]
+        for number, stage in enumerate(fit.model.stages):
+            quality = measure_fit(outputs[stage.name][:, list(stage.channels)], maps[stage.name])
+            alive = quality.relative_mae.isfinite()
+            columns = {
+                "activation_mae": quality.mae.mean(1),
+                "relative_mae": torch.where(alive, quality.relative_mae, torch.nan).nanmean(1),
+                "correlation": quality.correlation.nanmean(1),
+                "dead": (~alive).sum(1),
+            }
+            values = {name: column.tolist() for name, column in columns.items()}
+            rows += [
+                {
+                    "image": image, "layer": number, "name": stage.name, "kind": kinds[stage.name],
+                    "channels": len(stage.channels), "height": stage.size[0], "width": stage.size[1],
+                    "parents": ";".join(stage.sources), **{name: column[b] for name, column in values.items()},
+                }
+                for b, image in enumerate(image_names)
+            ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def mean_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> float:
+    """Mean correlation of the model's maps with target maps ``(N, 1, h, w)``."""
+    return float(image_cc(model, samples, target).nanmean())
+
+
+@torch.no_grad()
+def image_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> Tensor:
+    """Correlation ``(N,)`` of the model's map of each image with its target map, of ``(N, 1, h, w)``."""
+    device = next(model.parameters()).device
+    values = []
+    for start, (images, _) in zip(range(0, samples.count, 8), samples.batches(8)(), strict=True):
+        maps = model(images.to(device)).clamp_min(0)
+        one = target[start : start + len(images)].to(device)
+        values.append(pearson(resize(one, (maps.shape[-2], maps.shape[-1])), maps)[:, 0])
+    return torch.cat(values)
+
+
+def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str], by: str = "source") -> pd.DataFrame:
+    """How much each part of an attribution makes of every image's map.
+
+    Args:
+        parts: Maps ``(B, h, w)``, as :func:`~explainsal.distillation.attribute` gives them.
+        ids: A name per image.
+        by: What the parts are told apart by.
+
+    Returns:
+        Columns image, by, part, mean (over the pixels; these add up to the map's) and variation: the share of the map's
+        variance that the part makes, its covariance with the map over the map's variance; these add up to 1.
+    """
+    import pandas as pd
+
+    stacked = torch.stack(list(parts.values())).flatten(2).double()  # (parts, B, pixels)
+    centered = stacked - stacked.mean(-1, keepdim=True)
+    whole = centered.sum(0)
+    variation = (centered * whole).sum(-1) / whole.square().sum(-1)
+    rows = [
+        {
+            "image": image, "by": by, "part": name,
+            "mean": float(stacked[p, b].mean()), "variation": float(variation[p, b]),
+        }
+        for b, image in enumerate(ids)
+        for p, name in enumerate(parts)
+    ]  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def write_tables(model: Standalone, quality: pd.DataFrame | None, folder: Path) -> None:
+    """``layers.csv`` and ``coefficients.parquet`` as every explanation has them, and the graph as ``graph.csv``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    if quality is not None:
+        quality.to_csv(folder / "layers.csv", index=False)
+    table = term_table(model)
+    table.to_csv(folder / "graph.csv", index=False)
+    # comparable across candidates: the weight of a candidate of unit spread
+    shared = table.assign(image="all", weight=table["weight"] * table["spread"], scale=1.0, kept=True)
+    shared.drop(columns=["spread", "share", "flow"]).to_parquet(folder / "coefficients.parquet", index=False)
+
+
+def _network(fit: Distillation) -> torch.nn.Module:
+    if fit.net is None:
+        raise ValueError("a fit without a network has nothing to be compared with")
+    return fit.net

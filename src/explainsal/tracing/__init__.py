@@ -1,0 +1,1 @@
+"""The layers of any network, as data."""

@@ -1,0 +1,235 @@
+"""Which layer feeds which: one traced forward pass, for any module, functional operations included.
+
+Every operation below autograd passes through a dispatch mode that carries, per tensor storage, the set of module calls
+whose outputs it was computed from. Going by storage makes views and in-place operations come out right by themselves.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.multiprocessing.reductions import StorageWeakRef
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer, call_name, is_leaf, kind_of
+from explainsal.tracing.token_layouts import TokenLayouts
+
+_PASS_THROUGH = (nn.Identity, nn.modules.dropout._DropoutNd)
+_SOFTMAX_MODULES = (nn.Softmax, nn.LogSoftmax, nn.Softmin)
+_SOFTMAX = ("_softmax", "_log_softmax")
+_REDUCTIONS = (
+    *("sum", "mean", "std", "var", "std_mean", "var_mean", "norm", "linalg_vector_norm", "logsumexp"),
+    *("amax", "amin", "aminmax", "max", "min", "sort", "topk"),
+)
+_IMAGE = -1  # the input, among the numbers of the calls
+
+
+def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) -> tuple[list[NetworkLayer], str]:
+    """Run a network once and list every module call, in the order in which the calls ended.
+
+    Args:
+        net: Maps images to one map per image; already in evaluation mode.
+        images: Shape ``(B, C, H, W)``.
+        core: The part of `net` whose layers are listed, e.g. the network without its pre-processing; default all.
+
+    Returns:
+        All calls, composite modules included, with their direct parents; and the name of the network's last map. That
+        is ``"output"``, which then ends the list, where functional operations made it, unless these were a softmax or
+        a scaling by the map's own extremes: then it is the last one-channel layer before them.
+
+    Raises:
+        ValueError: If `net` does not run `core`, returns something else than one tensor, or a map that does not depend
+            on the image.
+    """
+    core = net if core is None else core
+    tracer = _Tracer(batch_size=len(images))
+    # inference mode hides what a composite operation, such as log_softmax, is made of: the list would be another one
+    with torch.inference_mode(False), torch.no_grad(), tracer.watching(core):
+        net(images.clone())
+    return tracer.result()
+
+
+class _Tracer(TorchDispatchMode):
+    """The calls seen so far, and per tensor storage the calls it was computed from."""
+
+    def __init__(self, batch_size: int) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.calls: list[NetworkLayer] = []
+        self.parents: list[frozenset[int]] = []
+        self.output: Tensor | None = None
+        self._sources: dict[StorageWeakRef, frozenset[int]] = {}
+        self._made_by: dict[StorageWeakRef, int] = {}  # single operations whose output this is, unchanged
+        self._normalised: set[StorageWeakRef] = set()  # scaled by statistics of a whole map since the last layer
+        self._tokens = TokenLayouts()
+        self._times: Counter[str] = Counter()
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = func(*args, **(kwargs or {}))
+        inputs = _storages((args, kwargs))
+        sources = self._union(inputs)
+        normalised = any(s in self._normalised for s in inputs) or bool(sources and _is_global(func, args, result))
+        self._tokens.follow(func, args, result)
+        for storage in _storages(result):
+            if storage in inputs and not func._schema.is_mutable:
+                continue  # a view: still the same values
+            self._sources[storage] = sources
+            self._made_by.pop(storage, None)
+            if normalised:
+                self._normalised.add(storage)
+        return result
+
+    @contextmanager
+    def watching(self, core: nn.Module) -> Iterator[None]:
+        """Follow every call inside `core`; afterwards no hook is left, whatever happened."""
+        handles = [core.register_forward_pre_hook(self._enter)]
+        try:
+            for path, module in core.named_modules():
+                if path or is_leaf(core):
+                    handles.append(module.register_forward_hook(self._recorder(path or type(core).__name__)))
+            handles.append(core.register_forward_hook(self._leave))
+            with self:
+                yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def result(self) -> tuple[list[NetworkLayer], str]:
+        """All calls with names for parents, those that the output does not need marked as skipped; the last map."""
+        if self.output is None:
+            raise ValueError("the network must return one tensor, a map per image; this one did not")
+        final = self._final()
+        needed, reached = self._ancestors(final), self._reached()
+        if final not in reached:
+            raise ValueError(
+                "no operation of PyTorch leads from the image to the network's last map, so that there is nothing to "
+                "explain: either it is the same for all images, or the way goes through something else, such as NumPy"
+            )
+        names = {_IMAGE: INPUT, **{i: call.name for i, call in enumerate(self.calls)}}
+        layers = []
+        for i, call in enumerate(self.calls):
+            reason = call.skipped or (None if i in reached else "the same for every image")
+            reason = reason or (None if i in needed else "the network's last map does not depend on it")
+            parents = tuple(names[j] for j in sorted(self.parents[i]))
+            layers.append(replace(call, parents=parents, skipped=reason))
+        return layers, self.calls[final].name
+
+    def _enter(self, module: nn.Module, args: Any) -> None:
+        for storage in _storages(args):
+            self._sources[storage] = frozenset({_IMAGE})
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        if isinstance(output, Tensor):
+            self.output = output
+
+    def _recorder(self, path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def record(module: nn.Module, args: Any, output: Any) -> None:
+            self._times[path] += 1
+            name = call_name(path, self._times[path])
+            shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
+            reason = _why_skipped(module, output, self.batch_size)
+            if reason is None and self._tokens.made_by(module, output):
+                reason = "features along the last axis, (B, H, W, A), as tokens: no maps (B, A, H, W)"
+            self.parents.append(self._union(_storages(output)))
+            self.calls.append(NetworkLayer(name, type(module).__name__, kind_of(module), shape, (), reason))
+            if reason is None:
+                self._claim(output, len(self.calls) - 1, single=is_leaf(module))
+
+        return record
+
+    def _claim(self, output: Tensor, call: int, *, single: bool) -> None:
+        """From now on `output` counts as made by this call."""
+        storage = StorageWeakRef(output.untyped_storage())
+        whole = output.numel() * output.element_size() == output.untyped_storage().nbytes()
+        others = frozenset() if whole else self._sources.get(storage, frozenset())
+        self._sources[storage] = others | {call}
+        if single and whole:
+            self._made_by[storage] = call
+            self._normalised.discard(storage)
+
+    def _final(self) -> int:
+        """Number of the call that made the network's last map; adds the output as a call of its own if need be."""
+        assert self.output is not None
+        storage = StorageWeakRef(self.output.untyped_storage())
+        maker, reached = self._made_by.get(storage), self._reached()
+        if maker is not None and _is_one_map(self.calls[maker]):
+            return maker
+        single = [
+            i
+            for i in self._ancestors_of(self._sources.get(storage, frozenset()))
+            if i in reached and i != _IMAGE and _is_one_map(self.calls[i])
+        ]
+        if storage in self._normalised and single:
+            return max(single)
+        shape = tuple(self.output.shape[1:])
+        self.calls.append(NetworkLayer(OUTPUT, "Tensor", "output", shape, ()))
+        self.parents.append(self._sources.get(storage, frozenset()))
+        return len(self.calls) - 1
+
+    def _reached(self) -> set[int]:
+        """The calls that depend on the image; others are priors, positions, weights made by modules of their own."""
+        reached = {_IMAGE}
+        for i, parents in enumerate(self.parents):
+            if parents & reached:
+                reached.add(i)
+        return reached
+
+    def _ancestors(self, call: int) -> set[int]:
+        return self._ancestors_of(frozenset({call}))
+
+    def _ancestors_of(self, calls: frozenset[int]) -> set[int]:
+        found: set[int] = set()
+        waiting = list(calls)
+        while waiting:
+            call = waiting.pop()
+            if call not in found:
+                found.add(call)
+                waiting += [] if call == _IMAGE else list(self.parents[call])
+        return found
+
+    def _union(self, storages: Iterable[StorageWeakRef]) -> frozenset[int]:
+        return frozenset().union(*(self._sources.get(storage, frozenset()) for storage in storages))
+
+
+def _is_one_map(call: NetworkLayer) -> bool:
+    return call.kind != "block" and call.skipped is None and call.shape[0] == 1
+
+
+def _storages(tree: Any) -> list[StorageWeakRef]:
+    return [StorageWeakRef(leaf.untyped_storage()) for leaf in tree_leaves(tree) if isinstance(leaf, Tensor)]
+
+
+def _is_global(func: Any, args: Any, result: Any) -> bool:
+    """Whether an operation mixes all pixels of a map into a statistic, or normalises over them."""
+    name = func._schema.name.split("::")[-1]
+    first = args[0] if args and isinstance(args[0], Tensor) else None
+    if first is None:
+        return False
+    if name in _SOFTMAX:
+        return not (first.ndim == 4 and args[1] in (1, -3))
+    if name not in _REDUCTIONS:
+        return False
+    reduced = next(leaf for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+    return reduced.ndim < 3 or reduced.shape[-2:] != first.shape[-2:]
+
+
+def _why_skipped(module: nn.Module, output: Any, batch_size: int) -> str | None:
+    """Reason why the output of a call is no stack of activation maps that the network made."""
+    if not isinstance(output, Tensor):
+        return f"returns {type(output).__name__}, no single stack of maps"
+    if isinstance(module, _PASS_THROUGH):
+        return "passes its input through unchanged"
+    if isinstance(module, _SOFTMAX_MODULES) and not (output.ndim == 4 and module.dim in (None, 1, -3)):
+        return "normalises over a whole map"  # over the channels of each pixel it is a layer as any other
+    if output.ndim != 4 or output.shape[0] != batch_size or not output.is_floating_point():
+        return f"no maps (B, A, H, W): the output has shape {tuple(output.shape)}"
+    if output.shape[2] * output.shape[3] == 1:
+        return "1 x 1 maps: one number per channel, nothing spatial"
+    return None

@@ -1,0 +1,150 @@
+"""What stands beside a model in a results table: classical models, centre biases, and what other people say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from explainsal.classical import MODELS, classical_model
+from explainsal.classical.center_bias import CenterBias, LeaveOneOutCenterBias
+from explainsal.classical.gold_standard import GoldStandard
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
+from explainsal.metrics.scoring import CenterBiasMap
+from explainsal.modules.evaluation import GOLD_STANDARD
+from explainsal.workflows.postprocessing import Postprocessing, mean_quantiles
+
+log = logging.getLogger(__name__)
+
+LEARNED = ("center_bias", "center_bias_loo", GOLD_STANDARD)  # from fixations
+_DENSITIES = 50  # of the training split, for the histogram
+
+
+@dataclass(frozen=True)
+class Baselines:
+    """Models by name, and the gold standard, which is scored observer by observer."""
+
+    models: dict[str, nn.Module] = field(default_factory=dict)
+    gold_standard: GoldStandard | None = None
+
+
+def baselines_of(names: Iterable[str], datamodule: SaliencyDataModule) -> Baselines:
+    """The baselines of these names, on the images that are evaluated.
+
+    Raises:
+        UserError: If a name is unknown, or the data do not have what it needs.
+    """
+    models: dict[str, nn.Module] = {}
+    gold = None
+    for name in names:
+        if name == GOLD_STANDARD:
+            gold = gold_standard(datamodule.dataset(datamodule.eval_split))
+        elif name == "center_bias":
+            models[name] = learned_center_bias(datamodule)
+        elif name == "center_bias_loo":
+            models[name] = LeaveOneOutCenterBias(*fixations_of(datamodule.dataset(datamodule.eval_split)))
+        elif name in MODELS:
+            models[name] = classical_model(name)
+        else:
+            raise UserError(f"no baseline named {name!r}; choose among {', '.join((*LEARNED, *MODELS))}")
+    return Baselines(models, gold)
+
+
+def learned_center_bias(datamodule: SaliencyDataModule) -> CenterBias:
+    """Where people look in the training images, whatever they show."""
+    return CenterBias.fit(*fixations_of(datamodule.dataset(datamodule.fit_splits[0])))
+
+
+def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
+    """The gold standard of a data set whose observers are told apart; its bandwidth is that of the densities.
+
+    Raises:
+        UserError: If the observers are not known, or there are not two of an image.
+    """
+    points, sizes = fixations_of(dataset)
+    observers = [torch.from_numpy(o.astype(np.int64)) for o in dataset.observers()]
+    try:
+        return GoldStandard(points, observers, sizes, sigma=dataset.density_sigma or min(sizes[0]) * 0.04)
+    except ValueError as error:
+        raise UserError(f"{dataset.name} {dataset.split}: {error}; leave gold_standard out") from None
+
+
+def trains_apart(datamodule: SaliencyDataModule) -> bool:
+    """Whether there is a training split that does not hold the evaluated images."""
+    train, tested = datamodule.fit_splits[0], datamodule.eval_split
+    known = train in (*datamodule.parts, *datamodule.published)
+    overlap = tested in (train, datamodule.whole) and not datamodule.parts
+    return known and not overlap
+
+
+def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]:
+    """The names, but where no images are left to learn a centre bias from, that of the other evaluated images.
+
+    A warning says so; without two images that have fixations there is none.
+    """
+    wanted = list(names)
+    if "center_bias" not in wanted or trains_apart(datamodule):
+        return wanted
+    dataset = datamodule.dataset(datamodule.eval_split)
+    enough = sum(len(p) > 0 for p in dataset.all_fixations()[0]) > 1
+    said = "that of the other evaluated images (center_bias_loo) takes its place" if enough else "it is left out"
+    log.warning("%s has no training split to learn a centre bias from: %s", dataset.name, said)
+    instead = ["center_bias_loo"] if enough else []
+    return list(dict.fromkeys(n for name in wanted for n in (instead if name == "center_bias" else [name])))
+
+
+def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBiasMap | None, str]:
+    """What information gain is a gain over, and how to say so.
+
+    The centre bias of the training split; where there is none apart from the evaluated images, that of all other
+    evaluated images.
+    """
+    if trains_apart(datamodule):
+        bias = learned_center_bias(datamodule)
+        return lambda size, index: bias.density(size), "centre bias of the training split"
+    dataset = datamodule.dataset(datamodule.eval_split)
+    if sum(len(p) > 0 for p in dataset.all_fixations()[0]) < 2:
+        return None, "none: fewer than two images with fixations"
+    return LeaveOneOutCenterBias(*fixations_of(dataset)).density, "centre bias of the other evaluated images"
+
+
+def postprocessing_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> Postprocessing:
+    """The module that `cfg.postprocessing` asks for; it learns from the training split alone.
+
+    Raises:
+        UserError: If the data have no fixations to learn from, or an option is out of range.
+    """
+    options = cfg.get("postprocessing")
+    if options is None:
+        return Postprocessing()
+    try:
+        return Postprocessing(
+            options.blur,
+            learned_center_bias(datamodule) if options.center_bias else None,
+            training_quantiles(datamodule) if options.histogram else None,
+        )
+    except ValueError as error:
+        raise UserError(f"postprocessing: {error}") from None
+    except UserError as error:
+        raise UserError(f"postprocessing learns from a training split: {error}") from None
+
+
+def training_quantiles(datamodule: SaliencyDataModule) -> Tensor:
+    """The mean distribution of values of training densities, of at most 50 images spread over the split."""
+    dataset = datamodule.dataset(datamodule.fit_splits[0])
+    chosen = np.unique(np.linspace(0, len(dataset) - 1, _DENSITIES).round().astype(int)).tolist()
+    densities = [dataset[i].density for i in chosen]
+    return mean_quantiles([torch.from_numpy(d) for d in densities if d is not None])
+
+
+def fixations_of(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    """The fixations ``(N_i, 2)`` and the size (H, W) of every image."""
+    points, sizes = dataset.all_fixations()
+    return [torch.from_numpy(p) for p in points], sizes

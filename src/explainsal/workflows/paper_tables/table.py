@@ -1,0 +1,195 @@
+"""Tables I to III of the paper, row by row: ``python -m explainsal.evaluate -m +experiment=table1``.
+
+Every row is scored in a pass of its own and kept in ``rows/``, so that a row that fails ends no table, and the same
+command again scores only what is missing or was made otherwise (docs/decisions/0025).
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from lightning.pytorch.utilities import rank_zero_only
+from omegaconf import DictConfig
+
+from explainsal.app.record import write_record
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import MissingFilesError, UserError
+from explainsal.metrics import SaliencyMetrics
+from explainsal.reporting.html import write_report
+from explainsal.reporting.paper_table import DONE, Outcome, build_table, write_table_files
+from explainsal.reporting.results import summarize, write_results
+from explainsal.reporting.results_table import protocol_text
+from explainsal.reporting.run_figures import write_figures
+from explainsal.reporting.tables import print_results
+from explainsal.workflows.paper_tables.rows import Row, rows_of, score_row, submit_row, weights_of_row
+from explainsal.workflows.scoring import metrics_of, protocol
+
+log = logging.getLogger(__name__)
+
+
+def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
+    """Score every row that is not scored yet, and write the table and its report.
+
+    Returns:
+        The long results table of all rows that have scores.
+
+    Raises:
+        MissingFilesError: If the data set is absent; the table is written all the same, and says so in every row.
+    """
+    rows, folder = rows_of(cfg), Path(cfg.paths.output)
+    write_record(folder, cfg, anew=True)
+    try:
+        datamodule.prepare_data()
+    except MissingFilesError as error:
+        reason = str(error).splitlines()[0]
+        outcomes = [Outcome(row.model, row.group, row.title, "missing", reason) for row in rows]
+        write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), cfg.data._target_.split(".")[-2])
+        raise
+    dataset = datamodule.dataset(datamodule.eval_split)
+    if not dataset.has_fixations:
+        outcomes = [make_row(row, partial(_submit, cfg, row, datamodule, folder)) for row in rows]
+        write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), dataset.name)
+        return pd.DataFrame()
+    datamodule.setup("test")
+    new_metrics, gain_over = metrics_of(cfg, datamodule)
+    kept = {row.model: _kept(folder, row, _identity(cfg, row, dataset)) for row in rows}  # decided before any is made
+    outcomes = [
+        kept[row.model] or make_row(row, partial(_score, cfg, row, datamodule, new_metrics, folder)) for row in rows
+    ]
+    scored = [pd.read_parquet(_scores_file(folder, o.model)) for o in outcomes if o.status == "scored"]
+    per_image = pd.concat(scored, ignore_index=True) if scored else pd.DataFrame()
+    results = summarize(per_image, protocol(cfg, dataset, gain_over), seed=cfg.seed) if scored else pd.DataFrame()
+    write_table(cfg, folder, outcomes, per_image, results, dataset.name)
+    return results
+
+
+def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
+    """Make one row; what is missing, or goes wrong, is the row's own affair.
+
+    Args:
+        row: Which.
+        make: Does the work and returns the status and what must be said of the row.
+    """
+    log.info("row %s", row.model)
+    try:
+        status, note = make()
+    except UserError as error:
+        status, note = "missing", _line(error)
+    except Exception as error:
+        log.exception("row %s failed", row.model)
+        status, note = "failed", _line(error) or type(error).__name__
+    if status not in DONE:
+        log.warning("row %s: %s: %s", row.model, status, note)
+    return Outcome(row.model, row.group, row.title, status, note)
+
+
+def _score(
+    cfg: DictConfig,
+    row: Row,
+    datamodule: SaliencyDataModule,
+    new_metrics: Callable[[], SaliencyMetrics],
+    folder: Path,
+) -> tuple[str, str]:
+    """Score a row and keep its scores."""
+    dataset = datamodule.dataset(datamodule.eval_split)
+    note, per_image = score_row(cfg, row, datamodule, new_metrics, folder)
+    if len(per_image) < len(dataset):
+        note = "; ".join(filter(None, [f"{len(per_image)} of {len(dataset)} images", note]))
+    _keep(folder, row, note, _identity(cfg, row, dataset), per_image)
+    return "scored", note
+
+
+def _submit(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder: Path) -> tuple[str, str]:
+    return "submitted", submit_row(cfg, row, datamodule, folder)
+
+
+@rank_zero_only
+def write_table(
+    cfg: DictConfig, folder: Path, outcomes: list[Outcome], per_image: pd.DataFrame, results: pd.DataFrame, data: str
+) -> None:
+    """Write and print the table, its figure and its report."""
+    if len(results):
+        write_results(folder, per_image, results)
+        print_results(results)
+    table = build_table(cfg.table.name, outcomes, per_image, results, _caption(results, data), data)
+    write_table_files(folder, table)
+    write_record(folder, cfg, model={"name": f"The rows of {table.about.source}"})
+    write_figures(folder)
+    for outcome in outcomes:
+        if outcome.status not in DONE:
+            print(f"{outcome.title}: {outcome.status}: {outcome.note}")
+    print(f"table: {folder / 'table.md'}\nreport: {write_report(folder)}")
+
+
+def _caption(results: pd.DataFrame, data: str) -> str:
+    """The protocol in words."""
+    if results.empty:
+        return f"{data}, nothing measured"
+    said = {
+        name: protocol_text(results[name].iloc[0]) for name in ("data", "split", "release", "profile", "density_sigma")
+    }
+    images = int(results["images"].max())
+    release = f", release {said['release']}" if said["release"] else ""
+    sigma = said["density_sigma"] + (" px" if said["density_sigma"].replace(".", "").isdigit() else "")
+    return f"{said['data']} {said['split']}{release}, {images} images, profile {said['profile']}, density sigma {sigma}"
+
+
+def _identity(cfg: DictConfig, row: Row, dataset: SaliencyDataset) -> dict[str, Any]:
+    """Everything that the scores of a row depend on, but the code: other values, and it is scored again."""
+    limit = cfg.table.null_images if row.null else cfg.evaluation.explain_images
+    identity = {
+        "row": [row.model, row.network, row.null],
+        "data": [dataset.name, dataset.split, dataset.release, dataset.density_sigma, len(dataset), dataset.ids[-1]],
+        "profile": cfg.metrics.profile,
+        "extra_metrics": list(cfg.evaluation.extra_metrics),
+        "postprocessing": dict(cfg.postprocessing or {}),
+        "explanation": [cfg.table.preset, limit] if row.group in ("explainable", "null_model") else None,
+        "seed": cfg.seed,
+    }
+    if row.network is not None:
+        try:
+            weights = weights_of_row(cfg, row.network, dataset.name)
+        except MissingFilesError:
+            return identity | {"weights": None}
+        path = Path(weights)
+        stat = path.stat() if path.exists() else None
+        identity["weights"] = [weights, stat.st_size, stat.st_mtime_ns] if stat else [weights]
+    return identity
+
+
+def _scores_file(folder: Path, model: str) -> Path:
+    return folder / "rows" / f"{model}.parquet"
+
+
+@rank_zero_only
+def _keep(folder: Path, row: Row, note: str, identity: dict[str, Any], per_image: pd.DataFrame) -> None:
+    scores = _scores_file(folder, row.model)
+    scores.parent.mkdir(parents=True, exist_ok=True)
+    per_image.to_parquet(scores, index=False)
+    temporary = scores.with_suffix(".json.part")
+    temporary.write_text(json.dumps({"identity": identity, "note": note}, indent=1) + "\n")
+    temporary.replace(scores.with_suffix(".json"))  # only a row with this file counts as done
+
+
+def _kept(folder: Path, row: Row, identity: dict[str, Any]) -> Outcome | None:
+    """The outcome of a row that was scored before, in just this way."""
+    record = _scores_file(folder, row.model).with_suffix(".json")
+    if not record.is_file() or not _scores_file(folder, row.model).is_file():
+        return None
+    content = json.loads(record.read_text())
+    if content["identity"] != json.loads(json.dumps(identity)):
+        log.info("row %s was scored otherwise: once more", row.model)
+        return None
+    log.info("row %s is kept from before", row.model)
+    return Outcome(row.model, row.group, row.title, "scored", content["note"])
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,209 @@
+"""Fetch, check and index a data set, or published weights, before use: ``python -m explainsal.prepare data=...``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from explainsal.data.archives import Fetched, fetch_archives
+from explainsal.data.checks import SplitCheck, check_split
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.doctor.examine import Diagnosis, examine
+from explainsal.data.doctor.finding import Finding
+from explainsal.data.pysaliency_export import export_dataset
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError, printable
+from explainsal.fetch.disk import human
+from explainsal.fetch.download import RemoteFile, download
+from explainsal.fetch.unpack import Pattern, unpack
+from explainsal.models.published import PublishedWeights, card_path, published_weights, write_card
+from explainsal.reporting.doctor import write_doctor
+
+SHOWN = 20  # damaged files that are named
+
+
+def prepare(cfg: DictConfig) -> list[SplitCheck]:
+    """Fetch what is missing of ``cfg.data``, index every split, print what it holds beside what was published.
+
+    Raises:
+        MissingFilesError: If something must be fetched by hand; the message says how.
+        CorruptFileError: If files are damaged; it names them.
+        UserError: If a download fails or the disk is full; what was finished is kept.
+    """
+    datamodule = instantiate(cfg.data)
+    if cfg.download:
+        print_fetched(datamodule, fetch_missing(cfg, datamodule))
+    datamodule.prepare_data()
+    checks = [check_split(d, datamodule.source, decode=cfg.decode) for d in _datasets(datamodule)]
+    print_checks(datamodule, checks)
+    if cfg.pysaliency is not None:
+        export(cfg, datamodule)
+    damaged = [message for check in checks for message in check.damaged]
+    if damaged:
+        more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
+        raise CorruptFileError("\n".join([f"{len(damaged)} damaged files:", *damaged[:SHOWN], *more]))
+    return checks
+
+
+def export(cfg: DictConfig, datamodule: SaliencyDataModule) -> None:
+    """Write every split as pysaliency's HDF5 files, each into a folder of its own."""
+    for dataset in _datasets(datamodule):
+        files = export_dataset(dataset, Path(cfg.pysaliency) / dataset.split, pictures=cfg.pictures)
+        print(f"for pysaliency: {' and '.join(map(str, files))}")
+
+
+def fetch_missing(cfg: DictConfig, datamodule: SaliencyDataModule) -> list[Fetched]:
+    """Bring the archives that this data module, with its options, reads from."""
+    source = datamodule.source
+    if source is None:
+        return []
+    archives = [a for a in source.archives if a.only_for is None or getattr(datamodule, a.only_for[0]) == a.only_for[1]]
+    return fetch_archives(source, datamodule.root, archives, mirror=cfg.mirror, verify=cfg.verify)
+
+
+def diagnose(cfg: DictConfig) -> Diagnosis:
+    """Look at everything in ``cfg.data`` and write a page about it; damaged or missing files do not stop it."""
+    datamodule = instantiate(cfg.data)
+    datamodule.reading = replace(datamodule.reading, unreadable="skip", as_recorded=True)
+    if datamodule.source is None:  # generated scenes, which are written when they are first asked for
+        with suppress(UserError):
+            datamodule.prepare_data()
+    datasets, refused = [], []
+    for split in _parts(datamodule):
+        try:
+            datasets.append(datamodule.dataset(split))
+        except UserError as error:
+            refused.append(Finding("refused", split, str(error).splitlines()[0]))
+    if not datasets and not datamodule.root.exists():
+        raise MissingFilesError(refused[0].text)
+    if refused and "all" in datamodule.published:  # the parts name images that had to be left out
+        with suppress(UserError):
+            datasets = [datamodule.dataset("all")]
+    diagnosis = examine(datamodule.root, datasets, [r for r in refused if r.split in datamodule.needed or not datasets])
+    title = f"{datamodule.name} in {datamodule.root}"
+    page = write_doctor(Path(cfg.paths.outputs) / "doctor" / datamodule.name, title, diagnosis)
+    for item in diagnosis.findings:
+        Console().print(printable(str(item)), style="yellow", markup=False, highlight=False)
+    print(f"{title}: {len(diagnosis.findings)} findings" if diagnosis.findings else f"{title}: nothing is wrong")
+    print(f"report: {page}")
+    return diagnosis
+
+
+def _parts(datamodule: SaliencyDataModule) -> list[str]:
+    """The published splits, without the one that contains the others."""
+    splits = [split for split in datamodule.published if split != "all"]
+    return splits or list(datamodule.published)
+
+
+def prepare_weights(cfg: DictConfig) -> Path:
+    """Fetch the published weights ``cfg.weights`` of the network ``cfg.model``, write their card and show it.
+
+    Returns:
+        The weight file.
+
+    Raises:
+        UserError: If there are no such weights or the download fails.
+        CorruptFileError: If what arrives is not the published file.
+    """
+    weights = published_weights(cfg.model._target_.split(".")[-2], cfg.weights)
+    folder = Path(cfg.paths.weights) / weights.model
+    path = folder / weights.file
+    if cfg.download:
+        known = f", {' or '.join(map(str, weights.checksums))}" if weights.checksums else ", no checksum is known"
+        print(f"{weights.model}, weights={weights.variant}, of {weights.page}: {weights.licence}{known}")
+        download(remote_weights(weights, cfg.mirror, verify=cfg.verify), path)
+    if not path.is_file():
+        raise MissingFilesError(f"no weights at {path.absolute()}: leave out download=false to fetch {weights.address}")
+    parts = unpack_weights(path, weights) if weights.member else [path]
+    cards = [write_card(part, weights, source=path) for part in parts]
+    print_card(parts[0], weights, cards[0])
+    if cfg.verify and cards[0]["published_checksum"] == "differs":
+        expected = " or ".join(map(str, weights.checksums))
+        raise CorruptFileError(f"{path} is not the published file: its checksum is not {expected}. Remove it.")
+    return parts[0]
+
+
+def remote_weights(weights: PublishedWeights, mirror: str | None, *, verify: bool) -> RemoteFile:
+    """Where to fetch weights."""
+    address = f"{mirror.rstrip('/')}/{weights.file}" if mirror else weights.address
+    size = int(weights.megabytes * 1e6) if weights.megabytes and verify else None
+    return RemoteFile(address, weights.checksums if verify else (), size)
+
+
+def unpack_weights(archive: Path, weights: PublishedWeights) -> list[Path]:
+    """The weight files of a zip archive, beside it."""
+    pattern = Pattern(weights.member)
+    unpack(archive, archive.parent, "", pattern)
+    names = [name for paths in pattern.files(archive.parent).values() for name in paths]
+    return sorted(archive.parent / name for name in names if not name.endswith(".json"))
+
+
+def print_card(path: Path, weights: PublishedWeights, card: dict[str, Any]) -> None:
+    """Show what the weights are, and how to use them."""
+    table = Table(title=f"{weights.model}, {weights.variant}", title_justify="left", show_header=False, min_width=60)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    seen = "\n".join(f"{name}: {what}" for name, what in weights.trained_on.items())
+    rows = {
+        "licence": weights.licence,
+        "from": f"{weights.page}\n{weights.address}",
+        "trained on": seen,
+        "size": human(card["bytes"]),
+        "checksum": card["published_checksum"],
+        "SHA-256": card["sha256"],
+        "file": str(path),
+        "card": card_path(path).name,
+    }
+    for name, value in rows.items():
+        table.add_row(name, value)
+    Console().print(table)
+
+
+def print_fetched(datamodule: SaliencyDataModule, fetched: list[Fetched]) -> None:
+    """Say which archives were used, what is still missing of them, and what may be removed."""
+    for part in fetched:
+        if part.file is not None:
+            print(f"{part.archive.content}: {part.files - part.found:,} of {part.files:,} files unpacked")
+        if part.files < part.archive.files:
+            print(f"{part.archive.content}: {part.files:,} files, published {part.archive.files:,}")
+    archives = [part.file for part in fetched if part.file is not None and part.file.parent == datamodule.root]
+    if archives:
+        size = human(sum(path.stat().st_size for path in archives))
+        print(f"no longer needed ({size}): {', '.join(map(str, archives))}")
+
+
+def print_checks(datamodule: SaliencyDataModule, checks: list[SplitCheck]) -> None:
+    """Print the table of the splits and the remarks below it."""
+    release = f", release {datamodule.release}" if datamodule.release else ""
+    table = Table(title=f"{datamodule.name}{release} in {datamodule.root}", title_justify="left", min_width=60)
+    for column in ("split", "images", "published", "fixations", "published", "H x W, pixels"):
+        table.add_column(column, justify="left" if column == "split" else "right")
+    for check in checks:
+        size = f"{check.sizes[0][0]} x {check.sizes[0][1]}" + (" ..." if len(check.sizes) > 1 else "")
+        numbers = (check.images, check.published_images, check.fixations, check.published_fixations)
+        table.add_row(check.split, *("-" if n is None else f"{n:,}" for n in numbers), size)
+    console = Console()
+    console.print(table)
+    for check in checks:
+        for remark in check.remarks:
+            console.print(f"[yellow]{check.split}: {remark}: results are not comparable with published ones[/yellow]")
+        if check.unfixated:
+            console.print(f"{check.split}: {check.unfixated} images without a fixation")
+
+
+def _datasets(datamodule: SaliencyDataModule) -> Iterator[SaliencyDataset]:
+    """The splits as published; one that no loop needs may be missing."""
+    for split in datamodule.published:
+        try:
+            yield datamodule.dataset(split)
+        except MissingFilesError:
+            if split in datamodule.needed:
+                raise

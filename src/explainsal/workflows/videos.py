@@ -1,0 +1,75 @@
+"""Maps of the frames of videos, which lie as pictures in folders: a folder is a video."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import PurePosixPath
+
+import numpy as np
+import torch
+from rich.progress import track
+from torch import Tensor, nn
+
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.errors import UserError
+from explainsal.models.unisal import VIDEOS, UNISALModel
+from explainsal.workflows.loading import model_name
+
+
+def video_model(model: nn.Module) -> UNISALModel:
+    """The model, if it knows videos.
+
+    Raises:
+        UserError: If it takes single images alone.
+    """
+    if isinstance(model, UNISALModel) and model.options["domain"] in VIDEOS:
+        return model
+    choices = f"model=unisal model.domain=NAME of {', '.join(VIDEOS)}"
+    raise UserError(f"video=true: {model_name(model)} takes single images here; choose {choices}")
+
+
+def video_maps(
+    dataset: SaliencyDataset, model: UNISALModel, wanted: Sequence[int], *, batch_size: int, device: torch.device
+) -> Iterator[tuple[int, Tensor]]:
+    """Position of each frame that is wanted, and its map ``(1, 1, H, W)``, which depends on all frames before it.
+
+    Args:
+        dataset: The frames of all videos.
+        model: See `video_model`; on the device.
+        wanted: Positions of frames.
+        batch_size: Frames in memory at a time; it changes no map.
+        device: Where to compute.
+
+    Raises:
+        UserError: If the frames of a video differ in size.
+    """
+    sizes, todo = dataset.sizes, set(wanted)
+    for folder, frames in videos(dataset.ids).items():
+        if odd := [i for i in frames if sizes[i] != sizes[frames[0]]]:
+            first, other = (f"{dataset.ids[i]} has {sizes[i][0]} x {sizes[i][1]} pixels" for i in (frames[0], odd[0]))
+            raise UserError(f"video=true: the frames of a video have one size, but {first} and {other}")
+        end = max((place + 1 for place, i in enumerate(frames) if i in todo), default=0)
+        parts = [frames[start : start + batch_size] for start in range(0, end, batch_size)]
+        images = (np.stack([dataset[i].image for i in part]) for part in parts)
+        tensors = (torch.from_numpy(part).permute(0, 3, 1, 2).to(device) for part in images)
+        with torch.inference_mode():
+            for part, maps in zip(track(parts, description=f"video {folder}"), model.video(tensors), strict=True):
+                yield from ((i, maps[k : k + 1]) for k, i in enumerate(part) if i in todo)
+
+
+def videos(ids: Sequence[str]) -> dict[str, list[int]]:
+    """Positions of the frames of every video, by folder, in the order of the numbers in their names.
+
+    Example:
+        >>> videos(["b/frame10", "b/frame9", "a/1"])
+        {'b': [1, 0], 'a': [2]}
+    """
+    folders: dict[str, list[int]] = {}
+    for position, key in enumerate(ids):
+        folders.setdefault(str(PurePosixPath(key).parent), []).append(position)
+    return {folder: sorted(frames, key=lambda i: _by_number(ids[i])) for folder, frames in folders.items()}
+
+
+def _by_number(key: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", key)]

@@ -1,0 +1,98 @@
+"""Several data sets at one small size with a teacher: what a batch holds, what is validated, what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.small import shrink_dataset, shrink_density
+from explainsal.datamodules.fit import FitDataModule, describe_teacher
+from explainsal.datamodules.synthetic import SyntheticDataModule
+from explainsal.errors import UserError
+from explainsal.models import load_model
+
+SIZE = (12, 16)
+COUNTS = {"train": 6, "val": 2, "test": 1}
+
+
+@pytest.fixture
+def sets(tmp_path):
+    def scenes(name, size, **options):
+        return SyntheticDataModule(
+            tmp_path / name, sizes=COUNTS, image_size=size, seed=len(name), batch_size=4, num_workers=0, **options
+        )
+
+    return {"data": scenes("one", (24, 32)), "other": scenes("three", (30, 36))}
+
+
+@pytest.fixture
+def teacher(tmp_path):
+    model = load_model("cmrnet", width=4, input_size=(24, 32))
+    torch.save(model.net.state_dict(), tmp_path / "teacher.pth")
+    return model.load_weights(tmp_path / "teacher.pth")
+
+
+def test_a_batch_mixes_the_data_sets_at_the_small_size(sets):
+    fit = FitDataModule(sets, size=list(SIZE))
+    fit.prepare_data()
+    batches = list(fit.train_dataloader())
+    assert [batch.images.shape for batch in batches] == [(4, 3, *SIZE)] * 3
+    assert all(batch.domain is None and batch.fixations is None for batch in batches)
+    first = shrink_dataset(sets["data"].dataset("train"), SIZE).images
+    own = [[(first == image.permute(1, 2, 0).numpy()).all(axis=(1, 2, 3)).any() for image in b.images] for b in batches]
+    assert sum(map(sum, own)) == 6
+    assert any(0 < sum(batch) < 4 for batch in own)
+
+
+def test_validation_is_of_every_image_at_native_size_and_of_people_alone(sets, teacher):
+    fit = FitDataModule(sets, size=SIZE, teacher=teacher, share=1.0)
+    fit.prepare_data()
+    batches = list(fit.val_dataloader())
+    assert {tuple(batch.images.shape[-2:]) for batch in batches} == {(24, 32), (30, 36)}
+    assert sorted(i for batch in batches for i in batch.index.tolist()) == [0, 1, 2, 3]
+    assert all(batch.fixations is not None for batch in batches)
+    stored = sets["data"].dataset("val")[0].density
+    np.testing.assert_array_equal(batches[0].density.values[0].numpy(), stored)
+
+
+def test_a_target_is_of_people_and_teacher_by_the_share(sets, teacher):
+    fit = FitDataModule({"data": sets["data"]}, size=SIZE, teacher=teacher, share=0.25)
+    fit.prepare_data()
+    dataset = sets["data"].dataset("train")
+    people = shrink_dataset(dataset, SIZE).densities
+    image = torch.from_numpy(dataset[3].image.transpose(2, 0, 1).copy())[None]
+    with torch.no_grad():
+        density = shrink_density(teacher(image)[0, 0].numpy(), SIZE)
+    target = fit.train_dataloader().dataset[3].density
+    np.testing.assert_allclose(target, 0.75 * people[3] + 0.25 * density, rtol=1e-4, atol=1e-7)
+
+
+def test_each_data_set_keeps_its_augmentation(sets, tmp_path):
+    sets["data"].augmentation = TrainingAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    fit = FitDataModule(sets, size=SIZE)
+    fit.prepare_data()
+    plain = [shrink_dataset(module.dataset("train"), SIZE) for module in sets.values()]
+    mixture = fit.train_dataloader().dataset
+    np.testing.assert_array_equal(mixture[2].image, plain[0].images[2][:, ::-1])
+    np.testing.assert_array_equal(mixture[6 + 2].image, plain[1].images[2])
+
+
+def test_a_teacher_is_known_by_its_weights(teacher, tmp_path):
+    before = describe_teacher(teacher)
+    torch.save({**teacher.net.state_dict(), "more": torch.zeros(9)}, tmp_path / "teacher.pth")
+    assert describe_teacher(teacher) != before
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"size": [12]}, "two positive numbers"),
+    ({"size": [0, 16]}, "two positive numbers"),
+    ({"share": 1.5}, "between 0 and 1"),
+    ({"teacher": "untrained"}, "no trained weights"),
+])  # fmt: skip
+def test_wrong_options_are_refused(sets, options, message):
+    if "teacher" in options:
+        options = {"teacher": load_model("cmrnet", width=4)}
+    with pytest.raises(UserError, match=message):
+        FitDataModule(sets, **{"size": SIZE} | options)

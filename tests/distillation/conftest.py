@@ -1,0 +1,11 @@
+"""The fit that most tests here look at."""
+
+import pytest
+import torch
+from tests.distillation.small import fitted
+
+
+@pytest.fixture(scope="module")
+def fit():
+    torch.manual_seed(0)
+    return fitted()

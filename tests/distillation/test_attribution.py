@@ -1,0 +1,71 @@
+"""A map taken apart, and the shares of a data set."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from tests.distillation.small import samples
+from torch.testing import assert_close
+
+from explainsal.distillation import (
+    Stage,
+    Standalone,
+    attribute,
+    term_table,
+)
+from explainsal.distillation.quality import attribution_table
+from explainsal.distillation.stage import StageTerms
+from explainsal.explanation import FilterBank
+from explainsal.explanation.input_maps import input_maps
+from explainsal.functional.log_gabor import filter_responses, gaussian_bank
+
+
+@pytest.mark.parametrize("by", ["source", "wavelength", "orientation", "part"])
+def test_an_attribution_adds_up_to_the_map(fit, by):
+    images = next(samples()())[0]
+    parts = attribute(fit.model, images, by)
+    assert_close(sum(parts.values()), fit.model(images)[:, 0], rtol=1e-4, atol=1e-5)
+    assert len(parts) > 3
+
+
+def test_the_parts_of_the_variation_add_up_to_one(fit):
+    images = next(samples()())[0]
+    table = attribution_table(attribute(fit.model, images), list("abcd"))
+    assert table.groupby("image")["variation"].sum().to_numpy() == pytest.approx(1, abs=1e-5)
+    assert table[table["part"] == "constant"]["variation"].abs().max() < 1e-9
+    means = fit.model(images).mean((1, 2, 3)).detach().numpy()
+    assert table.groupby("image")["mean"].sum().to_numpy() == pytest.approx(means, abs=1e-5)
+
+
+def test_an_attribution_follows_blurs_down_to_the_image():
+    """A last stage that blurs a stage that blurs luminance: all of the map is luminance, none of it the stage."""
+    low, none = 3, -1  # positions in the bank, sigma 1 px even; unused
+
+    def terms(*rows):
+        source, place, which, weight = (torch.tensor([[row[i] for row in rows]]) for i in range(4))
+        one = torch.ones(1)
+        return StageTerms(source, place, which, weight.float(), 0.5 * one, torch.ones(1, len(rows)), one, -9 * one)
+
+    bank = FilterBank((4.0,), 3, (0.6,), (0.6,), low_pass=(1.0,))
+    first = Stage("first", (8, 8), ("input",), (0,), terms((0, 0, low, 2.0), (none, 0, none, 0.0)), bank)
+    last = Stage("last", (8, 8), ("first",), (0,), terms((0, 0, low, 3.0), (0, 0, 0, 1.0)), bank)
+    images = torch.rand(2, 3, 8, 8)
+    parts = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images)
+    blur = gaussian_bank((8, 8), [1.0])
+    twice = filter_responses(filter_responses(input_maps(images), blur)[:, 0].real, blur).real
+    assert_close(parts["input/luminance"], 3 * 2 * twice[:, 0, 0], rtol=1e-4, atol=1e-4)
+    assert_close(parts["constant"], torch.full((2, 8, 8), 0.5 + 3 * 0.5))
+    assert Standalone(bank, "luminance", (8, 8), [first, last]).seen(images)[1].shape == (2, 0, 8, 8)
+    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first: its energy
+    kinds = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "wavelength")
+    assert set(kinds) == {"blur 1", "4", "constant", "clamping"}
+    with pytest.raises(ValueError, match="by must be one of"):
+        attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "colour")
+
+
+def test_flows_end_at_the_image_and_the_position(fit):
+    table = term_table(fit.model)
+    ends = table[table["source"].str.startswith(("input/", "center/"))]
+    assert ends["flow"].sum() == pytest.approx(1)
+    assert table[table["layer"] == table["layer"].max()]["flow"].sum() == pytest.approx(1)
+    assert table.groupby(["layer", "map"])["share"].sum().to_numpy() == pytest.approx(1)
