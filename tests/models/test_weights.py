@@ -132,7 +132,7 @@ def test_a_file_without_weights(tmp_path, content):
 
 def test_a_folder_or_nothing_in_place_of_the_file(tmp_path):
     for path in (tmp_path, tmp_path / "absent.pth"):
-        with pytest.raises(MissingFilesError, match="prepare model=unisal"):
+        with pytest.raises(MissingFilesError, match="model=unisal weights=published"):
             load_model("unisal", weights=path)
 
 

@@ -189,19 +189,16 @@ def published_weights(model: str, variant: str | None = None) -> PublishedWeight
     return of_model[variant] if variant else next(iter(of_model.values()))
 
 
-def write_card(path: Path, weights: PublishedWeights, source: Path | None = None) -> dict[str, Any]:
-    """Write beside a weight file what it is: ``<file>.card.json``.
+def describe_weights(path: Path, weights: PublishedWeights, source: Path | None = None) -> dict[str, Any]:
+    """What a weight file is, in plain values.
 
     Args:
         path: The weight file.
         weights: As which it was published.
         source: The file that was downloaded, where it is another one (a zip archive).
-
-    Returns:
-        The card.
     """
     known = [checksum for checksum in weights.checksums if checksum.of(source or path) == checksum]
-    card = {
+    return {
         "model": weights.model,
         "variant": weights.variant,
         "file": path.name,
@@ -215,13 +212,16 @@ def write_card(path: Path, weights: PublishedWeights, source: Path | None = None
         "trained_on": dict(weights.trained_on),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Write beside a weight file what it is: ``<file>.card.json``."""
     temporary = path.with_name(f".{path.name}{CARD_SUFFIX}")
     try:
         temporary.write_text(json.dumps(card, indent=1))
         temporary.replace(card_path(path))
     finally:
         temporary.unlink(missing_ok=True)
-    return card
 
 
 def is_described(path: Path) -> bool:

