@@ -38,6 +38,7 @@ MODEL_TITLES = {
     "sim_grouping": "SIMgrouping",
     "spectral_residual": "Spectral residual",
     "cmrnet": "CMRNet",
+    "standalone": "Standalone explanation",
     "unisal": "UNISAL",
     "msinet": "MSI-Net",
     "gold_standard": "Gold standard",
