@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.output_weights import OutputWeights, last_step, output_sensitivity
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.outputs import one_map
@@ -62,6 +63,7 @@ class Explainer:
                     "was made from"
                 )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+        self._last_steps: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self._calls: dict[tuple[Any, ...], list[str]] = {}  # of all modules, in the order in which they end
 
     def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
@@ -107,10 +109,24 @@ class Explainer:
             parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
         return Explanation.joined(parts)
 
+    def output_weights(self, images: Tensor) -> OutputWeights | None:
+        """How much each pixel of each layer counts for these images; None where all count alike.
+
+        That is so where the option ``output_weight`` is 0, and where no derivative leads from a layer with weights to
+        the saliency map.
+
+        Args:
+            images: As for a call.
+        """
+        images = self._as_input(images)
+        with as_in_evaluation(self.net):
+            return self._weights(images)
+
     def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
         layers, final = self._plan(images)
         place = self._placement(images)
-        chain = Chain(self.options, layers, input_maps(images, self.options.input_maps), keep_maps)
+        first_pool = input_maps(images, self.options.input_maps)
+        chain = Chain(self.options, layers, first_pool, keep_maps, self._weights(images))
         with (
             same_calls(self.core, self._expected_calls(images)),
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
@@ -125,6 +141,14 @@ class Explainer:
         explainable = finish(explainable) if callable(finish) else explainable
         description = str(getattr(self.net, "description", ""))
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
+
+    def _weights(self, images: Tensor) -> OutputWeights | None:
+        self._plan(images)
+        layers = self._last_steps[_form(images)]
+        if self.options.output_weight == 0 or not layers:
+            return None
+        sensitivity = output_sensitivity(lambda: one_map(self.net(images.clone()), len(images)), self.core, layers)
+        return OutputWeights(sensitivity, self.options.output_weight) if sensitivity else None
 
     def _check_each(self, images: Tensor) -> None:
         """Refuse images that run other layers alone than together: their result would depend on the batch."""
@@ -157,6 +181,7 @@ class Explainer:
             calls, final = trace_layers(self.net, images[:1], self.core)
             self._calls[key] = [call.name for call in calls if call.name != OUTPUT]
             self._plans[key] = select_layers(calls, self.options.layers, final), final
+            self._last_steps[key] = last_step(calls, self.core)
         return self._plans[key]
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from explainsal.fetch.writing import read_json
 from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
 
 _Result = TypeVar("_Result")
@@ -63,7 +63,7 @@ def callbacks_of(loggers: Sequence[Logger]) -> list[Callback]:
 def log_config(loggers: Sequence[Logger], cfg: DictConfig) -> None:
     """Log the resolved config, and the environment with the commit of the code, which `write_record` wrote."""
     for logger in wandb_loggers(loggers):
-        environment = json.loads((Path(cfg.paths.output) / "environment.json").read_text())
+        environment = read_json(Path(cfg.paths.output) / "environment.json")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         logger.log_hyperparams({**config, "environment": environment})
 

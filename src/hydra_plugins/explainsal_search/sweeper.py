@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from explainsal.errors import UserError
+from explainsal.fetch.writing import write_json
 from hydra_plugins.explainsal_search.space import search_space
 
 
@@ -72,7 +72,7 @@ class SearchSweeper(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         with _alone(folder):
             OmegaConf.save(self.config, folder / "multirun.yaml")
-            (folder / "objectives.json").write_text(json.dumps(self.objectives) + "\n")
+            write_json(folder / "objectives.json", self.objectives)
             parser = OverridesParser.create(config_loader=self.loader)
             given = [f"{name}={value}" for name, value in self.params.items()]
             space, fixed = search_space(parser.parse_overrides([*given, *arguments]))
