@@ -13,6 +13,7 @@ from typing import Any
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from explainsal.fetch.writing import read_json, write_json
 from explainsal.metrics.bootstrap import mean_interval, paired_difference
 
 JOB, LOCK = "job.json", "job.lock"
@@ -75,25 +76,22 @@ def _record(folder: Path, overrides: Sequence[str], commit: str | None, task: Ca
     _clear(folder)
     job = {"overrides": list(overrides), "commit": commit, "status": RUNNING, "error": None}
     job |= dict.fromkeys(("seconds", "cpu_seconds", "returned"))
-    _write(folder, job)
+    write_json(folder / JOB, job)
     start, cpu_start = time.perf_counter(), time.process_time()
     try:
         result = task()
     except BaseException as error:
-        _write(folder, job | {"status": FAILED, "error": f"{type(error).__name__}: {error}"})
+        write_json(folder / JOB, job | {"status": FAILED, "error": f"{type(error).__name__}: {error}"})
         raise
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
     returned = {str(k): float(v) for k, v in result.items()} if isinstance(result, Mapping) else {}
-    _write(folder, job | {"status": DONE, "returned": returned} | {k: round(v, 2) for k, v in spent.items()})
+    write_json(folder / JOB, job | {"status": DONE, "returned": returned} | {k: round(v, 2) for k, v in spent.items()})
 
 
 def read_job(folder: Path) -> dict[str, Any] | None:
     """What a job's folder says of it; None where no job began or its record is cut short."""
-    try:
-        job = json.loads((folder / JOB).read_text())
-    except (OSError, json.JSONDecodeError):
-        return None
-    return job if isinstance(job, dict) and "status" in job else None
+    job = read_json(folder / JOB)
+    return job if job is not None and {"status", "commit"} <= job.keys() else None
 
 
 _INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
@@ -146,10 +144,3 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _write(folder: Path, job: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / f"{JOB}.new"
-    new.write_text(json.dumps(job, indent=2) + "\n")
-    new.replace(folder / JOB)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import json
 import platform
 import shlex
 import subprocess
@@ -15,6 +14,8 @@ from typing import Any
 import torch
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
+
+from explainsal.fetch.writing import read_json, write_file, write_json
 
 PACKAGES = (
     "explainsal",
@@ -38,10 +39,9 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
         model: What is known of the model; None keeps what stands there.
         anew: Whether the run starts now, in a folder that may hold the record of an earlier one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    OmegaConf.save(cfg, folder / "config.yaml", resolve=True)
+    write_file(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
     path = folder / "environment.json"
-    old = json.loads(path.read_text()) if path.is_file() else {}
+    old = read_json(path) or {}  # a damaged record is replaced
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     commit, dirty = git_state()
     record = {
@@ -59,7 +59,7 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "model": model or old.get("model"),
     }
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    write_json(path, record)
 
 
 def git_state() -> tuple[str | None, bool | None]:

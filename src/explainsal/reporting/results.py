@@ -9,7 +9,9 @@ import numpy as np
 import pandas as pd
 
 from explainsal.explanation.tables import DESCRIPTION
+from explainsal.fetch.writing import replaced_file, write_file
 from explainsal.metrics.bootstrap import mean_interval
+from explainsal.reporting.results_table import against_deep
 from explainsal.reporting.run_folder import GalleryImage
 
 KEYS = ("model", "id", "index", "fixations", "description")
@@ -32,13 +34,17 @@ def summarize(
 
     Returns:
         A row per model and metric: model, postprocessing, metric, mean, low, high, images, skipped, then the protocol.
+        A metric that no image of a model defines has no row, but a model without any metric, such as one whose maps
+        are all constant under ``mit2016``, has a row of NaN for each.
     """
     rows = []
     for model, table in per_image.groupby("model", sort=False):
         done = (postprocessing or {}).get(str(model), "none")
-        for metric in table.columns.difference(list(KEYS), sort=False):
+        metrics = table.columns.difference(list(KEYS), sort=False)
+        scored = bool(table[metrics].notna().any(axis=None))
+        for metric in metrics:
             values = table[metric].dropna()
-            if values.empty:
+            if values.empty and (scored or against_deep(str(metric))):
                 continue  # this metric is not defined for this model, e.g. a comparison with itself
             interval = mean_interval(values.to_numpy(), seed=seed)
             rows.append({
@@ -51,9 +57,9 @@ def summarize(
 
 def write_results(folder: Path, per_image: pd.DataFrame, results: pd.DataFrame) -> None:
     """Write ``per_image.parquet`` and ``results.csv``, what `summarize` made of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    per_image.to_parquet(folder / "per_image.parquet", index=False)
-    results.to_csv(folder / "results.csv", index=False)
+    with replaced_file(folder / "per_image.parquet") as temporary:
+        per_image.to_parquet(temporary, index=False)
+    write_file(folder / "results.csv", results.to_csv(index=False))
 
 
 def write_gallery(folder: Path, picture: GalleryImage) -> None:
@@ -64,8 +70,10 @@ def write_gallery(folder: Path, picture: GalleryImage) -> None:
         arrays[DESCRIPTION] = np.array(picture.description)
     arrays |= {name: values.astype(np.float32) for name, values in picture.maps.items()}
     path = folder / "gallery" / f"{picture.id.replace('/', '_')}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:  # numpy would append .npz to an id that ends otherwise
+    with (
+        replaced_file(path) as temporary,
+        open(temporary, "wb") as file,
+    ):  # numpy would append .npz to an id that ends otherwise
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the maps for a flag
 
 

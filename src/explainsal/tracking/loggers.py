@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -14,6 +13,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 
+from explainsal.fetch.writing import read_json
 from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
 
 _Result = TypeVar("_Result")
@@ -45,7 +45,8 @@ def loggers_of(cfg: DictConfig, command: str) -> list[Logger]:
         known = run_id_in(cfg.resume) if cfg.get("resume") is not None else None
         resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
         nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
-    return [instantiate(node) for node in nodes.values()]
+    made = [instantiate(node) for node in nodes.values()]
+    return [logger for logger in made if logger is not None]  # W&B is off where it is not installed
 
 
 def wandb_loggers(loggers: Sequence[Logger]) -> list[GuardedWandbLogger]:
@@ -62,7 +63,7 @@ def callbacks_of(loggers: Sequence[Logger]) -> list[Callback]:
 def log_config(loggers: Sequence[Logger], cfg: DictConfig) -> None:
     """Log the resolved config, and the environment with the commit of the code, which `write_record` wrote."""
     for logger in wandb_loggers(loggers):
-        environment = json.loads((Path(cfg.paths.output) / "environment.json").read_text())
+        environment = read_json(Path(cfg.paths.output) / "environment.json")
         config: Any = OmegaConf.to_container(cfg, resolve=True)
         logger.log_hyperparams({**config, "environment": environment})
 
