@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.functional import fast
 from explainsal.functional.block_variance import block_variance, scaled_block_moments
+from explainsal.functional.coefficients import matching_pursuit
 from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.log_gabor import local_energy, log_gabor_bank
 from explainsal.functional.reconstruction import fuse_scales, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
+from explainsal.functional.weighted import scale_rows
 
 pytestmark = pytest.mark.usefixtures("threads")
 
@@ -126,3 +128,42 @@ def test_loops_run_by_default_and_not_where_plain_pytorch_is_asked_for(monkeypat
         pairwise_mae(noise(2, 3), noise(2, 3))
     with pytest.raises(AssertionError, match="ran"):
         pairwise_mae(noise(2, 3), noise(2, 3))
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 5), st.integers(1, 2100), st.booleans(), st.sampled_from(["new", "same", "apart"]))
+def test_weighted_rows_are_those_of_plain_pytorch(rows, length, rooted, where):
+    """Written to new memory, over the values, or between other rows; a constant row, one without numbers."""
+    values = noise(2, rows, length)
+    values[0, 0] = 0.1
+    values[1, 0] = torch.nan
+    weights = noise(2, 1, length).abs()
+    weights /= weights.mean(-1, keepdim=True)
+    for own in (weights, None):
+        with plain_only():
+            plain = scale_rows(values, own, rooted=rooted)
+        given = values.clone()
+        apart = torch.zeros(2, 2 * rows, length, dtype=torch.float64)
+        out = {"new": None, "same": given, "apart": apart[:, ::2]}[where]
+        found = scale_rows(given, own, out, rooted=rooted)
+        for mine, other in zip(found, plain, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9, equal_nan=True)
+        assert out is None or found[0].data_ptr() == out.data_ptr()
+        assert not apart[:, 1::2].any()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 6), st.integers(1, 30), st.integers(1, 12), st.sampled_from([0.0, 0.1]))
+def test_pursuit_is_that_of_plain_pytorch(rows, candidates, terms, ridge):
+    """With a candidate of no variance, a copy of another, and a row of zeros."""
+    maps = torch.nn.functional.normalize(noise(2, candidates, 40), dim=-1)
+    maps[:, candidates // 2] = 0
+    maps[0, -1] = maps[0, 0]
+    targets = torch.nn.functional.normalize(noise(2, rows, 40).flip(-1), dim=-1)
+    targets[1, 0] = 0
+    gram, cross = maps @ maps.mT, targets @ maps.mT
+    found = matching_pursuit(gram, cross, terms, ridge=ridge)
+    with plain_only():
+        plain = matching_pursuit(gram, cross, terms, ridge=ridge)
+    assert torch.equal(found.index, plain.index)
+    torch.testing.assert_close(found.weights, plain.weights, rtol=1e-9, atol=1e-9)

@@ -153,23 +153,47 @@ def add_there_and_back(total: Tensor, maps: Tensor, scale: float, *, squared: bo
     share_runs(work, len(total))
 
 
-def standardize(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """As :func:`explainsal.functional.reconstruction.centered_scale`."""
+def standardize(
+    values: Tensor, out: Tensor | None = None, weights: Tensor | None = None, *, rooted: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`~.weighted.weighted_scale`, or where there are no weights :func:`~.reconstruction.centered_scale`.
+
+    Args:
+        values: Shape ``(..., D)``.
+        out: Where the standardized rows go; it may be `values`.
+        weights: Shape ``(D,)``, or ``(B, 1, ..., 1, D)`` for values ``(B, ..., D)``.
+        rooted: Whether the rows are also multiplied by the roots of the weights.
+    """
+    if weights is not None and weights.numel() > weights.shape[-1]:
+        parts = zip(values, weights, values if out is None else out, strict=True)
+        found = [standardize(v, None if out is None else o, w, rooted=rooted) for v, w, o in parts]
+        forms, means, stds = (torch.stack(some) for some in zip(*found, strict=True))
+        return (forms if out is None else out), means, stds
+    into = torch.empty_like(values, memory_format=torch.contiguous_format) if out is None else out
+    if into.ndim > 2 and not into.is_contiguous():
+        found = [standardize(v, o, weights, rooted=rooted) for v, o in zip(values, into, strict=True)]
+        return into, *(torch.stack([one[k] for one in found]) for k in (1, 2))
+    means, stds = _standardize_rows(values, into, weights, rooted)
+    shape = (*values.shape[:-1], 1)
+    return into, means.reshape(shape), stds.reshape(shape)
+
+
+def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, rooted: bool) -> tuple[Tensor, Tensor]:
     from explainsal.functional.kernels import map_loops as loops
 
-    rows = values.reshape(-1, values.shape[-1])
-    rows = rows if rows.stride() == (rows.shape[1], 1) else rows.contiguous()
-    in_place = out is not None and out.data_ptr() == rows.data_ptr()
-    into = rows[:0] if in_place else torch.empty_like(rows)
+    rows, into = values.reshape(-1, values.shape[-1]), out.view(-1, out.shape[-1]).numpy()
+    rows = rows if rows.stride(1) == 1 else rows.contiguous()
+    own = rows.new_empty(0) if weights is None else weights.reshape(-1).to(rows.dtype).contiguous()
+    roots = own.sqrt().numpy() if rooted else rows.new_empty(0).numpy()
     found = rows.new_empty(2, len(rows))
-    given, (bits, magnitude), results, each = rows.numpy(), _bits(rows), found.numpy(), into.numpy()
+    given, (bits, magnitude), factors, results = rows.numpy(), _bits(rows), own.numpy(), found.numpy()
     rounding = 8 * torch.finfo(rows.dtype).eps
     share_runs(
-        lambda run: loops.standardize(given[run], bits[run], magnitude, rounding, each[run], results[:, run]), len(rows)
-    )
-    form = (rows if in_place else into).reshape(values.shape)
-    mean, std = found.reshape(2, *values.shape[:-1], 1)
-    return form if out is None or in_place else out.copy_(form), mean, std
+        lambda run: loops.standardize(
+            given[run], bits[run], magnitude, rounding, factors, roots, into[run], results[:, run]
+        ), len(rows),
+    )  # fmt: skip
+    return found[0], found[1]
 
 
 def compare(target: Tensor, maps: Tensor) -> Tensor:

@@ -52,8 +52,42 @@ def moments(row: Array) -> tuple[float, float]:
     return mean, total / len(row)
 
 
+@summing_loop
+def weighted_moments(row: Array, weights: Array) -> tuple[float, float]:
+    """Mean and variance of a row in which pixels count by weights of mean 1."""
+    total = 0.0
+    for start in range(0, len(row), PART):
+        part = row.dtype.type(0)
+        for x in range(start, min(start + PART, len(row))):
+            part += weights[x] * row[x]
+        total += part
+    mean = row.dtype.type(total / len(row))
+    total = 0.0
+    for start in range(0, len(row), PART):
+        part = row.dtype.type(0)
+        for x in range(start, min(start + PART, len(row))):
+            part += weights[x] * ((row[x] - mean) * (row[x] - mean))
+        total += part
+    return mean, total / len(row)
+
+
 @loop
-def standardize(values: Array, bits: Array, magnitude: int, rounding: float, out: Array, found: Array) -> None:
+def write_scaled(row: Array, mean: float, share: float, roots: Array, out: Array) -> None:
+    """Write a row minus its mean times a number, and times the roots of the pixels' weights if there are any."""
+    if share == 0:
+        out[:] = 0
+    elif len(roots):
+        for x in range(len(row)):
+            out[x] = (row[x] - mean) * share * roots[x]
+    else:
+        for x in range(len(row)):
+            out[x] = (row[x] - mean) * share
+
+
+@loop
+def standardize(
+    values: Array, bits: Array, magnitude: int, rounding: float, weights: Array, roots: Array, out: Array, found: Array
+) -> None:
     """Write every row minus its mean, divided by its standard deviation; rows constant up to rounding become 0.
 
     Args:
@@ -61,27 +95,20 @@ def standardize(values: Array, bits: Array, magnitude: int, rounding: float, out
         bits: See :func:`largest_magnitude`. Likewise `magnitude`.
         magnitude: All bits but the sign.
         rounding: Share of the largest magnitude below which a standard deviation counts as 0.
-        out: Shape ``(n, D)``, elsewhere in memory; or of no rows: `values` are written over.
+        weights: Shape ``(D,)``, mean 1: how much each pixel counts; empty where all count alike.
+        roots: Shape ``(D,)``: what the rows are multiplied by as well; empty for nothing.
+        out: Shape ``(n, D)``; it may be `values`.
         found: Shape ``(2, n)``: mean and standard deviation of each row.
     """
+    scaled = np.empty(values.shape[1], values.dtype)  # elsewhere in memory: else no numbers are done together
     for i in range(len(values)):
         row = values[i]
-        mean, variance = moments(row)
+        mean, variance = weighted_moments(row, weights) if len(weights) else moments(row)
         std = math.sqrt(variance)
         dead = std <= rounding * largest_magnitude(row, bits[i], magnitude)
         found[0, i], found[1, i] = mean, 0.0 if dead else std
-        share = row.dtype.type(0.0 if dead else 1.0 / std)
-        if len(out):
-            into = out[i]
-            for x in range(len(row)):
-                into[x] = (row[x] - mean) * share
-            if dead:
-                into[:] = 0
-        else:
-            for x in range(len(row)):
-                row[x] = (row[x] - mean) * share
-            if dead:
-                row[:] = 0
+        write_scaled(row, mean, row.dtype.type(0.0 if dead else 1.0 / std), roots, scaled)
+        out[i] = scaled
 
 
 @summing_loop
