@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.commands import run
 
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 pytestmark = pytest.mark.slow
 
@@ -38,7 +38,7 @@ def test_unisal_is_trained_by_its_recipe_on_two_domains(tmp_path):
     assert checkpoint["state_dict"]["model.net.cnn.features.0.1.num_batches_tracked"] == 0
     assert {"val/loss", "val/cc"} <= set(pd.read_csv(folder / "metrics.csv").columns)
     assert json.loads((folder / "environment.json").read_text())["model"]["weights"] == "trained here"
-    model = load_model(folder / "checkpoints" / "best.ckpt")
+    model = load_network(folder / "checkpoints" / "best.ckpt")
     assert model(torch.rand(1, 3, 48, 64)).sum().item() == pytest.approx(1, abs=1e-4)
 
 
@@ -52,7 +52,7 @@ def test_msinet_is_trained_by_its_recipe(tmp_path):
     assert (group["lr"], group["betas"], len(group["params"])) == (1e-5, (0.9, 0.999), 46)
     moments = checkpoint["optimizer_states"][0]["state"]
     assert all(state["step"] == 2 and state["exp_avg_sq"].max() > 0 for state in moments.values())
-    assert load_model(folder / "checkpoints" / "best.ckpt").variant == "original"
+    assert load_network(folder / "checkpoints" / "best.ckpt").variant == "original"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

@@ -20,7 +20,7 @@ from explainsal.app.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.models.published import PUBLISHED, card_path, published_weights, seen_warning, trained_on
-from explainsal.workflows.preparation import prepare, prepare_weights
+from explainsal.prepare import prepare
 
 
 def config(*overrides: str):
@@ -117,7 +117,7 @@ def weights_config(server, tmp_path, name, *overrides):
 
 def test_weights_come_with_a_card(server, tmp_path, capsys):
     server.files = {"weights_best.pth": b"weights"}
-    path = prepare_weights(weights_config(server, tmp_path, "unisal", "verify=false"))
+    path = prepare(weights_config(server, tmp_path, "unisal", "verify=false"))
     assert path == tmp_path / "weights" / "unisal" / "weights_best.pth"
     card = json.loads(card_path(path).read_text())
     assert card["licence"] == "Apache-2.0"
@@ -136,7 +136,7 @@ def test_other_weights_than_the_published_ones_are_refused(server, tmp_path, arr
         (tmp_path / "weights" / "unisal").mkdir(parents=True)
         (tmp_path / "weights" / "unisal" / "weights_best.pth").write_bytes(b"weights")
     with pytest.raises(CorruptFileError, match=r"not the published file: its checksum is not git blob f06b52c5"):
-        prepare_weights(weights_config(server, tmp_path, "unisal"))
+        prepare(weights_config(server, tmp_path, "unisal"))
 
 
 def test_the_right_checksum_is_named_on_the_card(server, tmp_path, monkeypatch):
@@ -147,13 +147,13 @@ def test_the_right_checksum_is_named_on_the_card(server, tmp_path, monkeypatch):
     monkeypatch.setattr(
         "explainsal.workflows.preparation.published_weights", lambda *_: replace(original, checksums=(blob,))
     )
-    path = prepare_weights(weights_config(server, tmp_path, "unisal", "weights=mit1003"))
+    path = prepare(weights_config(server, tmp_path, "unisal", "weights=mit1003"))
     assert json.loads(card_path(path).read_text())["published_checksum"] == str(blob)
 
 
 def test_weights_in_a_zip_are_unpacked(server, tmp_path):
     server.files = {"msinet_cat2000_cpu.zip": zipped({"model_cat2000_cpu.pb": b"graph", "readme.txt": b""})}
-    path = prepare_weights(weights_config(server, tmp_path, "msinet", "weights=cat2000"))
+    path = prepare(weights_config(server, tmp_path, "msinet", "weights=cat2000"))
     assert path.name == "model_cat2000_cpu.pb"
     assert path.read_bytes() == b"graph"
     assert trained_on(path).keys() == {"salicon", "cat2000"}

@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import RESUMED, command
-from explainsal.workflows.preparation import diagnose, prepare, prepare_weights
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+    from explainsal.data.checks import SplitCheck
+    from explainsal.data.doctor.examine import Diagnosis
+
+
+def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
+    """Fetch and check the weights of ``cfg.model``, or examine, or fetch and check the data of ``cfg.data``."""
+    from explainsal.app.build import build_datamodule
+    from explainsal.app.options import build_fetching
+    from explainsal.workflows import preparation
+
+    fetching = build_fetching(cfg)
+    if cfg.get("model"):
+        network = cfg.model._target_.split(".")[-2]
+        return preparation.prepare_weights(network, Path(cfg.paths.weights), fetching, variant=cfg.weights)
+    datamodule = build_datamodule(cfg)
+    if cfg.doctor:
+        return preparation.diagnose(datamodule, Path(cfg.paths.outputs))
+    folder = None if cfg.pysaliency is None else Path(cfg.pysaliency)
+    return preparation.prepare(datamodule, fetching, decode=cfg.decode, pysaliency=folder, pictures=cfg.pictures)
 
 
 @command("prepare", interrupted=RESUMED)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
-    if cfg.get("model"):
-        prepare_weights(cfg)
-    elif cfg.doctor:
-        diagnose(cfg)
-    else:
-        prepare(cfg)
+    prepare(cfg)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from tests.models import tensorflow_files as write
 from tests.models.rule import in_tensorflow, msinet_variable
 
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.models import MSINet, load_model
+from explainsal.models import MSINet, load_network
 from explainsal.models.msinet_weights import encoder_name, read_encoder, read_network, variable_name
 from explainsal.models.tensorflow import read_variables
 from explainsal.models.tensorflow.crc32c import crc32c, masked
@@ -155,7 +155,7 @@ def test_what_is_missing_is_named(tmp_path, state):
     with pytest.raises(CorruptFileError, match=r"lacks 43 of 46 variables, the first is conv1/conv1_2/kernel"):
         read_network(path, state)
     with pytest.raises(MissingFilesError, match="model=msinet"):
-        load_model("msinet", weights=tmp_path / "none.pb")
+        load_network("msinet", weights=tmp_path / "none.pb")
     with pytest.raises(MissingFilesError, match="weights=encoder"):
         read_encoder(tmp_path / "vgg16_hybrid.ckpt", state)
     with pytest.raises(CorruptFileError, match="lacks 26 of 26"):
@@ -199,13 +199,13 @@ def test_a_whole_network_in_every_format(tmp_path, variables, kind):
             tmp_path / "model_salicon_cpu.ckpt", variables, masked
         ),
     }[kind]()  # fmt: skip
-    model = load_model("msinet", weights=path)
+    model = load_network("msinet", weights=path)
     assert model.trained
     for key, value in model.net.state_dict().items():
         stored = torch.from_numpy(variables[variable_name(key)])
         assert torch.equal(value, stored.permute(3, 2, 0, 1) if stored.ndim == 4 else stored), key
     [converted] = tmp_path.rglob("*.safetensors")
-    assert torch.equal(load_model("msinet", weights=converted).net.aspp.conv2.weight, model.net.aspp.conv2.weight)
+    assert torch.equal(load_network("msinet", weights=converted).net.aspp.conv2.weight, model.net.aspp.conv2.weight)
 
 
 @pytest.mark.slow
@@ -214,7 +214,7 @@ def test_training_starts_from_the_published_encoder(tmp_path, variables, state):
     prefix = write.checkpoint(
         tmp_path / "vgg16_hybrid.ckpt", encoder, masked
     )  # fmt: skip
-    model = load_model("msinet", encoder=prefix)
+    model = load_network("msinet", encoder=prefix)
     assert not model.trained
     stored = torch.from_numpy(variables["conv5/conv5_3/kernel"]).permute(3, 2, 0, 1)
     assert torch.equal(model.net.conv5.conv5_3.weight, stored)
