@@ -56,7 +56,7 @@ def test_msinet_is_trained_by_its_recipe(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("+experiment=unisal", "model.encoder=absent.tar"), "prepare model=unisal weights=encoder"),
+    (("+experiment=unisal", "model.encoder=absent.tar"), "model.encoder=published fetches"),
     (("+experiment=unisal", "model.input_size=[60,96]"), "input_size must be multiples of 32"),
     (("+experiment=demo", "+data@domains.DHF1K=synthetic"), "for a network with parts by domain: model=unisal"),
     (("+experiment=unisal", "+data@domains.SALICON=synthetic"), "choose one of DHF1K, Hollywood, UCFSports"),

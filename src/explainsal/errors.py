@@ -35,3 +35,7 @@ class MissingFilesError(UserError):
 
 class CorruptFileError(UserError):
     """A file is there but cannot be read as what it should be. The message names the file."""
+
+
+class ModelError(UserError, ValueError):
+    """A network does not take or return what a saliency model must. The message says what, and how to wrap it."""

@@ -16,19 +16,20 @@ if TYPE_CHECKING:
 
 def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     """Fetch and check the weights of ``cfg.model``, or examine, or fetch and check the data of ``cfg.data``."""
-    from explainsal.app.build import build_datamodule
+    from explainsal.app.build import build_datamodule, find_network_name
     from explainsal.app.options import build_fetching
     from explainsal.workflows import preparation
+    from explainsal.workflows.published_weights import prepare_weights
 
-    fetching = build_fetching(cfg)
     if cfg.get("model"):
-        network = cfg.model._target_.split(".")[-2]
-        return preparation.prepare_weights(network, Path(cfg.paths.weights), fetching, variant=cfg.weights)
+        network, folder, mirror = find_network_name(cfg.model), Path(cfg.paths.weights), cfg.mirror
+        return prepare_weights(network, cfg.weights, folder, mirror=mirror, verify=cfg.verify, fetch=cfg.download)
     datamodule = build_datamodule(cfg)
     if cfg.doctor:
         return preparation.diagnose(datamodule, Path(cfg.paths.outputs))
-    folder = None if cfg.pysaliency is None else Path(cfg.pysaliency)
-    return preparation.prepare(datamodule, fetching, decode=cfg.decode, pysaliency=folder, pictures=cfg.pictures)
+    to = None if cfg.pysaliency is None else Path(cfg.pysaliency)
+    fetching = build_fetching(cfg)
+    return preparation.prepare(datamodule, fetching, decode=cfg.decode, pysaliency=to, pictures=cfg.pictures)
 
 
 @command("prepare", interrupted=RESUMED)

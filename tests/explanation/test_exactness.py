@@ -47,23 +47,28 @@ def noise(count, size, seed, dtype=torch.float64):
     return torch.randn(1, count, *size, dtype=dtype, generator=torch.Generator().manual_seed(seed))
 
 
-def rebuilt_elsewhere(preset, activations, sources, budget, **changes):
+def rebuilt_elsewhere(preset, activations, sources, budget, counts=None, **changes):
     """The branches of an accelerator: all candidates in one array where they fit, else chunks."""
     with pretended_device():
-        return rebuilt(preset, activations.to(DEVICE), sources.to(DEVICE), budget, **changes).maps.cpu()
+        counts = None if counts is None else torch.as_tensor(counts).to(DEVICE)
+        return rebuilt(preset, activations.to(DEVICE), sources.to(DEVICE), budget, counts, **changes).maps.cpu()
 
 
-def rebuilt(preset, activations, sources, budget, **changes):
+def rebuilt(preset, activations, sources, budget, counts=None, **changes):
     options = replace(PRESETS[preset], bank=BANK, top_k=3, **changes)
     pools = [Pool("before", sources, torch.arange(sources.shape[1], device=sources.device)[None])]
     size = activations.shape[-2:]
-    candidates = Candidates(pools, BANK, (size[0], size[1]), scaling=options.scaling, budget=budget)
+    pixels = None if counts is None else torch.as_tensor(counts).flatten()[None, None]
+    candidates = Candidates(
+        pools, BANK, (size[0], size[1]), scaling=options.scaling, budget=budget, pixel_weights=pixels,
+        rooted=preset == "sparse",
+    )  # fmt: skip
     rebuild = pursue_layer if preset == "sparse" else match_layer
     with native_kernels(options.compile):
         return rebuild(activations, candidates, options, budget)
 
 
-def materialised(preset, activations, sources, **changes):
+def materialised(preset, activations, sources, counts=None, **changes):
     """Maps ``(A, H, W)``, candidates made, enlarged, described and combined one by one."""
     options, size = replace(PRESETS[preset], **changes), sources[0].shape
     angles = [0.0, math.pi / 2]
@@ -71,13 +76,13 @@ def materialised(preset, activations, sources, **changes):
     bank = np.concatenate([gabor, plain.gaussian_loop(size, BANK.low_pass)])
     seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
     if preset == "sparse":
-        how = {"top_k": 3, "ridge": options.ridge}
+        how = {"top_k": 3, "ridge": options.ridge, "counts": counts}
         return np.array([plain.rebuild_by_pursuit(one, seen, **how)[0] for one in activations])
     if options.scaling == "standardize":
-        seen = [plain.standardized(one) for one in seen]
+        seen = [plain.standardized(one, counts) for one in seen]
     how = {"scales": options.scales, "top_k": 3, "block": options.block_size,
            "standardize": options.scaling == "standardize", "signed": options.signed,
-           "joint": options.joint_scales,
+           "joint": options.joint_scales, "counts": counts,
            "ridge": options.ridge if options.coefficients == "least_squares" else None}  # fmt: skip
     return np.array([plain.rebuild_by_matching(one, seen, **how)[0] for one in activations])
 
@@ -90,6 +95,7 @@ CASES = {
     "least squares, maps as they come": ("paper", {"coefficients": "least_squares", "ridge": 0.01, "signed": False}),
     "pursuit with ridge": ("sparse", {"ridge": 0.1}),
 }
+WEIGHTED = {**CASES, "weighted blocks at scales": ("normalized", {"scales": (2, 1, 0.5)})}
 
 
 @pytest.mark.parametrize("case", list(CASES))
@@ -109,3 +115,30 @@ def test_a_layer_of_any_size_is_the_materialised_one(case, size, before, compile
     with threads(compiled_threads or 1):
         found = rebuilt(preset, activations, sources, budget, compile=compiled, **changes).maps[0].numpy()
     assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
+
+
+@pytest.mark.parametrize("case", list(WEIGHTED))
+@given(SIZES, SIZES, st.sampled_from([0, 1, None]), st.sampled_from([1, 10**5, 10**9]), st.integers(0, 2**31))
+@settings(deadline=None, max_examples=10)
+def test_a_layer_whose_pixels_count_by_weights_is_the_materialised_one(
+    case, size, before, compiled_threads, budget, seed
+):
+    preset, changes = WEIGHTED[case]
+    activations, sources = noise(3, size, seed), noise(2, before, seed + 1)
+    counts = noise(1, size, seed + 2)[0, 0].exp().numpy()
+    counts /= counts.mean()
+    expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()), counts, **changes)
+    if compiled_threads is None:
+        found = rebuilt_elsewhere(preset, activations, sources, budget, counts, **changes)[0].numpy()
+    else:
+        with threads(compiled_threads or 1):
+            compiled = {"compile": compiled_threads > 0}
+            found = rebuilt(preset, activations, sources, budget, counts, **compiled, **changes).maps[0].numpy()
+    assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
+
+
+@pytest.mark.parametrize("preset", ["paper", "normalized", "sparse"])
+def test_equal_weights_change_nothing(preset):
+    activations, sources = noise(3, (12, 16), 0), noise(2, (12, 16), 1)
+    plainly = rebuilt(preset, activations, sources, 10**9).maps
+    assert_close(rebuilt(preset, activations, sources, 10**9, np.ones((12, 16))).maps, plainly, rtol=1e-9, atol=1e-12)

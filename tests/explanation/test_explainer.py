@@ -10,7 +10,7 @@ from tests.explanation.nets import Functional, Normalised, Odd, Plain
 from torch import nn
 from torch.testing import assert_close
 
-from explainsal.errors import UserError
+from explainsal.errors import ModelError, UserError
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.explanation.input_maps import input_maps
 from explainsal.functional.log_gabor import filter_responses
@@ -324,6 +324,66 @@ def test_a_network_that_changes_its_layers_is_refused():
 
     with pytest.raises(ValueError, match="same layers"):
         Explainer(Fickle())(smooth(1))
+
+
+class DataDependent(Plain):
+    """Runs `first` once more, or `second` before it, where the image is bright."""
+
+    def __init__(self, kind):
+        super().__init__()
+        self.kind = kind
+        self.extra = nn.Conv2d(3, 3, 3, padding=1)
+
+    def forward(self, images):
+        if self.kind == "more" and images.mean() > 0.5:
+            images = self.extra(images)
+        if self.kind == "fewer" and images.mean() > 0.5:
+            return self.last(self.first(images))
+        return super().forward(images)
+
+
+@pytest.mark.parametrize("kind", ["more", "fewer"])
+@pytest.mark.parametrize("together", [False, True], ids=["one by one", "together"])
+def test_images_that_run_other_layers_than_the_first_are_refused(kind, together, monkeypatch):
+    dark, bright = 0.3 * smooth(1), 0.7 + 0.3 * smooth(1)
+    if together:  # as on an accelerator
+        monkeypatch.setattr("explainsal.explanation.explainer.images_at_once", lambda *args: 2)
+    explain = Explainer(DataDependent(kind), "sparse", fill_pool=False)
+    for images in (torch.cat([dark, bright]), torch.cat([bright, dark])):
+        with pytest.raises(ValueError, match="the same layers for every image of a size"):
+            explain(images)
+    explain = Explainer(DataDependent(kind), "sparse", fill_pool=False)
+    explain(dark)
+    with pytest.raises(ModelError, match="extra came where first" if kind == "more" else "relu"):
+        explain(bright)
+    assert hooks(explain.net) == 0
+
+
+class Returning(nn.Module):
+    def __init__(self, change):
+        super().__init__()
+        self.net, self.change = nn.Conv2d(3, 2, 3, padding=1), change
+
+    def forward(self, images):
+        return self.change(self.net(images))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda y: {"aux": 1, "out": y[:, :1]}, r"a dictionary with 'aux', 'out'. Wrap it .* net\(images\)\['out'\]"),
+        (lambda y: (y.mean(), y[:, :1]), r"a tuple of 2. Wrap it .* net\(images\)\[1\]"),
+        (lambda y: y, r"2 maps per image. Wrap it .* net\(images\)\[:, :1\]"),
+        (lambda y: y.mean((1, 2, 3)), r"\(1,\), which are numbers"),
+        (lambda y: y.mean((2, 3), keepdim=True)[:, :1], r"\(1, 1, 1, 1\), which are numbers"),
+        (lambda y: None, "NoneType"),
+    ],
+    ids=["dict", "tuple", "two channels", "scalar", "one pixel", "nothing"],
+)
+def test_what_is_no_map_is_refused_before_a_layer_is_rebuilt(change, message, monkeypatch):
+    monkeypatch.setattr("explainsal.explanation.explainer.Chain", lambda *args: pytest.fail("a layer is rebuilt"))
+    with pytest.raises(ModelError, match=message):
+        Explainer(Returning(change), "sparse")(smooth(2))
 
 
 @pytest.mark.parametrize(

@@ -118,32 +118,46 @@ def covering(activations, maps, count):
     return chosen
 
 
-def standardized(array):
-    deviation = array.std()
+def standardized(array, counts=None):
+    """Zero mean and unit variance; counts: how much each pixel counts in both, e.g. how often it is there."""
+    mean, deviation = weighted_moments(array, counts)
     if deviation <= 8 * np.finfo(array.dtype).eps * abs(array).max():
         return np.zeros_like(array)
-    return (array - array.mean()) / deviation
+    return (array - mean) / deviation
+
+
+def weighted_moments(array, counts=None):
+    counts = np.ones(array.shape) if counts is None else counts
+    mean = np.average(array, weights=counts)
+    return mean, math.sqrt(np.average((array - mean) ** 2, weights=counts))
 
 
 def rebuild_by_matching(
-    activation, candidates, *, scales, top_k, block, standardize, signed=False, joint=False, ridge=None
+    activation, candidates, *, scales, top_k, block, standardize, signed=False, joint=False, ridge=None, counts=None
 ):
     """Eq. 2 to 4 for one activation map; returns the reconstruction, the chosen candidates and weights per scale.
 
     joint: all scales share the candidates of least mean error; ridge: weights by least squares instead of by errors.
+    counts: how much each pixel counts.
     """
     size = activation.shape
-    target = standardized(activation) if standardize else activation
+    counts = np.ones(size) if counts is None else counts
+    target = standardized(activation, counts) if standardize else activation
+    mean = weighted_moments(target, counts)[0]
     chosen, weights, squares = [], [], np.zeros(size)
     describe = block_means_and_deviations if signed else block_variances
-    signs = [-1.0 if signed and (target * c).sum() < 0 else 1.0 for c in candidates]  # the target has no mean then
+    signs = [-1.0 if signed and ((target - mean) * counts * c).sum() < 0 else 1.0 for c in candidates]
     table = []
     for scale in scales:
         there = scaled_size(size, scale)
+        # a block counts as its pixels do on average
+        of_blocks = block_means_and_deviations(resize(counts, there), block)
+        of_blocks = of_blocks[: len(of_blocks) // 2]
+        of_blocks = np.concatenate([of_blocks, of_blocks]) if signed else of_blocks
         table.append([])
         for c, sign in zip(candidates, signs, strict=True):
             mine = describe(resize(sign * target, there), block)
-            table[-1].append(abs(mine - describe(resize(c, there), block)).mean())
+            table[-1].append(np.average(abs(mine - describe(resize(c, there), block)), weights=of_blocks))
     for scale, errors in zip(scales, table, strict=True):
         there = scaled_size(size, scale)
         ranked = np.mean(table, axis=0) if joint else errors
@@ -153,7 +167,7 @@ def rebuild_by_matching(
             inverse = [float(e == 0) for e in least] if min(least) == 0 else [1 / e for e in least]
             coefficients = [signs[n] * value / sum(inverse) for n, value in zip(order, inverse, strict=True)]
         else:
-            coefficients = ridge_regression([candidates[n] for n in order], target, ridge)
+            coefficients = ridge_regression([candidates[n] for n in order], target, ridge, counts)
         combined = sum(w * resize(candidates[n], there) for w, n in zip(coefficients, order, strict=True))
         back = resize(combined, size)
         squares = squares + (back / len(scales) if signed else back**2)
@@ -161,26 +175,33 @@ def rebuild_by_matching(
         weights.append(coefficients)
     fused = squares if signed else np.sqrt(squares)
     if standardize:
-        fused = standardized(fused) * activation.std() + activation.mean()
+        mean, deviation = weighted_moments(activation, counts)
+        fused = standardized(fused, counts) * deviation + mean
     return fused, chosen, weights
 
 
-def ridge_regression(maps, target, ridge):
+def ridge_regression(maps, target, ridge, counts=None):
     """Weights of maps for a target, means aside: least squares with a row per map that pulls its weight to 0.
 
     ridge is relative to a map's variance.
     """
-    rows = np.array([standardized(one).ravel() for one in maps]).T
+    counts = np.ones(target.shape) if counts is None else counts / counts.mean()
+    root = np.sqrt(counts).ravel()
+    rows = np.array([root * standardized(one, counts).ravel() for one in maps]).T
+    mean = weighted_moments(target, counts)[0]
     pull = np.sqrt(ridge * target.size) * np.eye(len(maps))
-    right = np.concatenate([(target - target.mean()).ravel(), np.zeros(len(maps))])
+    right = np.concatenate([root * (target - mean).ravel(), np.zeros(len(maps))])
     fitted = np.linalg.lstsq(np.concatenate([rows, pull]), right, rcond=None)[0]
-    return [w / one.std() if one.std() > 0 else 0.0 for w, one in zip(fitted, maps, strict=True)]
+    deviations = [weighted_moments(one, counts)[1] for one in maps]
+    return [w / std if std > 0 else 0.0 for w, std in zip(fitted, deviations, strict=True)]
 
 
-def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0):
-    """Orthogonal matching pursuit with a fresh least-squares fit at every step."""
-    atoms = np.array([standardized(c).ravel() for c in candidates])
-    target = (activation - activation.mean()).ravel()
+def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0, counts=None):
+    """Orthogonal matching pursuit with a fresh least-squares fit at every step; counts: how much each pixel counts."""
+    counts = np.ones(activation.shape) if counts is None else counts / counts.mean()
+    root, mean = np.sqrt(counts).ravel(), weighted_moments(activation, counts)[0]
+    plain = np.array([standardized(c, counts).ravel() for c in candidates])
+    atoms, target = plain * root, (activation - mean).ravel() * root
     support, weights = [], np.zeros(0)
     for _ in range(top_k):
         residual = target - (weights @ atoms[support] if support else 0)
@@ -193,9 +214,9 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridg
         support.append(int(score.argmax()))
         weights = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
     if ridge and support:
-        weights = np.array(ridge_regression([candidates[n] for n in support], activation, ridge))
-        weights = weights * [candidates[n].std() for n in support]
-    rebuilt = activation.mean() + (weights @ atoms[support] if support else 0 * target)
+        weights = np.array(ridge_regression([candidates[n] for n in support], activation, ridge, counts))
+        weights = weights * [weighted_moments(candidates[n], counts)[1] for n in support]
+    rebuilt = mean + (weights @ plain[support] if support else 0 * target)
     return np.reshape(rebuilt, activation.shape), support, weights
 
 

@@ -20,6 +20,7 @@ from explainsal.classical import MODELS
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
+from explainsal.models.weight_sources import locate_weights
 from explainsal.tracking.loggers import logger_callbacks
 from explainsal.workflows.devices import choose_device
 from explainsal.workflows.loading import NETWORKS, load_model, require_network, warn_if_untrained
@@ -52,7 +53,7 @@ def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
     if (cfg.checkpoint is None) == (cfg.get("model") is None):
         raise UserError(
             "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
-            f"weights=FILE for a published network; names: {', '.join((*NETWORKS, *MODELS))}"
+            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
         )
     if cfg.checkpoint is not None:
         return load_model(cfg.checkpoint)
@@ -67,8 +68,19 @@ def _build_named(cfg: DictConfig) -> nn.Module:
         return model
     if "weights" not in cfg.model:
         raise UserError(f"{cfg.model._target_.rpartition('.')[2]} is a classical model: it has no weights to load")
-    network: nn.Module = instantiate(cfg.model, weights=cfg.weights).eval()
+    weights = locate_weights(cfg.weights, find_network_name(cfg.model), folder=Path(cfg.paths.weights))
+    network: nn.Module = instantiate(cfg.model, weights=str(weights)).eval()
     return network
+
+
+def find_network_name(node: DictConfig) -> str:
+    """Return the name of the network that a node of the model group builds.
+
+    Example:
+        >>> find_network_name(OmegaConf.create({"_target_": "explainsal.models.unisal.build"}))
+        'unisal'
+    """
+    return str(node._target_).split(".")[-2]
 
 
 def build_network(cfg: DictConfig, default: str | None = None) -> SaliencyModel:

@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from explainsal.fetch.writing import write_json
 from explainsal.reporting.job_records import DONE, FAILED, JOB, RUNNING, measures, read_job
 
 LOCK = "job.lock"
@@ -73,16 +74,16 @@ def _record(folder: Path, overrides: Sequence[str], commit: str | None, task: Ca
     _clear(folder)
     job = {"overrides": list(overrides), "commit": commit, "status": RUNNING, "error": None}
     job |= dict.fromkeys(("seconds", "cpu_seconds", "returned"))
-    _write(folder, job)
+    write_json(folder / JOB, job)
     start, cpu_start = time.perf_counter(), time.process_time()
     try:
         result = task()
     except BaseException as error:
-        _write(folder, job | {"status": FAILED, "error": f"{type(error).__name__}: {error}"})
+        write_json(folder / JOB, job | {"status": FAILED, "error": f"{type(error).__name__}: {error}"})
         raise
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
     returned = {str(k): float(v) for k, v in result.items()} if isinstance(result, Mapping) else {}
-    _write(folder, job | {"status": DONE, "returned": returned} | {k: round(v, 2) for k, v in spent.items()})
+    write_json(folder / JOB, job | {"status": DONE, "returned": returned} | {k: round(v, 2) for k, v in spent.items()})
 
 
 def _clear(folder: Path) -> None:
@@ -93,10 +94,3 @@ def _clear(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink()
-
-
-def _write(folder: Path, job: Mapping[str, Any]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    new = folder / f"{JOB}.new"
-    new.write_text(json.dumps(job, indent=2) + "\n")
-    new.replace(folder / JOB)

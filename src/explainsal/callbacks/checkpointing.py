@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
 
 from explainsal.errors import UserError
+from explainsal.fetch.writing import write_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -25,18 +25,11 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             UserError: If the file system refuses; the checkpoint that was there before is untouched.
         """
         path = Path(path)
-        partial = path.with_name(f".{path.name}.partial")
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(partial, "wb") as file:
-                file.write(buffer.getbuffer())
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(partial, path)
+            write_file(path, buffer.getbuffer())
         except OSError as error:
-            partial.unlink(missing_ok=True)
             raise UserError(
                 f"could not write the checkpoint {path} ({len(buffer.getbuffer()) / 1e6:.0f} MB): {error.strerror}. "
                 "Earlier checkpoints in that folder are intact; make room, then resume with "

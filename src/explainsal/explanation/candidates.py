@@ -12,8 +12,8 @@ from torch import Tensor
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
 from explainsal.functional import native
-from explainsal.functional.reconstruction import centered_scale
 from explainsal.functional.resize import resize_bilinear
+from explainsal.functional.weighted import scale_rows
 from explainsal.tracing.layers import INPUT
 
 KEPT_SHARE = 0.75  # of their budget, for all candidates of a layer on an accelerator
@@ -50,14 +50,18 @@ class Candidates:
         scaling: As in :class:`~explainsal.explanation.presets.Options`.
         budget: Bytes that the candidates may take at once.
         remembered: What other layers saw of the image.
+        pixel_weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts; None: all alike.
+        rooted: Whether candidates are also multiplied by the roots of the weights, so that plain inner products of
+            them are weighted ones.
     """
 
     def __init__(
         self, pools: list[Pool], bank: FilterBank, size: tuple[int, int], *, scaling: str, budget: int,
-        remembered: Remembered | None = None,
+        remembered: Remembered | None = None, pixel_weights: Tensor | None = None, rooted: bool = False,
     ) -> None:  # fmt: skip
         self.pools, self.bank, self.size, self.scaling = pools, bank, size, scaling
         self.device, self.budget = pools[0].maps.device, budget
+        self.pixel_weights, self.rooted = pixel_weights, rooted
         self.remembered = Remembered() if remembered is None else remembered
         served = [(pool.maps.shape[1], bank.served(pool.maps.shape[-2:])) for pool in pools]
         self.table = CandidateTable.of(served, self.device)
@@ -157,10 +161,13 @@ class Candidates:
         self._whole = maps
         cuts = [slice(i, i + self._per_chunk) for i in range(0, len(self), self._per_chunk)]
         index = _counted(len(self), self.device)
-        return [(index[cut], scaled(maps[:, cut], self.scaling, out=maps[:, cut])) for cut in cuts]
+        return [(index[cut], self._scaled(maps[:, cut], out=maps[:, cut])) for cut in cuts]
 
     def _compute(self, chunk: _Chunk) -> tuple[Tensor, Tensor]:
-        return self._positions(chunk), scaled(self._see(chunk).flatten(1, 2), self.scaling)
+        return self._positions(chunk), self._scaled(self._see(chunk).flatten(1, 2))
+
+    def _scaled(self, maps: Tensor, out: Tensor | None = None) -> Tensor:
+        return scaled(maps, self.scaling, out, pixel_weights=self.pixel_weights, rooted=self.rooted)
 
     def _see(self, chunk: _Chunk, out: Tensor | None = None) -> Tensor:
         """Responses ``(B, p, g, H, W)`` at the size of the layer, made or remembered; put into `out` where given."""
@@ -236,10 +243,17 @@ def _matrix(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
     return weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
 
 
-def scaled(maps: Tensor, scaling: str, out: Tensor | None = None) -> Tensor:
+def scaled(
+    maps: Tensor, scaling: str, out: Tensor | None = None, *, pixel_weights: Tensor | None = None, rooted: bool = False
+) -> Tensor:
     """Maps in the units in which they are compared; constant maps become 0 unless `scaling` is ``"none"``.
 
-    Put into `out` where that is given, which may be `maps`.
+    Args:
+        maps: Shape ``(B, n, H, W)``.
+        scaling: As in :class:`~explainsal.explanation.options.Options`.
+        out: Where the result goes, if anywhere; it may be `maps`.
+        pixel_weights: Shape ``(B, 1, H * W)``: for the mean and variance of ``"standardize"``.
+        rooted: Whether standardized maps are multiplied by the roots of the weights.
 
     Example:
         >>> scaled(torch.tensor([[1.0, 3.0], [2.0, 2.0]])[:, None], "min_max").tolist()
@@ -248,7 +262,7 @@ def scaled(maps: Tensor, scaling: str, out: Tensor | None = None) -> Tensor:
     if scaling == "none":
         return maps if out is None or out is maps else out.copy_(maps)
     if scaling == "standardize":
-        flat = centered_scale(maps.flatten(-2), None if out is None else out.flatten(-2))[0]
+        flat = scale_rows(maps.flatten(-2), pixel_weights, None if out is None else out.flatten(-2), rooted=rooted)[0]
         return flat.reshape(maps.shape) if out is None else out
     low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
     result = torch.where(high > low, (maps - low) / (high - low), 0)

@@ -15,6 +15,7 @@ from explainsal.explanation.candidates import KEPT_SHARE, Candidates
 from explainsal.explanation.input_maps import INPUT_MAP_NAMES, input_maps
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.options import Options
+from explainsal.explanation.output_weights import OutputWeights
 from explainsal.explanation.parents import sources_of
 from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.pools import Pool, Remembered
@@ -40,6 +41,7 @@ class Chain:
         layers: The network's layers; skipped ones are left out.
         first_pool: Shape ``(B, P, H, W)``, the input maps of the images given to the module that is explained.
         keep_maps: Which maps stay in the result: see :class:`~explainsal.explanation.Explainer`.
+        weights: Of the pixels; None: all count alike.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Chain:
         layers: Sequence[NetworkLayer],
         first_pool: Tensor,
         keep_maps: bool | int | Sequence[str],
+        weights: OutputWeights | None = None,
     ) -> None:
-        self.options, self.first_pool, self.keep_maps = options, first_pool, keep_maps
+        self.options, self.first_pool, self.keep_maps, self.weights = options, first_pool, keep_maps, weights
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
         self.sources = sources_of(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
@@ -89,15 +92,17 @@ class Chain:
         activations = as_computed(output)
         self.final = None  # the maps of the layer before go before those of this one come
         with _compiled(self.options.compile, activations.device), sampled_bytes_at_most(self.for_banks):
-            rebuilt, coefficients = self._rebuild(activations, pools)
+            pixels = self._pixel_weights(name, activations)
+            rebuilt, coefficients = self._rebuild(activations, pools, pixels)
             maps = rebuilt.maps
-            fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)))
-            kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size)
+            fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)), pixels)
+            kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels)
         self._add_pool(name, maps, kept)
         self.done.append(
             LayerExplanation(
                 name, layer.type, layer.kind, layer.shape, self.sources[name], fit.mae, fit.relative_mae,
-                fit.correlation, kept, coefficients, *self._samples(name, activations, maps, kept),
+                fit.correlation, fit.weighted_correlation, kept, coefficients,
+                *self._samples(name, activations, maps, kept),
             )
         )  # fmt: skip
         self.final = (name, maps)
@@ -116,7 +121,7 @@ class Chain:
             )
         return self.final[1]
 
-    def _rebuild(self, activations: Tensor, pools: list[Pool]) -> tuple[Rebuilt, Coefficients]:
+    def _rebuild(self, activations: Tensor, pools: list[Pool], pixels: Tensor | None) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
         step = 8 if activations.device.type == "cpu" else maps_at_once(activations, spare)
@@ -125,13 +130,18 @@ class Chain:
         for_candidates = spare // 2 if activations.device.type == "cpu" else int(_FOR_CANDIDATES * spare)
         candidates = Candidates(
             pools, self.options.bank, size, scaling=self.options.scaling, budget=for_candidates,
-            remembered=self.remembered,
+            remembered=self.remembered, pixel_weights=pixels, rooted=not self.options.matching,
         )  # fmt: skip
         rebuild = match_layer if self.options.matching else pursue_layer
         rebuilt = rebuild(clean, candidates, self.options, spare - for_candidates)
         # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
         rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
+
+    def _pixel_weights(self, name: str, activations: Tensor) -> Tensor | None:
+        """How much each pixel of a layer counts, ``(B, 1, H * W)``; None: all alike."""
+        size = (int(activations.shape[-2]), int(activations.shape[-1]))
+        return None if self.weights is None else self.weights.at(name, size, activations.dtype)
 
     def _spare(self, activations: Tensor) -> int:
         """Bytes of the budget that the pools, the reconstructions of a layer and sampled filters leave."""

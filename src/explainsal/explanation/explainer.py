@@ -11,13 +11,15 @@ from torch import Tensor, nn
 
 from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.output_weights import OutputWeights, last_step, output_sensitivity
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
+from explainsal.functional.outputs import one_map
 from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
-from explainsal.tracing.capture import as_in_evaluation, unwrapped, watch_layers
+from explainsal.tracing.capture import as_in_evaluation, same_calls, unwrapped, watch_layers
 from explainsal.tracing.graph import trace_layers
-from explainsal.tracing.layers import NetworkLayer, select_layers
+from explainsal.tracing.layers import OUTPUT, NetworkLayer, select_layers
 
 
 class Explainer:
@@ -61,6 +63,8 @@ class Explainer:
                     "was made from"
                 )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+        self._last_steps: dict[tuple[Any, ...], tuple[str, ...]] = {}
+        self._calls: dict[tuple[Any, ...], list[str]] = {}  # of all modules, in the order in which they end
 
     def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
         """The same explainer of another network, or with some options changed."""
@@ -93,24 +97,42 @@ class Explainer:
             The explanation, on the network's device.
 
         Raises:
-            ValueError: If the images have another shape, the network returns something else than one map per image,
-                or it runs other layers than it did when they were listed.
+            ModelError: If the network returns something else than one map per image, before any layer is explained, or
+                runs other layers for one image than for another.
+            ValueError: If the images have another shape.
         """
         images = self._as_input(images)
         with as_in_evaluation(self.net):
             step = images_at_once(self.options, self._plan(images)[0], images)
+            if step > 1:
+                self._check_each(images)
             parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
         return Explanation.joined(parts)
+
+    def output_weights(self, images: Tensor) -> OutputWeights | None:
+        """How much each pixel of each layer counts for these images; None where all count alike.
+
+        That is so where the option ``output_weight`` is 0, and where no derivative leads from a layer with weights to
+        the saliency map.
+
+        Args:
+            images: As for a call.
+        """
+        images = self._as_input(images)
+        with as_in_evaluation(self.net):
+            return self._weights(images)
 
     def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
         layers, final = self._plan(images)
         place = self._placement(images)
-        chain = Chain(self.options, layers, input_maps(images, self.options.input_maps), keep_maps)
+        first_pool = input_maps(images, self.options.input_maps)
+        chain = Chain(self.options, layers, first_pool, keep_maps, self._weights(images))
         with (
+            same_calls(self.core, self._expected_calls(images)),
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
             watch_layers(self.core, chain.names, chain.rebuild),
         ):
-            saliency = _one_map(self.net(images.clone()), len(images))  # a network may change its images in place
+            saliency = one_map(self.net(images.clone()), len(images))  # a network may change its images in place
         explained = chain.finish(final)
         if place is not None:
             explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)
@@ -119,6 +141,20 @@ class Explainer:
         explainable = finish(explainable) if callable(finish) else explainable
         description = str(getattr(self.net, "description", ""))
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
+
+    def _weights(self, images: Tensor) -> OutputWeights | None:
+        self._plan(images)
+        layers = self._last_steps[_form(images)]
+        if self.options.output_weight == 0 or not layers:
+            return None
+        sensitivity = output_sensitivity(lambda: one_map(self.net(images.clone()), len(images)), self.core, layers)
+        return OutputWeights(sensitivity, self.options.output_weight) if sensitivity else None
+
+    def _check_each(self, images: Tensor) -> None:
+        """Refuse images that run other layers alone than together: their result would depend on the batch."""
+        for image in images.split(1):
+            with same_calls(self.core, self._expected_calls(images)):
+                self.net(image.clone())
 
     def _placement(self, images: Tensor) -> Placement | None:
         """Where the images lie in the input of a network that pads them: its padding is no part of the explanation."""
@@ -133,20 +169,22 @@ class Explainer:
             return images
         return images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
 
+    def _expected_calls(self, images: Tensor) -> list[str]:
+        """The module calls that images of this form were seen to make."""
+        self._plan(images)
+        return self._calls[_form(images)]
+
     def _plan(self, images: Tensor) -> tuple[list[NetworkLayer], str]:
         """The layers for images of this form, from one traced pass over the first of them."""
-        key = (tuple(images.shape[1:]), images.dtype, images.device)
+        key = _form(images)
         if key not in self._plans:
             calls, final = trace_layers(self.net, images[:1], self.core)
+            self._calls[key] = [call.name for call in calls if call.name != OUTPUT]
             self._plans[key] = select_layers(calls, self.options.layers, final), final
+            self._last_steps[key] = last_step(calls, self.core)
         return self._plans[key]
 
 
-def _one_map(output: Any, count: int) -> Tensor:
-    """The network's output as ``(B, 1, H, W)``."""
-    if isinstance(output, Tensor) and output.ndim >= 3:
-        height, width = output.shape[-2:]
-        if output.numel() == count * height * width:
-            return output.reshape(count, 1, height, width)
-    found = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
-    raise ValueError(f"the network must return one map per image, (B, 1, H, W) or (B, H, W); it returned {found}")
+def _form(images: Tensor) -> tuple[Any, ...]:
+    """What the layers of a network depend on: the images' shape, dtype and device."""
+    return tuple(images.shape[1:]), images.dtype, images.device

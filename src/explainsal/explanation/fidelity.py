@@ -40,7 +40,8 @@ def fidelity_table(
     Returns:
         A row per variant (``"explanation"``, then the null models) and image: variant, image, cc_to_deep,
         sim_to_deep, kld_to_deep (explainable map, clamped at 0 for the last two, against the network's own map),
-        layer_correlation (mean over layers of the mean over live maps), cc (against the density).
+        layer_correlation (mean over layers of the mean over live maps), weighted_layer_correlation (the same with
+        the weights of the option ``output_weight``), cc (against the density).
     """
     variants = {EXPLANATION: explainer, **{null: null_explainer(explainer, null, seed=seed) for null in nulls}}
     names = [str(i) for i in range(len(images))] if ids is None else list(ids)
@@ -62,6 +63,7 @@ def fidelity_rows(
         "sim_to_deep": sim(explainable.clamp(min=0), deep),
         "kld_to_deep": kl_div(explainable.clamp(min=0), deep),
         "layer_correlation": layer_correlation(explanation),
+        "weighted_layer_correlation": layer_correlation(explanation, weighted=True),
     }
     if density is not None:
         values["cc"] = cc(explainable, density)
@@ -72,7 +74,14 @@ def fidelity_rows(
     ]
 
 
-def layer_correlation(explanation: Explanation) -> Tensor:
-    """Mean over the layers of the mean correlation of their live maps, shape ``(B,)``; layers without any count not."""
-    layers = torch.stack([layer.correlation.nanmean(dim=1) for layer in explanation.layers])
-    return layers.nanmean(dim=0)
+def layer_correlation(explanation: Explanation, *, weighted: bool = False) -> Tensor:
+    """Mean over the layers of the mean correlation of their live maps, shape ``(B,)``.
+
+    Layers without live maps are ignored.
+
+    Args:
+        explanation: B images.
+        weighted: Whether pixels count by the weights that the layers were rebuilt with.
+    """
+    values = [layer.weighted_correlation if weighted else layer.correlation for layer in explanation.layers]
+    return torch.stack([layer.nanmean(dim=1) for layer in values]).nanmean(dim=0)

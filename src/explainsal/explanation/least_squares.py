@@ -8,7 +8,7 @@ from torch import Tensor
 from explainsal.explanation.candidates import Candidates, scaled
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import maps_at_once
-from explainsal.functional.reconstruction import centered_scale
+from explainsal.functional.weighted import scale_rows
 
 _LEAST_RIDGE = 1e-6  # candidates that are equal, or constant, leave the system solvable
 
@@ -31,12 +31,14 @@ def least_squares_weights(
         Shape ``(B, A, S, T)``: weights of the candidates, for the activation map as it is scaled for matching.
     """
     weights = activations.new_zeros(index.shape)
-    terms = index.shape[2] * index.shape[3]
+    terms, pixels = index.shape[2] * index.shape[3], candidates.pixel_weights
+    wide = None if pixels is None else pixels[:, None, None]
     at_once = maps_at_once(activations, budget, arrays=4 * terms)
     for a in range(0, activations.shape[1], at_once):
         some = index[:, a : a + at_once]
-        target, _, unit = centered_scale(scaled(activations[:, a : a + at_once], options.scaling).flatten(-2))
-        chosen, _, units = centered_scale(_chosen(candidates, some))  # (B, a, S, T, H * W)
+        own = scaled(activations[:, a : a + at_once], options.scaling, pixel_weights=pixels)
+        target, _, unit = scale_rows(own.flatten(-2), pixels, rooted=True)
+        chosen, _, units = scale_rows(_chosen(candidates, some), wide, rooted=True)  # (B, a, S, T, H * W)
         fitted = _fitted(chosen, target[:, :, None], options.ridge)
         weights[:, a : a + at_once] = torch.where(units > 0, unit[:, :, None, None] * fitted / units, 0)[..., 0]
     return weights

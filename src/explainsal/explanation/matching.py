@@ -15,7 +15,8 @@ from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional import native
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
-from explainsal.functional.reconstruction import centered_scale, fuse_scales, least, pairwise_mae
+from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
+from explainsal.functional.weighted import scale_rows
 
 # Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
 # the three of the latter, stay in the second-level cache. Compiled code makes no such arrays.
@@ -35,6 +36,7 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
     Returns:
         The reconstructions and their terms, ``top_k`` per scale.
     """
+    pixels = candidates.pixel_weights
     errors, signs = _compare(activations, candidates, options, maps_at_once(activations, budget))
     errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
     mae, index = _nearest(errors, options)
@@ -45,7 +47,8 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         if signs is not None:
             weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
     maps = _combined(activations, candidates, index, weights, options, budget)
-    target = activations if options.rescale == "moments" else scaled(activations, options.scaling)
+    unscaled = options.rescale == "moments"
+    target = activations if unscaled else scaled(activations, options.scaling, pixel_weights=pixels)
     return Rebuilt(maps, target, Terms(index.flatten(2), weights.flatten(2)))
 
 
@@ -62,10 +65,15 @@ def _compare(
     activations: Tensor, candidates: Candidates, options: Options, at_once: int
 ) -> tuple[Tensor, Tensor | None]:
     """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
-    mine = _describe(activations, options, at_once, options.scaling)
+    pixels = candidates.pixel_weights
+    heavy = _block_weights(pixels, candidates.size, options)
+    mine = _describe(activations, options, at_once, options.scaling, pixels)
+    mine = [one if some is None else one * some for one, some in zip(mine, heavy, strict=True)]
     errors: list[tuple[Tensor, Tensor]] = []
     signs: list[tuple[Tensor, Tensor]] = []
-    forms = InParts(activations, at_once, lambda some: _centered(some, options.scaling)) if options.signed else ()
+    forms = (
+        InParts(activations, at_once, lambda some: _centered(some, options.scaling, pixels)) if options.signed else ()
+    )
     for index, maps in candidates.chunks():
         products = [form @ maps.flatten(-2).transpose(1, 2) for form in forms]
         negative = torch.cat(products, dim=1) < 0 if products else None
@@ -73,6 +81,7 @@ def _compare(
         for s, theirs in enumerate(_describe(maps, options)):
             # block means change their sign with the map, deviations do not
             flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
+            theirs = theirs if heavy[s] is None else theirs * heavy[s]
             error = pairwise_mae(mine[s], theirs, negative if flipped else None, flipped)
             at_scales.append(error)
         errors.append((index, torch.stack(at_scales, dim=2)))
@@ -81,14 +90,31 @@ def _compare(
     return in_order(errors), in_order(signs) if signs else None
 
 
-def _centered(maps: Tensor, scaling: str) -> Tensor:
-    flat = scaled(maps, scaling).flatten(-2)
-    return flat - flat.mean(-1, keepdim=True)
+def _centered(maps: Tensor, scaling: str, pixels: Tensor | None) -> Tensor:
+    """Maps whose inner product with a candidate has the sign of their covariance, ``(B, n, H * W)``."""
+    flat = scaled(maps, scaling, pixel_weights=pixels).flatten(-2)
+    if pixels is None:
+        return flat - flat.mean(-1, keepdim=True)
+    return (flat - (flat * pixels).mean(-1, keepdim=True)) * pixels
 
 
-def _describe(maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none") -> list[Tensor]:
+def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Options) -> list[Tensor] | list[None]:
+    """How much each number that maps are matched by counts in Eq. 2, ``(B, 1, D)`` per scale, with mean 1."""
+    if pixels is None:
+        return [None] * len(options.scales)
+    moments = scaled_block_moments(
+        pixels.unflatten(-1, size), options.scales, options.block_size, partial=options.partial_blocks
+    )
+    blocks = [mean.flatten(-2) / mean.mean((-2, -1), keepdim=True).flatten(-2) for mean, _ in moments]
+    return blocks if options.descriptor == "variance" else [torch.cat([one, one], dim=-1) for one in blocks]
+
+
+def _describe(
+    maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none", pixels: Tensor | None = None
+) -> list[Tensor]:
     """What maps are matched by, ``(B, n, D)`` per scale; so many at a time, scaled first."""
-    parts = [_describe_some(scaled(some, scaling), options) for some in maps.split(at_once or maps.shape[1], dim=1)]
+    some = maps.split(at_once or maps.shape[1], dim=1)
+    parts = [_describe_some(scaled(one, scaling, pixel_weights=pixels), options) for one in some]
     return parts[0] if len(parts) == 1 else [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
 
 
@@ -130,12 +156,13 @@ def _combined(
         some, its = slice(a, a + at_once), weights[:, a : a + at_once]
         total = combine_candidates(candidates, index[:, some].flatten(1, 2), its.flatten(1, 2))
         fused = fuse_scales(total.reshape(*its.shape[:-1], *candidates.size), options.scales, options.fusion)
-        maps[:, some] = _with_moments(fused, activations[:, some]) if options.rescale == "moments" else fused
+        rescaled = options.rescale == "moments"
+        maps[:, some] = _with_moments(fused, activations[:, some], candidates.pixel_weights) if rescaled else fused
     return maps
 
 
-def _with_moments(maps: Tensor, activations: Tensor) -> Tensor:
+def _with_moments(maps: Tensor, activations: Tensor, pixels: Tensor | None) -> Tensor:
     """Give each reconstruction the mean and the standard deviation of its activation map."""
-    form, _, _ = centered_scale(maps.flatten(-2))
-    _, mean, std = centered_scale(activations.flatten(-2))
+    form, _, _ = scale_rows(maps.flatten(-2), pixels)
+    _, mean, std = scale_rows(activations.flatten(-2), pixels)
     return (form * std + mean).reshape(maps.shape)

@@ -47,6 +47,9 @@ class Options:
             were rebuilt from; and so on, the image aside (`image_candidates`). A number above the depth of the network
             offers all ancestors.
         chain_seed: Of that choice.
+        output_weight: From 0 to 1: how much pixels count by what the network's last step makes of them, instead of
+            all alike (:mod:`~explainsal.explanation.output_weights`): in Eq. 2, in least squares, in the choice of a
+            pool, and in the units of a reconstruction.
         input_maps: What of the image the filters see: its ``"luminance"``, or ``"opponent"``: that and two
             colour-opponent maps (:func:`~explainsal.explanation.input_maps.input_maps`).
         image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
@@ -82,6 +85,7 @@ class Options:
     ridge: float = 0.0
     generations: int = 1
     chain_seed: int = 0
+    output_weight: float = 0.0
     memory_budget: int | None = None
     compile: bool = False
 
@@ -102,6 +106,8 @@ class Options:
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         if not _is_number(self.ridge) or self.ridge < 0:
             raise ValueError(f"ridge must be a number from 0, got {self.ridge!r}")
+        if not _is_number(self.output_weight) or not 0 <= self.output_weight <= 1:
+            raise ValueError(f"output_weight must be a number from 0 to 1, got {self.output_weight!r}")
         if not self.scales or not all(_is_number(scale) and scale > 0 for scale in self.scales):
             raise ValueError(f"scales must hold positive numbers, got {self.scales}")
         if self.memory_budget is not None and not _is_number(self.memory_budget):

@@ -12,7 +12,7 @@ from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.functional.coefficients import matching_pursuit
-from explainsal.functional.reconstruction import centered_scale, standardize
+from explainsal.functional.weighted import scale_rows
 
 
 def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -20,7 +20,7 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
 
     Args:
         activations: Shape ``(B, A, H, W)``, finite.
-        candidates: Of the same images and size, standardised.
+        candidates: Of the same images and size, standardized, and rooted where pixels have weights.
         options: How.
         budget: Bytes for what is made of the activations.
 
@@ -28,14 +28,16 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
         The reconstructions and at most ``top_k`` terms each; a weight is that of the candidate scaled to unit
         variance, in units of the activations.
     """
-    at_once = maps_at_once(activations, budget)
-    moments = [centered_scale(some.flatten(-2))[1:] for some in activations.split(at_once, dim=1)]
+    at_once, own = maps_at_once(activations, budget), candidates.pixel_weights
+    moments = [scale_rows(some.flatten(-2), own)[1:] for some in activations.split(at_once, dim=1)]
     mean, std = (torch.cat(some, dim=1) for some in zip(*moments, strict=True))  # (B, A, 1)
-    cross, gram = _inner_products(InParts(activations, at_once, lambda some: standardize(some.flatten(-2))), candidates)
+    forms = InParts(activations, at_once, lambda some: scale_rows(some.flatten(-2), own, rooted=True)[0])
+    cross, gram = _inner_products(forms, candidates)
     nonnegative = options.coefficients == "nnls"
     fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
     weight = fit.weights * std
-    maps = combine_candidates(candidates, fit.index, weight).add_(mean)
+    maps = combine_candidates(candidates, fit.index, weight)
+    maps = (maps if own is None else maps.div_(own.sqrt())).add_(mean)
     return Rebuilt(maps.reshape(activations.shape), activations, Terms(fit.index, weight, mean[..., 0]))
 
 

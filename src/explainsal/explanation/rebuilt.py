@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.reconstruction import centered_scale, least, pearson
+from explainsal.functional.reconstruction import least, pearson
+from explainsal.functional.weighted import scale_rows, weighted_pearson
 
 _PIXELS = 2**22  # of all maps of a layer, standardised at a time on a CPU
 _ACCELERATOR_PIXELS = 2**25
@@ -52,45 +53,52 @@ class Fit:
         mae: Mean absolute error (second unnumbered equation of Section II-B3).
         relative_mae: The same relative to the map's mean absolute deviation; infinite for a constant map.
         correlation: Pearson's; NaN for a constant map, 0 for a constant reconstruction of another.
+        weighted_correlation: The same with the weights of the pixels that the map was rebuilt with.
     """
 
     mae: Tensor
     relative_mae: Tensor
     correlation: Tensor
+    weighted_correlation: Tensor
 
 
-def measure_fit(target: Tensor, maps: Tensor, at_once: int | None = None) -> Fit:
-    """Compare reconstructions with what they should be, both ``(B, A, H, W)``, so many maps at a time."""
+def measure_fit(target: Tensor, maps: Tensor, at_once: int | None = None, pixel_weights: Tensor | None = None) -> Fit:
+    """Compare reconstructions with what they should be, both ``(B, A, H, W)``, so many maps at a time.
+
+    The weights ``(B, 1, H * W)`` of the pixels count in the weighted correlation alone.
+    """
     pairs = zip(*(some.split(at_once or target.shape[1], dim=1) for some in (target, maps)), strict=True)
-    fits = [_measure_fit(one, other) for one, other in pairs]
+    fits = [_measure_fit(one, other, pixel_weights) for one, other in pairs]
     return fits[0] if len(fits) == 1 else Fit(*(torch.cat(one, dim=1) for one in zip(*map(_fields, fits), strict=True)))
 
 
 def _fields(fit: Fit) -> tuple[Tensor, ...]:
-    return fit.mae, fit.relative_mae, fit.correlation
+    return fit.mae, fit.relative_mae, fit.correlation, fit.weighted_correlation
 
 
-def _measure_fit(target: Tensor, maps: Tensor) -> Fit:
+def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> Fit:
     mae = (target - maps).abs().mean((-2, -1))
     deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
     correlation = pearson(target, maps)
     relative = torch.where(correlation.isnan(), torch.inf, mae / deviation)
-    return Fit(mae, relative, correlation)
+    weighted = correlation.clone() if pixel_weights is None else weighted_pearson(target, maps, pixel_weights)
+    return Fit(mae, relative, correlation, weighted)
 
 
-def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int) -> Tensor:
+def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weights: Tensor | None = None) -> Tensor:
     """The maps of the next pool, best first: shape ``(B, min(count, A))``, int64; -1 where none is left to take.
 
     Ties go to the lower position. A map whose criterion is undefined (infinite or NaN) is never taken.
     """
     if selection == "coverage":
-        return covering_maps(rebuilt.target, rebuilt.maps, count)
-    score = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.correlation}[selection]
+        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights)
+    scores = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.weighted_correlation}
+    score = scores[selection]
     values, index = least(score, count)
     return torch.where(values.isfinite(), index, -1)
 
 
-def covering_maps(target: Tensor, maps: Tensor, count: int) -> Tensor:
+def covering_maps(target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None) -> Tensor:
     """The reconstructions that together explain most of a layer, one after the other.
 
     Each step takes the reconstruction that explains most of the variance that those before it left, summed over all
@@ -100,11 +108,12 @@ def covering_maps(target: Tensor, maps: Tensor, count: int) -> Tensor:
         target: Shape ``(B, A, H, W)``: the activations.
         maps: Shape ``(B, A, H, W)``: their reconstructions.
         count: How many to take.
+        pixel_weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts; None: all alike.
 
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    return covering(*_inner_products(target, maps), count)
+    return covering(*_inner_products(target, maps, pixel_weights), count)
 
 
 def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
@@ -137,12 +146,12 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
     return torch.cat(chosen, dim=1).masked_fill_(~torch.cat(taken, dim=1), -1)
 
 
-def _inner_products(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
+def _inner_products(target: Tensor, maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
     """Correlations of the reconstructions with each other and of the activations with them, both ``(B, A, A)``.
 
     In double precision and a few pixels at a time: not even one copy of a layer's maps is made.
     """
-    moments = [_moments(some) for some in (target, maps)]
+    moments = [_moments(some, pixels) for some in (target, maps)]
     finite = moments[1][1].isfinite()
     x, r = target.flatten(-2), maps.flatten(-2)
     gram = torch.zeros(*maps.shape[:2], maps.shape[1], dtype=torch.float64, device=maps.device)
@@ -153,6 +162,9 @@ def _inner_products(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor]:
             torch.where(finite & (std > 0), (values[..., start : start + step] - mean) / std, 0).double()
             for values, (mean, std) in zip((x, r), moments, strict=True)
         )
+        if pixels is not None:
+            root = pixels[..., start : start + step].double().sqrt()
+            one, other = one * root, other * root
         gram += other @ other.transpose(1, 2)
         cross += one @ other.transpose(1, 2)
     return gram / x.shape[-1], cross / x.shape[-1]
@@ -162,9 +174,9 @@ def _pixels(maps: Tensor) -> int:
     return _PIXELS if maps.device.type == "cpu" else _ACCELERATOR_PIXELS
 
 
-def _moments(maps: Tensor) -> tuple[Tensor, Tensor]:
+def _moments(maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of every map, ``(B, A, 1)``."""
     at_once = max(1, _pixels(maps) // maps[:, 0].numel())
-    parts = [centered_scale(some.flatten(-2))[1:] for some in maps.split(at_once, dim=1)]
+    parts = [scale_rows(some.flatten(-2), pixels)[1:] for some in maps.split(at_once, dim=1)]
     mean, std = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
     return mean, std

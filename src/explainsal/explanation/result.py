@@ -54,6 +54,7 @@ class LayerExplanation:
         activation_mae: Shape ``(B, A)``: mean absolute error of each reconstruction.
         relative_mae: Shape ``(B, A)``: the same relative to the map's mean absolute deviation; infinite where dead.
         correlation: Shape ``(B, A)``: Pearson's, over the pixels; NaN where the activation map is dead (constant).
+        weighted_correlation: The same with the weights that the layer was rebuilt with (option ``output_weight``).
         kept: Shape ``(B, P)``, int64: the maps of the next pool, best first; -1 where there were not enough.
         coefficients: What each reconstruction is made of.
         channels: Shape ``(B, M)``, int64: which M maps were kept on request, -1 for none; else None.
@@ -69,6 +70,7 @@ class LayerExplanation:
     activation_mae: Tensor
     relative_mae: Tensor
     correlation: Tensor
+    weighted_correlation: Tensor
     kept: Tensor
     coefficients: Coefficients
     channels: Tensor | None = None

@@ -81,6 +81,8 @@ def _layer(entry: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -> La
 
     coefficients = Coefficients(**read(Coefficients, f"{prefix}coefficients."))  # type: ignore[arg-type]
     own = read(LayerExplanation, prefix) | entry | {"coefficients": coefficients}
+    if own["weighted_correlation"] is None:  # written before there were weights: all pixels counted alike
+        own["weighted_correlation"] = own["correlation"]
     return LayerExplanation(**{**own, "shape": tuple(entry["shape"]), "parents": tuple(entry["parents"])})
 
 

@@ -87,8 +87,8 @@ def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> p
 
     Returns:
         Columns image, layer (position), name, kind, channels, height, width, parents (joined by ``;``),
-        activation_mae (mean over the maps), relative_mae and correlation (means over the maps that are not constant),
-        dead (how many are); description, where the network has one.
+        activation_mae (mean over the maps), relative_mae, correlation and weighted_correlation (means over the maps
+        that are not constant), dead (how many are); description, where the network has one.
     """
     rows = []
     for number, layer in enumerate(explanation.layers):
@@ -97,6 +97,7 @@ def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> p
             "activation_mae": _mean(layer.activation_mae, layer.activation_mae.isfinite()),
             "relative_mae": _mean(layer.relative_mae, alive),
             "correlation": _mean(layer.correlation, alive),
+            "weighted_correlation": _mean(layer.weighted_correlation, alive & ~layer.weighted_correlation.isnan()),
             "dead": layer.dead.sum(1),
         }
         values = {name: column.cpu().tolist() for name, column in columns.items()}

@@ -10,6 +10,7 @@ import pandas as pd
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from explainsal.fetch.writing import write_file
 from explainsal.reporting import summary
 from explainsal.reporting.bank import bank_figure
 from explainsal.reporting.browser import browser_data
@@ -56,7 +57,7 @@ def write_report(run_dir: Path | str) -> Path:
     """
     run = read_run(run_dir)
     path = run.folder / "report.html"
-    path.write_text(render_report(run), encoding="utf-8")
+    write_file(path, render_report(run))
     return path
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from explainsal.fetch.writing import read_json
 from explainsal.metrics.bootstrap import mean_interval, paired_difference
 
 JOB = "job.json"
@@ -15,12 +15,9 @@ DONE, FAILED, RUNNING = "done", "failed", "running"
 
 
 def read_job(folder: Path) -> dict[str, Any] | None:
-    """What a job's folder says of it; None where no job began or its record is cut short."""
-    try:
-        job = json.loads((folder / JOB).read_text())
-    except (OSError, json.JSONDecodeError):
-        return None
-    return job if isinstance(job, dict) and "status" in job else None
+    """Read the record of a job; None if no job began or its record is damaged."""
+    job = read_json(folder / JOB)
+    return job if job is not None and {"status", "commit"} <= job.keys() else None
 
 
 _INTERVAL = {"": "mean", "_low": "low", "_high": "high"}

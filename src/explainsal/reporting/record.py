@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime
 import importlib.metadata
-import json
 import platform
 import shlex
 import subprocess
@@ -16,6 +15,8 @@ from typing import Any
 import torch
 import yaml  # type: ignore[import-untyped]
 from lightning.pytorch.utilities import rank_zero_only
+
+from explainsal.fetch.writing import read_json, write_file, write_json
 
 PACKAGES = (
     "explainsal",
@@ -41,11 +42,9 @@ def write_record(
         model: What is known of the model; None keeps what stands there.
         anew: Whether the run starts now, in a folder that may hold the record of an earlier one.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)
-    (folder / "config.yaml").write_text(text)
+    write_file(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     path = folder / "environment.json"
-    old = json.loads(path.read_text()) if path.is_file() else {}
+    old = read_json(path) or {}  # a damaged record is replaced
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
     commit, dirty = git_state()
     record = {
@@ -63,7 +62,7 @@ def write_record(
         "packages": {name: importlib.metadata.version(name) for name in PACKAGES},
         "model": model or old.get("model"),
     }
-    path.write_text(json.dumps(record, indent=2) + "\n")
+    write_json(path, record)
 
 
 def git_state() -> tuple[str | None, bool | None]:

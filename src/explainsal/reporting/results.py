@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from explainsal.explanation.tables import DESCRIPTION
+from explainsal.fetch.writing import replaced_file, write_file
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.reporting.run_folder import GalleryImage
 
@@ -51,9 +52,9 @@ def summarize(
 
 def write_results(folder: Path, per_image: pd.DataFrame, results: pd.DataFrame) -> None:
     """Write ``per_image.parquet`` and ``results.csv``, what `summarize` made of it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    per_image.to_parquet(folder / "per_image.parquet", index=False)
-    results.to_csv(folder / "results.csv", index=False)
+    with replaced_file(folder / "per_image.parquet") as temporary:
+        per_image.to_parquet(temporary, index=False)
+    write_file(folder / "results.csv", results.to_csv(index=False))
 
 
 def write_gallery(folder: Path, picture: GalleryImage) -> None:
@@ -64,8 +65,10 @@ def write_gallery(folder: Path, picture: GalleryImage) -> None:
         arrays[DESCRIPTION] = np.array(picture.description)
     arrays |= {name: values.astype(np.float32) for name, values in picture.maps.items()}
     path = folder / "gallery" / f"{picture.id.replace('/', '_')}.npz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "wb") as file:  # numpy would append .npz to an id that ends otherwise
+    with (
+        replaced_file(path) as temporary,
+        open(temporary, "wb") as file,
+    ):  # numpy would append .npz to an id that ends otherwise
         np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the maps for a flag
 
 

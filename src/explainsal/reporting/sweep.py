@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from explainsal.errors import MissingFilesError
+from explainsal.fetch.writing import read_json, write_file
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.figures.sweep import FRONT, front_figure, heat_map_figure, parallel_figure
 from explainsal.reporting.job_records import DONE, FAILED, JOB, measures, read_job
@@ -68,7 +68,7 @@ def sweep_objectives(folder: Path, table: pd.DataFrame) -> dict[str, str]:
     stored = Path(folder) / OBJECTIVES
     gaps = {str(name): "maximize" for name in table.columns if str(name).endswith("_gap")}
     usual = {"cc_to_deep": "maximize", **gaps, "val/cc": "maximize", "cpu_seconds": "minimize"}
-    wanted = json.loads(stored.read_text()) if stored.is_file() else usual
+    wanted = read_json(stored) or usual
     return {name: way for name, way in wanted.items() if name in table and table[name].notna().any()}
 
 
@@ -84,7 +84,7 @@ def write_sweep(folder: Path) -> list[Path]:
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")
     path = folder / "sweep.csv"
-    table.to_csv(path, index=False)
+    write_file(path, table.to_csv(index=False))
     print(f"{(table['status'] == DONE).sum()} of {len(table)} jobs done: {path}")
     measured = table[table["status"] == DONE].dropna(subset=list(objectives))
     written = [path]

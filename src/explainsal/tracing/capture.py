@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
 from torch import nn
 
+from explainsal.errors import ModelError
 from explainsal.tracing.layers import OUTPUT, call_name, is_leaf
 
 
@@ -52,6 +53,53 @@ def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str,
     finally:
         for hook in handles:
             hook.remove()
+
+
+@contextmanager
+def same_calls(core: nn.Module, expected: Sequence[str]) -> Iterator[None]:
+    """Refuse a forward pass whose module calls are not the expected ones, at the first call that differs.
+
+    Args:
+        core: The network.
+        expected: Names of all calls in the order in which they end, composite modules included, as `trace_layers`
+            lists them.
+
+    Raises:
+        ModelError: If another module runs, or one is missing.
+    """
+    times, ended = Counter[str](), 0
+
+    def watcher(path: str) -> Callable[[nn.Module, Any, Any], None]:
+        def watch(module: nn.Module, args: Any, output: Any) -> None:
+            nonlocal ended
+            times[path] += 1
+            name = call_name(path, times[path])
+            if ended >= len(expected) or expected[ended] != name:
+                raise _other_layers(name, expected[ended] if ended < len(expected) else "the end")
+            ended += 1
+
+        return watch
+
+    handles = [
+        module.register_forward_hook(watcher(path or type(core).__name__))
+        for path, module in core.named_modules()
+        if path or is_leaf(core)
+    ]
+    try:
+        yield
+        if ended < len(expected):
+            raise _other_layers("the end", expected[ended])
+    finally:
+        for hook in handles:
+            hook.remove()
+
+
+def _other_layers(found: str, expected: str) -> ModelError:
+    return ModelError(
+        f"the network does not run the same layers for every image of a size: {found} came where {expected} had run "
+        "when its layers were listed, so that no one list of layers explains it. Explain such images one by one, each "
+        "with an Explainer of its own"
+    )
 
 
 @contextmanager

@@ -18,6 +18,7 @@ from torch.multiprocessing.reductions import StorageWeakRef
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from explainsal.functional.outputs import one_map
 from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer, call_name, is_leaf, kind_of
 from explainsal.tracing.token_layouts import TokenLayouts
 
@@ -45,14 +46,16 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
         a scaling by the map's own extremes: then it is the last one-channel layer before them.
 
     Raises:
-        ValueError: If `net` does not run `core`, returns something else than one tensor, or a map that does not depend
-            on the image.
+        ModelError: If `net` returns something else than one map per image.
+        ValueError: If `net` does not run `core`, `core` returns something else than one tensor, or the map does not
+            depend on the image.
     """
     core = net if core is None else core
     tracer = _Tracer(batch_size=len(images))
     # inference mode hides what a composite operation, such as log_softmax, is made of: the list would be another one
     with torch.inference_mode(False), torch.no_grad(), tracer.watching(core):
-        net(images.clone())
+        output = net(images.clone())
+    one_map(output, len(images))
     return tracer.result()
 
 
@@ -104,7 +107,7 @@ class _Tracer(TorchDispatchMode):
     def result(self) -> tuple[list[NetworkLayer], str]:
         """All calls with names for parents, those that the output does not need marked as skipped; the last map."""
         if self.output is None:
-            raise ValueError("the network must return one tensor, a map per image; this one did not")
+            raise ValueError("the bare network must return one tensor; this one did not")
         final = self._final()
         needed, reached = self._ancestors(final), self._reached()
         if final not in reached:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from lightning import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from explainsal.fetch.writing import read_json
 from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
 
 
@@ -28,7 +28,7 @@ def logger_callbacks(loggers: Sequence[Logger]) -> list[Callback]:
 def log_config(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any]) -> None:
     """Log the options of the run in `folder`, and its environment with the commit of the code."""
     for logger in wandb_loggers(loggers):
-        environment = json.loads((folder / "environment.json").read_text())
+        environment = read_json(folder / "environment.json")
         logger.log_hyperparams({**config, "environment": environment})
 
 

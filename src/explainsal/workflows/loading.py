@@ -71,8 +71,8 @@ def warn_if_untrained(model: nn.Module) -> None:
     """Log a warning if the model is a network with random weights."""
     if isinstance(model, SaliencyModel) and not model.trained:
         log.warning(
-            "%s has %s: this shows the mechanics, not where people look. Give weights=FILE (published ones: "
-            "python -m explainsal.prepare model=NAME) or checkpoint=FILE",
+            "%s has %s: this shows the mechanics, not where people look. Give weights=published (UNISAL, MSI-Net), "
+            "weights=FILE or checkpoint=FILE",
             *(model.name, UNTRAINED),
         )
 

@@ -1,8 +1,7 @@
-"""A Hydra sweeper over Optuna's ask and tell: several objectives, and the same command goes on."""
+"""A Hydra sweeper over Optuna's ask and tell: several objectives, and the same command resumes."""
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from explainsal.errors import UserError
+from explainsal.fetch.writing import write_json
 from hydra_plugins.explainsal_search.space import search_space
 
 
@@ -25,7 +25,7 @@ class SearchSweeper(Sweeper):
     """Asks Optuna for parameters, launches the jobs, and tells it what they measured.
 
     A trial that fails does not end the search. What was tried is in a journal in the sweep's folder: the same command
-    first repeats what failed or was cut off, then goes on to `n_trials`. The jobs themselves resume as those of any
+    first repeats what failed or was cut off, then continues to `n_trials`. The jobs themselves resume as those of any
     sweep: parameters that are asked for twice cost nothing.
 
     Args:
@@ -72,7 +72,7 @@ class SearchSweeper(Sweeper):
         folder = Path(self.config.hydra.sweep.dir)
         with _alone(folder):
             OmegaConf.save(self.config, folder / "multirun.yaml")
-            (folder / "objectives.json").write_text(json.dumps(self.objectives) + "\n")
+            write_json(folder / "objectives.json", self.objectives)
             parser = OverridesParser.create(config_loader=self.loader)
             given = [f"{name}={value}" for name, value in self.params.items()]
             space, fixed = search_space(parser.parse_overrides([*given, *arguments]))
@@ -141,7 +141,7 @@ class SearchSweeper(Sweeper):
 
 
 def journal(folder: Path) -> Any:
-    """What Optuna remembers of the searches in a folder: a file that needs no database."""
+    """Optuna's storage of the searches in a folder: a file that needs no database."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 

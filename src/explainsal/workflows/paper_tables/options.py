@@ -16,7 +16,7 @@ class TableOptions:
 
     Args:
         name: ``"table1"``, ``"table2"`` or ``"table3"``.
-        weights: Weights of each network: a file, a checkpoint, a name, or None for the published ones.
+        weights: Weights of each network: a file, a checkpoint, ``published[:variant]``, or the name of a network.
         weights_folder: The folder of published weights.
         preset: Of the explainable models.
         nulls: Null models of each explained network.
@@ -29,7 +29,7 @@ class TableOptions:
     """
 
     name: str
-    weights: Mapping[str, str | None]
+    weights: Mapping[str, str]
     weights_folder: Path
     preset: str = "sparse"
     nulls: Sequence[str] = ("shuffled_filters", "untrained_network")

@@ -18,18 +18,17 @@ from explainsal.explanation.explainable_model import ExplainableModel
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.published import trained_on
+from explainsal.models.weight_sources import locate_weights
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.reporting.paper_table import paper_figures
 from explainsal.reporting.results_table import PAPER_NETWORKS, model_title
 from explainsal.workflows.baselines import make_baselines, make_postprocessing
-from explainsal.workflows.loading import NETWORKS, PACKAGED, load_model, require_network
+from explainsal.workflows.loading import NETWORKS, load_model, require_network
 from explainsal.workflows.paper_tables.options import TableOptions
 from explainsal.workflows.postprocessing import NONE
 from explainsal.workflows.prediction import PredictionOptions, write_submission
 from explainsal.workflows.scoring import score_images
 
-PUBLISHED_FILES = {"unisal": "weights_best.pth", "msinet": "model_salicon_cpu.pb"}
-FETCH = {"unisal": "model=unisal", "msinet": "model=msinet weights=salicon"}
 REMARKS = {
     "itti": "as in the GBVS toolbox, its final blur included",
     "icl": "on a basis of our own: the published one has no licence",
@@ -136,7 +135,7 @@ def load_network_row(options: TableOptions, network: str, data: str) -> tuple[Sa
     Raises:
         MissingFilesError: If there are no weights; the message says how to come by them.
     """
-    weights = find_weights(options, network, data)
+    weights = find_weights(options, network)
     whole = weights in NETWORKS or Path(weights).suffix == ".ckpt"
     model = require_network(load_model(weights) if whole else load_model(network, weights))
     seen = trained_on(model.weights or weights).get(data)
@@ -144,28 +143,19 @@ def load_network_row(options: TableOptions, network: str, data: str) -> tuple[Sa
     return model, f"weights {name}" + (f", trained on {data}: {seen}" if seen else "")
 
 
-def find_weights(options: TableOptions, network: str, data: str) -> str:
-    """Find the weights of a network: those given, the published file, or the packaged CMRNet on OSIE."""
-    given = options.weights[network]
-    if given is not None:
-        if given not in NETWORKS and not Path(given).exists():
-            raise MissingFilesError(f"no weights at table.weights.{network}={given}")
-        return str(given)
-    if network == "cmrnet":
-        if data == "osie":
-            return PACKAGED
-        raise MissingFilesError(
-            "no weights: the authors published none; train it (python -m explainsal.train +experiment=cmrnet), then "
-            "give table.weights.cmrnet=outputs/.../best.ckpt"
-        )
-    folder = options.weights_folder / network
-    found = sorted(folder.rglob(PUBLISHED_FILES[network]))
-    if not found:
-        raise MissingFilesError(
-            f"no weights {PUBLISHED_FILES[network]} in {folder}: python -m explainsal.prepare {FETCH[network]} fetches "
-            f"them, or give table.weights.{network}=FILE"
-        )
-    return str(found[0])
+def find_weights(options: TableOptions, network: str) -> str:
+    """Return ``table.weights.<network>``: a name, or the file that it stands for, fetched if need be.
+
+    Raises:
+        MissingFilesError: If there is no such file, or it cannot be fetched.
+    """
+    given = str(options.weights[network])
+    if given in NETWORKS:
+        return given
+    path = locate_weights(given, network, folder=options.weights_folder)
+    if not path.exists():
+        raise MissingFilesError(f"no weights at table.weights.{network}={given}")
+    return str(path)
 
 
 def submit_row(options: TableOptions, row: Row, datamodule: SaliencyDataModule, folder: Path) -> str:

@@ -20,6 +20,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
+from explainsal.fetch.writing import read_json, replaced_file, write_json
 from explainsal.metrics import SaliencyMetrics
 from explainsal.reporting.html import write_report
 from explainsal.reporting.paper_table import DONE, Outcome, build_table, write_table_files
@@ -166,7 +167,7 @@ def _identity(options: TableOptions, row: Row, dataset: SaliencyDataset) -> dict
     }
     if row.network is not None:
         try:
-            weights = find_weights(options, row.network, dataset.name)
+            weights = find_weights(options, row.network)
         except MissingFilesError:
             return identity | {"weights": None}
         path = Path(weights)
@@ -182,20 +183,18 @@ def _scores_file(folder: Path, model: str) -> Path:
 @rank_zero_only
 def _keep(folder: Path, row: Row, note: str, identity: dict[str, Any], per_image: pd.DataFrame) -> None:
     scores = _scores_file(folder, row.model)
-    scores.parent.mkdir(parents=True, exist_ok=True)
-    per_image.to_parquet(scores, index=False)
-    temporary = scores.with_suffix(".json.part")
-    temporary.write_text(json.dumps({"identity": identity, "note": note}, indent=1) + "\n")
-    temporary.replace(scores.with_suffix(".json"))  # only a row with this file counts as done
+    with replaced_file(scores) as temporary:
+        per_image.to_parquet(temporary, index=False)
+    write_json(scores.with_suffix(".json"), {"identity": identity, "note": note})  # only now the row counts as done
 
 
 def _kept(folder: Path, row: Row, identity: dict[str, Any]) -> Outcome | None:
     """The outcome of a row that was scored before, in just this way."""
     record = _scores_file(folder, row.model).with_suffix(".json")
-    if not record.is_file() or not _scores_file(folder, row.model).is_file():
+    content = read_json(record)
+    if content is None or not _scores_file(folder, row.model).is_file():
         return None
-    content = json.loads(record.read_text())
-    if content["identity"] != json.loads(json.dumps(identity)):
+    if content.get("identity") != json.loads(json.dumps(identity)):
         log.info("row %s: settings changed; rescoring", row.model)
         return None
     log.info("row %s is kept from before", row.model)

@@ -1,0 +1,80 @@
+"""Files that are written whole or not at all: a kill or a full disk never leaves half a file under its name."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+PREFIX = ".writing-"  # of files that are not finished
+
+
+def write_file(path: str | Path, content: str | bytes | memoryview) -> None:
+    r"""Write a file in one step, replacing the old one; its folder is made if needed. Text is written as UTF-8.
+
+    Args:
+        path: Of the file.
+        content: All of it. Text that UTF-8 cannot hold (file names that are not in UTF-8) is written as ``\udcXX``.
+
+    Raises:
+        OSError: If the file system refuses; the old file is untouched.
+    """
+    data = content.encode(errors="backslashreplace") if isinstance(content, str) else content
+    with replaced_file(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: str | Path, value: Any) -> None:
+    """Write plain values as indented JSON, as `write_file` does."""
+    write_file(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: str | Path) -> dict[str, Any] | None:
+    """Read a JSON object; None where the file is missing or damaged."""
+    try:
+        value = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+@contextmanager
+def replaced_file(path: str | Path) -> Iterator[Path]:
+    """Give a name of its own to write under, with the same suffix; at the end that file takes the place of `path`.
+
+    After an error the temporary file is removed and the old one is untouched. Processes that write the same file at
+    the same time do not disturb each other: one of the two files stays, whole.
+
+    Raises:
+        OSError: If the file system refuses.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix[:10]}")
+    try:
+        yield temporary
+        _flush(temporary)
+        os.replace(temporary, path)
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def remove_unfinished(folder: str | Path) -> None:
+    """Remove what killed processes left unfinished in a folder and below; only for who holds the folder's lock."""
+    for left in Path(folder).rglob(f"{PREFIX}*"):
+        with suppress(OSError):
+            left.unlink()
+
+
+def _flush(path: Path) -> None:
+    """Wait until a file is on disk: renamed before that, it could be empty after a power cut."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,85 @@
+"""Means, deviations and correlations in which pixels count by weights.
+
+Weights are non-negative with mean 1 along the last axis, and broadcast against the values.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from explainsal.functional.reconstruction import centered_scale, pearson
+
+
+def scale_rows(
+    values: Tensor, weights: Tensor | None = None, out: Tensor | None = None, *, rooted: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """:func:`weighted_scale` where there are weights, else :func:`~.reconstruction.centered_scale`."""
+    return centered_scale(values, out) if weights is None else weighted_scale(values, weights, out, rooted=rooted)
+
+
+def weighted_scale(
+    values: Tensor, weights: Tensor, out: Tensor | None = None, *, rooted: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    r"""Standardize rows in a weighted inner product.
+
+    With weights :math:`w_p`, the mean of a row is :math:`m = \frac 1P\sum_p w_p x_p` and its variance
+    :math:`s^2 = \frac 1P\sum_p w_p (x_p - m)^2`.
+
+    Args:
+        values: Shape ``(..., P)``.
+        weights: Broadcasts against `values`.
+        out: Where the standardized rows go; it may be `values`.
+        rooted: Whether the rows are also multiplied by :math:`\sqrt{w_p}`. Plain inner products of such rows are
+            weighted ones of the standardized rows, and their mean square is 1.
+
+    Returns:
+        Rows ``(..., P)``, mean and standard deviation ``(..., 1)``. The deviation of a row that is constant up to
+        rounding is given as 0, and the row becomes 0.
+
+    Example:
+        >>> form, mean, std = weighted_scale(torch.tensor([[0.0, 4.0, 9.0]]), torch.tensor([1.5, 1.5, 0.0]))
+        >>> [round(x, 3) for x in form[0].tolist()], mean.item(), round(std.item(), 3)
+        ([-1.0, 1.0, 3.5], 2.0, 2.0)
+    """
+    length = values.shape[-1]
+    rounding = 8 * torch.finfo(values.dtype).eps * torch.linalg.vector_norm(values, torch.inf, -1, keepdim=True)
+    mean = (values * weights).mean(-1, keepdim=True)
+    form = torch.sub(values, mean, out=out)
+    root = weights.sqrt()
+    heavy = torch.mul(form, root, out=out) if rooted else form * root
+    std = torch.linalg.vector_norm(heavy, dim=-1, keepdim=True).div_(length**0.5)
+    dead = std <= rounding
+    inverse = torch.where(dead, 0, std.reciprocal())
+    return (heavy if rooted else form).mul_(inverse), mean, std.masked_fill_(dead, 0)
+
+
+def weighted_pearson(first: Tensor, second: Tensor, weights: Tensor | None) -> Tensor:
+    """Pearson correlation of paired maps ``(..., H, W)``, in which pixels count by their weights: shape ``(...)``.
+
+    NaN where `first` is constant, 0 where only `second` is.
+
+    Example:
+        >>> weights = torch.tensor([1.5, 1.5, 0.0])
+        >>> weighted_pearson(torch.tensor([[[0.0, 1.0, 7.0]]]), torch.tensor([[[5.0, 2.0, 9.0]]]), weights).tolist()
+        [-1.0]
+    """
+    if weights is None:
+        return pearson(first, second)
+    first, second = first.flatten(-2), second.flatten(-2)
+    x, _, std = weighted_scale(first, weights, rooted=True)
+    value = (x * weighted_scale(second, weights, rooted=True)[0]).mean(-1).clamp_(-1, 1)
+    return value.masked_fill_(std[..., 0] == 0, torch.nan)
+
+
+def averaged_to(maps: Tensor, size: tuple[int, int]) -> Tensor:
+    """Maps ``(B, C, H, W)`` at another size: means over areas where a side shrinks, bilinear where it grows.
+
+    Example:
+        >>> averaged_to(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), (1, 2)).tolist()
+        [[[[3.0, 5.0]]]]
+    """
+    smaller = min(maps.shape[-2], size[0]), min(maps.shape[-1], size[1])
+    maps = F.adaptive_avg_pool2d(maps, smaller)
+    return maps if smaller == size else F.interpolate(maps, size=size, mode="bilinear", align_corners=False)
