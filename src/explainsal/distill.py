@@ -14,18 +14,17 @@ if TYPE_CHECKING:
 def distill(cfg: DictConfig) -> Path:
     """Fit a standalone model to the network of ``cfg``; return its file."""
     from explainsal.app import build
-    from explainsal.app.distilling import build_fit_options
+    from explainsal.app.distilling import build_fit_options, build_sets
     from explainsal.app.runs import open_run
     from explainsal.workflows import distilling
 
     with open_run(cfg, "distill") as run:
         build.seed_everything(cfg)
         options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
-        datamodule = build.build_datamodule(cfg)
-        datamodule.prepare_data()
+        sets = build_sets(cfg)
         network = build.build_network(cfg)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
-        return distilling.distill(model, datamodule, run, options)
+        return distilling.distill(model, sets, run, options)
 
 
 @command("distill")

@@ -5,12 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
 from explainsal.explanation.presets import resolve_options
 from explainsal.workflows.distilling import FitOptions, check_null_model
+
+
+def build_sets(cfg: DictConfig) -> dict[str, SaliencyDataModule]:
+    """Build the data modules of ``cfg.data`` and ``cfg.beside`` by name, and prepare them."""
+    sets = {"data": instantiate(cfg.data)} | {name: instantiate(node) for name, node in cfg.beside.items()}
+    for datamodule in sets.values():
+        datamodule.prepare_data()
+    return sets
 
 
 def build_fit_options(cfg: DictConfig) -> FitOptions:
@@ -24,6 +34,7 @@ def build_fit_options(cfg: DictConfig) -> FitOptions:
         stages=build_distill_options(cfg),
         refinement=build_refine_options(cfg),
         images=cfg.images,
+        input_size=None if cfg.input_size is None else list(cfg.input_size),
         batch_size=cfg.batch_size,
         resume=None if cfg.resume is None else Path(cfg.resume),
         seed=cfg.seed,

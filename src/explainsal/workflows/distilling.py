@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.fit import MixedSamples
 from explainsal.distillation import (
     Distillation,
     DistillOptions,
@@ -46,7 +47,8 @@ class FitOptions:
     Args:
         stages: Options of the stages.
         refinement: Options of the gradient descent after it; ``epochs=0``: none.
-        images: Only so many training images, spread over the split; None: all.
+        images: Only so many training images of each data set, spread over the split; None: all.
+        input_size: Height and width at which the graph gets images; None: as the network does.
         batch_size: Images at a time.
         resume: The folder of an interrupted run, to continue after its last finished stage.
         seed: Of the run, for the note in the file.
@@ -55,32 +57,33 @@ class FitOptions:
     stages: DistillOptions = field(default_factory=DistillOptions)
     refinement: RefineOptions = field(default_factory=RefineOptions)
     images: int | None = None
+    input_size: Sequence[int] | None = None
     batch_size: int = 4
     resume: Path | None = None
     seed: int = 0
 
 
-def distill(model: SaliencyModel, datamodule: SaliencyDataModule, run: RunFolder, options: FitOptions) -> Path:
+def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:
     """Fit a standalone model to a network, refine it if asked for.
 
     Args:
         model: The network to imitate, on the device of the fit; see `make_teacher`.
-        datamodule: The data, prepared.
+        sets: Name -> data module, prepared: the fit uses their training and validation splits together.
         run: The output folder.
         options: See `FitOptions`.
 
     Returns:
         The file of the standalone model.
     """
-    train, val = (datamodule.dataset(split) for split in datamodule.fit_splits)
+    train, val = mix_splits(sets, options.images)
     run.record(describe(model))
-    train = spread(train, options.images)
     work = run.folder / "work"
     try:
         with _progress() as progress:
             samples = stored(train, model, work / "train", progress)
+            size = check_input_size(options.input_size, samples.size)
             batches = samples.batches(options.batch_size)
-            fit = Distillation(model, batches, len(train), options.stages, store=work / "maps")
+            fit = Distillation(model, batches, len(train), options.stages, size, store=work / "maps")
             fit_stages(fit, options, run.folder, progress)
             if options.refinement.epochs:
                 held_out = stored(val, model, work / "val", progress)
@@ -95,6 +98,27 @@ def distill(model: SaliencyModel, datamodule: SaliencyDataModule, run: RunFolder
     run.finish()
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file
+
+
+def mix_splits(sets: Mapping[str, SaliencyDataModule], images: int | None) -> tuple[MixedSamples, MixedSamples]:
+    """Return the training images (so many of each set) and the validation images of several data sets."""
+    train = {name: spread(module.dataset(module.fit_splits[0]), images) for name, module in sets.items()}
+    val = {name: module.dataset(module.fit_splits[1]) for name, module in sets.items()}
+    return MixedSamples(train), MixedSamples(val)
+
+
+def check_input_size(wanted: Sequence[int] | None, largest: tuple[int, int]) -> tuple[int, int] | None:
+    """Return height and width at which the graph gets images; None: as the network does.
+
+    Raises:
+        UserError: If these are not two positive numbers, or larger than what the network gets.
+    """
+    if wanted is None:
+        return None
+    size = tuple(wanted)
+    if len(size) != 2 or not all(0 < side <= limit for side, limit in zip(size, largest, strict=True)):
+        raise UserError(f"input_size={list(size)}: give [HEIGHT,WIDTH], at most what the network sees, {list(largest)}")
+    return size[0], size[1]
 
 
 def make_teacher(
@@ -125,11 +149,11 @@ def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
     return dataset.select([i * len(dataset) // images for i in range(images)])
 
 
-def stored(dataset: SaliencyDataset, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
+def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
     """The images of a data set at the size that the network sees, on disk."""
     size = seen_size(model, as_unit_float(next(_batches(dataset))[0]))
     samples = StoredSamples(folder, len(dataset), size)
-    task = progress.add_task(f"reading {dataset.split}", total=len(dataset))
+    task = progress.add_task(f"reading {folder.name}", total=len(dataset))
     return samples.fill(_batches(dataset), lambda count: progress.advance(task, count))
 
 
@@ -172,10 +196,11 @@ def refine_best(
     progress: Progress,
 ) -> None:
     """Refine, and keep the epoch that does best on the validation images."""
-    truth = options.fixations > 0
+    truth, size = options.fixations > 0, fit.input_size
     deep = fit.deep_maps(train.batches(8), Store(work / "train", train.count))
     target = val.density[:, None] if truth else fit.deep_maps(val.batches(8), Store(work / "val", val.count))
     target = target / center_level(train.density if truth else deep, options.decenter)
+    train, val = train.shrunk(size, work / "train"), val.shrunk(size, work / "val")
     best, state = mean_cc(fit.model, val, target), _copied(fit.model)
     task = progress.add_task("refining", total=options.epochs)
 
@@ -190,12 +215,12 @@ def refine_best(
     fit.model.load_state_dict(state)
 
 
-def report_quality(fit: Distillation, dataset: SaliencyDataset, output: Path) -> None:
+def report_quality(fit: Distillation, dataset: MixedSamples, output: Path) -> None:
     """Tables of the graph and of how well it imitates each layer on the validation images; printed in short."""
     quality = stage_quality(fit, _batches(dataset), dataset.ids)
     write_tables(fit.model, quality, output / "explanation" / "standalone")
     for name, value in quality.groupby("name", sort=False)["correlation"].mean().items():
-        print(f"{name}: correlation with the network's maps {value:.3f} on {len(dataset)} {dataset.split} images")
+        print(f"{name}: correlation with the network's maps {value:.3f} on {len(dataset)} validation images")
 
 
 @contextmanager
@@ -205,7 +230,7 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _batches(dataset: SaliencyDataset) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Images one by one, since their sizes may differ."""
     for index in range(len(dataset)):
         batch = SaliencyBatch.collate([dataset[index]])
