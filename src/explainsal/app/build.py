@@ -23,7 +23,7 @@ from explainsal.models import SaliencyModel
 from explainsal.models.weight_sources import locate_weights
 from explainsal.tracking.loggers import logger_callbacks
 from explainsal.workflows.devices import choose_device
-from explainsal.workflows.loading import NETWORKS, load_model, require_network, warn_if_untrained
+from explainsal.workflows.loading import NETWORKS, load_model, require_network, warn_if_untrained, with_preprocessing
 from explainsal.workflows.training import require_trainable
 
 
@@ -64,13 +64,11 @@ def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
 
 def _build_named(cfg: DictConfig) -> nn.Module:
     if cfg.weights is None:
-        model: nn.Module = instantiate(cfg.model).eval()
-        return model
+        return with_preprocessing(instantiate(cfg.model).eval())
     if "weights" not in cfg.model:
         raise UserError(f"{cfg.model._target_.rpartition('.')[2]} is a classical model: it has no weights to load")
     weights = locate_weights(cfg.weights, find_network_name(cfg.model), folder=Path(cfg.paths.weights))
-    network: nn.Module = instantiate(cfg.model, weights=str(weights)).eval()
-    return network
+    return with_preprocessing(instantiate(cfg.model, weights=str(weights)).eval())
 
 
 def find_network_name(node: DictConfig) -> str:

@@ -17,6 +17,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.distillation import Standalone
 from explainsal.explanation.tables import described
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
@@ -51,16 +52,16 @@ def evaluate(
         datamodule: The data, prepared.
         run: The output folder.
         options: See `EvaluationOptions`.
-        explainers: One per explainable model; not used for a classical model.
+        explainers: One per explainable model; not used for a classical or a standalone model.
 
     Returns:
         The results table, see `evaluate_model`.
     """
-    network = isinstance(model, SaliencyModel)
+    explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
     run.record(describe(model))
-    check_nulls(options.nulls, explains=network)
-    name = DEEP if network else model_name(model)
-    results = evaluate_model(model, datamodule, run.folder, options, explainers if network else [], name)
+    check_nulls(options.nulls, explains=explained)
+    name = DEEP if explained else model_name(model)
+    results = evaluate_model(model, datamodule, run.folder, options, explainers if explained else [], name)
     run.finish()
     return results
 

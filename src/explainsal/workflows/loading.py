@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any, Literal, overload
 
+import torch
 from torch import nn
 
 from explainsal.classical import MODELS, classical_model, classical_name
@@ -77,6 +78,19 @@ def warn_if_untrained(model: nn.Module) -> None:
         )
 
 
+def with_preprocessing(model: nn.Module) -> nn.Module:
+    """Wrap a bare network, such as a class that ``+model._target_=`` names, so that it takes any RGB images.
+
+    Its weights are those that it was built with, and no one knows whether it was trained. A module without parameters
+    is no network, and stays as it is.
+    """
+    if isinstance(model, SaliencyModel) or classical_name(model) or not any(True for _ in model.parameters()):
+        return model
+    wrapped = SaliencyModel(model, name=type(model).__name__.lower(), options={}, input_size=None).eval()
+    wrapped.weights = "as it was built"
+    return wrapped
+
+
 def require_network(model: nn.Module) -> SaliencyModel:
     """Return the model if it is a network.
 
@@ -105,7 +119,10 @@ def describe(model: nn.Module) -> dict[str, Any]:
     """Describe a model for the record of a run: name, size, weights."""
     if not isinstance(model, SaliencyModel):
         return {"name": model_name(model)}
-    size = complexity(model.net, model.input_size or (320, 480))
+    with torch.no_grad():
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        channels = model.preprocess(torch.zeros(1, 3, 64, 64, device=device)).shape[1]
+    size = complexity(model.net, model.input_size or (320, 480), channels=channels, name=model.name)
     return {
         "name": model.name,
         "parameters": size.parameters,
