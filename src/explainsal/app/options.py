@@ -38,7 +38,6 @@ def build_evaluation(cfg: DictConfig, *, explains: bool = True) -> EvaluationOpt
         baselines=list(options.baselines),
         explain_images=options.explain_images,
         gallery=options.gallery,
-        compile=options.compile,
         nulls=list(cfg.nulls),
         postprocessing=build_postprocessing(cfg),
         seed=cfg.seed,

@@ -29,7 +29,6 @@ class EvaluationOptions:
         baselines: Names of baselines in the table.
         explain_images: Explain only the first so many images; None: all.
         gallery: Number of images in the report.
-        compile: Whether the metrics run on compiled kernels.
         nulls: Null models beside every explanation.
         postprocessing: Steps applied to the model's maps before they are scored.
         seed: Of bootstrap intervals and null models.
@@ -46,7 +45,6 @@ class EvaluationOptions:
     baselines: Sequence[str] = ("center_bias", "chance")
     explain_images: int | None = None
     gallery: int = 6
-    compile: bool = False
     nulls: Sequence[str] = ()
     postprocessing: PostprocessingOptions = field(default_factory=PostprocessingOptions)
     seed: int = 0

@@ -31,7 +31,6 @@ def prepare_metrics(
         # the non-fixations of an image are the fixations of all others: one pool, shared by the models
         nonfixations=Nonfixations(*read_fixations(datamodule.dataset(datamodule.eval_split))),
         center_bias=center_bias,
-        compile=options.compile,
     )
     return new_metrics, gain_over
 
