@@ -7,11 +7,12 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "explainsal"
 COMMANDS = {"train", "evaluate", "explain", "predict", "validate", "prepare", "report", "distill", "export"}
-BASE = {"errors", "types", "fetch", "functional"}
+BASE = {"errors", "types", "threads", "fetch", "functional"}
 MIDDLE = BASE | {"data", "metrics", "classical", "models", "tracing"}
 BELOW = {  # what the files of each folder may import, beside those of the folder itself
     "errors": set(),
     "types": set(),
+    "threads": set(),
     "fetch": {"errors"},
     "functional": {"errors", "types"},
     "data": BASE,
@@ -29,7 +30,7 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
     "workflows": MIDDLE
     | {"explanation", "distillation", "datamodules", "modules", "callbacks", "reporting", "tracking", "app"},
     "app": BASE | {"metrics", "reporting"},
-    "__init__": {"explanation", "workflows"},
+    "__init__": {"threads", "explanation", "workflows"},
     **{command: {"app", "workflows"} for command in COMMANDS},
 }  # fmt: skip
 HYDRA = {"app", "workflows", "tracking", *COMMANDS}  # the only places that know it
