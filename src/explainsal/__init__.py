@@ -11,9 +11,13 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from explainsal.threads import wait_passively
+
 if TYPE_CHECKING:
     from explainsal.explanation import Explainer as Explainer
     from explainsal.workflows.loading import load_model as load_model
+
+wait_passively()  # before PyTorch is imported
 
 _PUBLIC = {"load_model": "explainsal.workflows.loading", "Explainer": "explainsal.explanation"}
 __all__ = ["Explainer", "load_model"]

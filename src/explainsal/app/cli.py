@@ -22,6 +22,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
 from explainsal.errors import UserError
+from explainsal.threads import use_threads
 
 EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
 RESUMED = "The same command goes on with what is missing."
@@ -62,6 +63,7 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
             nonlocal jobs, said
             jobs += 1
             _quiet()
+            use_threads()
             try:
                 return run_swept(task, cfg) if is_swept() else task(cfg)
             except KeyboardInterrupt:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.log_gabor import (
     Border,
     filter_responses,
@@ -19,6 +20,7 @@ from explainsal.functional.log_gabor import (
     local_energy,
     log_gabor_bank,
     responses_in_parts,
+    responses_of_kinds,
     spectrum_of,
 )
 
@@ -180,6 +182,9 @@ class FilterBank:
         gabors = min(len(bank), max(0, len(self.served(size)) - low_pass - first) // len(self.parts))
         if maps.device.type != "cpu":
             return self._seen_elsewhere(maps, bank, gabors, out)
+        if loops_run(maps, bank):
+            kinds = [(range(gabors), self.parts), (range(gabors, len(bank)), self.low_pass_parts)]
+            return responses_of_kinds(maps, bank, kinds, border=self.border)
         seen = []
         if gabors:
             seen.append(self._gabor_parts_of(maps, bank[:gabors]))

@@ -14,6 +14,10 @@ _FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
 _INTEGER = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
+PARTS = ("energy", "even", "odd", "half_wave", "half_squared")
+"""What can be taken of a complex response: see :class:`~explainsal.explanation.bank.Filter`."""
+
+
 class Blocks(NamedTuple):
     """Blocks of maps as they are, enlarged or made smaller.
 
@@ -96,12 +100,24 @@ def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor
     return out
 
 
-def magnitude(responses: Tensor, level: Tensor, out: Tensor) -> None:
-    """Write the magnitude of complex responses ``(n, g, H', W')``, times a level ``(n,)`` each, to ``(n, g, H, W)``."""
+def write_parts(responses: Tensor, some: range, level: Tensor, parts: Sequence[str], first: int, out: Tensor) -> None:
+    """Write what is taken of complex responses to some filters of a bank.
+
+    Args:
+        responses: Shape ``(n, g, H', W')``, contiguous.
+        some: Which of the g filters.
+        level: Shape ``(n,)``: what the responses to each map are multiplied by.
+        parts: Some of :data:`PARTS`, one after the other for each filter.
+        first: Where in `out` to begin.
+        out: Shape ``(n, c, H, W)``, contiguous.
+    """
     from explainsal.functional.kernels import map_loops as loops
 
     given, by, into = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy(), out.numpy()
-    share_runs(lambda run: loops.magnitude(given[run], by[run], into[run]), len(out))
+    codes = torch.tensor([PARTS.index(part) for part in parts]).numpy()
+    share_runs(
+        lambda run: loops.write_parts(given[run], some.start, some.stop, by[run], codes, first, into[run]), len(out)
+    )
 
 
 def shrunk(maps: Tensor, step: int) -> Tensor:

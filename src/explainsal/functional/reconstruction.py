@@ -15,6 +15,7 @@ Fusion = Literal["root_sum_squares", "mean"]
 
 # Numbers per tile of `pairwise_mae` on a CPU: two float32 tiles of 256 KiB stay in the second-level cache.
 _TILE = 2**16
+_LEAST_ROWS, _BANDS = 128, 6  # of a band of inner products: smaller ones take longer than they save
 
 
 def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, flipped: int = 0) -> Tensor:
@@ -57,6 +58,26 @@ def _add_absolute_differences(first: Tensor, second: Tensor, total: Tensor) -> N
         difference = torch.empty_like(tile)
         for row, sums in zip(first[:, start : start + width], total, strict=True):
             sums += torch.sub(tile, row, out=difference).abs_().sum(-1)
+
+
+def inner_products(rows: Tensor) -> Tensor:
+    """Inner products of all pairs of rows ``(..., N, D)``, symmetric: ``(..., N, N)``, half of them computed.
+
+    Example:
+        >>> inner_products(torch.tensor([[1.0, 2.0], [0.0, 3.0]])).tolist()
+        [[5.0, 6.0], [6.0, 9.0]]
+    """
+    count = rows.shape[-2]
+    step = max(_LEAST_ROWS, -(-count // _BANDS))
+    if count <= step:
+        return rows @ rows.mT
+    out = rows.new_empty(*rows.shape[:-1], count)
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        band = rows[..., start:stop, :] @ rows[..., start:, :].mT
+        out[..., start:stop, start:] = band
+        out[..., stop:, start:stop] = band[..., stop - start :].mT
+    return out
 
 
 def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -130,6 +151,23 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     x, _, std = centered_scale(first.flatten(-2))
     value = (x * standardize(second.flatten(-2))).mean(-1).clamp(-1, 1)
     return value.masked_fill_(std[..., 0] == 0, torch.nan)
+
+
+def compare_maps(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean absolute error, mean absolute deviation of the target, and :func:`pearson`, of paired maps ``(..., H, W)``.
+
+    Returns:
+        Three tensors ``(...)``.
+    """
+    if loops_run(target, maps):
+        shape, rows = target.shape[:-2], (-1, target.shape[-2] * target.shape[-1])
+        mae, deviation, std, spread, both = fast.compare(target.reshape(rows), maps.reshape(rows))
+        correlation = (
+            (both / (std * spread)).clamp_(-1, 1).masked_fill_(spread == 0, 0).masked_fill_(std == 0, torch.nan)
+        )
+        return mae.reshape(shape), deviation.reshape(shape), correlation.reshape(shape)
+    deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
+    return (target - maps).abs().mean((-2, -1)), deviation, pearson(target, maps)
 
 
 def standardize(values: Tensor) -> Tensor:

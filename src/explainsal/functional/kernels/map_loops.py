@@ -165,15 +165,58 @@ def filtered(spectra: Array, bank: Array, out: Array) -> None:
 
 
 @loop
-def magnitude(responses: Array, level: Array, out: Array) -> None:
-    """Write the magnitude of responses ``(n, g, H', 2 W')`` times a level ``(n,)`` each to ``(n, g, H, W)`` (Eq. 1)."""
-    for i in range(out.shape[0]):
-        by = level[i]
-        for j in range(out.shape[1]):
-            for y in range(out.shape[2]):
-                row, into = responses[i, j, y], out[i, j, y]
-                for x in range(len(into)):
-                    into[x] = by * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
+def write_part(rows: Array, part: int, level: float, out: Array) -> None:
+    """Write what is taken of a complex response ``(H, 2 W)``, times a level, to ``(H, W)``.
+
+    Args:
+        rows: Real and imaginary parts in turns, of the first rows and columns of the response.
+        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: what of the real part is above its mean; 4: the
+            square of that.
+        level: The number.
+        out: Where to.
+    """
+    nothing, first = level * rows.dtype.type(0), 1 if part == 2 else 0
+    if part == 0:
+        for y in range(len(out)):
+            row, into = rows[y], out[y]
+            for x in range(len(into)):
+                into[x] = level * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
+        return
+    total = 0.0
+    for y in range(len(out)):
+        row, into = rows[y], out[y]
+        for x in range(len(into)):
+            into[x] = level * row[2 * x + first]
+        for x in range(len(into)):
+            total += into[x]
+    if part >= 3:
+        mean = rows.dtype.type(total / out.size)
+        for y in range(len(out)):
+            into = out[y]
+            for x in range(len(into)):
+                above = into[x] - mean
+                above = above if above > 0 or above != above else nothing
+                into[x] = above * above if part == 4 else above
+
+
+@loop
+def write_parts(responses: Array, start: int, stop: int, level: Array, parts: Array, first: int, out: Array) -> None:
+    """Write what is taken of the responses to some filters.
+
+    Args:
+        responses: Shape ``(n, g, H', 2 W')``.
+        start: The first filter.
+        stop: The one after the last.
+        level: Shape ``(n,)``: what the responses to each map are multiplied by.
+        parts: What to take of every response, one after the other: see :func:`write_part`.
+        first: Where in `out` to begin.
+        out: Shape ``(n, c, H, W)``.
+    """
+    for i in range(len(responses)):
+        for j in range(start, stop):
+            for k in range(len(parts)):
+                into = out[i, first + (j - start) * len(parts) + k]
+                write_part(responses[i, j], parts[k], level[i], into)
 
 
 @loop
