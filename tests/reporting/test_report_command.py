@@ -19,7 +19,7 @@ from explainsal.workflows.reports import newest_run
 
 def config(**values: object) -> DictConfig:
     return OmegaConf.create(
-        {"run": None, "figure": None, "preset": None, "bank": None, "paths": {"outputs": "outputs"}, **values}
+        {"run": None, "figure": None, "preset": None, "bank_name": None, "paths": {"outputs": "outputs"}, **values}
     )
 
 
