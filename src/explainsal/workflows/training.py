@@ -8,10 +8,10 @@ import lightning
 from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.trainer.states import TrainerStatus
 from omegaconf import DictConfig
 
 from explainsal.app.record import write_record
+from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.domains import DomainsDataModule
 from explainsal.datamodules.fit import FitDataModule
@@ -47,7 +47,7 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
     write_record(output, cfg, model=describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
     log_config(loggers, cfg)
-    callbacks = [*instantiate(cfg.callbacks).values(), *callbacks_of(loggers)]
+    callbacks = [*instantiate(cfg.callbacks).values(), *callbacks_of(loggers), StopOnSignal()]
     trainer = instantiate(cfg.trainer, callbacks=callbacks, logger=loggers)
     fit(trainer, module, training_data, resume=cfg.resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -97,10 +97,6 @@ def fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
 
 
 def fit(trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | None) -> None:
-    """Fit; Ctrl-C comes out as KeyboardInterrupt, after the checkpoint is written."""
-    try:
+    """Fit; Ctrl-C and SIGTERM come out as KeyboardInterrupt, after the checkpoint is written."""
+    with interrupts():
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1
-        if trainer.state.status == TrainerStatus.INTERRUPTED:
-            raise KeyboardInterrupt from stop
-        raise
