@@ -34,6 +34,7 @@ class _State:
     signum: int | None = None  # the first signal that arrived
     since: float = 0.0
     held: bool = False
+    active: bool = False  # whether signals raise
 
 
 _state = _State()
@@ -60,7 +61,7 @@ def handled() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    _state.__init__()  # type: ignore[misc]
+    _state.signum, _state.held, _state.active = None, False, True
     receiver, sender = socket.socketpair()
     sender.setblocking(False)
     watcher = threading.Thread(target=_watch, args=(receiver,), name="signals", daemon=True)
@@ -73,6 +74,7 @@ def handled() -> Iterator[None]:
     try:
         yield
     finally:
+        _state.active = False
         signal.set_wakeup_fd(descriptor)
         for signum, handler in before.items():
             signal.signal(signum, signal.SIG_DFL if handler is _end_now else handler)
@@ -130,7 +132,7 @@ def _watch(receiver: socket.socket) -> None:
 
 def _end_later(signum: int, since: float) -> None:
     time.sleep(_GRACE)
-    if _state.signum is None:  # the main thread has not even seen it
+    if _state.active and _state.signum is None:  # the main thread has not even seen it
         word = describe_interrupt(Terminated() if signum == signal.SIGTERM else KeyboardInterrupt())[0]
         _say(f"{word}. It waited {_GRACE:.0f} seconds in vain for what was being computed.")
         os._exit(EXIT_CODES[signal.Signals(signum)])

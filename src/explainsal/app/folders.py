@@ -77,7 +77,7 @@ def own_folder(folder: Path, command: str, resume: str | None) -> Iterator[None]
                 "(hydra.run.dir=FOLDER)"
             )
         if command in ("train", "evaluate", "explain"):
-            for name in _RESULTS:
+            for name in (*_RESULTS, *(("metrics.csv",) if command == "train" and resume is None else ())):
                 _remove(folder / name)
         yield
 

@@ -10,6 +10,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from explainsal.errors import UserError
 from explainsal.fetch.writing import write_file
@@ -50,7 +51,7 @@ class InterruptCheckpoint(Callback):
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
         """Save when the run was stopped from outside; after an error the weights may be the broken ones."""
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if isinstance(exception, KeyboardInterrupt) and fitting and trainer.global_step > 0:
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException) and fitting and trainer.global_step > 0:
             # `Trainer.save_checkpoint` would wait for the other processes, which are in the middle of something else
             checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
             if trainer.validating:

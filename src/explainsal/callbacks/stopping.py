@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from explainsal import signals
 
@@ -61,6 +62,8 @@ def interrupts() -> Iterator[None]:
     """Let Ctrl-C and SIGTERM out of a Trainer as what they were: Lightning makes an exit with code 1 of them."""
     try:
         yield
+    except SIGTERMException:  # where the process has no handling of its own, as in a job that another program started
+        raise signals.Terminated from None
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):
             raise stop.__context__ from None

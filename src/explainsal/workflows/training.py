@@ -15,14 +15,15 @@ from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.domains import DomainsDataModule
 from explainsal.datamodules.fit import FitDataModule
-from explainsal.errors import MissingFilesError, UserError
+from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.models.unisal_parts import DOMAINS
 from explainsal.tracking.loggers import callbacks_of, log_config, tracked
 from explainsal.workflows.evaluation import evaluate_model, explainers_of, finish_run
-from explainsal.workflows.loading import describe, load_model, model_name
+from explainsal.workflows.loading import describe, model_name
 from explainsal.workflows.null_models import check_nulls
+from explainsal.workflows.resuming import CHECKPOINTS, read_checkpoint, require_same_network, take_over, trained_network
 
 
 @tracked
@@ -38,11 +39,13 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     datamodule = instantiate(cfg.data)
     training_data = data_of(cfg, datamodule)
     training_data.prepare_data()  # a missing data set ends the run here, before any network is built
-    if cfg.resume is not None and not Path(cfg.resume).is_file():
-        raise MissingFilesError(f"resume={cfg.resume}: no such checkpoint")
+    checkpoint = read_checkpoint(Path(cfg.resume)) if cfg.resume is not None else None
     model = instantiate(cfg.model)
     if not isinstance(model, SaliencyModel):
         raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
+    if checkpoint is not None:
+        require_same_network(Path(cfg.resume), checkpoint, model, cfg.trainer.get("max_epochs"))
+        take_over(Path(cfg.resume), output, checkpoint["global_step"])
     module = instantiate(cfg.module, model=model)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
     write_record(output, cfg, model=describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
@@ -52,7 +55,7 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     fit(trainer, module, training_data, resume=cfg.resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.evaluate:
-        tested = load_model(output / "checkpoints" / "best.ckpt") if trains else model.eval()
+        tested = trained_network(output / CHECKPOINTS, model) if trains else model.eval()
         evaluate_model(cfg, tested, datamodule, explainers_of(cfg))
     finish_run(cfg, loggers)
     return metrics
