@@ -93,7 +93,7 @@ def test_in_a_training(folder: Path, how: signal.Signals) -> None:
     output = process.communicate(timeout=60)[0]
     assert_ended(output, process, how)
     interrupted = last.with_name("interrupted.ckpt")
-    assert f"resume=outputs/{how.name}/checkpoints/interrupted.ckpt" in output.replace("\n", "")
+    assert f"resume={interrupted}" in output
     assert torch.load(interrupted, weights_only=True)["global_step"] > 0
 
 
