@@ -38,6 +38,7 @@ def as_markdown(docstring: str) -> str:
         return f"{found[1]}$$\n{found[1]}{equation}\n{found[1]}$$\n\n"
 
     text = _ROLE.sub(r"$\1$", _DIRECTIVE.sub(block, docstring + "\n"))
+    text = re.sub(r":(?:func|mod|class|meth):`([^`]*)`", r"`\1`", text)
     return re.sub(r"^( *)Example:$", r"\1Examples:", text, flags=re.MULTILINE)  # the heading that Griffe knows
 
 

@@ -79,6 +79,7 @@ def test_functional_needs_torch_alone():
         "torch",
         "math",
         "collections",
+        "contextlib",
         "dataclasses",
         "typing",
         "__future__",

@@ -79,6 +79,11 @@ FIRST, PRIORS = "cnn.features.0.0.weight", "coarse_gaussians_salicon"
     ({FIRST: None}, rf"does not fit unisal with .*: it lacks 1 of 689 entries, the first is {FIRST}"),
     ({"extra.weight": torch.ones(1)}, r"1 of its entries are not the network's, the first is extra\.weight"),
     ({FIRST: torch.ones(32, 1, 3, 3)}, r"its cnn.*weight has the shape \(32, 1, 3, 3\) in place of \(32, 3, 3, 3\)"),
+    ({FIRST: torch.ones(32, 3, 3, 3, dtype=torch.bool)}, r"its cnn.*weight has the type bool, which holds no weights"),
+    ({FIRST: torch.ones(32, 3, 3, 3, dtype=torch.int8)}, r"its cnn.*weight has the type int8, which holds no weights"),
+    ({FIRST: torch.ones(32, 3, 3, 3, dtype=torch.complex64)}, r"its cnn.*weight has the type complex64"),
+    ({FIRST: torch.full((32, 3, 3, 3), torch.nan)}, r"its cnn.*weight holds NaN or infinity"),
+    ({PRIORS: torch.full((16, 2, 2), torch.inf)}, r"its coarse_gaussians_salicon holds NaN or infinity"),
     ({PRIORS: "sixteen"}, r"its coarse_gaussians_salicon has the type str in place of \(16, 2, 2\)"),
 ])  # fmt: skip
 def test_entries_that_do_not_fit_are_named_in_one_line(state, tmp_path, changes, message):
@@ -132,7 +137,7 @@ def test_a_file_without_weights(tmp_path, content):
 
 def test_a_folder_or_nothing_in_place_of_the_file(tmp_path):
     for path in (tmp_path, tmp_path / "absent.pth"):
-        with pytest.raises(MissingFilesError, match="prepare model=unisal"):
+        with pytest.raises(MissingFilesError, match="model=unisal weights=published"):
             load_model("unisal", weights=path)
 
 
@@ -184,7 +189,7 @@ def test_the_encoder_that_a_training_starts_from(state, tmp_path):
     for key, value in model.net.cnn.state_dict().items():
         assert torch.equal(value, state[f"cnn.{key}"]), key
     assert not model.trained  # the rest is as it was
-    with pytest.raises(MissingFilesError, match="prepare model=unisal weights=encoder"):
+    with pytest.raises(MissingFilesError, match="model.encoder=published fetches"):
         load_model("unisal", encoder=tmp_path / "absent.pth.tar")
     wrong = encoder_file(tmp_path / "other.pth.tar", state, **{"features.0.0.weight": None})
     with pytest.raises(CorruptFileError, match="UNISAL's encoder, MobileNetV2: it lacks 1 of 260 entries"):

@@ -7,14 +7,15 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from explainsal.classical.chance import Chance
 from explainsal.data.sample import SaliencyBatch, SaliencySample
-from explainsal.errors import UserError
-from explainsal.functional.losses import normalized_l1
+from explainsal.errors import ModelError, UserError
+from explainsal.functional.losses import kl_div_cc, kl_div_nss_cc, normalized_l1
 from explainsal.metrics import SaliencyMetrics
-from explainsal.models import load_model
+from explainsal.models import SaliencyModel, load_model
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 
@@ -131,3 +132,75 @@ def test_an_explainable_map_is_compared_with_truth_and_with_the_deep_map():
     assert table["cc"].notna().all()
     deep_rows = scoring.per_image().set_index("model").loc["deep"]
     assert deep_rows["cc_to_deep"].isna().all()
+
+
+class Own(nn.Module):
+    """A network of one's own, with what it returns."""
+
+    def __init__(self, change, channels=3):
+        super().__init__()
+        self.conv, self.change = nn.Conv2d(channels, 2, 3, padding=1), change
+
+    def forward(self, images):
+        return self.change(self.conv(images))
+
+
+def with_nan(maps):
+    maps = maps[:, :1].clone()
+    maps[1:2] = torch.nan  # the second image of a batch
+    return maps
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Own(lambda y: {"out": y[:, :1]}), r"mine must return .* a dictionary with 'out'. Wrap it"),
+        (Own(lambda y: y), r"mine must return .* 2 maps per image. Wrap it"),
+        (Own(with_nan), r"mine returned NaN or infinity for image1"),
+        (Own(lambda y: y[:, :1], channels=1), r"mine does not take RGB images"),
+    ],
+    ids=["dict", "two channels", "NaN", "grey"],
+)
+def test_what_is_wrong_with_a_network_of_ones_own_is_said_by_name(network, message):
+    model = SaliencyModel(network, name="mine", options={}, input_size=None)
+    scoring = EvaluationModule({"deep": model}, partial(SaliencyMetrics, names=["cc"]))
+    with pytest.raises(ModelError, match=message):
+        scoring.test_step(SaliencyBatch.collate(samples(4)), 0)
+
+
+def test_logits_are_warned_of_and_scored_as_log_densities(caplog):
+    net = Own(lambda y: y[:, :1] - 10)
+    batch = SaliencyBatch.collate(samples(3))
+    with caplog.at_level("WARNING"), torch.no_grad():
+        lost = SaliencyModel(net, name="mine", options={}, input_size=None).eval()
+        assert lost(batch.images).max() == 0
+        lost(batch.images)
+    assert [record.getMessage() for record in caplog.records if "below 0" in record.getMessage()] == [
+        caplog.messages[0]
+    ]
+    assert caplog.messages[0].startswith("mine returns values below 0")
+    assert 'output="log_density"' in caplog.messages[0]
+    caplog.clear()
+    with caplog.at_level("WARNING"), torch.no_grad():
+        kept = SaliencyModel(net, name="mine", options={}, input_size=None, output="log_density").eval()
+        maps = kept(batch.images)
+    expected = net(batch.images.float() / 255).exp()
+    torch.testing.assert_close(maps / maps.sum((-2, -1), keepdim=True), expected / expected.sum((-2, -1), keepdim=True))
+    assert not caplog.messages
+    with pytest.raises(ValueError, match="choose 'map', 'density', 'log_density'"):
+        SaliencyModel(net, name="mine", options={}, input_size=None, output="logits")
+
+
+def test_a_network_whose_maps_are_constant_is_warned_of(tmp_path, caplog):
+    model = SaliencyModel(Own(lambda y: y[:, :1] * 0), name="mine", options={}, input_size=None)
+    scoring = EvaluationModule({"deep": model, "chance": Chance()}, partial(SaliencyMetrics, names=["cc"]))
+    with caplog.at_level("WARNING"):
+        trainer(tmp_path).test(scoring, loader(samples(5)), verbose=False)
+    assert next(m for m in caplog.messages if "constant" in m).startswith("mine: 5 of 5 maps are constant")
+    assert not any("chance:" in message for message in caplog.messages)
+
+
+def test_a_loss_that_takes_something_else_is_refused_before_training():
+    with pytest.raises(UserError, match="kl_div_nss_cc takes 3 tensors .* gives 2: predicted maps, target densities"):
+        module(partial(kl_div_nss_cc))
+    module(partial(kl_div_cc, cc_weight=2.0))

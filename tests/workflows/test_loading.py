@@ -7,7 +7,7 @@ from omegaconf import OmegaConf
 import explainsal
 from explainsal.classical import MODELS
 from explainsal.classical.itti import Itti
-from explainsal.errors import UserError
+from explainsal.errors import ModelError, UserError
 from explainsal.models import SaliencyModel
 from explainsal.workflows.loading import describe, model_name, model_of, network_of
 
@@ -55,3 +55,29 @@ def test_commands_take_a_checkpoint_or_a_model():
         model_of(asked(model=itti, weights="best.ckpt"))
     with pytest.raises(UserError, match="itti is no network"):
         network_of(asked(model=itti))
+
+
+class Own(torch.nn.Conv2d):
+    """A network of one's own."""
+
+    def __init__(self, channels=3):
+        super().__init__(channels, 1, 3, padding=1)
+
+
+def test_a_bare_network_of_ones_own_takes_pictures_as_they_are(tmp_path):
+    model = network_of(asked(model={"_target_": f"{__name__}.Own"}))
+    assert (model.name, model.trained, model.input_size) == ("own", True, None)
+    assert model(torch.randint(0, 256, (1, 3, 20, 30), dtype=torch.uint8)).shape == (1, 1, 20, 30)
+    assert describe(model)["parameters"] == 28
+
+
+def test_a_network_that_takes_grey_is_refused_or_wrapped():
+    class Grey(SaliencyModel):
+        def preprocess(self, images):
+            return super().preprocess(images).mean(1, keepdim=True)
+
+    with pytest.raises(
+        ModelError, match=r"grey does not take RGB images .* 320, 480\].* images.mean\(1, keepdim=True\)"
+    ):
+        describe(SaliencyModel(Own(1), name="grey", options={}, input_size=None))
+    assert describe(Grey(Own(1), name="grey", options={}, input_size=None))["parameters"] == 10

@@ -15,7 +15,7 @@ GRID = 128
 
 
 class CenterBias(nn.Module):
-    """Where people look when nothing is known of the image: a kernel density of training fixations, on a unit square.
+    """Center bias: a kernel density of training fixations, on a unit square.
 
     Coordinates are divided by width and height, so images of any size share one density; it is resampled bilinearly to
     the size asked for and sums to 1 there.
@@ -55,7 +55,7 @@ class CenterBias(nn.Module):
             uniform: Share of a uniform density mixed in, so that no fixation has density 0.
 
         Raises:
-            ValueError: If there is no fixation, one is NaN or outside its image, or an option is out of range.
+            ValueError: If no fixations are given, one is NaN or outside its image, or an option is out of range.
         """
         _check(bandwidth, uniform)
         counts = torch.stack([_counts(p, size) for p, size in _pairs(points, sizes)]).sum(dim=0)
@@ -67,7 +67,7 @@ class CenterBias(nn.Module):
         return resized / resized.sum()
 
     def forward(self, images: Tensor) -> Tensor:
-        """The same map for every image: ``(B, 3, H, W)`` to ``(B, 1, H, W)``, float32, maximum 1."""
+        """Return the same map for every image: ``(B, 3, H, W)`` to ``(B, 1, H, W)``, float32, maximum 1."""
         density = self.density((int(images.shape[2]), int(images.shape[3])))
         return (density / density.max()).float().expand(images.shape[0], 1, -1, -1).clone()
 
@@ -114,7 +114,13 @@ class LeaveOneOutCenterBias(nn.Module):
         return self  # read-only, and it holds every fixation
 
     def density(self, size: tuple[int, int], index: Tensor) -> Tensor:
-        """Densities ``(B, H, W)``, float64, that sum to 1, for the images at these positions of the data set."""
+        """Densities ``(B, H, W)``, float64, that sum to 1, for the images at these positions of the data set.
+
+        Raises:
+            ValueError: If a position is unknown (-1).
+        """
+        if bool((index < 0).any()):
+            raise ValueError("a leave-one-out centre bias needs the images' positions in the data set: give index=...")
         grids = [self._total - _counts(*self._own[i]) for i in index.tolist()]
         return torch.stack([CenterBias(_density(g, self._bandwidth, self._uniform)).density(size) for g in grids])
 

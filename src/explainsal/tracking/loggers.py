@@ -45,7 +45,8 @@ def loggers_of(cfg: DictConfig, command: str) -> list[Logger]:
         known = run_id_in(cfg.resume) if cfg.get("resume") is not None else None
         resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
         nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
-    return [instantiate(node) for node in nodes.values()]
+    made = [instantiate(node) for node in nodes.values()]
+    return [logger for logger in made if logger is not None]  # W&B is off where it is not installed
 
 
 def wandb_loggers(loggers: Sequence[Logger]) -> list[GuardedWandbLogger]:

@@ -23,6 +23,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.distillation import Standalone
 from explainsal.errors import UserError
 from explainsal.explanation.tables import described
 from explainsal.models import SaliencyModel
@@ -175,10 +176,10 @@ def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
     else:
         model = model_of(cfg)
         write_record(Path(cfg.paths.output), cfg, model=describe(model))
-        network = isinstance(model, SaliencyModel)
-        check_nulls(cfg, explains=network)
-        name = DEEP if network else model_name(model)
-        results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)
+        explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
+        check_nulls(cfg, explains=explained)
+        name = DEEP if explained else model_name(model)
+        results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if explained else [], name)
     finish_run(cfg, loggers)
     return results
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
+from torch import Tensor
 
 from explainsal.app.record import write_record
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
@@ -99,7 +101,7 @@ def explain_pictures(
         images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
         explanation = explainer.explain(model, images, keep_maps=explainer.maps_per_layer)
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
-        print(f"{sample.id}: CC of the explainable to the deep map {cc(explainable, DensityMap(deep)).item():.3f}")
+        print(f"{sample.id}: {agreement(explainable, deep)}")
         tables.add(explanation, [sample.id])
         explainer.rows += fidelity_rows(explanation, [sample.id])
         maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
@@ -108,6 +110,20 @@ def explain_pictures(
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
+
+
+def agreement(explainable: Tensor, deep: Tensor) -> str:
+    """Say how well an explainable map ``(1, H, W)`` agrees with the deep map.
+
+    Example:
+        >>> maps = torch.rand(1, 8, 8)
+        >>> agreement(2 * maps, maps), agreement(maps, torch.zeros(1, 8, 8))
+        ('CC of the explainable to the deep map 1.000', 'the deep map is constant, so that nothing correlates with it')
+    """
+    value = cc(explainable, DensityMap(deep)).item()
+    if math.isnan(value):
+        return "the deep map is constant, so that nothing correlates with it"
+    return f"CC of the explainable to the deep map {value:.3f}"
 
 
 @rank_zero_only

@@ -6,6 +6,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
@@ -17,6 +18,7 @@ from explainsal.models.complexity import complexity
 from explainsal.models.loading import NETWORKS
 from explainsal.models.loading import load_model as load_network
 from explainsal.models.saliency_model import UNTRAINED
+from explainsal.models.weight_sources import locate_weights
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +72,13 @@ def model_of(cfg: DictConfig, default: str | None = None) -> nn.Module:
     if (cfg.checkpoint is None) == (cfg.get("model") is None):
         raise UserError(
             "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
-            f"weights=FILE for a published network; names: {', '.join((*NETWORKS, *MODELS))}"
+            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
         )
     model = load_model(cfg.checkpoint) if cfg.checkpoint is not None else _named(cfg)
     if isinstance(model, SaliencyModel) and not model.trained:
         log.warning(
-            "%s has %s: this shows the mechanics, not where people look. Give weights=FILE (published ones: "
-            "python -m explainsal.prepare model=NAME) or checkpoint=FILE",
+            "%s has %s: this shows the mechanics, not where people look. Give weights=published (UNISAL, MSI-Net), "
+            "weights=FILE or checkpoint=FILE",
             *(model.name, UNTRAINED),
         )
     return model
@@ -85,12 +87,24 @@ def model_of(cfg: DictConfig, default: str | None = None) -> nn.Module:
 def _named(cfg: DictConfig) -> nn.Module:
     """The model of ``model=NAME``, with ``weights=...`` if they are given."""
     if cfg.weights is None:
-        model: nn.Module = instantiate(cfg.model).eval()
-        return model
+        return with_preprocessing(instantiate(cfg.model).eval())
     if "weights" not in cfg.model:
         raise UserError(f"{cfg.model._target_.rpartition('.')[2]} is a classical model: it has no weights to load")
-    network: nn.Module = instantiate(cfg.model, weights=cfg.weights).eval()
-    return network
+    weights = locate_weights(cfg.weights, cfg.model._target_.split(".")[-2], folder=Path(cfg.paths.weights))
+    return with_preprocessing(instantiate(cfg.model, weights=str(weights)).eval())
+
+
+def with_preprocessing(model: nn.Module) -> nn.Module:
+    """Wrap a bare network, such as a class that ``+model._target_=`` names, so that it takes any RGB images.
+
+    Its weights are those that it was built with, and no one knows whether it was trained. A module without parameters
+    is no network, and stays as it is.
+    """
+    if isinstance(model, SaliencyModel) or classical_name(model) or not any(True for _ in model.parameters()):
+        return model
+    wrapped = SaliencyModel(model, name=type(model).__name__.lower(), options={}, input_size=None).eval()
+    wrapped.weights = "as it was built"
+    return wrapped
 
 
 def network_of(cfg: DictConfig, default: str | None = None) -> SaliencyModel:
@@ -122,7 +136,10 @@ def describe(model: nn.Module) -> dict[str, Any]:
     """What a run's record says of its model."""
     if not isinstance(model, SaliencyModel):
         return {"name": model_name(model)}
-    size = complexity(model.net, model.input_size or (320, 480))
+    with torch.no_grad():
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        channels = model.preprocess(torch.zeros(1, 3, 64, 64, device=device)).shape[1]
+    size = complexity(model.net, model.input_size or (320, 480), channels=channels, name=model.name)
     return {
         "name": model.name,
         "parameters": size.parameters,

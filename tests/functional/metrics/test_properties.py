@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from explainsal.functional import metrics
-from explainsal.functional.metrics import Nonfixations, Points, chunks, draws, ranks
+from explainsal.functional.metrics import Maps, Nonfixations, Points, chunks, draws, ranks
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (9, 14)
@@ -448,3 +448,16 @@ def test_random_numbers_are_splitmix64() -> None:
         chi_square = ((torch.histc(numbers, 64, 0, 1) - expected) ** 2 / expected).sum().item()
         assert 25 < chi_square < 120  # 63 degrees of freedom
         assert 0 <= numbers.min() < numbers.max() < 1
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300])
+def test_a_scale_near_the_ends_of_the_number_range_does_not_matter(scale: float) -> None:
+    preds, fixations, others = random_maps(1).double(), random_fixations(1), counts(1)
+    target = DensityMap(random_maps(2).double())
+    tiny = DensityMap(target.values * scale)
+    equal(all_metrics(preds * scale, fixations, others, tiny), all_metrics(preds, fixations, others, target), 1e-9)
+    together = torch.stack([preds[0] * scale, preds[1]])  # one of a batch
+    equal([metrics.cc(together, target)], [metrics.cc(preds, target)], 1e-9)
+    offset = {"offset": 1e-20}
+    plain = metrics.kl_div(Maps(preds * 2.0**-390), target, **offset)  # all of it is the offset
+    equal([metrics.kl_div(Maps(preds * 2.0**-410), target, **offset)], [plain], 1e-9)
