@@ -5,6 +5,7 @@ So a training that is resumed, with any number of worker processes, sees what an
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -21,10 +22,13 @@ Place = tuple[int, int]  # the epoch and the image's index
 
 
 def find_position(datamodule: L.LightningDataModule) -> tuple[int, int]:
-    """Where the training stands that a data module belongs to: the epoch, and how many batches of it are done."""
+    """Where the training stands that a data module belongs to: the epoch, and how many batches of it are done.
+
+    Without a training, every call begins another epoch.
+    """
     trainer = datamodule.trainer
     if trainer is None:
-        return 0, 0
+        return next(vars(datamodule).setdefault("_alone", itertools.count())), 0
     epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
     within = epochs.started > epochs.processed  # else the batches that are counted are those of the epoch before
     if within and batches.processed >= trainer.num_training_batches:
@@ -48,12 +52,15 @@ class SeededSamples(Dataset[SaliencySample]):
     def __len__(self) -> int:
         return len(self.samples)
 
-    def __getitem__(self, place: Place) -> SaliencySample:
-        """The sample of an epoch and index."""
+    def __getitem__(self, place: Place | int) -> SaliencySample:
+        """The sample of an epoch and index; of an index alone, with changes as torch's generator has them."""
+        if isinstance(place, int):
+            sample: SaliencySample = self.samples[place]
+            return sample
         epoch, index = place
         with torch.random.fork_rng(devices=[]):
             torch.default_generator.manual_seed(mix_seed(self.seed, epoch, index))
-            sample: SaliencySample = self.samples[index]
+            sample = self.samples[index]
         return sample
 
 
