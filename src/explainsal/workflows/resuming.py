@@ -52,6 +52,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return checkpoint
 
 
+def resume_from(path: Path, output: Path, model: SaliencyModel, max_epochs: int | None) -> None:
+    """Check a checkpoint against the training that is to go on with it, and take over what lies beside it.
+
+    Raises:
+        UserError: If it is damaged, of another network, or beyond the end of this training.
+    """
+    checkpoint = read_checkpoint(path)
+    require_same_network(path, checkpoint, model, max_epochs)
+    take_over(path, output, checkpoint["global_step"])
+
+
 def require_same_network(path: Path, checkpoint: dict[str, Any], model: SaliencyModel, max_epochs: int | None) -> None:
     """Refuse to resume a checkpoint of another network, or one that is beyond the end of this training.
 
