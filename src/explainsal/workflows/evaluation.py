@@ -18,13 +18,13 @@ from rich.progress import track
 from torch import Tensor, nn
 
 from explainsal.app.record import write_record
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import Standalone
 from explainsal.errors import UserError
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
@@ -51,7 +51,7 @@ def evaluate_model(
     cfg: DictConfig,
     model: nn.Module,
     datamodule: SaliencyDataModule,
-    explainers: list[LogGaborReconstruction],
+    runs: list[ExplanationRun],
     name: str = DEEP,
 ) -> pd.DataFrame:
     """Score a model, its explainable models and the baselines, and write tables and gallery.
@@ -60,7 +60,7 @@ def evaluate_model(
         cfg: The command's options.
         model: The model; `name` is what it is called in the table.
         datamodule: The data, prepared.
-        explainers: One per explainable model; for a network only.
+        runs: One per explainable model; for a network only.
         name: ``deep`` for a network, else the model's own.
 
     Returns:
@@ -77,15 +77,15 @@ def evaluate_model(
     module = EvaluationModule(
         {name: model, **beside.models},
         new_metrics,
-        explainable=[explainer.name for explainer in explainers],
+        explainable=[run.name for run in runs],
         postprocessing={name: postprocessing},
         gold_standard=beside.gold_standard,
         by_profile={p: partial(new_metrics, profile=p) for p in cfg.evaluation.profiles if p != cfg.metrics.profile},
     )
-    trainer, per_image = score_images(cfg, module, datamodule, explainers)
+    trainer, per_image = score_images(cfg, module, datamodule, runs)
     origin = description(model)
     steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
-    said = {name: steps, **{explainer.name: origin or NONE for explainer in explainers}}
+    said = {name: steps, **{run.name: origin or NONE for run in runs}}
     marks = {model: origin for model in said if origin}
     per_image = described(per_image, marks)
     results = summarize(per_image, protocol(cfg, dataset, gain_over), said, seed=cfg.seed)
@@ -97,8 +97,8 @@ def evaluate_model(
             profiles = summarize_profiles(every, seed=cfg.seed)
             described(profiles, marks).to_csv(Path(cfg.paths.output) / "profiles.csv", index=False)
         print_results(results)
-        show_images(cfg, module, dataset, explainers, per_image, name)
-        write_nulls(cfg, model, dataset, explainers)
+        show_images(cfg, module, dataset, runs, per_image, name)
+        write_nulls(cfg, model, dataset, runs)
     return results
 
 
@@ -106,15 +106,15 @@ def show_images(
     cfg: DictConfig,
     module: EvaluationModule,
     dataset: SaliencyDataset,
-    explainers: list[LogGaborReconstruction],
+    runs: list[ExplanationRun],
     per_image: pd.DataFrame,
     name: str,
 ) -> None:
     """Write the best, middle and worst images of the model, with its map and those of its explainable models."""
-    explained = per_image[per_image["model"] == explainers[0].name]["index"] if explainers else per_image["index"]
+    explained = per_image[per_image["model"] == runs[0].name]["index"] if runs else per_image["index"]
     among = per_image[per_image["index"].isin(explained)]
     for index in track(choose_gallery(among, cfg.evaluation.gallery, among=name), description="gallery"):
-        write_gallery(Path(cfg.paths.output), draw_maps(dataset[index], module, explainers, name))
+        write_gallery(Path(cfg.paths.output), draw_maps(dataset[index], module, runs, name))
 
 
 @rank_zero_only
@@ -127,10 +127,10 @@ def finish_run(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> None:
     log_run(loggers, cfg)
 
 
-def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
-    """One callback per preset in ``cfg.evaluation.presets``."""
+def build_explanation_runs(cfg: DictConfig) -> list[ExplanationRun]:
+    """Build one explanation per preset in ``cfg.evaluation.presets``."""
     return [
-        LogGaborReconstruction(
+        ExplanationRun(
             preset,
             Path(cfg.paths.output) / "explanation" / preset,
             limit=cfg.evaluation.explain_images,
@@ -140,18 +140,16 @@ def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
     ]
 
 
-def draw_maps(
-    sample: SaliencySample, module: EvaluationModule, explainers: list[LogGaborReconstruction], name: str
-) -> GalleryImage:
+def draw_maps(sample: SaliencySample, module: EvaluationModule, runs: list[ExplanationRun], name: str) -> GalleryImage:
     """One image with the maps of the model, as they are scored, and of its explainable models."""
     model = module.models[name]
     batch = SaliencyBatch.collate([sample]).to(next((p.device for p in model.parameters()), torch.device("cpu")))
     with torch.inference_mode():
         maps = {name: module.maps(name, batch.images, batch.index)}
-    for explainer in explainers:
-        known = explainer.maps.get(sample.index)
-        explainable = explainer.explain(model, batch.images).explainable_map if known is None else known[None, None]
-        maps[explainer.name] = explainable.clamp(min=0)
+    for run in runs:
+        known = run.maps.get(sample.index)
+        explainable = run.explain(model, batch.images).explainable_map if known is None else known[None, None]
+        maps[run.name] = explainable.clamp(min=0)
     return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()}, model)
 
 
@@ -179,7 +177,7 @@ def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
         explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
         check_nulls(cfg, explains=explained)
         name = DEEP if explained else model_name(model)
-        results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if explained else [], name)
+        results = evaluate_model(cfg, model, datamodule, build_explanation_runs(cfg) if explained else [], name)
     finish_run(cfg, loggers)
     return results
 

@@ -18,7 +18,6 @@ from rich.progress import track
 from torch import Tensor
 
 from explainsal.app.record import write_record
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
@@ -26,8 +25,7 @@ from explainsal.distillation import Standalone, attribute
 from explainsal.distillation.attribution import BY
 from explainsal.distillation.quality import attribution_table, write_tables
 from explainsal.errors import UserError
-from explainsal.explanation.fidelity import fidelity_rows
-from explainsal.explanation.tables import Tables
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import cc
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
@@ -58,20 +56,20 @@ def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(cfg, model, datamodule, loggers)
     write_record(output, cfg, model=describe(model))
-    explainer = explainer_of(cfg)
+    run = build_explanation_run(cfg)
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:
-        evaluate_model(cfg, model, datamodule, [explainer])
+        evaluate_model(cfg, model, datamodule, [run])
     else:
-        explain_pictures(output, model, dataset, explainer)
-        write_nulls(cfg, model, dataset, [explainer])
-    print_usage(explainer)
+        explain_pictures(output, model, dataset, run)
+        write_nulls(cfg, model, dataset, [run])
+    print_usage(run)
     finish_run(cfg, loggers)
     return output
 
 
-def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
-    """The callback that explains with the preset and the single options of ``cfg.explainer``."""
+def build_explanation_run(cfg: DictConfig) -> ExplanationRun:
+    """Build what explains with the preset and the single options of ``cfg.explainer``."""
     options = OmegaConf.to_container(cfg.explainer, resolve=True)
     assert isinstance(options, dict)
     preset = str(options.pop("preset"))
@@ -81,7 +79,7 @@ def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
         if options.get("bank") is not None:
             raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
         options["bank"] = changed
-    return LogGaborReconstruction(
+    return ExplanationRun(
         preset,
         Path(cfg.paths.output) / "explanation" / preset,
         limit=cfg.evaluation.explain_images,
@@ -90,25 +88,21 @@ def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
     )
 
 
-def explain_pictures(
-    output: Path, model: SaliencyModel, dataset: SaliencyDataset, explainer: LogGaborReconstruction
-) -> None:
+def explain_pictures(output: Path, model: SaliencyModel, dataset: SaliencyDataset, run: ExplanationRun) -> None:
     """Explain pictures without ground truth: maps as PNG, tables, and the report."""
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    tables = Tables()
-    for index in track(range(len(dataset)), description="explaining"):
+    for index in track(range(int(min(run.limit, len(dataset)))), description="explaining"):
         sample = dataset[index]
         images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
-        explanation = explainer.explain(model, images, keep_maps=explainer.maps_per_layer)
+        explanation = run.explain(model, images, keep_maps=run.maps_per_layer)
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
         print(f"{sample.id}: {agreement(explainable, deep)}")
-        tables.add(explanation, [sample.id])
-        explainer.rows += fidelity_rows(explanation, [sample.id])
-        maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
+        run.add(explanation, [sample.id], coefficients=True)
+        maps = {DEEP: deep[0], run.name: explainable[0].clamp(min=0)}
         write_gallery(output, gallery_image(sample, maps, model))
-        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
+        for name, values in (("deep", maps[DEEP]), ("explainable", maps[run.name])):
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
-    tables.save(explainer.folder)
+    run.save()
     print(f"maps: {output / 'maps'}")
 
 
@@ -127,9 +121,9 @@ def agreement(explainable: Tensor, deep: Tensor) -> str:
 
 
 @rank_zero_only
-def print_usage(explainer: LogGaborReconstruction) -> None:
+def print_usage(run: ExplanationRun) -> None:
     """Say whether the bandwidth of the filters grows with depth, as the paper has it (Section IV)."""
-    path = explainer.folder / "coefficients.parquet"
+    path = run.folder / "coefficients.parquet"
     if not path.exists():
         return
     usage = filter_usage(pd.read_parquet(path))

@@ -12,13 +12,13 @@ from omegaconf import DictConfig
 from rich.progress import track
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
@@ -44,9 +44,7 @@ def check_nulls(cfg: DictConfig, *, explains: bool = True) -> None:
 
 
 @rank_zero_only
-def write_nulls(
-    cfg: DictConfig, model: nn.Module, dataset: SaliencyDataset, explainers: Sequence[LogGaborReconstruction]
-) -> None:
+def write_nulls(cfg: DictConfig, model: nn.Module, dataset: SaliencyDataset, runs: Sequence[ExplanationRun]) -> None:
     """Write and print ``fidelity.csv``: each explanation beside the null models ``cfg.nulls``, configured alike.
 
     Where these hold the cascade, ``cascade.csv``, too.
@@ -55,20 +53,20 @@ def write_nulls(
         cfg: The command's options.
         model: What is explained.
         dataset: Its images, of which the first ``evaluation.explain_images`` are.
-        explainers: Each has explained these images.
+        runs: Each has explained these images.
     """
     if not cfg.nulls:
         return
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     model.to(device)
     count = min(cfg.evaluation.explain_images or len(dataset), len(dataset))
-    for explainer in explainers:
-        own = explainer.explainer(model)
+    for run in runs:
+        own = run.explainer_for(model)
         nulls = {null: null_explainer(own, null, seed=cfg.seed) for null in cfg.nulls if null != CASCADE}
-        explained = {row["image"]: row for row in explainer.rows}  # a distributed sampler may repeat an image
+        explained = {row["image"]: row for row in run.rows}  # a distributed sampler may repeat an image
         rows: list[dict[str, Any]] = []
         cascades = []
-        for index in track(range(count), description=f"null models of {explainer.preset}"):
+        for index in track(range(count), description=f"null models of {run.preset}"):
             batch = SaliencyBatch.collate([dataset[index]]).to(device)
             rows.append(explained[batch.ids[0]])
             for null, variant in nulls.items():
@@ -76,11 +74,11 @@ def write_nulls(
             if CASCADE in cfg.nulls:
                 cascades.append(cascade_table(own, batch.images, ids=batch.ids, seed=cfg.seed))
         fidelity = pd.DataFrame(rows)
-        described(fidelity, description(model)).to_csv(explainer.folder / "fidelity.csv", index=False)
-        print(f"the preset {explainer.preset} beside its null models:")
+        described(fidelity, description(model)).to_csv(run.folder / "fidelity.csv", index=False)
+        print(f"the preset {run.preset} beside its null models:")
         table = null_table(fidelity)
         print_table(table, caption=null_caption(table))
         if cascades:
             cascade = pd.concat(cascades).sort_values("step", kind="stable")
-            described(cascade, description(model)).to_csv(explainer.folder / "cascade.csv", index=False)
+            described(cascade, description(model)).to_csv(run.folder / "cascade.csv", index=False)
             print(cascade_text(cascade))

@@ -8,12 +8,14 @@ from functools import partial
 
 import pandas as pd
 from hydra.utils import instantiate
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 from omegaconf import DictConfig
 
+from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics, get_profile
 from explainsal.modules.evaluation import EvaluationModule
@@ -36,16 +38,23 @@ def metrics_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> tuple[Callabl
 
 
 def score_images(
-    cfg: DictConfig, module: EvaluationModule, datamodule: SaliencyDataModule, callbacks: Sequence[Callback] = ()
+    cfg: DictConfig, module: EvaluationModule, datamodule: SaliencyDataModule, runs: Sequence[ExplanationRun] = ()
 ) -> tuple[Trainer, pd.DataFrame]:
     """Run the test loop.
+
+    Args:
+        cfg: The command's options.
+        module: Scores the models.
+        datamodule: The data, prepared.
+        runs: Explanations to make of the same images.
 
     Returns:
         The trainer, and a row per model and image: model, id, index, fixations, then the metrics; the same in every
         process.
     """
     # mixed precision is for training: the numbers in a table are computed in float32
-    trainer = instantiate(cfg.trainer, precision="32-true", logger=False, callbacks=[*callbacks, RichProgressBar()])
+    callbacks = [*map(LogGaborReconstruction, runs), RichProgressBar()]
+    trainer = instantiate(cfg.trainer, precision="32-true", logger=False, callbacks=callbacks)
     trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
     return trainer, with_ids(module.per_image(), datamodule.dataset(datamodule.eval_split))
 

@@ -20,7 +20,7 @@ from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.models.unisal_parts import DOMAINS
 from explainsal.tracking.loggers import callbacks_of, log_config, tracked
-from explainsal.workflows.evaluation import evaluate_model, explainers_of, finish_run
+from explainsal.workflows.evaluation import build_explanation_runs, evaluate_model, finish_run
 from explainsal.workflows.loading import describe, load_model, model_name
 from explainsal.workflows.null_models import check_nulls
 
@@ -53,7 +53,7 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if cfg.evaluate:
         tested = load_model(output / "checkpoints" / "best.ckpt") if trains else model.eval()
-        evaluate_model(cfg, tested, datamodule, explainers_of(cfg))
+        evaluate_model(cfg, tested, datamodule, build_explanation_runs(cfg))
     finish_run(cfg, loggers)
     return metrics
 

@@ -11,12 +11,12 @@ import pandas as pd
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.classical import classical_model
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.explanation import Explainer
 from explainsal.explanation.explainable_model import ExplainableModel
+from explainsal.explanation.run import ExplanationRun
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.loading import NETWORKS
@@ -97,10 +97,10 @@ def score_row(
     """What must be said of a row, and its scores per image (see `score_images`)."""
     if row.network is not None and row.group != "network":
         model, note = network_of_row(cfg, row.network, datamodule.name)
-        explainer = explainer_of_row(cfg, row, folder)
-        module = EvaluationModule({DEEP: model}, new_metrics, explainable=[explainer.name])
-        _, per_image = score_images(cfg, module, datamodule, [explainer])
-        mine = per_image[per_image["model"] == explainer.name]
+        run = build_explanation_run(cfg, row, folder)
+        module = EvaluationModule({DEEP: model}, new_metrics, explainable=[run.name])
+        _, per_image = score_images(cfg, module, datamodule, [run])
+        mine = per_image[per_image["model"] == run.name]
         return "; ".join(filter(None, [f"preset {cfg.table.preset}", note])), mine.assign(model=row.model)
     if row.group == "baseline":
         beside = baselines_of([row.model], datamodule)
@@ -113,9 +113,9 @@ def score_row(
     return "; ".join(filter(None, [note, done])), score_images(cfg, module, datamodule)[1]
 
 
-def explainer_of_row(cfg: DictConfig, row: Row, folder: Path) -> LogGaborReconstruction:
-    """The explanation, or null model of one, that a row is about; its tables lie beside the row's scores."""
-    return LogGaborReconstruction(
+def build_explanation_run(cfg: DictConfig, row: Row, folder: Path) -> ExplanationRun:
+    """Build the explanation, or null model of one, that a row is about; its tables lie beside the row's scores."""
+    return ExplanationRun(
         cfg.table.preset,
         folder / "rows" / row.model,
         limit=cfg.table.null_images if row.null else cfg.evaluation.explain_images,
