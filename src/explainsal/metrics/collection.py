@@ -8,8 +8,6 @@ from typing import Any
 from torch import Tensor
 
 from explainsal.functional.metrics import Nonfixations
-from explainsal.functional.native import native_kernels
-from explainsal.functional.native_build import library
 from explainsal.metrics.profiles import METRICS, Profile, get_profile
 from explainsal.metrics.scoring import CenterBiasMap, score
 from explainsal.metrics.table import PerImageTable
@@ -28,13 +26,10 @@ class SaliencyMetrics(PerImageTable):
             it there is no ``ig``.
         options: Single options of the profile to change, metric -> keyword arguments; its name then says so.
         seed: Of the profiles that draw random negatives.
-        compile: Use compiled kernels for maps on a CPU, twice as fast or more: AUCs are the same numbers, the others
-            the same to 1e-12. Needs a C compiler.
         kwargs: Of `torchmetrics.Metric`.
 
     Raises:
         ValueError: If a name is unknown, or a metric was asked for without what it needs.
-        UserError: If `compile` is asked for and there is no C compiler, or it fails.
 
     Example:
         >>> import torch
@@ -56,7 +51,6 @@ class SaliencyMetrics(PerImageTable):
         center_bias: CenterBiasMap | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         seed: int = 0,
-        compile: bool = False,
         **kwargs: Any,
     ) -> None:
         chosen = get_profile(profile)
@@ -76,9 +70,6 @@ class SaliencyMetrics(PerImageTable):
         self.center_bias = center_bias
         self.seed = seed
         self._updated, self._before = 0, 0  # images so far: random negatives of images without an index are drawn by it
-        self.native = compile  # `compile` is a method of every nn.Module
-        if compile:
-            library()  # now rather than in the middle of an evaluation
 
     def update(
         self,
@@ -133,16 +124,15 @@ class SaliencyMetrics(PerImageTable):
         index: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The values of a batch by metric, ``(B,)`` each, without keeping them; arguments as those of `update`."""
-        with native_kernels(self.native and preds.device.type == "cpu"):
-            return score(
-                preds,
-                fixations,
-                density,
-                profile=self.profile,
-                names=self.columns,
-                index=index,
-                first=self._before + self._updated,
-                nonfixations=self.nonfixations,
-                center_bias=self.center_bias,
-                seed=self.seed,
-            )
+        return score(
+            preds,
+            fixations,
+            density,
+            profile=self.profile,
+            names=self.columns,
+            index=index,
+            first=self._before + self._updated,
+            nonfixations=self.nonfixations,
+            center_bias=self.center_bias,
+            seed=self.seed,
+        )

@@ -25,7 +25,7 @@ class _Single(SaliencyMetrics):
     Args:
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`, `compile`) and `torchmetrics.Metric`.
+        kwargs: Of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`) and `torchmetrics.Metric`.
     """
 
     column: str
@@ -158,7 +158,7 @@ class ShuffledAUC(_AtFixations):
         nonfixations: Fixations of the whole data set.
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`seed`, `compile`) and `torchmetrics.Metric`.
+        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "sauc"
@@ -180,7 +180,7 @@ class InformationGain(_AtFixations):
         center_bias: Function from (H, W) and positions in the data set to densities.
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`seed`, `compile`) and `torchmetrics.Metric`.
+        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "ig"

@@ -32,7 +32,6 @@ def metrics_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> tuple[Callabl
         # the non-fixations of an image are the fixations of all others: one pool, shared by the models
         nonfixations=Nonfixations(*fixations_of(datamodule.dataset(datamodule.eval_split))),
         center_bias=center_bias,
-        compile=cfg.evaluation.compile,
     )
     return new_metrics, gain_over
 

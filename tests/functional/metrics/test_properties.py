@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from explainsal.functional import metrics
+from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.metrics import Maps, Nonfixations, Points, chunks, draws, ranks
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (9, 14)
 PIXELS = SIZE[0] * SIZE[1]
+
+
+@pytest.fixture
+def plain() -> Iterator[None]:
+    """The path in plain PyTorch, whose chunks and tables are looked at."""
+    with plain_only():
+        yield
 
 
 def generator(seed: int) -> torch.Generator:
@@ -172,6 +180,7 @@ def test_batches_and_order_do_not_matter(seed: int, levels: int) -> None:
         equal(again, [value[part] for value in whole])
 
 
+@pytest.mark.usefixtures("plain")
 def test_chunks_do_not_matter_and_densities_agree_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maps larger than what is handled at a time: the values of one chunk; no rounding depends on the batch."""
     preds, fixations, others = random_maps(3, 4, levels=50), random_fixations(3, 4), counts(3, 4)
@@ -256,6 +265,7 @@ def test_every_pixel_fixated_leaves_judd_no_negatives() -> None:
     assert metrics.auc(preds, everywhere, nonfixations="unfixated").isnan().all()
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("cells", [1, 2, 64, 1 << 14])
 @pytest.mark.parametrize("kind", ["uniform", "peaked", "tiny", "levels", "denormal", "huge"])
 def test_ranks_do_not_depend_on_the_table(monkeypatch: pytest.MonkeyPatch, cells: int, kind: str) -> None:

@@ -8,11 +8,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional.metrics import compiled
+from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.metrics import fast
 from explainsal.functional.metrics.chunks import dot, walk
 from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
-from explainsal.functional.native import serves
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 _MODERATE = 400  # binary exponent up to which squares, and sums of them, are numbers of full precision
@@ -87,6 +87,8 @@ class Maps:
     @cached_property
     def squares(self) -> Tensor:
         """Sum of squared deviations from the mean, shape ``(B,)``."""
+        if loops_run(self.values):
+            return fast.squares(self.values, self.mean)
         return walk(self.values, [self._squares])[0].sum(dim=2)[0]
 
     def centered(self, rows: slice, columns: slice) -> Tensor:
@@ -117,8 +119,8 @@ class Maps:
 
     def _extents(self) -> tuple[Tensor, Tensor, Tensor]:
         """Least, greatest and sum of each map."""
-        if serves(self.values):
-            return compiled.extents(self.values)
+        if loops_run(self.values):
+            return fast.extents(self.values)
 
         def part(rows: slice, columns: slice) -> Tensor:
             chunk = self.values[rows, columns]
