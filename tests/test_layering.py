@@ -25,15 +25,16 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
     "datamodules": BASE | {"data", "models"},
     "modules": MIDDLE,
     "callbacks": MIDDLE | {"explanation", "modules"},
-    "reporting": MIDDLE | {"explanation", "app"},
+    "reporting": MIDDLE | {"explanation"},
     "tracking": MIDDLE | {"explanation", "reporting"},
     "workflows": MIDDLE
-    | {"explanation", "distillation", "datamodules", "modules", "callbacks", "reporting", "tracking", "app"},
-    "app": BASE | {"metrics", "reporting"},
+    | {"explanation", "distillation", "datamodules", "modules", "callbacks", "reporting", "tracking"},
+    "app": MIDDLE
+    | {"explanation", "distillation", "datamodules", "callbacks", "reporting", "tracking", "workflows"},
     "__init__": {"explanation", "workflows"},
-    **{command: {"app", "workflows"} for command in COMMANDS},
+    **{command: {"app", "workflows", "errors", "data", "explanation", "reporting"} for command in COMMANDS},
 }  # fmt: skip
-HYDRA = {"app", "workflows", "tracking", *COMMANDS}  # the only places that know it
+HYDRA = {"app", *COMMANDS}  # the only places that know it
 
 
 def modules():

@@ -15,7 +15,7 @@ from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.errors import ModelError, UserError
 from explainsal.functional.losses import kl_div_cc, kl_div_nss_cc, normalized_l1
 from explainsal.metrics import SaliencyMetrics
-from explainsal.models import SaliencyModel, load_model
+from explainsal.models import SaliencyModel, load_network
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 
@@ -36,7 +36,7 @@ def loader(data, batch_size=4):
 
 
 def module(loss=normalized_l1):
-    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    model = load_network("cmrnet", width=4, input_size=(24, 32)).train()
     return SaliencyModule(
         model, loss, partial(torch.optim.Adam, lr=1e-3), partial(torch.optim.lr_scheduler.StepLR, step_size=2)
     )
@@ -64,7 +64,7 @@ def test_a_step_changes_every_weight_and_logs_metrics_at_native_size(tmp_path):
 
 
 def test_channels_last_and_bfloat16_train_the_same_network_and_validate_on_a_cpu(tmp_path):
-    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    model = load_network("cmrnet", width=4, input_size=(24, 32)).train()
     net = SaliencyModule(model, normalized_l1, partial(torch.optim.Adam, lr=1e-3), channels_last=True)
     images = SaliencyBatch.collate(samples(2)).images
     torch.testing.assert_close(net(images), load_like(model)(images), rtol=1e-4, atol=1e-5)
@@ -76,7 +76,7 @@ def test_channels_last_and_bfloat16_train_the_same_network_and_validate_on_a_cpu
 
 
 def load_like(model):
-    other = load_model("cmrnet", width=4, input_size=(24, 32))
+    other = load_network("cmrnet", width=4, input_size=(24, 32))
     other.net.load_state_dict({name: value.contiguous() for name, value in model.net.state_dict().items()})
     return other
 
@@ -98,14 +98,14 @@ def test_a_checkpoint_restores_the_trained_function_under_weights_only_loading(t
     fit.save_checkpoint(tmp_path / "last.ckpt")
     images = torch.rand(2, 3, 50, 60)
     with torch.no_grad():
-        assert torch.equal(load_model(tmp_path / "last.ckpt")(images), net.model.eval()(images))
+        assert torch.equal(load_network(tmp_path / "last.ckpt")(images), net.model.eval()(images))
     again = trainer(tmp_path, max_epochs=2)
     again.fit(module(), loader(samples()), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert again.current_epoch == 2
 
 
 def evaluation(data, batch_size, explainable=()):
-    scoring = EvaluationModule({"deep": load_model("cmrnet", width=4, input_size=(24, 32)), "chance": Chance()},
+    scoring = EvaluationModule({"deep": load_network("cmrnet", width=4, input_size=(24, 32)), "chance": Chance()},
                                partial(SaliencyMetrics, names=["cc", "nss", "auc"]), explainable)  # fmt: skip
     trainer(None).test(scoring, loader(data, batch_size), verbose=False)
     return scoring
