@@ -153,8 +153,12 @@ class SaliencyDataModule(L.LightningDataModule):
 
     @property
     def needed(self) -> list[str]:
-        """The splits that training and testing read; testing alone, where the data set is not divided for training."""
-        splits = dict.fromkeys((*self.fit_splits, self.eval_split))
+        """The splits that training and testing read; testing alone, where the data set is not divided for training.
+
+        Where all images are tested, no training split is apart from them, and none is read.
+        """
+        fit = self.fit_splits if self.divided or self._eval_split != "all" else ()
+        splits = dict.fromkeys((*fit, self.eval_split))
         return [split for split in splits if split in (*self.parts, *self.published) or split == self.eval_split]
 
     def dataset(self, split: str) -> SaliencyDataset:
@@ -258,6 +262,16 @@ class SaliencyDataModule(L.LightningDataModule):
         order = torch.utils.data.RandomSampler(dataset) if shuffle else torch.utils.data.SequentialSampler(dataset)
         batches = SizeGroupedBatchSampler(order, self.batch_size)
         return DataLoader(dataset, batch_sampler=batches, **options)
+
+
+def check_sigma(sigma: float | None) -> None:
+    """Refuse what is no standard deviation of a Gaussian.
+
+    Raises:
+        UserError: If it is 0 or negative.
+    """
+    if sigma is not None and not sigma > 0:
+        raise UserError(f"data.density_sigma={sigma}: a standard deviation in pixels is positive")
 
 
 def _cores() -> int:
