@@ -11,6 +11,7 @@ from lightning import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.explanation.run import ExplanationRun
@@ -50,10 +51,10 @@ def score_images(
         process.
     """
     # mixed precision is for training: the numbers in a table are computed in float32
-    trainer = options.make_trainer(
-        precision="32-true", logger=False, callbacks=[*map(LogGaborReconstruction, explanations), RichProgressBar()]
-    )
-    trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
+    every = [*map(LogGaborReconstruction, explanations), RichProgressBar(), StopOnSignal()]
+    trainer = options.make_trainer(precision="32-true", logger=False, callbacks=every)
+    with interrupts():
+        trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
     return trainer, with_ids(module.per_image(), datamodule.dataset(datamodule.eval_split))
 
 
