@@ -8,10 +8,11 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "explainsal"
 COMMANDS = {"train", "evaluate", "explain", "predict", "validate", "prepare", "report", "distill", "export"}
-BASE = {"errors", "types", "fetch", "functional"}
+BASE = {"errors", "signals", "types", "fetch", "functional"}
 MIDDLE = BASE | {"data", "metrics", "classical", "models", "tracing"}
 BELOW = {  # what the files of each folder may import, beside those of the folder itself
     "errors": set(),
+    "signals": set(),
     "types": set(),
     "fetch": {"errors"},
     "functional": {"errors", "types"},
@@ -31,7 +32,7 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
     | {"explanation", "distillation", "datamodules", "modules", "callbacks", "reporting", "tracking"},
     "app": MIDDLE
     | {"explanation", "distillation", "datamodules", "callbacks", "reporting", "tracking", "workflows"},
-    "__init__": {"explanation", "workflows"},
+    "__init__": {"types", "models", "metrics", "datamodules", "explanation", "distillation", "workflows"},
     **{command: {"app", "workflows", "errors", "data", "explanation", "reporting"} for command in COMMANDS},
 }  # fmt: skip
 HYDRA = {"app", *COMMANDS}  # the only places that know it
