@@ -23,7 +23,11 @@ import sys
 import tempfile
 from pathlib import Path
 
-IMPORTED = ("train", "explain", "predict", "prepare", "validate", "report", "distill")
+IMPORTED = (
+    *(f"explainsal.{name}" for name in ("train", "explain", "predict", "prepare", "validate", "report", "distill")),
+    *(f"explainsal.app.{name}" for name in ("cli", "options", "runs", "training_data", "distilling", "jobs")),
+    "explainsal.workflows.paper_tables.table", "explainsal.reporting.sweep",
+)  # fmt: skip
 CLIENT = """#!{python} -IS
 import json, os, socket, sys
 if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("explainsal."):
@@ -109,6 +113,6 @@ if __name__ == "__main__":
     from hydra.core.plugins import Plugins
 
     for name in IMPORTED:
-        importlib.import_module(f"explainsal.{name}")
+        importlib.import_module(name)
     Plugins.instance()
     serve(sys.argv[1])

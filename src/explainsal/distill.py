@@ -2,10 +2,29 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.distilling import distill
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def distill(cfg: DictConfig) -> Path:
+    """Fit a standalone model to the network of ``cfg``; return its file."""
+    from explainsal.app import build
+    from explainsal.app.distilling import build_fit_options, build_sets
+    from explainsal.app.runs import open_run
+    from explainsal.workflows import distilling
+
+    with open_run(cfg, "distill") as run:
+        build.seed_everything(cfg)
+        options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
+        sets = build_sets(cfg)
+        network = build.build_network(cfg)
+        model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
+        return distilling.distill(model, sets, run, options)
 
 
 @command("distill")

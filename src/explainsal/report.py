@@ -2,10 +2,32 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.reports import report
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def report(cfg: DictConfig) -> list[Path]:
+    """Make again what ``cfg`` asks for; return the files."""
+    from explainsal.explanation.presets import BANKS
+    from explainsal.reporting.sweep import write_sweep
+    from explainsal.workflows import reports
+
+    if cfg.get("dashboard") is not None:
+        return reports.publish_dashboard(cfg.dashboard)
+    if cfg.get("sweep_dir") is not None:
+        return write_sweep(Path(cfg.sweep_dir))
+    if cfg.bank is not None or (cfg.figure == "bank" and cfg.run is None):
+        names = [cfg.bank] if cfg.bank is not None else [*BANKS]
+        return reports.draw_banks(names, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
+    if cfg.get("pool") is not None:
+        return reports.pool_folds(Path(cfg.pool))
+    run = reports.require_run(cfg.run, Path(cfg.paths.outputs))
+    return reports.rebuild_figure(run, cfg.figure, cfg.preset) if cfg.figure else reports.rebuild_report(run)
 
 
 @command("report")

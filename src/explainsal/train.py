@@ -2,10 +2,39 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.training import train
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def train(cfg: DictConfig) -> dict[str, float]:
+    """Train, evaluate and explain the network of ``cfg``; return what was logged last."""
+    from explainsal.app import build
+    from explainsal.app.options import build_evaluation
+    from explainsal.app.runs import open_run
+    from explainsal.app.training_data import build_training_data, check_resume
+    from explainsal.workflows import training
+
+    with open_run(cfg, "train") as run:
+        options = build_evaluation(cfg, explains=not cfg.evaluate or bool(cfg.evaluation.presets))
+        build.seed_everything(cfg)
+        datamodule = build.build_datamodule(cfg)
+        data = build_training_data(cfg, datamodule)
+        data.prepare_data()  # a missing data set ends the run here, before any network is built
+        check_resume(cfg)
+        return training.train(
+            build.build_module(cfg),
+            data,
+            run,
+            build.build_trainer(cfg, run.loggers),
+            resume=cfg.resume,
+            test_data=datamodule if cfg.evaluate else None,
+            options=options,
+            explainers=build.build_preset_explainers(cfg) if cfg.evaluate else (),
+        )
 
 
 @command("train")

@@ -23,6 +23,7 @@ from explainsal.models.unisal import UNISALModel
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 from explainsal.modules.unisal import UNISALModule
+from explainsal.predict import predict
 from explainsal.workflows import explaining as explanation
 from explainsal.workflows import prediction
 
@@ -104,9 +105,9 @@ def test_every_route_gives_the_network_the_same_pixels(folder, tmp_path, monkeyp
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose("predict", overrides=["model=cmrnet", f"data.root={folder / 'images'}", "data.num_workers=0"])
     cfg.paths.output = str(tmp_path / "predicted")
-    monkeypatch.setattr(prediction, "model_of", lambda *_: model)
+    monkeypatch.setattr("explainsal.app.build.build_model", lambda *_: model)
     monkeypatch.setattr(prediction, "describe", lambda *_: {})
-    prediction.predict(cfg)
+    predict(cfg)
     seen["prediction"] = last_input(model)
     assert seen["training"].shape[-2:] != (211, 173)
     for route, pixels in seen.items():

@@ -12,8 +12,9 @@ from tests.reporting.fake_sweep import fake_job
 from explainsal.app.cli import conf_dir
 from explainsal.errors import UserError
 from explainsal.explanation.presets import BANKS
+from explainsal.report import report
 from explainsal.reporting.run_figures import write_bank
-from explainsal.workflows.reports import newest_run, report
+from explainsal.workflows.reports import newest_run
 
 
 def config(**values: object) -> DictConfig:

@@ -114,7 +114,13 @@ class LeaveOneOutCenterBias(nn.Module):
         return self  # read-only, and it holds every fixation
 
     def density(self, size: tuple[int, int], index: Tensor) -> Tensor:
-        """Densities ``(B, H, W)``, float64, that sum to 1, for the images at these positions of the data set."""
+        """Densities ``(B, H, W)``, float64, that sum to 1, for the images at these positions of the data set.
+
+        Raises:
+            ValueError: If a position is unknown (-1).
+        """
+        if bool((index < 0).any()):
+            raise ValueError("a leave-one-out centre bias needs the images' positions in the data set: give index=...")
         grids = [self._total - _counts(*self._own[i]) for i in index.tolist()]
         return torch.stack([CenterBias(_density(g, self._bandwidth, self._uniform)).density(size) for g in grids])
 

@@ -135,6 +135,11 @@ class SaliencyDataModule(L.LightningDataModule):
         return "test" if "test" in self.parts else "val"
 
     @property
+    def chooses_eval_split(self) -> bool:
+        """Whether the option `eval_split` was given."""
+        return self._eval_split is not None
+
+    @property
     def divided(self) -> bool:
         """Whether a named split or a fold takes the place of the published parts."""
         return self.split is not None or self.fold is not None

@@ -49,6 +49,7 @@ class FitDataModule(L.LightningDataModule):
         size: Height and width that training images are shrunk to, once.
         teacher: A trained network whose densities are part of the targets; None for none.
         share: The teacher's share of every target, 0 to 1; the fixation density has the rest.
+        device: Where the teacher computes.
 
     Raises:
         UserError: If the size is not two positive numbers, the share lies outside [0, 1], or the teacher is untrained.
@@ -61,6 +62,7 @@ class FitDataModule(L.LightningDataModule):
         size: Sequence[int],
         teacher: SaliencyModel | None = None,
         share: float = 0.5,
+        device: torch.device | None = None,
     ) -> None:
         super().__init__()
         if len(size) != 2 or min(size) < 1:
@@ -72,6 +74,7 @@ class FitDataModule(L.LightningDataModule):
         self.sets = dict(sets)
         self.size = int(size[0]), int(size[1])
         self.teacher, self.share = teacher, share
+        self.device = device or torch.device("cpu")
         self._first = next(iter(self.sets.values()))
         self._small: list[SmallSamples] | None = None
 
@@ -102,7 +105,7 @@ class FitDataModule(L.LightningDataModule):
         samples = shrink_dataset(dataset, self.size, folder)
         if self.teacher is None or self.share == 0:
             return samples
-        predict, identity = _prediction(self.teacher), describe_teacher(self.teacher)
+        predict, identity = _prediction(self.teacher, self.device), describe_teacher(self.teacher)
         return samples.blended(predict_densities(dataset, predict, identity, self.size, folder), self.share)
 
 
@@ -115,9 +118,8 @@ def describe_teacher(model: SaliencyModel) -> str:
     return f"{model.name} {sorted(model.options.items())} {model.weights} {stamp}"
 
 
-def _prediction(model: SaliencyModel) -> Predict:
-    """The network as a function of one picture, on the accelerator where there is one."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _prediction(model: SaliencyModel, device: torch.device) -> Predict:
+    """Return the network as a function of one picture."""
     quick = model.for_prediction().to(device)
 
     @torch.inference_mode()

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -30,7 +31,12 @@ class SaliencyModule(LightningModule):
         scheduler: Called with the optimizer; stepped once per epoch. None keeps the rate.
         profile: Metric profile of the validation metrics.
         channels_last: Whether the weights' channels lie last in memory: less time on a CPU, above all in bfloat16.
+
+    Raises:
+        UserError: If the loss takes another number of tensors than the module gives it.
     """
+
+    loss_takes = ("predicted maps", "target densities")
 
     def __init__(
         self,
@@ -46,6 +52,7 @@ class SaliencyModule(LightningModule):
         self.model: SaliencyModel = model
         if channels_last:
             put_channels_last(model)
+        check_loss(loss, self.loss_takes)
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -118,3 +125,25 @@ class SaliencyModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down which network this is: `load_model` needs no config to rebuild it."""
         checkpoint[RECORD] = self.model.record()
+
+
+def check_loss(loss: Callable[..., Tensor], given: Sequence[str]) -> None:
+    """Refuse a loss that takes another number of tensors than a training gives it.
+
+    Args:
+        loss: Any callable; a `functools.partial`, too.
+        given: What the training gives it.
+
+    Raises:
+        UserError: If the numbers differ.
+    """
+    parameters = inspect.signature(loss).parameters.values()
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in places if p.default is p.empty]
+    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(needed) > len(given) or (len(places) < len(given) and not endless):
+        name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
+        raise UserError(
+            f"the loss {name} takes {len(needed)} tensors ({', '.join(needed)}), and this module gives "
+            f"{len(given)}: {', '.join(given)}. Choose another module/loss=..., or the module that this loss belongs to"
+        )

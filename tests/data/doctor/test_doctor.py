@@ -14,6 +14,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 from tests.data.lookalikes.salicon import coco_names, write_salicon
 
+from explainsal.app.build import build_datamodule
 from explainsal.app.cli import conf_dir
 from explainsal.errors import MissingFilesError
 from explainsal.workflows.preparation import diagnose
@@ -68,7 +69,7 @@ def config(data):
 def doctor(root, outputs, data="folder"):
     cfg = deepcopy(config(data))
     cfg.data.root, cfg.paths.outputs = str(root), str(outputs)
-    return diagnose(cfg)
+    return diagnose(build_datamodule(cfg), outputs)
 
 
 def change_points(change):
@@ -206,8 +207,8 @@ def test_osie_and_generated_scenes_have_a_clean_bill(shared, tmp_path, monkeypat
     monkeypatch.setattr("explainsal.workflows.preparation.write_doctor", lambda *_: None)
     osie = deepcopy(config("osie"))
     osie.data.root, osie.paths.outputs = str(shared / "data" / "osie"), str(tmp_path)
-    assert diagnose(osie).findings == ()
+    assert diagnose(build_datamodule(osie), tmp_path).findings == ()
     scenes = deepcopy(config("synthetic"))
     scenes.data.root, scenes.paths.outputs = str(tmp_path / "synthetic"), str(tmp_path)
     scenes.data.sizes = {"train": 40, "val": 20, "test": 20}
-    assert diagnose(scenes).findings == ()
+    assert diagnose(build_datamodule(scenes), tmp_path).findings == ()
