@@ -8,10 +8,11 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "explainsal"
 COMMANDS = {"train", "evaluate", "explain", "predict", "validate", "prepare", "report", "distill", "export"}
-BASE = {"errors", "types", "fetch", "functional"}
+BASE = {"errors", "signals", "types", "fetch", "functional"}
 MIDDLE = BASE | {"data", "metrics", "classical", "models", "tracing"}
 BELOW = {  # what the files of each folder may import, beside those of the folder itself
     "errors": set(),
+    "signals": set(),
     "types": set(),
     "fetch": {"errors"},
     "functional": {"errors", "types"},

@@ -18,13 +18,13 @@ def train(cfg: DictConfig) -> dict[str, float]:
     from explainsal.app.training_data import build_training_data, check_resume
     from explainsal.workflows import training
 
+    check_resume(cfg)
     with open_run(cfg, "train") as run:
         options = build_evaluation(cfg, explains=not cfg.evaluate or bool(cfg.evaluation.presets))
         build.seed_everything(cfg)
         datamodule = build.build_datamodule(cfg)
         data = build_training_data(cfg, datamodule)
         data.prepare_data()  # a missing data set ends the run here, before any network is built
-        check_resume(cfg)
         return training.train(
             build.build_module(cfg),
             data,

@@ -16,6 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.callbacks.stopping import StopOnSignal
 from explainsal.classical import MODELS
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
@@ -115,7 +116,7 @@ def trainer_factory(cfg: DictConfig) -> Callable[..., Trainer]:
 
 def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
     """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
-    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers)]
+    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
     return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 from lightning import Callback, Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
+from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.functional.metrics import Nonfixations
@@ -48,8 +49,10 @@ def score_images(
         process.
     """
     # mixed precision is for training: the numbers in a table are computed in float32
-    trainer = options.make_trainer(precision="32-true", logger=False, callbacks=[*callbacks, RichProgressBar()])
-    trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
+    every = [*callbacks, RichProgressBar(), StopOnSignal()]
+    trainer = options.make_trainer(precision="32-true", logger=False, callbacks=every)
+    with interrupts():
+        trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
     return trainer, with_ids(module.per_image(), datamodule.dataset(datamodule.eval_split))
 
 

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerStatus
 from torch import nn
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.callbacks.stopping import interrupts
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.workflows.evaluation import evaluate_model
-from explainsal.workflows.loading import describe, load_model, model_name
+from explainsal.workflows.loading import describe, model_name
 from explainsal.workflows.options import EvaluationOptions
+from explainsal.workflows.resuming import CHECKPOINTS, resume_from, trained_network
 from explainsal.workflows.runs import RunFolder
 
 
@@ -59,13 +60,15 @@ def train(
     """
     model = module.model
     assert isinstance(model, SaliencyModel)
+    if resume is not None:
+        resume_from(Path(resume), run.folder, model, trainer.max_epochs)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
     run.record(describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
     run.log_config()
     fit(trainer, module, training_data, resume=resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if test_data is not None:
-        tested = load_model(run.folder / "checkpoints" / "best.ckpt") if trains else model.eval()
+        tested = trained_network(run.folder / CHECKPOINTS, model) if trains else model.eval()
         evaluate_model(tested, test_data, run.folder, options or EvaluationOptions(), explainers)
     run.finish()
     return metrics
@@ -74,10 +77,6 @@ def train(
 def fit(
     trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | Path | None
 ) -> None:
-    """Fit; Ctrl-C comes out as KeyboardInterrupt, after the checkpoint is written."""
-    try:
+    """Fit; Ctrl-C and SIGTERM come out as KeyboardInterrupt, after the checkpoint is written."""
+    with interrupts():
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1
-        if trainer.state.status == TrainerStatus.INTERRUPTED:
-            raise KeyboardInterrupt from stop
-        raise
