@@ -1,4 +1,4 @@
-"""The results table of a model or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
+"""Make the results table of a model, or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from explainsal.app.cli import command
 if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
+
+
+EXAMPLES = (
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "model=unisal weights=published data=mit1003",
+    "model=itti data=osie evaluation.baselines=[center_bias,gbvs]",
+    "predictions=MAPS data=osie metrics=mit2016",
+    "-m +experiment=table1 data=osie",
+)
 
 
 def evaluate(cfg: DictConfig) -> pd.DataFrame:
@@ -36,7 +45,7 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
         return evaluation.evaluate_predictions(cfg.predictions, datamodule, run, options)
 
 
-@command("evaluate")
+@command("evaluate", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     evaluate(cfg)

@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+EXAMPLES = (
+    "+experiment=demo",
+    "+experiment=cmrnet data=osie data.root=DATA/osie",
+    "model=cmrnet data=folder data.root=MYDATA trainer.max_epochs=20",
+    "resume=outputs/DATE/TIME/checkpoints/last.ckpt",
+    "-m +sweep=training data=osie",
+)
+
+
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, evaluate and explain the network of ``cfg``; return what was logged last."""
     from explainsal.app import build
@@ -37,7 +46,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         )
 
 
-@command("train")
+@command("train", examples=EXAMPLES)
 def main(cfg: DictConfig) -> dict[str, float]:
     """Entry point."""
     return train(cfg)
