@@ -39,7 +39,7 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
         datamodule.prepare_data()
         if cfg.predictions is None:
             model = build.build_model(cfg)
-            return evaluation.evaluate(model, datamodule, run, options, build.build_preset_explainers(cfg))
+            return evaluation.evaluate(model, datamodule, run, options, build.build_preset_explanations(cfg))
         if cfg.checkpoint is not None or cfg.get("model") is not None:
             raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
         return evaluation.evaluate_predictions(cfg.predictions, datamodule, run, options)

@@ -30,11 +30,11 @@ def explain(cfg: DictConfig) -> Path:
 
     with open_run(cfg, "explain") as run:
         options = build_evaluation(cfg)
-        explainer = build.build_explainer(cfg)
+        explanation = build.build_explanation(cfg)
         build.seed_everything(cfg)
         datamodule = build.build_datamodule(cfg)
         datamodule.prepare_data()
-        return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explainer)
+        return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explanation)
 
 
 @command("explain", examples=EXAMPLES)

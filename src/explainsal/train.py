@@ -42,7 +42,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
             resume=cfg.resume,
             test_data=datamodule if cfg.evaluate else None,
             options=options,
-            explainers=build.build_preset_explainers(cfg) if cfg.evaluate else (),
+            explanations=build.build_preset_explanations(cfg) if cfg.evaluate else (),
         )
 
 
