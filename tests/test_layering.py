@@ -32,7 +32,7 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
     | {"explanation", "distillation", "datamodules", "modules", "callbacks", "reporting", "tracking"},
     "app": MIDDLE
     | {"explanation", "distillation", "datamodules", "callbacks", "reporting", "tracking", "workflows"},
-    "__init__": {"explanation", "workflows"},
+    "__init__": {"types", "models", "metrics", "datamodules", "explanation", "distillation", "workflows"},
     **{command: {"app", "workflows", "errors", "data", "explanation", "reporting"} for command in COMMANDS},
 }  # fmt: skip
 HYDRA = {"app", *COMMANDS}  # the only places that know it

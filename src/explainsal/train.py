@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+EXAMPLES = (
+    "+experiment=demo",
+    "+experiment=cmrnet data=osie data.root=DATA/osie",
+    "model=cmrnet data=folder data.root=MYDATA trainer.max_epochs=20",
+    "resume=outputs/DATE/TIME/checkpoints/last.ckpt",
+    "-m +sweep=training data=osie",
+)
+
+
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, evaluate and explain the network of ``cfg``; return what was logged last."""
     from explainsal.app import build
@@ -33,11 +42,11 @@ def train(cfg: DictConfig) -> dict[str, float]:
             resume=cfg.resume,
             test_data=datamodule if cfg.evaluate else None,
             options=options,
-            explainers=build.build_preset_explainers(cfg) if cfg.evaluate else (),
+            explanations=build.build_preset_explanations(cfg) if cfg.evaluate else (),
         )
 
 
-@command("train")
+@command("train", examples=EXAMPLES)
 def main(cfg: DictConfig) -> dict[str, float]:
     """Entry point."""
     return train(cfg)

@@ -9,7 +9,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from explainsal import signals
 from explainsal.app.folders import CHECKPOINTS, follow_arguments, is_first, own_folder, shared_job
+from explainsal.app.help import asks_for_help, explain_wrong_option, format_help
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
 from explainsal.errors import UserError
 
@@ -46,7 +47,9 @@ def conf_dir() -> str:
     raise UserError(f"the configuration files are missing; looked in {' and '.join(map(str, candidates))}. Reinstall.")
 
 
-def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def command(
+    config_name: str, *, examples: Sequence[str] = (), interrupted: str = ""
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn ``task(cfg)`` into a command-line entry point.
 
     An error that the user can solve becomes one message and exit code 2; Ctrl-C exits with 130, SIGTERM with 143. In a
@@ -54,6 +57,7 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
 
     Args:
         config_name: Of the command's configuration.
+        examples: Arguments of example calls, for ``--help``.
         interrupted: For the user after Ctrl-C or SIGTERM; by default where the run's folder is.
     """
 
@@ -83,6 +87,8 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
 
         @functools.wraps(task)
         def main() -> None:
+            if asks_for_help(sys.argv[1:]):
+                return print(format_help(config_name, _summary(task), examples, Path(conf_dir())))
             full = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own, shortened tracebacks hide the message
             if signals.follows():
@@ -150,12 +156,18 @@ def _user_message(error: BaseException) -> str | None:
     if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
         return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return f"{error}\nThe options are in `--help`; a key that is not there yet is added with a plus: +key=value."
+        return explain_wrong_option(error, Path(sys.argv[0]).stem, sys.argv[1:], Path(conf_dir()))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({error.filename or 'while writing'}). Make room, then run the same command again."
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to write {error.filename}. Choose another place: paths.outputs=... or paths.data=..."
     return None
+
+
+def _summary(task: Callable[..., Any]) -> str:
+    """Return the first sentence of the command file, without the example call."""
+    text = (sys.modules[task.__module__].__doc__ or "").splitlines()[0]
+    return text.split(": ``")[0].rstrip(".:") + "."
 
 
 def _say(message: str) -> None:

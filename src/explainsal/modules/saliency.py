@@ -40,7 +40,7 @@ class SaliencyModule(LightningModule):
         UserError: If the loss takes another number of tensors than the module gives it.
     """
 
-    loss_takes = ("predicted maps", "target densities")
+    loss_takes: tuple[str, ...] = ("predicted maps", "target densities")
 
     def __init__(
         self,

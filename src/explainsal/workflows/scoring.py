@@ -7,12 +7,14 @@ from dataclasses import replace
 from functools import partial
 
 import pandas as pd
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
 
+from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics, get_profile
 from explainsal.modules.evaluation import EvaluationModule
@@ -40,7 +42,7 @@ def score_images(
     options: EvaluationOptions,
     module: EvaluationModule,
     datamodule: SaliencyDataModule,
-    callbacks: Sequence[Callback] = (),
+    explanations: Sequence[ExplanationRun] = (),
 ) -> tuple[Trainer, pd.DataFrame]:
     """Run the test loop.
 
@@ -49,7 +51,7 @@ def score_images(
         process.
     """
     # mixed precision is for training: the numbers in a table are computed in float32
-    every = [*callbacks, RichProgressBar(), StopOnSignal()]
+    every = [*map(LogGaborReconstruction, explanations), RichProgressBar(), StopOnSignal()]
     trainer = options.make_trainer(precision="32-true", logger=False, callbacks=every)
     with interrupts():
         trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)

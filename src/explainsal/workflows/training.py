@@ -8,10 +8,10 @@ from pathlib import Path
 from lightning import LightningDataModule, LightningModule, Trainer
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.callbacks.stopping import interrupts
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
+from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.workflows.evaluation import evaluate_model
@@ -41,7 +41,7 @@ def train(
     resume: str | Path | None = None,
     test_data: SaliencyDataModule | None = None,
     options: EvaluationOptions | None = None,
-    explainers: Sequence[LogGaborReconstruction] = (),
+    explanations: Sequence[ExplanationRun] = (),
 ) -> dict[str, float]:
     """Fit a network, evaluate and explain its best checkpoint, and write the report.
 
@@ -53,7 +53,7 @@ def train(
         resume: A checkpoint to continue from.
         test_data: The data of the evaluation; None: no evaluation.
         options: Of the evaluation.
-        explainers: One per explainable model in the results table.
+        explanations: One per explainable model in the results table.
 
     Returns:
         The last values of everything logged during training, e.g. ``val/cc``: what a sweep optimizes.
@@ -69,7 +69,7 @@ def train(
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if test_data is not None:
         tested = trained_network(run.folder / CHECKPOINTS, model) if trains else model.eval()
-        evaluate_model(tested, test_data, run.folder, options or EvaluationOptions(), explainers)
+        evaluate_model(tested, test_data, run.folder, options or EvaluationOptions(), explanations)
     run.finish()
     return metrics
 
