@@ -91,7 +91,7 @@ def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
     try:
         status, note = make()
     except UserError as error:
-        status, note = "missing", _line(error)
+        status, note = "missing", _line(error).partition(" By hand: ")[0]
     except Exception as error:
         log.exception("row %s failed", row.model)
         status, note = "failed", _line(error) or type(error).__name__
