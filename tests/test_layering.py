@@ -7,10 +7,11 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "explainsal"
 COMMANDS = {"train", "evaluate", "explain", "predict", "validate", "prepare", "report", "distill", "export"}
-BASE = {"errors", "types", "threads", "fetch", "functional"}
+BASE = {"errors", "signals", "types", "threads", "fetch", "functional"}
 MIDDLE = BASE | {"data", "metrics", "classical", "models", "tracing"}
 BELOW = {  # what the files of each folder may import, beside those of the folder itself
     "errors": set(),
+    "signals": set(),
     "types": set(),
     "threads": set(),
     "fetch": {"errors"},
@@ -31,7 +32,7 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
     | {"explanation", "distillation", "datamodules", "modules", "callbacks", "reporting", "tracking"},
     "app": MIDDLE
     | {"explanation", "distillation", "datamodules", "callbacks", "reporting", "tracking", "workflows"},
-    "__init__": {"threads", "explanation", "workflows"},
+    "__init__": {"threads", "types", "models", "metrics", "datamodules", "explanation", "distillation", "workflows"},
     **{command: {"app", "workflows", "errors", "data", "explanation", "reporting"} for command in COMMANDS},
 }  # fmt: skip
 HYDRA = {"app", *COMMANDS}  # the only places that know it

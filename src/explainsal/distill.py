@@ -1,4 +1,4 @@
-"""The explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
+"""Fit the explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from explainsal.app.cli import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+EXAMPLES = (
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "model=unisal weights=published data=osie images=200",
+    "checkpoint=best.ckpt data=osie refine.epochs=5",
+    "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
+    "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
+)
 
 
 def distill(cfg: DictConfig) -> Path:
@@ -27,7 +36,7 @@ def distill(cfg: DictConfig) -> Path:
         return distilling.distill(model, sets, run, options)
 
 
-@command("distill")
+@command("distill", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     distill(cfg)

@@ -1,4 +1,4 @@
-"""The results table of a model or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
+"""Make the results table of a model, or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from explainsal.app.cli import command
 if TYPE_CHECKING:
     import pandas as pd
     from omegaconf import DictConfig
+
+
+EXAMPLES = (
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "model=unisal weights=published data=mit1003",
+    "model=itti data=osie evaluation.baselines=[center_bias,gbvs]",
+    "predictions=MAPS data=osie metrics=mit2016",
+    "-m +experiment=table1 data=osie",
+)
 
 
 def evaluate(cfg: DictConfig) -> pd.DataFrame:
@@ -30,13 +39,13 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
         datamodule.prepare_data()
         if cfg.predictions is None:
             model = build.build_model(cfg)
-            return evaluation.evaluate(model, datamodule, run, options, build.build_preset_explainers(cfg))
+            return evaluation.evaluate(model, datamodule, run, options, build.build_preset_explanations(cfg))
         if cfg.checkpoint is not None or cfg.get("model") is not None:
             raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
         return evaluation.evaluate_predictions(cfg.predictions, datamodule, run, options)
 
 
-@command("evaluate")
+@command("evaluate", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     evaluate(cfg)

@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+EXAMPLES = (
+    "image=photo.jpg",
+    "image=FOLDER model=unisal weights=published",
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "image=photo.jpg explainer=paper bank=octave bank.n_orientations=8",
+    "data=osie evaluation.explain_images=20 nulls=[shuffled_filters]",
+)
+
+
 def explain(cfg: DictConfig) -> Path:
     """Explain the network of ``cfg`` on pictures, or on a data set with its scores; return the folder."""
     from explainsal.app import build
@@ -21,14 +30,14 @@ def explain(cfg: DictConfig) -> Path:
 
     with open_run(cfg, "explain") as run:
         options = build_evaluation(cfg)
-        explainer = build.build_explainer(cfg)
+        explanation = build.build_explanation(cfg)
         build.seed_everything(cfg)
         datamodule = build.build_datamodule(cfg)
         datamodule.prepare_data()
-        return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explainer)
+        return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explanation)
 
 
-@command("explain")
+@command("explain", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     explain(cfg)

@@ -1,4 +1,4 @@
-"""A network as a file for other programs: ``python -m explainsal.export checkpoint=best.ckpt format=onnx``."""
+"""Export a network as a file for other programs: ``python -m explainsal.export checkpoint=best.ckpt format=onnx``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,15 @@ from explainsal.app.cli import command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+EXAMPLES = (
+    "format=onnx",
+    "checkpoint=best.ckpt format=onnx size=[480,640]",
+    "model=unisal weights=published format=torch_export",
+    "checkpoint=best.ckpt bare=true",
+    "checkpoint=best.ckpt to=model.onnx",
+)
 
 
 def export(cfg: DictConfig) -> Path:
@@ -24,7 +33,7 @@ def export(cfg: DictConfig) -> Path:
     return exporting.export(model, Path(cfg.paths.output), to=to, format=cfg.format, size=size, bare=cfg.bare)
 
 
-@command("export")
+@command("export", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     export(cfg)

@@ -1,4 +1,4 @@
-"""Saliency maps of pictures, as files: ``python -m explainsal.predict checkpoint=... image=folder``.
+"""Write the saliency maps of pictures as files: ``python -m explainsal.predict checkpoint=... image=folder``.
 
 ``python -m explainsal.predict model=... data=mit300 submission=tuebingen`` writes what the benchmark takes.
 """
@@ -12,6 +12,15 @@ from explainsal.app.cli import RESUMED, command
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
+
+
+EXAMPLES = (
+    "image=photo.jpg",
+    "image=FOLDER model=unisal weights=published format=npy",
+    "model=itti data=osie postprocessing.center_bias=true",
+    "checkpoint=best.ckpt data=mit300 submission=tuebingen",
+    "image=FRAMES video=true model=unisal model.domain=DHF1K weights=published",
+)
 
 
 def predict(cfg: DictConfig) -> Path:
@@ -29,7 +38,7 @@ def predict(cfg: DictConfig) -> Path:
         return prediction.predict(build_model(cfg, PACKAGED), datamodule, run, options)
 
 
-@command("predict", interrupted=RESUMED)
+@command("predict", examples=EXAMPLES, interrupted=RESUMED)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     predict(cfg)

@@ -14,6 +14,15 @@ if TYPE_CHECKING:
     from explainsal.data.doctor.examine import Diagnosis
 
 
+EXAMPLES = (
+    "data=osie",
+    "data=salicon decode=true",
+    "data=folder data.root=MYDATA doctor=true",
+    "model=unisal weights=published",
+    "data=mit1003 pysaliency=FOLDER",
+)
+
+
 def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     """Fetch and check the weights of ``cfg.model``, or examine, or fetch and check the data of ``cfg.data``."""
     from explainsal.app.build import build_datamodule, find_network_name
@@ -32,7 +41,7 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     return preparation.prepare(datamodule, fetching, decode=cfg.decode, pysaliency=to, pictures=cfg.pictures)
 
 
-@command("prepare", interrupted=RESUMED)
+@command("prepare", examples=EXAMPLES, interrupted=RESUMED)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     prepare(cfg)

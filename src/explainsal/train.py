@@ -10,6 +10,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
+EXAMPLES = (
+    "+experiment=demo",
+    "+experiment=cmrnet data=osie data.root=DATA/osie",
+    "model=cmrnet data=folder data.root=MYDATA trainer.max_epochs=20",
+    "resume=outputs/DATE/TIME/checkpoints/last.ckpt",
+    "-m +sweep=training data=osie",
+)
+
+
 def train(cfg: DictConfig) -> dict[str, float]:
     """Train, evaluate and explain the network of ``cfg``; return what was logged last."""
     from explainsal.app import build
@@ -18,13 +27,13 @@ def train(cfg: DictConfig) -> dict[str, float]:
     from explainsal.app.training_data import build_training_data, check_resume
     from explainsal.workflows import training
 
+    check_resume(cfg)
     with open_run(cfg, "train") as run:
         options = build_evaluation(cfg, explains=not cfg.evaluate or bool(cfg.evaluation.presets))
         build.seed_everything(cfg)
         datamodule = build.build_datamodule(cfg)
         data = build_training_data(cfg, datamodule)
         data.prepare_data()  # a missing data set ends the run here, before any network is built
-        check_resume(cfg)
         return training.train(
             build.build_module(cfg),
             data,
@@ -33,11 +42,11 @@ def train(cfg: DictConfig) -> dict[str, float]:
             resume=cfg.resume,
             test_data=datamodule if cfg.evaluate else None,
             options=options,
-            explainers=build.build_preset_explainers(cfg) if cfg.evaluate else (),
+            explanations=build.build_preset_explanations(cfg) if cfg.evaluate else (),
         )
 
 
-@command("train")
+@command("train", examples=EXAMPLES)
 def main(cfg: DictConfig) -> dict[str, float]:
     """Entry point."""
     return train(cfg)

@@ -1,4 +1,4 @@
-"""Is a submission as the benchmark wants it? ``python -m explainsal.validate predictions=FILE data=mit300``."""
+"""Check a submission as the benchmark would: ``python -m explainsal.validate predictions=FILE data=mit300``."""
 
 from __future__ import annotations
 
@@ -11,6 +11,15 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from explainsal.reporting.submissions.check import Verdict
+
+
+EXAMPLES = (
+    "predictions=maps.hdf5 data=mit300",
+    "predictions=maps.zip data=salicon submission=salicon",
+    "predictions=FOLDER data=mit300 submission.kind=map",
+    "predictions=maps.hdf5 image=PICTURES",
+    "predictions=maps.hdf5 data=mit300 submission.partial=true",
+)
 
 
 def validate(cfg: DictConfig) -> Verdict:
@@ -27,7 +36,7 @@ def validate(cfg: DictConfig) -> Verdict:
     return check_submission_file(path, submission.form, build_datamodule(cfg), partial=submission.partial)
 
 
-@command("validate")
+@command("validate", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     validate(cfg)

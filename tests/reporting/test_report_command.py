@@ -19,7 +19,7 @@ from explainsal.workflows.reports import newest_run
 
 def config(**values: object) -> DictConfig:
     return OmegaConf.create(
-        {"run": None, "figure": None, "preset": None, "bank": None, "paths": {"outputs": "outputs"}, **values}
+        {"run": None, "figure": None, "preset": None, "bank_name": None, "paths": {"outputs": "outputs"}, **values}
     )
 
 
@@ -45,7 +45,7 @@ def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkey
     monkeypatch.setattr("explainsal.workflows.reports.write_bank", draw)
     assert report(config(figure="bank")) == [tmp_path / "bank_kovesi.png", tmp_path / "bank_kovesi.pdf"]
     assert drawn == list(BANKS)
-    report(config(bank="paper"))
+    report(config(bank_name="paper"))
     assert drawn == [*BANKS, "paper"]
 
 

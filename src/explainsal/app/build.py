@@ -1,4 +1,4 @@
-"""Build the objects that a configuration describes: data, models, trainers, explainers."""
+"""Build the objects that a configuration describes: data, models, trainers, explanations."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.callbacks.stopping import StopOnSignal
 from explainsal.classical import MODELS
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
+from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.weight_sources import locate_weights
 from explainsal.tracking.loggers import logger_callbacks
@@ -115,12 +116,12 @@ def trainer_factory(cfg: DictConfig) -> Callable[..., Trainer]:
 
 def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
     """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
-    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers)]
+    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
     return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
 
 
-def build_explainer(cfg: DictConfig) -> LogGaborReconstruction:
-    """Build the callback that explains with the preset and the single options of ``cfg.explainer`` and ``cfg.bank``.
+def build_explanation(cfg: DictConfig) -> ExplanationRun:
+    """Build what explains with the preset and the single options of ``cfg.explainer`` and ``cfg.bank``.
 
     Raises:
         UserError: If there are two filter banks, or an option is out of range.
@@ -132,16 +133,16 @@ def build_explainer(cfg: DictConfig) -> LogGaborReconstruction:
         if options.get("bank") is not None:
             raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
         options["bank"] = changed
-    return _build_callback(cfg, preset, {key: value for key, value in options.items() if not key.startswith("_")})
+    return _build_run(cfg, preset, {key: value for key, value in options.items() if not key.startswith("_")})
 
 
-def build_preset_explainers(cfg: DictConfig) -> list[LogGaborReconstruction]:
+def build_preset_explanations(cfg: DictConfig) -> list[ExplanationRun]:
     """Build one callback per preset in ``cfg.evaluation.presets``."""
-    return [_build_callback(cfg, preset) for preset in cfg.evaluation.presets]
+    return [_build_run(cfg, preset) for preset in cfg.evaluation.presets]
 
 
-def _build_callback(cfg: DictConfig, preset: str, options: dict[str, Any] | None = None) -> LogGaborReconstruction:
-    return LogGaborReconstruction(
+def _build_run(cfg: DictConfig, preset: str, options: dict[str, Any] | None = None) -> ExplanationRun:
+    return ExplanationRun(
         preset,
         Path(cfg.paths.output) / "explanation" / preset,
         limit=cfg.evaluation.explain_images,

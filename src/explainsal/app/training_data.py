@@ -12,10 +12,11 @@ from explainsal.app.build import choose_cfg_device
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.domains import DomainsDataModule
 from explainsal.datamodules.fit import FitDataModule
-from explainsal.errors import MissingFilesError, UserError
+from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.unisal_parts import DOMAINS
 from explainsal.workflows.loading import model_name
+from explainsal.workflows.resuming import read_checkpoint
 
 
 def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> LightningDataModule:
@@ -59,10 +60,10 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
 
 
 def check_resume(cfg: DictConfig) -> None:
-    """Refuse a checkpoint to resume that does not exist.
+    """Refuse a checkpoint to resume that does not exist, is damaged, or holds no training.
 
     Raises:
-        MissingFilesError: If ``cfg.resume`` is given and is no file.
+        UserError: If ``cfg.resume`` is such a file.
     """
-    if cfg.resume is not None and not Path(cfg.resume).is_file():
-        raise MissingFilesError(f"resume={cfg.resume}: no such checkpoint")
+    if cfg.resume is not None:
+        read_checkpoint(Path(cfg.resume))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -16,6 +17,7 @@ from explainsal.data.domains import DomainSamples
 from explainsal.data.sample import SaliencySample
 from explainsal.data.small import Predict, SmallMixture, SmallSamples, predict_densities, shrink_dataset
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.order import find_position
 from explainsal.errors import UserError
 from explainsal.models.saliency_model import SaliencyModel
 
@@ -87,8 +89,8 @@ class FitDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches of all training splits together."""
         pairs = zip(self._samples(), self.sets.values(), strict=True)
-        parts = [samples.with_transform(module.augmentation) for samples, module in pairs]
-        return self._first.loader(SmallMixture(parts), shuffle=True)
+        parts = [samples.with_transform(module.own_sample_transform()) for samples, module in pairs]
+        return self._first.loader(SmallMixture(parts), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """All validation splits at native size, one after another."""

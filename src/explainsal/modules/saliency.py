@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
@@ -17,6 +18,9 @@ from explainsal.errors import UserError
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import RECORD, TRAINED_HERE, put_channels_last
+from explainsal.modules.schedules import follow_options
+
+log = logging.getLogger(__name__)
 
 VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
 
@@ -36,7 +40,7 @@ class SaliencyModule(LightningModule):
         UserError: If the loss takes another number of tensors than the module gives it.
     """
 
-    loss_takes = ("predicted maps", "target densities")
+    loss_takes: tuple[str, ...] = ("predicted maps", "target densities")
 
     def __init__(
         self,
@@ -80,9 +84,17 @@ class SaliencyModule(LightningModule):
         return self.loss(preds, target)
 
     def on_train_start(self) -> None:
-        """From here on the network's weights are those of this training, unless it is frozen."""
+        """From here on the network's weights are those of this training, unless it is frozen.
+
+        A resumed training follows the schedule that its options describe, e.g. with another number of epochs.
+        """
         if any(parameter.requires_grad for parameter in self.parameters()):
             self.model.weights = TRAINED_HERE
+        for config in self.trainer.lr_scheduler_configs:
+            if self.scheduler is not None and follow_options(config.scheduler, self.scheduler):
+                log.warning(
+                    "the learning rate follows the present options, not those that the checkpoint was made with"
+                )
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
         """One step; a loss that is not finite ends the run and names the images."""

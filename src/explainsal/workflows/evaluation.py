@@ -6,18 +6,19 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import Standalone
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
@@ -32,7 +33,7 @@ from explainsal.workflows.null_models import check_nulls, write_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.postprocessing import NONE
 from explainsal.workflows.runs import RunFolder
-from explainsal.workflows.scoring import describe_protocol, prepare_metrics, score_images
+from explainsal.workflows.scoring import describe_data, describe_protocol, prepare_metrics, score_images
 from explainsal.workflows.stored_maps import StoredMaps
 
 log = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def evaluate(
     datamodule: SaliencyDataModule,
     run: RunFolder,
     options: EvaluationOptions,
-    explainers: Sequence[LogGaborReconstruction] = (),
+    explanations: Sequence[ExplanationRun] = (),
 ) -> pd.DataFrame:
     """Score a network with its explainable models, or a classical model, and write the report.
 
@@ -52,18 +53,31 @@ def evaluate(
         datamodule: The data, prepared.
         run: The output folder.
         options: See `EvaluationOptions`.
-        explainers: One per explainable model; not used for a classical or a standalone model.
+        explanations: One per explainable model; not used for a classical or a standalone model.
 
     Returns:
         The results table, see `evaluate_model`.
     """
     explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
-    run.record(describe(model))
     check_nulls(options.nulls, explains=explained)
-    name = DEEP if explained else model_name(model)
-    results = evaluate_model(model, datamodule, run.folder, options, explainers if explained else [], name)
+    explanations, name = (explanations, DEEP) if explained else ((), model_name(model))
+    record_evaluation(run, describe(model), datamodule, options, explanations)
+    results = evaluate_model(model, datamodule, run.folder, options, explanations, name)
     run.finish()
     return results
+
+
+def record_evaluation(
+    run: RunFolder,
+    model: dict[str, Any],
+    datamodule: SaliencyDataModule,
+    options: EvaluationOptions,
+    explanations: Sequence[ExplanationRun] = (),
+) -> None:
+    """Write the manifest of a run that evaluates or explains; `model` as `describe` returns it."""
+    data = describe_data(datamodule.dataset(datamodule.eval_split))
+    presets = {explanation.preset: explanation.changes for explanation in explanations}
+    run.record(model, data=data, presets=presets, nulls=list(options.nulls))
 
 
 def evaluate_predictions(
@@ -82,7 +96,7 @@ def evaluate_predictions(
     checked = predictions.check(partial(track, description="checking the maps"))
     for line in checked.notes:
         print(f"predictions: {line}")
-    run.record({"name": predictions.name, "weights": str(path)})
+    record_evaluation(run, {"name": predictions.name, "weights": str(path)}, datamodule, options)
     maps = StoredMaps(predictions, checked)
     results = evaluate_model(maps, datamodule, run.folder, options, [], predictions.name)
     run.finish()
@@ -94,7 +108,7 @@ def evaluate_model(
     datamodule: SaliencyDataModule,
     folder: Path,
     options: EvaluationOptions,
-    explainers: Sequence[LogGaborReconstruction] = (),
+    explanations: Sequence[ExplanationRun] = (),
     name: str = DEEP,
 ) -> pd.DataFrame:
     """Score a model, its explainable models and the baselines, and write tables and gallery.
@@ -104,7 +118,7 @@ def evaluate_model(
         datamodule: The data, prepared.
         folder: Where the files go.
         options: See `EvaluationOptions`.
-        explainers: One per explainable model; for a network only.
+        explanations: One per explainable model; for a network only.
         name: ``deep`` for a network, else the model's own.
 
     Returns:
@@ -121,15 +135,15 @@ def evaluate_model(
     module = EvaluationModule(
         {name: model, **beside.models},
         new_metrics,
-        explainable=[explainer.name for explainer in explainers],
+        explainable=[each.name for each in explanations],
         postprocessing={name: postprocessing},
         gold_standard=beside.gold_standard,
         by_profile={p: partial(new_metrics, profile=p) for p in options.profiles if p != options.profile},
     )
-    trainer, per_image = score_images(options, module, datamodule, explainers)
+    trainer, per_image = score_images(options, module, datamodule, explanations)
     origin = description(model)
     steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
-    said = {name: steps, **{explainer.name: origin or NONE for explainer in explainers}}
+    said = {name: steps, **{each.name: origin or NONE for each in explanations}}
     marks = {model: origin for model in said if origin}
     per_image = described(per_image, marks)
     results = summarize(per_image, describe_protocol(options.profile, dataset, gain_over), said, seed=options.seed)
@@ -141,20 +155,20 @@ def evaluate_model(
             profiles = summarize_profiles(every, seed=options.seed)
             described(profiles, marks).to_csv(folder / "profiles.csv", index=False)
         print_results(results)
-        show_images(folder, options.gallery, module, dataset, explainers, per_image, name)
-        write_explanation_nulls(model, dataset, explainers, options)
+        show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
+        write_explanation_nulls(model, dataset, explanations, options)
     return results
 
 
 def write_explanation_nulls(
     model: nn.Module,
     dataset: SaliencyDataset,
-    explainers: Sequence[LogGaborReconstruction],
+    explanations: Sequence[ExplanationRun],
     options: EvaluationOptions,
 ) -> None:
     """Measure the null models that `options` name beside every explanation."""
     limit, seed, device = options.explain_images, options.seed, options.device
-    write_nulls(options.nulls, model, dataset, explainers, limit=limit, seed=seed, device=device)
+    write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
 
 
 def show_images(
@@ -162,29 +176,29 @@ def show_images(
     count: int,
     module: EvaluationModule,
     dataset: SaliencyDataset,
-    explainers: Sequence[LogGaborReconstruction],
+    explanations: Sequence[ExplanationRun],
     per_image: pd.DataFrame,
     name: str,
 ) -> None:
     """Write the best, middle and worst images of the model, with its map and those of its explainable models."""
-    explained = per_image[per_image["model"] == explainers[0].name]["index"] if explainers else per_image["index"]
+    explained = per_image[per_image["model"] == explanations[0].name]["index"] if explanations else per_image["index"]
     among = per_image[per_image["index"].isin(explained)]
     for index in track(choose_gallery(among, count, among=name), description="gallery"):
-        write_gallery(folder, draw_maps(dataset[index], module, explainers, name))
+        write_gallery(folder, draw_maps(dataset[index], module, explanations, name))
 
 
 def draw_maps(
-    sample: SaliencySample, module: EvaluationModule, explainers: Sequence[LogGaborReconstruction], name: str
+    sample: SaliencySample, module: EvaluationModule, explanations: Sequence[ExplanationRun], name: str
 ) -> GalleryImage:
     """One image with the maps of the model, as they are scored, and of its explainable models."""
     model = module.models[name]
     batch = SaliencyBatch.collate([sample]).to(next((p.device for p in model.parameters()), torch.device("cpu")))
     with torch.inference_mode():
         maps = {name: module.maps(name, batch.images, batch.index)}
-    for explainer in explainers:
-        known = explainer.maps.get(sample.index)
-        explainable = explainer.explain(model, batch.images).explainable_map if known is None else known[None, None]
-        maps[explainer.name] = explainable.clamp(min=0)
+    for each in explanations:
+        known = each.maps.get(sample.index)
+        explainable = each.explain(model, batch.images).explainable_map if known is None else known[None, None]
+        maps[each.name] = explainable.clamp(min=0)
     return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()}, model)
 
 

@@ -13,7 +13,6 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import track
 from torch import Tensor
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
@@ -21,8 +20,7 @@ from explainsal.distillation import Standalone, attribute
 from explainsal.distillation.attribution import BY
 from explainsal.distillation.quality import attribution_table, write_tables
 from explainsal.errors import UserError
-from explainsal.explanation.fidelity import fidelity_rows
-from explainsal.explanation.tables import Tables
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import cc
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
@@ -33,10 +31,11 @@ from explainsal.reporting.results import write_gallery
 from explainsal.reporting.submissions.writing import write_map
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.types import DensityMap
-from explainsal.workflows.evaluation import evaluate_model, gallery_image, write_explanation_nulls
+from explainsal.workflows.evaluation import evaluate_model, gallery_image, record_evaluation, write_explanation_nulls
 from explainsal.workflows.loading import describe, description
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.scoring import describe_data
 
 
 def explain(
@@ -44,16 +43,16 @@ def explain(
     datamodule: SaliencyDataModule,
     run: RunFolder,
     options: EvaluationOptions,
-    explainer: LogGaborReconstruction,
+    explaining: ExplanationRun,
 ) -> Path:
     """Explain a network on pictures, or on a data set with its scores, and write the report.
 
     Args:
-        model: The network; a standalone model is its own explanation and needs no explainer.
+        model: The network; a standalone model is its own explanation and needs no other.
         datamodule: The data, prepared.
         run: The output folder.
         options: See `EvaluationOptions`.
-        explainer: How to explain.
+        explaining: How to explain.
 
     Returns:
         The output folder.
@@ -65,14 +64,14 @@ def explain(
         if options.nulls:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(model, datamodule, run, limit=options.explain_images)
-    run.record(describe(model))
+    record_evaluation(run, describe(model), datamodule, options, [explaining])
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:
-        evaluate_model(model, datamodule, run.folder, options, [explainer])
+        evaluate_model(model, datamodule, run.folder, options, [explaining])
     else:
-        explain_pictures(run.folder, model, dataset, explainer, device=options.device)
-        write_explanation_nulls(model, dataset, [explainer], options)
-    print_usage(explainer)
+        explain_pictures(run.folder, model, dataset, explaining, device=options.device)
+        write_explanation_nulls(model, dataset, [explaining], options)
+    print_usage(explaining)
     run.finish()
     return run.folder
 
@@ -81,35 +80,33 @@ def explain_pictures(
     output: Path,
     model: SaliencyModel,
     dataset: SaliencyDataset,
-    explainer: LogGaborReconstruction,
+    explaining: ExplanationRun,
     *,
     device: torch.device | None = None,
 ) -> None:
     """Explain pictures without ground truth: maps as PNG, and tables.
 
     Args:
-        output: Where the maps and gallery go; the tables go into the explainer's folder.
+        output: Where the maps and gallery go; the tables go into that of `explaining`.
         model: The network.
         dataset: The pictures.
-        explainer: How to explain.
+        explaining: How to explain.
         device: Where to compute; None: where the model is.
     """
     if device is not None:
         model.to(device)
-    tables = Tables()
-    for index in track(range(len(dataset)), description="explaining"):
+    for index in track(range(int(min(explaining.limit, len(dataset)))), description="explaining"):
         sample = dataset[index]
         images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
-        explanation = explainer.explain(model, images, keep_maps=explainer.maps_per_layer)
+        explanation = explaining.explain(model, images, keep_maps=explaining.maps_per_layer)
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
         print(f"{sample.id}: {agreement(explainable, deep)}")
-        tables.add(explanation, [sample.id])
-        explainer.rows += fidelity_rows(explanation, [sample.id])
-        maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
+        explaining.add(explanation, [sample.id], coefficients=True)
+        maps = {DEEP: deep[0], explaining.name: explainable[0].clamp(min=0)}
         write_gallery(output, gallery_image(sample, maps, model))
-        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
+        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explaining.name])):
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
-    tables.save(explainer.folder)
+    explaining.save()
     print(f"maps: {output / 'maps'}")
 
 
@@ -128,9 +125,9 @@ def agreement(explainable: Tensor, deep: Tensor) -> str:
 
 
 @rank_zero_only
-def print_usage(explainer: LogGaborReconstruction) -> None:
+def print_usage(explaining: ExplanationRun) -> None:
     """Say whether the bandwidth of the filters grows with depth, as the paper has it (Section IV)."""
-    path = explainer.folder / "coefficients.parquet"
+    path = explaining.folder / "coefficients.parquet"
     if not path.exists():
         return
     usage = filter_usage(pd.read_parquet(path))
@@ -144,7 +141,7 @@ def explain_standalone(
     """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
     output = run.folder
     net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
-    run.record(describe(model))
+    run.record(describe(model), data=describe_data(dataset))
     count = min(limit or len(dataset), len(dataset))
     tables = []
     for index in track(range(count), description="explaining"):

@@ -11,13 +11,13 @@ from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import track
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
@@ -47,7 +47,7 @@ def write_nulls(
     nulls: Collection[str],
     model: nn.Module,
     dataset: SaliencyDataset,
-    explainers: Sequence[LogGaborReconstruction],
+    explanations: Sequence[ExplanationRun],
     *,
     limit: int | None = None,
     seed: int = 0,
@@ -61,7 +61,7 @@ def write_nulls(
         nulls: Names of the null models.
         model: The model that is explained.
         dataset: Its images, of which the first `limit` are used.
-        explainers: Each has explained these images.
+        explanations: Each has explained these images.
         limit: Number of images; None: all.
         seed: Of the null models.
         device: Where to compute; None: where the model is.
@@ -71,28 +71,28 @@ def write_nulls(
     device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     model.to(device)
     count = min(limit or len(dataset), len(dataset))
-    for explainer in explainers:
-        own = explainer.explainer(model)
+    for each in explanations:
+        own = each.explainer_for(model)
         variants = {null: null_explainer(own, null, seed=seed) for null in nulls if null != CASCADE}
-        explained = {row["image"]: row for row in explainer.rows}  # a distributed sampler may repeat an image
+        explained = {row["image"]: row for row in each.rows}  # a distributed sampler may repeat an image
         rows: list[dict[str, Any]] = []
         cascades = []
-        for index in track(range(count), description=f"null models of {explainer.preset}"):
+        for index in track(range(count), description=f"null models of {each.preset}"):
             batch = SaliencyBatch.collate([dataset[index]]).to(device)
             rows.append(explained[batch.ids[0]])
             for null, variant in variants.items():
                 rows += fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
             if CASCADE in nulls:
                 cascades.append(cascade_table(own, batch.images, ids=batch.ids, seed=seed))
-        _write_fidelity(pd.DataFrame(rows), explainer, description(model))
+        _write_fidelity(pd.DataFrame(rows), each, description(model))
         if cascades:
             cascade = pd.concat(cascades).sort_values("step", kind="stable")
-            described(cascade, description(model)).to_csv(explainer.folder / "cascade.csv", index=False)
+            described(cascade, description(model)).to_csv(each.folder / "cascade.csv", index=False)
             print(cascade_text(cascade))
 
 
-def _write_fidelity(fidelity: pd.DataFrame, explainer: LogGaborReconstruction, label: str) -> None:
-    described(fidelity, label).to_csv(explainer.folder / "fidelity.csv", index=False)
-    print(f"the preset {explainer.preset} beside its null models:")
+def _write_fidelity(fidelity: pd.DataFrame, run: ExplanationRun, label: str) -> None:
+    described(fidelity, label).to_csv(run.folder / "fidelity.csv", index=False)
+    print(f"the preset {run.preset} beside its null models:")
     table = null_table(fidelity)
     print_table(table, caption=null_caption(table))

@@ -6,17 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lightning import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.trainer.states import TrainerStatus
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.callbacks.stopping import interrupts
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
+from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
-from explainsal.workflows.evaluation import evaluate_model
-from explainsal.workflows.loading import describe, load_model, model_name
+from explainsal.workflows.evaluation import evaluate_model, record_evaluation
+from explainsal.workflows.loading import describe, model_name
 from explainsal.workflows.options import EvaluationOptions
+from explainsal.workflows.resuming import CHECKPOINTS, resume_from, trained_network
 from explainsal.workflows.runs import RunFolder
 
 
@@ -40,7 +41,7 @@ def train(
     resume: str | Path | None = None,
     test_data: SaliencyDataModule | None = None,
     options: EvaluationOptions | None = None,
-    explainers: Sequence[LogGaborReconstruction] = (),
+    explanations: Sequence[ExplanationRun] = (),
 ) -> dict[str, float]:
     """Fit a network, evaluate and explain its best checkpoint, and write the report.
 
@@ -52,21 +53,28 @@ def train(
         resume: A checkpoint to continue from.
         test_data: The data of the evaluation; None: no evaluation.
         options: Of the evaluation.
-        explainers: One per explainable model in the results table.
+        explanations: One per explainable model in the results table.
 
     Returns:
         The last values of everything logged during training, e.g. ``val/cc``: what a sweep optimizes.
     """
     model = module.model
     assert isinstance(model, SaliencyModel)
+    if resume is not None:
+        resume_from(Path(resume), run.folder, model, trainer.max_epochs)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
-    run.record(describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
+    options = options or EvaluationOptions()
+    about = describe(model) | ({"weights": TRAINED_HERE} if trains else {})
+    if test_data is None:
+        run.record(about)
+    else:
+        record_evaluation(run, about, test_data, options, explanations)
     run.log_config()
     fit(trainer, module, training_data, resume=resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if test_data is not None:
-        tested = load_model(run.folder / "checkpoints" / "best.ckpt") if trains else model.eval()
-        evaluate_model(tested, test_data, run.folder, options or EvaluationOptions(), explainers)
+        tested = trained_network(run.folder / CHECKPOINTS, model) if trains else model.eval()
+        evaluate_model(tested, test_data, run.folder, options, explanations)
     run.finish()
     return metrics
 
@@ -74,10 +82,6 @@ def train(
 def fit(
     trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | Path | None
 ) -> None:
-    """Fit; Ctrl-C comes out as KeyboardInterrupt, after the checkpoint is written."""
-    try:
+    """Fit; Ctrl-C and SIGTERM come out as KeyboardInterrupt, after the checkpoint is written."""
+    with interrupts():
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume, weights_only=True)
-    except SystemExit as stop:  # Lightning turns Ctrl-C into exit code 1
-        if trainer.state.status == TrainerStatus.INTERRUPTED:
-            raise KeyboardInterrupt from stop
-        raise

@@ -9,12 +9,12 @@ from pathlib import Path
 import pandas as pd
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.classical import classical_model
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.explanation import Explainer
 from explainsal.explanation.explainable_model import ExplainableModel
+from explainsal.explanation.run import ExplanationRun
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.published import trained_on
@@ -94,10 +94,10 @@ def score_row(
     """Score a row; return its label and its scores per image (see `score_images`)."""
     if row.network is not None and row.group != "network":
         model, note = load_network_row(options, row.network, datamodule.name)
-        explainer = make_explainer(options, row, folder)
-        module = EvaluationModule({DEEP: model}, new_metrics, explainable=[explainer.name])
-        _, per_image = score_images(options.evaluation, module, datamodule, [explainer])
-        mine = per_image[per_image["model"] == explainer.name]
+        each = make_explanation(options, row, folder)
+        module = EvaluationModule({DEEP: model}, new_metrics, explainable=[each.name])
+        _, per_image = score_images(options.evaluation, module, datamodule, [each])
+        mine = per_image[per_image["model"] == each.name]
         return "; ".join(filter(None, [f"preset {options.preset}", note])), mine.assign(model=row.model)
     if row.group == "baseline":
         beside = make_baselines([row.model], datamodule)
@@ -110,9 +110,9 @@ def score_row(
     return "; ".join(filter(None, [note, done])), score_images(options.evaluation, module, datamodule)[1]
 
 
-def make_explainer(options: TableOptions, row: Row, folder: Path) -> LogGaborReconstruction:
+def make_explanation(options: TableOptions, row: Row, folder: Path) -> ExplanationRun:
     """Build the explanation, or null model of one, of a row; its tables go next to the row's scores."""
-    return LogGaborReconstruction(
+    return ExplanationRun(
         options.preset,
         folder / "rows" / row.model,
         limit=options.null_images if row.null else options.evaluation.explain_images,

@@ -91,7 +91,7 @@ def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
     try:
         status, note = make()
     except UserError as error:
-        status, note = "missing", _line(error)
+        status, note = "missing", _line(error).partition(" By hand: ")[0]
     except Exception as error:
         log.exception("row %s failed", row.model)
         status, note = "failed", _line(error) or type(error).__name__
@@ -131,7 +131,7 @@ def write_table(
         print_results(results)
     table = build_table(name, outcomes, per_image, results, _caption(results, data), data)
     write_table_files(folder, table)
-    run.record({"name": f"The rows of {table.about.source}"})
+    run.record({"name": f"The rows of {table.about.source}"}, data={"name": data})
     write_figures(folder)
     for outcome in outcomes:
         if outcome.status not in DONE:
