@@ -25,12 +25,13 @@ from explainsal.functional.postprocessing import log_density
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.submissions.form import Submission
-from explainsal.reporting.submissions.writing import WrittenMaps
+from explainsal.reporting.submissions.writing import WrittenMaps, only_writer
 from explainsal.workflows.baselines import make_postprocessing
 from explainsal.workflows.devices import choose_device
 from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.postprocessing import NONE, Postprocessing, PostprocessingOptions
 from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.scoring import describe_data
 from explainsal.workflows.submissions import SubmissionOptions, check_maps, choose_submitted, require_all_images
 from explainsal.workflows.videos import video_maps, video_model
 
@@ -96,7 +97,7 @@ def predict(model: nn.Module, datamodule: SaliencyDataModule, run: RunFolder, op
     dataset = choose_images(datamodule, options)
     model = model.to(options.device)
     postprocessing = make_postprocessing(options.postprocessing, datamodule).to(options.device)
-    run.record(describe(model))
+    run.record(describe(model), data=describe_data(dataset))
     model = model.for_prediction() if isinstance(model, SaliencyModel) else model
     print(f"post-processing: {postprocessing.description}")
     if options.submission is not None:
@@ -162,8 +163,9 @@ def write_folder(
         maps_of = frame_maps(datamodule, dataset, model, postprocessing, options.device)
     else:
         maps_of = image_maps(datamodule, dataset, lambda images: postprocessing(model(images)), options.device)
-    maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
-    write_missing(maps, dataset, maps_of)
+    with only_writer(path, "to=FOLDER"):
+        maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
+        write_missing(maps, dataset, maps_of)
     print(f"maps: {path}")
     return path
 
@@ -182,8 +184,9 @@ def write_submission(
     predictor, said = submission_values(submission, model, postprocessing)
     path = submission.to or default_place(options.outputs, form, dataset, model)
     names, made = form.names(dataset.ids, dataset.files), make_recipe(options, dataset, model, form, said)
-    maps = WrittenMaps(path, names, form, made, comment=description(model))
-    write_missing(maps, dataset, image_maps(datamodule, dataset, predictor, options.device))
+    with only_writer(path):
+        maps = WrittenMaps(path, names, form, made, comment=description(model))
+        write_missing(maps, dataset, image_maps(datamodule, dataset, predictor, options.device))
     print(f"values: {said}")
     check_maps(path, form, dataset)
     return path
