@@ -1,4 +1,4 @@
-"""Runs to log are those that the tests of reports read."""
+"""The runs of the reports' tests."""
 
 from tests.reporting.conftest import own_run, small_run
 
