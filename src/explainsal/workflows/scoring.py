@@ -66,6 +66,11 @@ def with_ids(per_image: pd.DataFrame, dataset: SaliencyDataset) -> pd.DataFrame:
     return per_image
 
 
+def describe_data(dataset: SaliencyDataset) -> dict[str, object]:
+    """Describe a data set for the manifest of a run."""
+    return {"name": dataset.name, "split": dataset.split, "release": dataset.release, "images": len(dataset)}
+
+
 def describe_protocol(profile: str, dataset: SaliencyDataset, gain_over: str) -> dict[str, object]:
     """Describe how scores were measured: the columns beside every number of a results table."""
     sigma = "as published" if dataset.density_sigma is None else dataset.density_sigma
