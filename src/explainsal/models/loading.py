@@ -12,7 +12,18 @@ from explainsal.models.saliency_model import RECORD, SaliencyModel
 from explainsal.models.weights import read_weight_file
 
 # modules of this package that have a `build`
-NETWORKS = ("cmrnet", "cmrnet_osie", "unisal", "msinet", "standalone", "dinet", "sam_resnet", "dsclrcn", "dva")
+NETWORKS = (
+    "cmrnet",
+    "cmrnet_eyes",
+    "cmrnet_osie",
+    "unisal",
+    "msinet",
+    "standalone",
+    "dinet",
+    "sam_resnet",
+    "dsclrcn",
+    "dva",
+)
 
 
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> SaliencyModel:

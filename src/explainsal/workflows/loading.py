@@ -21,7 +21,7 @@ from explainsal.models.weight_sources import locate_weights
 
 log = logging.getLogger(__name__)
 
-PACKAGED = "cmrnet_osie"  # the trained network that comes with the project
+PACKAGED = "cmrnet_eyes"  # the trained network that comes with the project
 
 
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> nn.Module:
