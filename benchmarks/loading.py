@@ -100,7 +100,7 @@ def loaders(root: Path, workers: int, chosen: range) -> dict[str, DataLoader]:
         module = SaliconDataModule(root, decoded=decoded, **options)
         dataset = module.dataset("train").select(chosen)
         dataset = dataset.with_transform(TrainingAugmentation(**MODEST)) if augmented else dataset
-        found[f"decoded={decoded}{', augmented' * augmented}"] = module.loader(dataset, shuffle=True)
+        found[f"decoded={decoded}{', augmented' * augmented}"] = module.loader(dataset, position=lambda: (0, 0))
     return found
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.reporting.fake_sweep import fake_job
 
-from explainsal.app.jobs import job_key, measures, read_job
+from explainsal.app.jobs import job_key
+from explainsal.reporting.job_records import measures, read_job
 
 
 def config(**changes) -> dict:

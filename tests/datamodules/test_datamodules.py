@@ -193,7 +193,7 @@ def test_worker_processes_yield_the_same_batches(synthetic):
 
 
 TWO_PROCESSES = """
-import faulthandler, sys, torch, lightning as L
+import faulthandler, itertools, sys, torch, lightning as L
 from explainsal.datamodules.folder import FolderDataModule
 
 LIMIT = 100  # seconds of a loop, a hundred times what it takes: processes that wait for each other say where, and end
@@ -218,7 +218,8 @@ module.setup("test")
 trainer = L.Trainer(accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=2, logger=False,
                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
 trainer.test(Recorder(), dataloaders=module.test_dataloader())
-trainer.fit(Recorder(), train_dataloaders=module.loader(module.dataset("all"), shuffle=True))
+epochs = itertools.count()
+trainer.fit(Recorder(), train_dataloaders=module.loader(module.dataset("all"), position=lambda: (next(epochs), 0)))
 """
 
 

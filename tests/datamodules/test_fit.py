@@ -11,7 +11,7 @@ from explainsal.data.small import shrink_dataset, shrink_density
 from explainsal.datamodules.fit import FitDataModule, describe_teacher
 from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 SIZE = (12, 16)
 COUNTS = {"train": 6, "val": 2, "test": 1}
@@ -29,7 +29,7 @@ def sets(tmp_path):
 
 @pytest.fixture
 def teacher(tmp_path):
-    model = load_model("cmrnet", width=4, input_size=(24, 32))
+    model = load_network("cmrnet", width=4, input_size=(24, 32))
     torch.save(model.net.state_dict(), tmp_path / "teacher.pth")
     return model.load_weights(tmp_path / "teacher.pth")
 
@@ -93,6 +93,6 @@ def test_a_teacher_is_known_by_its_weights(teacher, tmp_path):
 ])  # fmt: skip
 def test_wrong_options_are_refused(sets, options, message):
     if "teacher" in options:
-        options = {"teacher": load_model("cmrnet", width=4)}
+        options = {"teacher": load_network("cmrnet", width=4)}
     with pytest.raises(UserError, match=message):
         FitDataModule(sets, **{"size": SIZE} | options)

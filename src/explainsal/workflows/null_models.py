@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
 from rich.progress import track
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
@@ -26,61 +25,74 @@ from explainsal.reporting.tables import print_table
 from explainsal.workflows.loading import description
 
 
-def check_nulls(cfg: DictConfig, *, explains: bool = True) -> None:
+def check_nulls(nulls: Collection[str], *, explains: bool = True) -> None:
     """Refuse null models that do not exist, or of no explanation, before anything else is done.
 
     Args:
-        cfg: The command's options; ``cfg.nulls`` are the names.
-        explains: Whether the command explains anything.
+        nulls: Their names.
+        explains: Whether anything is explained.
 
     Raises:
         UserError: If a name is unknown, or there is nothing to stand beside.
     """
     known = (*NULLS, CASCADE)
-    if unknown := set(cfg.nulls) - set(known):
+    if unknown := set(nulls) - set(known):
         raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(known)}")
-    if cfg.nulls and not explains:
+    if nulls and not explains:
         raise UserError("nulls=... stand beside an explanation, and nothing is explained here: nulls=[]")
 
 
 @rank_zero_only
 def write_nulls(
-    cfg: DictConfig, model: nn.Module, dataset: SaliencyDataset, explainers: Sequence[LogGaborReconstruction]
+    nulls: Collection[str],
+    model: nn.Module,
+    dataset: SaliencyDataset,
+    explanations: Sequence[ExplanationRun],
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    device: torch.device | None = None,
 ) -> None:
-    """Write and print ``fidelity.csv``: each explanation beside the null models ``cfg.nulls``, configured alike.
+    """Write and print ``fidelity.csv``: each explanation beside null models with the same options.
 
-    Where these hold the cascade, ``cascade.csv``, too.
+    With the cascade among them ``cascade.csv`` is written, too.
 
     Args:
-        cfg: The command's options.
-        model: What is explained.
-        dataset: Its images, of which the first ``evaluation.explain_images`` are.
-        explainers: Each has explained these images.
+        nulls: Names of the null models.
+        model: The model that is explained.
+        dataset: Its images, of which the first `limit` are used.
+        explanations: Each has explained these images.
+        limit: Number of images; None: all.
+        seed: Of the null models.
+        device: Where to compute; None: where the model is.
     """
-    if not cfg.nulls:
+    if not nulls:
         return
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     model.to(device)
-    count = min(cfg.evaluation.explain_images or len(dataset), len(dataset))
-    for explainer in explainers:
-        own = explainer.explainer(model)
-        nulls = {null: null_explainer(own, null, seed=cfg.seed) for null in cfg.nulls if null != CASCADE}
-        explained = {row["image"]: row for row in explainer.rows}  # a distributed sampler may repeat an image
+    count = min(limit or len(dataset), len(dataset))
+    for each in explanations:
+        own = each.explainer_for(model)
+        variants = {null: null_explainer(own, null, seed=seed) for null in nulls if null != CASCADE}
+        explained = {row["image"]: row for row in each.rows}  # a distributed sampler may repeat an image
         rows: list[dict[str, Any]] = []
         cascades = []
-        for index in track(range(count), description=f"null models of {explainer.preset}"):
+        for index in track(range(count), description=f"null models of {each.preset}"):
             batch = SaliencyBatch.collate([dataset[index]]).to(device)
             rows.append(explained[batch.ids[0]])
-            for null, variant in nulls.items():
+            for null, variant in variants.items():
                 rows += fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
-            if CASCADE in cfg.nulls:
-                cascades.append(cascade_table(own, batch.images, ids=batch.ids, seed=cfg.seed))
-        fidelity = pd.DataFrame(rows)
-        described(fidelity, description(model)).to_csv(explainer.folder / "fidelity.csv", index=False)
-        print(f"the preset {explainer.preset} beside its null models:")
-        table = null_table(fidelity)
-        print_table(table, caption=null_caption(table))
+            if CASCADE in nulls:
+                cascades.append(cascade_table(own, batch.images, ids=batch.ids, seed=seed))
+        _write_fidelity(pd.DataFrame(rows), each, description(model))
         if cascades:
             cascade = pd.concat(cascades).sort_values("step", kind="stable")
-            described(cascade, description(model)).to_csv(explainer.folder / "cascade.csv", index=False)
+            described(cascade, description(model)).to_csv(each.folder / "cascade.csv", index=False)
             print(cascade_text(cascade))
+
+
+def _write_fidelity(fidelity: pd.DataFrame, run: ExplanationRun, label: str) -> None:
+    described(fidelity, label).to_csv(run.folder / "fidelity.csv", index=False)
+    print(f"the preset {run.preset} beside its null models:")
+    table = null_table(fidelity)
+    print_table(table, caption=null_caption(table))
