@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import albumentations as A
 import numpy as np
 import pytest
 import torch
 
-from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.augmentation import Augmentation
 from explainsal.data.small import shrink_dataset, shrink_density
 from explainsal.datamodules.fit import FitDataModule, describe_teacher
 from explainsal.datamodules.synthetic import SyntheticDataModule
@@ -70,7 +71,7 @@ def test_a_target_is_of_people_and_teacher_by_the_share(sets, teacher):
 
 
 def test_each_data_set_keeps_its_augmentation(sets, tmp_path):
-    sets["data"].augmentation = TrainingAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    sets["data"].augmentation = Augmentation({"flip": A.HorizontalFlip(p=1)})
     fit = FitDataModule(sets, size=SIZE)
     fit.prepare_data()
     plain = [shrink_dataset(module.dataset("train"), SIZE) for module in sets.values()]

@@ -18,8 +18,8 @@ from omegaconf import OmegaConf
 from tests.commands import wandb_records
 from torch.utils.data import DataLoader, TensorDataset
 
+from explainsal.app.runs import build_loggers
 from explainsal.tracking import wandb as ours
-from explainsal.tracking.loggers import loggers_of
 
 FULL = OSError(errno.ENOSPC, "No space left on device")
 
@@ -117,7 +117,7 @@ def test_without_wandb_the_logger_does_nothing_and_says_so(tmp_path, monkeypatch
     assert logger is None
     assert "pip install" in warnings_of(caplog)[0]
     node = {"_target_": "explainsal.tracking.wandb.build_wandb_logger", "save_dir": str(tmp_path)}
-    assert loggers_of(OmegaConf.create({"logger": {"wandb": node}}), "train") == []
+    assert build_loggers(OmegaConf.create({"logger": {"wandb": node}}), "train") == []
 
 
 def test_settings_that_wandb_refuses_switch_it_off(tmp_path, monkeypatch, caplog):

@@ -145,10 +145,12 @@ def _end_interrupted(error: KeyboardInterrupt, kept: str) -> NoReturn:
 def _user_message(error: BaseException) -> str | None:
     """What to tell the user, or None where a traceback tells more."""
     if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised
+        if isinstance(error.__cause__, AssertionError) and not str(error.__cause__):  # Lightning checks types so
+            return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: a value is of a wrong type; see `--help`"
         if isinstance(error.__cause__, ValueError | TypeError):
             return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: {error.__cause__}"
         return _user_message(error.__cause__) if error.__cause__ else str(error)
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException":  # Lightning's user errors
         return str(error)
     if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates not allowed"):
         around = error.object[max(0, error.start - 30) : error.end + 10]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -18,27 +19,56 @@ from explainsal.reporting.job_records import DONE, FAILED, JOB, RUNNING, measure
 LOCK = "job.lock"
 # These decide where a run lies and what is said of it, not what comes out.
 _IRRELEVANT = ("hydra", "paths", "logger")
-_FILES = ("checkpoint", "weights", "resume")
+_FILES = ("checkpoint", "weights", "resume", "predictions", "image")
 
 
-def job_key(config: Mapping[str, Any]) -> str:
+def job_key(config: Mapping[str, Any], look_up: Callable[[str], Any] | None = None) -> str:
     """Twelve hexadecimal digits over what decides a job's numbers: equal jobs, wherever they run, have equal keys.
 
     Args:
         config: The job's configuration with its interpolations unresolved: what refers to a path stays a reference.
-            Of a checkpoint or weight file the content counts, not the name.
+            Of a checkpoint or weight file the content counts, not the name; of a folder of pictures, fixations or
+            predictions also the names, sizes and times of its files.
+        look_up: Gives the value at a place such as ``data.root`` with its interpolations resolved.
     """
     relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}
-    data = dict(relevant.get("data") or {})
-    data.pop("num_workers", None)
-    if not str(data.get("_target_", "")).endswith("FolderDataModule"):
-        data.pop("root", None)  # a published data set is the same wherever it lies
-    relevant["data"] = data
-    for name in _FILES:
-        path = Path(str(relevant.get(name)))
-        if path.is_file():
-            relevant[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    relevant = _with_content(relevant, "", look_up)
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _with_content(node: Mapping[str, Any], place: str, look_up: Callable[[str], Any] | None) -> dict[str, Any]:
+    """Describe the files and folders that a configuration names by what is in them."""
+    result = dict(node)
+    published = not str(node.get("_target_", "")).endswith("FolderDataModule")
+    if "root" in node:
+        result.pop("num_workers", None)
+        if published:
+            result.pop("root")  # a published data set is the same wherever it lies
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            result[name] = _with_content({str(k): v for k, v in value.items()}, f"{place}{name}.", look_up)
+        elif name in _FILES and value is not None:
+            result[name] = _content(Path(str(look_up(place + name) if look_up else value))) or value
+        elif name == "root":
+            result[name] = [value, _content(Path(str(look_up(place + name) if look_up else value)))]
+    return result
+
+
+def _content(path: Path) -> str | None:
+    """A digest of a file, or of the names, sizes and times of the files below a folder; None where there is neither."""
+    if path.is_file():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(path, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # .explainsal holds what is parsed
+        for name in sorted(name for name in files if not name.startswith(".")):
+            stat = os.stat(os.path.join(folder, name))
+            line = f"{os.path.relpath(folder, path)}/{name} {stat.st_size} {stat.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def run_job(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,7 @@ def _job_key(*, _root_: DictConfig) -> str:
 
     config = OmegaConf.to_container(_root_, resolve=False)
     assert isinstance(config, dict)
-    return job_key({str(key): value for key, value in config.items()})
+    return job_key({str(key): value for key, value in config.items()}, partial(OmegaConf.select, _root_))
 
 
 OmegaConf.register_new_resolver("job_key", _job_key, replace=True)

@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Required, TypedDict
+from typing import Any, ClassVar, Protocol, Required, TypedDict, runtime_checkable
 
 import cv2
 import lightning as L
@@ -31,12 +31,22 @@ from explainsal.errors import UserError
 log = logging.getLogger(__name__)
 
 
+@runtime_checkable
+class BatchTransform(Protocol):
+    """An augmentation of whole batches on their device, as `explainsal.data.device_augmentation` has one."""
+
+    on_device: bool
+
+    def __call__(self, batch: SaliencyBatch, *, seed: int, epoch: int) -> SaliencyBatch:
+        """The augmented batch: it follows from seed, epoch and the images' indices."""
+
+
 class DataOptions(TypedDict, total=False):
     """What `SaliencyDataModule` takes beside the root, and hands on from every data set's own module."""
 
     batch_size: Required[int]
     num_workers: int | None
-    augmentation: Transform | None
+    augmentation: Transform | BatchTransform | None
     split: str | None
     fold: int | None
     folds: int
@@ -62,7 +72,8 @@ class SaliencyDataModule(L.LightningDataModule):
         root: Folder of the data set.
         batch_size: Images per batch and process.
         num_workers: Worker processes per loader; 0 loads in the main process, None takes all cores but one, at most 8.
-        augmentation: Applied to the training split; None for none.
+        augmentation: Applied to the training split: to each sample in a worker, or, where it has ``on_device``, to each
+            batch on its device; None for none.
         split: A named split, one of `splits`; None takes the published parts.
         fold: Number of the fold, from 0; None for no cross-validation.
         folds: How many folds a cross-validation has.
@@ -95,7 +106,7 @@ class SaliencyDataModule(L.LightningDataModule):
         *,
         batch_size: int,
         num_workers: int | None = None,
-        augmentation: Transform | None = None,
+        augmentation: Transform | BatchTransform | None = None,
         split: str | None = None,
         fold: int | None = None,
         folds: int = 10,
@@ -204,7 +215,32 @@ class SaliencyDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches; the last, smaller batch is left out, unless it is the only one."""
         dataset = self.dataset(self.fit_splits[0])
-        return self.loader(dataset.with_transform(self.augmentation), position=partial(find_position, self))
+        return self.loader(dataset.with_transform(self.sample_transform), position=partial(find_position, self))
+
+    @property
+    def sample_transform(self) -> Transform | None:
+        """The augmentation, where it changes one sample at a time."""
+        return None if isinstance(self.augmentation, BatchTransform) else self.augmentation
+
+    def own_sample_transform(self) -> Transform | None:
+        """The augmentation of one of several data sets that are trained on together.
+
+        Raises:
+            UserError: If it is one of batches: those hold images of other data sets, too.
+        """
+        if isinstance(self.augmentation, BatchTransform):
+            raise UserError(
+                "data/augmentation=device changes whole batches of one data set: train on several with another one, "
+                "e.g. data/augmentation=modest"
+            )
+        return self.augmentation
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment a training batch on its device, where the augmentation is one of batches."""
+        trainer = self.trainer
+        if trainer is None or not trainer.training or not isinstance(self.augmentation, BatchTransform):
+            return batch
+        return self.augmentation(batch, seed=run_seed(), epoch=trainer.current_epoch)
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """The validation split in order."""

@@ -37,7 +37,7 @@ class DomainsDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches of all training splits."""
         modules = self.domains.items()
-        samples = {d: m.dataset(m.fit_splits[0]).with_transform(m.augmentation) for d, m in modules}
+        samples = {d: m.dataset(m.fit_splits[0]).with_transform(m.own_sample_transform()) for d, m in modules}
         return self._first.loader(DomainSamples(samples), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:

@@ -89,7 +89,7 @@ class FitDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches of all training splits together."""
         pairs = zip(self._samples(), self.sets.values(), strict=True)
-        parts = [samples.with_transform(module.augmentation) for samples, module in pairs]
+        parts = [samples.with_transform(module.own_sample_transform()) for samples, module in pairs]
         return self._first.loader(SmallMixture(parts), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:

@@ -28,13 +28,23 @@ def measures(folder: Path) -> dict[str, float] | None:
 
     Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
     images. Where null models were asked for: ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. Of a
-    training also what it logged last (``val/cc``, ...). Cost: ``seconds``, and ``cpu_seconds`` of the job's process,
-    null models, evaluation and report included.
+    training also what it logged last (``val/cc``, ...), and of an evaluation the model's mean of every metric. Cost:
+    ``seconds``, and ``cpu_seconds`` of the job's process, null models, evaluation and report included.
     """
     job = read_job(folder)
     if job is None or job["status"] != DONE:
         return None
-    return {**job["returned"], **_fidelity(folder), **{name: float(job[name]) for name in ("seconds", "cpu_seconds")}}
+    cost = {name: float(job[name]) for name in ("seconds", "cpu_seconds")}
+    return {**job["returned"], **_scores(folder), **_fidelity(folder), **cost}
+
+
+def _scores(folder: Path) -> dict[str, float]:
+    """The means of the model that was evaluated, which stands first in the results table."""
+    if not (folder / "results.csv").is_file():
+        return {}
+    results = pd.read_csv(folder / "results.csv")
+    own = results[results["model"] == results["model"].iloc[0]] if len(results) else results
+    return {str(row["metric"]): float(row["mean"]) for row in own.to_dict("records")}
 
 
 def _fidelity(folder: Path) -> dict[str, float]:

@@ -143,8 +143,14 @@ class GuardedWandbLogger(WandbLogger):
                     Path(run.dir).parent / "artifacts" / name / "_".join(("files", *aliases)) / place, file
                 )
                 artifact.add_file(str(staged), name=place, policy="immutable", skip_cache=True)
-            # `use_artifact` would need a server; this is what it calls, and it works offline, too
-            run._log_artifact(artifact, aliases=list(aliases) or None, is_user_created=True, use_after_commit=used)
+            if not used:
+                run.log_artifact(artifact, aliases=list(aliases) or None)
+            elif not run.offline:
+                run.use_artifact(artifact, aliases=list(aliases) or None)
+            elif hasattr(run, "_log_artifact"):  # `use_artifact` needs a server; this is what it calls
+                run._log_artifact(artifact, aliases=list(aliases) or None, is_user_created=True, use_after_commit=True)
+            else:
+                log.info("this version of wandb cannot note the input %s offline", name)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

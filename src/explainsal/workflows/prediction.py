@@ -25,7 +25,7 @@ from explainsal.functional.postprocessing import log_density
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.submissions.form import Submission
-from explainsal.reporting.submissions.writing import WrittenMaps
+from explainsal.reporting.submissions.writing import WrittenMaps, only_writer
 from explainsal.workflows.baselines import make_postprocessing
 from explainsal.workflows.devices import choose_device
 from explainsal.workflows.loading import describe, description, model_name
@@ -162,8 +162,9 @@ def write_folder(
         maps_of = frame_maps(datamodule, dataset, model, postprocessing, options.device)
     else:
         maps_of = image_maps(datamodule, dataset, lambda images: postprocessing(model(images)), options.device)
-    maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
-    write_missing(maps, dataset, maps_of)
+    with only_writer(path, "to=FOLDER"):
+        maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
+        write_missing(maps, dataset, maps_of)
     print(f"maps: {path}")
     return path
 
@@ -182,8 +183,9 @@ def write_submission(
     predictor, said = submission_values(submission, model, postprocessing)
     path = submission.to or default_place(options.outputs, form, dataset, model)
     names, made = form.names(dataset.ids, dataset.files), make_recipe(options, dataset, model, form, said)
-    maps = WrittenMaps(path, names, form, made, comment=description(model))
-    write_missing(maps, dataset, image_maps(datamodule, dataset, predictor, options.device))
+    with only_writer(path):
+        maps = WrittenMaps(path, names, form, made, comment=description(model))
+        write_missing(maps, dataset, image_maps(datamodule, dataset, predictor, options.device))
     print(f"values: {said}")
     check_maps(path, form, dataset)
     return path
