@@ -176,7 +176,7 @@ def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
         model = model_of(cfg)
         write_record(Path(cfg.paths.output), cfg, model=describe(model))
         network = isinstance(model, SaliencyModel)
-        check_nulls(cfg, explains=network)
+        check_nulls(cfg, explains=network, model=model)
         name = DEEP if network else model_name(model)
         results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)
     finish_run(cfg, loggers)

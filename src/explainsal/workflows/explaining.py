@@ -55,6 +55,7 @@ def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
         if cfg.nulls:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(cfg, model, datamodule, loggers)
+    check_nulls(cfg, model=model)
     write_record(output, cfg, model=describe(model))
     explainer = explainer_of(cfg)
     dataset = datamodule.dataset(datamodule.eval_split)

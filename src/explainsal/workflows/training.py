@@ -43,6 +43,7 @@ def train(cfg: DictConfig, loggers: list[Logger]) -> dict[str, float]:
     model = instantiate(cfg.model)
     if not isinstance(model, SaliencyModel):
         raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
+    check_nulls(cfg, model=model)
     module = instantiate(cfg.module, model=model)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
     write_record(output, cfg, model=describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
