@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,16 @@ class LogGaborReconstruction(Callback):
         """Of the explainable model in tables."""
         return f"explainable/{self.preset}" if self.null is None else f"{self.null}/{self.preset}"
 
-    def explain(self, model: nn.Module, images: Tensor, *, keep_maps: bool | int = False) -> Explanation:
+    def explain(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        *,
+        keep_maps: bool | int = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Explanation:
         """Explain images with this callback's preset and options, in any loop or none."""
-        return self.explainer(model)(images, keep_maps=keep_maps)
+        return self.explainer(model)(images, keep_maps=keep_maps, progress=progress)
 
     def explainer(self, model: nn.Module) -> Explainer:
         """The explainer of a model with this preset and these options; the same one while the model is the same."""

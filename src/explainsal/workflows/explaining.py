@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -13,7 +14,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 from omegaconf import DictConfig, OmegaConf
-from rich.progress import track
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
 
 from explainsal.app.record import write_record
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
@@ -24,6 +25,7 @@ from explainsal.distillation import Standalone, attribute
 from explainsal.distillation.attribution import BY
 from explainsal.distillation.quality import attribution_table, write_tables
 from explainsal.errors import UserError
+from explainsal.explanation import Explanation
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.tables import Tables
 from explainsal.functional.metrics import cc
@@ -95,10 +97,9 @@ def explain_pictures(
     """Explain pictures without ground truth: maps as PNG, tables, and the report."""
     model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     tables = Tables()
-    for index in track(range(len(dataset)), description="explaining"):
+    for index in range(len(dataset)):
         sample = dataset[index]
-        images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
-        explanation = explainer.explain(model, images, keep_maps=explainer.maps_per_layer)
+        explanation = _explain_visibly(model, sample, explainer, f"{index + 1} of {len(dataset)}: {sample.id}")
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
         print(f"{sample.id}: CC of the explainable to the deep map {cc(explainable, DensityMap(deep)).item():.3f}")
         tables.add(explanation, [sample.id])
@@ -109,6 +110,22 @@ def explain_pictures(
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
     tables.save(explainer.folder)
     print(f"maps: {output / 'maps'}")
+
+
+def _explain_visibly(
+    model: SaliencyModel, sample: SaliencySample, explainer: LogGaborReconstruction, title: str
+) -> Explanation:
+    """Explain one picture, and show how many of its layers are done."""
+    images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
+    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TextColumn("layers"), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        task = bar.add_task(title, total=None)
+        show = partial(_show, bar, task)
+        return explainer.explain(model, images, keep_maps=explainer.maps_per_layer, progress=show)
+
+
+def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 @rank_zero_only
