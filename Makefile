@@ -8,7 +8,7 @@ EXPLAINSAL_SHARED ?= $(CURDIR)/../shared
 export EXPLAINSAL_SHARED
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check format smoke bench clean
+.PHONY: help install demo test test-slow check docs format smoke bench clean
 
 help:  ## what there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,10 @@ check: $(STAMP)  ## lint, format, types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(STAMP)  ## the documentation as site/index.html; a broken link is an error
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 format: $(STAMP)  ## format the code and sort its imports
 	$(BIN)/ruff check --fix --quiet .

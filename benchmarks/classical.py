@@ -1,4 +1,4 @@
-"""Time per 600 x 800 image of the classical models, beside the NumPy times of ../shared/CLASSICAL.md, section 7.
+"""Time per 600 x 800 image of the classical models, compared with the NumPy times of ../shared/CLASSICAL.md, section 7.
 
     OMP_NUM_THREADS=1 python benchmarks/classical.py [--runs 5]
 

@@ -124,7 +124,7 @@ def kernels(wanted: bool) -> Iterator[None]:
 
 
 def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None = None) -> Launches:
-    """One explanation of UNISAL after one that lists the layers and samples the banks."""
+    """Count an explanation of UNISAL after one that lists the layers and samples the banks."""
     explainer = Explainer(UNISAL().eval().to("meta"), preset, layers="conv", pool_size=10, memory_budget=budget)
     images = torch.rand(batch, 3, *size, device="meta")
     explainer(images)
@@ -134,7 +134,7 @@ def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None =
 
 
 def row(title: str, batch: int, launches: Launches) -> str:
-    """One line of the table: per image, in milliseconds where times."""
+    """Format a line of the table: per image, in milliseconds where times."""
     count, moved = launches.operations.total(), launches.moved.total()
     cells = [title, batch, count, f"{moved / batch / 1e9:.1f}", f"{launches.peak / 1e9:.2f}"]
     for bandwidth in BANDWIDTHS.values():

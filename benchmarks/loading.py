@@ -78,7 +78,7 @@ def settings(images: int) -> SyntheticSettings:
 
 
 def copied(root: Path, distinct: int, images: int) -> None:
-    """As many files as images, each a file of its own."""
+    """Write a separate file per image."""
     for kind in ("images", "maps", "fixations"):
         files = sorted((root / kind / "train").iterdir())[:distinct]
         for number in range(distinct, images):
@@ -105,7 +105,7 @@ def loaders(root: Path, workers: int, chosen: range) -> dict[str, DataLoader]:
 
 
 def albumentations() -> Augmentation:
-    """What public code augments with, in the same ranges."""
+    """Augment as public code does, in the same ranges."""
     import albumentations as A
 
     affine = A.Affine(
@@ -131,7 +131,7 @@ def processes() -> list[int]:
 
 
 def cpu_seconds() -> float:
-    """What this process and its workers have computed so far."""
+    """CPU seconds of this process and its workers so far."""
     others = processes()[1:]
     ticks = [sum(map(int, Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[11:13])) for p in others]
     return time.process_time() + sum(ticks) / os.sysconf("SC_CLK_TCK")

@@ -61,7 +61,7 @@ def network(model: str | None, width: int) -> torch.nn.Module:
 
 
 def measure(args: argparse.Namespace, budget: float) -> dict[str, object]:
-    """One budget, in this process."""
+    """Measure one budget in this process."""
     torch.set_num_threads(1)
     net, images = network(args.model, args.width), photograph(args.root, tuple(args.size))
     layers = args.layers[0] if len(args.layers) == 1 else args.layers

@@ -109,6 +109,21 @@ def test_networks_with_a_last_step_of_their_own_are_distilled(folder, name, size
     assert mine.flatten(1).std(1).min() > 0
 
 
+@pytest.mark.slow
+def test_several_data_sets_teach_a_graph_of_small_images(folder, checkpoint):
+    others = ("+data@beside.more=synthetic", "beside.more.root=data/more", "beside.more.sizes={train:12,val:2,test:1}",
+              "beside.more.image_size=[40,40]")  # fmt: skip
+    options = (checkpoint, *DATA, *SMALL, *others, "images=10", "input_size=[16,24]", "refine.epochs=1")
+    done = run(folder, "distill", *options, "hydra.run.dir=outputs/both")
+    net, note = load_standalone(folder / "outputs/both/standalone.safetensors")
+    assert (note["images"], net.input_size) == (20, (16, 24))
+    assert "on 6 validation images" in done.stdout
+    quality = pd.read_csv(folder / "outputs/both/explanation/standalone/layers.csv")
+    assert {name.split("/")[0] for name in quality["image"]} == {"data", "more"}
+    wrong = run(folder, "distill", checkpoint, *DATA, *SMALL, "input_size=[48,64]", code=2)
+    assert "input_size=[48, 64]: give [HEIGHT,WIDTH], at most what the network sees, [24, 32]" in wrong.stderr
+
+
 def scene_like(seed):
     """A bright square on dark noise."""
     image = 0.3 * torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(seed))

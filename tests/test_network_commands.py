@@ -42,6 +42,30 @@ def test_unisal_is_trained_by_its_recipe_on_two_domains(tmp_path):
     assert model(torch.rand(1, 3, 48, 64)).sum().item() == pytest.approx(1, abs=1e-4)
 
 
+def test_a_small_network_learns_from_two_data_sets_and_a_teacher(tmp_path):
+    """The recipe of the packaged network on generated scenes: mixed batches, soft targets, averaged weights."""
+    teacher = load_model("cmrnet", width=4, input_size=(24, 32))
+    torch.save(teacher.net.state_dict(), tmp_path / "teacher.pth")
+    scenes = "{train:6,val:2,test:1}"
+    run(tmp_path, "train", "+experiment=cmrnet_eyes", *TINY, "trainer.max_epochs=2",
+        "trainer.check_val_every_n_epoch=1", "data.batch_size=4", f"data.sizes={scenes}",
+        "data@fit.beside.mit1003=synthetic", "model.width=4",
+        "fit.beside.mit1003.split=null", "~fit.beside.mit1003.density_sigma",
+        "fit.beside.mit1003.root=data/others", f"fit.beside.mit1003.sizes={scenes}",
+        "fit.beside.mit1003.image_size=[40,56]", "model@fit.teacher=cmrnet", "fit.teacher.width=4",
+        "fit.teacher.input_size=[24,32]", "fit.teacher.weights=teacher.pth", "hydra.run.dir=outputs/run",
+        timeout=600)  # fmt: skip
+    folder = tmp_path / "outputs" / "run"
+    checkpoint = torch.load(folder / "checkpoints" / "last.ckpt", weights_only=True)
+    assert checkpoint["global_step"] == 6  # twelve images, four per step, two epochs
+    assert checkpoint["averaging_state"]["n_averaged"] > 0
+    (group,) = checkpoint["optimizer_states"][0]["param_groups"]
+    assert (group["initial_lr"], group["weight_decay"]) == (1e-3, 1e-2)
+    assert len(list((tmp_path / "data").rglob("*-teacher-*.npz"))) == 2
+    assert pd.read_csv(folder / "metrics.csv")["val/cc"].count() == 2
+    assert load_model(folder / "checkpoints" / "best.ckpt").options["width"] == 4
+
+
 def test_msinet_is_trained_by_its_recipe(tmp_path):
     run(tmp_path, "train", "+experiment=msinet", *TINY, "data.sizes={train:2,val:1,test:1}",
         "model.input_size=[48,64]", "hydra.run.dir=outputs/run", timeout=600)  # fmt: skip
@@ -56,10 +80,13 @@ def test_msinet_is_trained_by_its_recipe(tmp_path):
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("+experiment=unisal", "model.encoder=absent.tar"), "prepare model=unisal weights=encoder"),
+    (("+experiment=unisal", "model.encoder=absent.tar"), "model.encoder=published fetches"),
     (("+experiment=unisal", "model.input_size=[60,96]"), "input_size must be multiples of 32"),
     (("+experiment=demo", "+data@domains.DHF1K=synthetic"), "for a network with parts by domain: model=unisal"),
     (("+experiment=unisal", "+data@domains.SALICON=synthetic"), "choose one of DHF1K, Hollywood, UCFSports"),
+    (("+experiment=demo", "+data@fit.beside.more=synthetic"), "fit.beside and fit.teacher need fit.size"),
+    (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=cmrnet"), "fit.teacher has no trained weights"),
+    (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=itti"), "fit.teacher=itti is no network"),
     (("+experiment=demo", "module=unisal"), "module=unisal trains model=unisal, not cmrnet"),
 ])  # fmt: skip
 def test_wrong_requests_end_in_one_line(tmp_path, arguments, message):

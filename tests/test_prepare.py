@@ -6,7 +6,6 @@ from dataclasses import replace
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from tests.data.lookalike_archives import salicon_archives, tree, zipped
 from tests.data.lookalikes.cat2000 import write_cat2000
 from tests.data.lookalikes.mit300 import write_mit300
@@ -20,7 +19,8 @@ from explainsal.app.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.models.published import PUBLISHED, card_path, published_weights, seen_warning, trained_on
-from explainsal.workflows.preparation import prepare, prepare_weights
+from explainsal.workflows.preparation import prepare
+from explainsal.workflows.published_weights import prepare_weights
 
 
 def config(*overrides: str):
@@ -109,15 +109,9 @@ def test_maps_of_mit1003_are_fetched_for_those_who_want_them(server, tmp_path):
         assert [path for path, _ in server.requests] == files
 
 
-def weights_config(server, tmp_path, name, *overrides):
-    cfg = config(f"paths.data={tmp_path}", f"mirror={server.address('')}", *overrides)
-    OmegaConf.update(cfg, "model", {"_target_": f"explainsal.models.{name}.build"}, force_add=True)
-    return cfg
-
-
 def test_weights_come_with_a_card(server, tmp_path, capsys):
     server.files = {"weights_best.pth": b"weights"}
-    path = prepare_weights(weights_config(server, tmp_path, "unisal", "verify=false"))
+    path = prepare_weights("unisal", None, tmp_path / "weights", mirror=server.address(""), verify=False)
     assert path == tmp_path / "weights" / "unisal" / "weights_best.pth"
     card = json.loads(card_path(path).read_text())
     assert card["licence"] == "Apache-2.0"
@@ -127,33 +121,35 @@ def test_weights_come_with_a_card(server, tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "Apache-2.0" in shown
     assert "ucfsports: trained on its train split" in shown
+    assert "model=unisal weights=published:all" in shown
 
 
 @pytest.mark.parametrize("arrival", ["downloaded", "by hand"])
 def test_other_weights_than_the_published_ones_are_refused(server, tmp_path, arrival):
     server.files = {"weights_best.pth": b"weights"}
     if arrival == "by hand":
-        (tmp_path / "weights" / "unisal").mkdir(parents=True)
-        (tmp_path / "weights" / "unisal" / "weights_best.pth").write_bytes(b"weights")
-    with pytest.raises(CorruptFileError, match=r"not the published file: its checksum is not git blob f06b52c5"):
-        prepare_weights(weights_config(server, tmp_path, "unisal"))
+        (tmp_path / "unisal").mkdir(parents=True)
+        (tmp_path / "unisal" / "weights_best.pth").write_bytes(b"weights")
+    with pytest.raises(CorruptFileError, match=r"not the published file: its checksum is not SHA256 4a9157.* f06b52c5"):
+        prepare_weights("unisal", "published", tmp_path, mirror=server.address(""))
 
 
-def test_the_right_checksum_is_named_on_the_card(server, tmp_path, monkeypatch):
+@pytest.mark.parametrize("word", ["published:mit1003", "mit1003"])
+def test_the_right_checksum_is_named_on_the_card(server, tmp_path, monkeypatch, word):
     content = b"weights"
     blob = Checksum("git", hashlib.sha1(b"blob 7\0" + content).hexdigest())
     server.files = {"weights_ft_mit1003.pth": content}
-    original = published_weights("unisal", "mit1003")
-    monkeypatch.setattr(
-        "explainsal.workflows.preparation.published_weights", lambda *_: replace(original, checksums=(blob,))
-    )
-    path = prepare_weights(weights_config(server, tmp_path, "unisal", "weights=mit1003"))
+    weights = replace(published_weights("unisal", "mit1003"), checksums=(blob,))
+    monkeypatch.setattr("explainsal.workflows.published_weights.published_weights", lambda *_: weights)
+    path = prepare_weights("unisal", word, tmp_path, mirror=server.address(""))
     assert json.loads(card_path(path).read_text())["published_checksum"] == str(blob)
 
 
 def test_weights_in_a_zip_are_unpacked(server, tmp_path):
     server.files = {"msinet_cat2000_cpu.zip": zipped({"model_cat2000_cpu.pb": b"graph", "readme.txt": b""})}
-    path = prepare_weights(weights_config(server, tmp_path, "msinet", "weights=cat2000"))
+    (tmp_path / "msinet").mkdir()
+    (tmp_path / "msinet" / "model_salicon_cpu.pb").write_bytes(b"other")
+    path = prepare_weights("msinet", "published:cat2000", tmp_path, mirror=server.address(""))
     assert path.name == "model_cat2000_cpu.pb"
     assert path.read_bytes() == b"graph"
     assert trained_on(path).keys() == {"salicon", "cat2000"}
@@ -183,7 +179,9 @@ def test_known_weights_warn_of_data_that_they_have_seen(tmp_path):
 def test_every_published_file_has_a_name_of_its_own_and_a_licence():
     for names in ({(w.model, w.variant) for w in PUBLISHED}, {(w.model, w.file) for w in PUBLISHED}):
         assert len(names) == len(PUBLISHED)
-    assert all(w.licence and w.trained_on and w.address.startswith("https://") for w in PUBLISHED)
+    assert all(w.licence and w.trained_on for w in PUBLISHED)
+    assert all(w.wheel or w.address.startswith("https://") for w in PUBLISHED)
+    assert all(w.checksums and "==" in w.wheel.requirement for w in PUBLISHED if w.wheel)
 
 
 PUBLISHED_SETS = {

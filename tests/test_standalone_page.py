@@ -1,4 +1,4 @@
-"""What experiments/standalone and the README say of the standalone model is what was measured."""
+"""What experiments/standalone and the page of results say of the standalone model is what was measured."""
 
 from __future__ import annotations
 
@@ -60,8 +60,8 @@ def test_a_fixed_graph_takes_less_cpu_time_than_the_slowest_classical_model(comp
 
 
 def test_numbers_in_the_text_are_those_of_the_table(table):
-    """The claim and the goals of the page, and the README's paragraph."""
-    page, readme = (" ".join(path.read_text().split()) for path in (HERE / "README.md", ROOT / "README.md"))
+    """The claim and the goals of the page, and the paragraph of the page of results."""
+    page, results = (" ".join(path.read_text().split()) for path in (HERE / "README.md", ROOT / "docs/results.md"))
 
     def short(model, metric):
         mean, low, high = table.loc[(model, metric), ["mean", "low", "high"]]
@@ -75,4 +75,4 @@ def test_numbers_in_the_text_are_those_of_the_table(table):
     assert f"| {deep} [{deep_low}, {deep_high}] | `standalone` |" in page
     assert f"| yes, paired, one graph, at CC {decentered} | `decentered_0.7` |" in page
     for text in (f"reaches {mine} [{low}, {high}]", f"reaches CC {network}", f"GBVS, {gbvs}", f"(CC {decentered})"):
-        assert text in readme
+        assert text in results

@@ -8,8 +8,9 @@ from tests.commands import run
 
 SMALL = (
     "-m", "+experiment=table1", "data=synthetic", "data.image_size=[48,64]", "data.sizes={train:8,val:2,test:4}",
-    "data.num_workers=0", "trainer=cpu", "table.weights.cmrnet=cmrnet_osie", "table.null_images=1",
-    "evaluation.explain_images=1", "evaluation.profiles=[]", "table.nulls=[]", "table.baselines=[center_bias]",
+    "data.num_workers=0", "trainer=cpu", "table.null_images=1",
+    "table.weights.unisal=absent.pth", "evaluation.explain_images=1", "evaluation.profiles=[]", "table.nulls=[]",
+    "table.baselines=[center_bias]",
     "table.rows=[itti,explainable_cmrnet,cmrnet,unisal,center_bias]",
 )  # fmt: skip
 
@@ -21,7 +22,7 @@ def test_a_table_has_every_row_and_is_not_computed_twice(tmp_path):
     table = pd.read_csv(folder / "table.csv").drop_duplicates("model").set_index("model")
     assert set(table.index) == {"itti", "explainable_cmrnet", "cmrnet", "unisal", "center_bias"}
     assert table.loc["unisal", "status"] == "missing"
-    assert "explainsal.prepare model=unisal" in table.loc["unisal", "note"]
+    assert "no weights at table.weights.unisal=absent.pth" in table.loc["unisal", "note"]
     assert set(table["status"].drop("unisal")) == {"scored"}
     text = (folder / "table.md").read_text()
     assert "0.846" in text  # the paper's CC of CMRNet
@@ -45,7 +46,7 @@ def test_where_fixations_are_withheld_a_table_writes_submissions(tmp_path):
     done = run(
         tmp_path, "evaluate", "-m", "+experiment=table3", "data.root=mit300", "data.num_workers=0", "trainer=cpu",
         "submission.partial=true", "table.rows=[itti,cmrnet,msinet,shuffled_filters_cmrnet]",
-        "table.weights.cmrnet=cmrnet_osie",
+        "table.weights.msinet=absent.pb",
     )  # fmt: skip
     (folder,) = (tmp_path / "outputs" / "tables").glob("table3-*")
     assert {path.name for path in (folder / "submissions").glob("*.hdf5")} == {"itti-map.hdf5", "cmrnet-map.hdf5"}

@@ -1,4 +1,4 @@
-"""Every option of the presets, one at a time, beside its shuffled-filter null model, on OSIE.
+"""Every option of the presets, one at a time, with its shuffled-filter null model, on OSIE.
 
     python experiments/ablations/run.py cmrnet_osie --images 4
 

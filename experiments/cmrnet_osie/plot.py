@@ -1,4 +1,4 @@
-"""Draw curves.png from the metrics.csv beside this file: python experiments/cmrnet_osie/plot.py."""
+"""Draw curves.png from metrics.csv in this folder: python experiments/cmrnet_osie/plot.py."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Fidelity of an explanation beside its null models, with bootstrap intervals, on OSIE.
+"""Fidelity of an explanation and of its null models, with bootstrap intervals, on OSIE.
 
     python experiments/explanation/fidelity.py best.ckpt --preset sparse --images 8
     python experiments/explanation/fidelity.py best.ckpt --option coefficients=nnls --nulls shuffled_filters

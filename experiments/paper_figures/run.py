@@ -1,10 +1,10 @@
-"""Figures 1, 5 and 6 of the paper: activation maps by layer, and activation beside reconstruction, as PNG and PDF.
+"""Figures 1, 5 and 6 of the paper: activation maps by layer, and activation with reconstruction, as PNG and PDF.
 
     python experiments/paper_figures/run.py                              # on a generated scene: figures/
     python experiments/paper_figures/run.py --data osie --image 27       # on a test image: outputs/paper_figures/
     python experiments/paper_figures/run.py --network unisal --weights weights_best.pth
 
-Figure 1 shows UNISAL, 5 CMRNet, 6a and 6b both beside their explanations. A network without weights says so in the
+Figure 1 shows UNISAL, 5 CMRNet, 6a and 6b both beside their explanations. A network without weights is labelled in the
 picture. OSIE's photographs are not ours to pass on: figures of them stay out of this folder.
 """
 
@@ -40,7 +40,7 @@ ROWS, MAPS, PAIRS = 8, 5, 3
 
 
 def sample_of(data: str, index: int) -> SaliencySample:
-    """One test image with its ground truth."""
+    """Read one test image with its ground truth."""
     roots = {"osie": [f"data.root={SHARED / 'data' / 'osie'}"]}
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose("evaluate", overrides=[f"data={data}", *roots.get(data, [])])

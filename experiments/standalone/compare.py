@@ -45,7 +45,7 @@ def means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(scores: pd.DataFrame) -> pd.DataFrame:
-    """Of each graph over each other model, on the images that the other was scored on."""
+    """Gains of each graph over each other model, on the images that the other was scored on."""
     parts = {str(name): part.set_index("id") for name, part in scores.groupby("model")}
     rows = []
     for graph in GRAPHS:
@@ -86,7 +86,7 @@ def score_table(table: pd.DataFrame, differences: pd.DataFrame, times: pd.Series
 
 
 def narrowest(differences: pd.DataFrame) -> str:
-    """Of each graph in each metric, the classical model that it leads by least, with the interval of the difference."""
+    """The classical model that each graph leads by least, in each metric, with the interval of the difference."""
     metrics = [metric for metric in METRICS if metric != "cc_to_deep"]
     lines = [f"| least lead over a classical model | {' | '.join(METRICS[m] for m in metrics)} |"]
     lines.append("|" + "---|" * (len(metrics) + 1))

@@ -1,4 +1,4 @@
-"""Pictures of test images: what the standalone model sees, beside the network, and what its map is made of.
+"""Pictures of test images: the standalone model's map and the network's, and what its map is made of.
 
 python experiments/standalone/pictures.py --data ../shared/data/osie --deep best.ckpt --model standalone.safetensors
 """

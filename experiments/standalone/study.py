@@ -5,7 +5,7 @@
     python experiments/standalone/study.py ... --images 24 50 200 350 --out results/images.csv real
 
 CC is on the model's own grid (96 x 128 here), clamped maps: mean over the validation images and 95% bootstrap interval.
-Every variant is written as soon as it is there; without --epochs there is no gradient descent.
+Every variant is written as soon as it is there; without --epochs gradient descent is skipped.
 """
 
 from __future__ import annotations

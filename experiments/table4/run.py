@@ -1,4 +1,4 @@
-"""Table IV, measured: parameters, bytes, multiply-accumulates and time of every network beside the paper's figures.
+"""Table IV, measured: parameters, bytes, multiply-accumulates and time of every network, with the paper's figures.
 
     python experiments/table4/run.py                 # writes table4.csv and table4.md beside this file
     python experiments/table4/run.py --variants plain channels_last fused compiled fused_compiled
@@ -7,7 +7,7 @@ All networks are timed as they are; `FASTER`, which commands predict with, in th
 difference: only UNISAL has normalisations to fold.
 
 Networks have random weights: none of these numbers depends on them. On a CPU times are ratios to CMRNet, measured in
-turns in one process; on a GPU there are milliseconds, too.
+turns in one process; on a GPU there are milliseconds as well.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def networks(only: Sequence[str]) -> dict[str, nn.Module]:
 
 
 def as_variant(net: nn.Module, variant: str) -> nn.Module:
-    """The same network as it is, with its channels last in memory, and then with folded normalisations, or compiled."""
+    """The network as it is, with channels last in memory, and then with folded normalisations, or compiled."""
     if variant == "plain":
         return net
     if isinstance(net, UNISAL) and variant.startswith("fused"):
@@ -118,7 +118,7 @@ def _elapsed(run: Callable[[], object], calls: int) -> float:
 
 
 def timed(only: Sequence[str], variant: str, repeats: int, device: str) -> dict[str, list[float]]:
-    """Seconds per image of every network at its own size; beside a variant those of `BASE`, the reference as it is."""
+    """Seconds per image of every network at its own size; for a variant also those of `BASE`."""
     sizes = {row.name: row.size for row in ROWS}
     runs: dict[str, Callable[[], object]] = {}
     if variant != "plain":
@@ -141,7 +141,7 @@ def stored_bytes(net: nn.Module) -> int:
 
 
 def described(only: Sequence[str]) -> list[tuple[Row, dict[str, object]]]:
-    """Every row of the table without its times; one for a network that is not there says so."""
+    """Every row of the table without its times; one for a network that is missing is labelled."""
     rows: list[tuple[Row, dict[str, object]]] = []
     for row in ROWS:
         if only and row.name not in only:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from omegaconf import DictConfig
 
 from explainsal.app.cli import RESUMED, command
-from explainsal.workflows.preparation import diagnose, prepare, prepare_weights
+from explainsal.workflows.preparation import diagnose, prepare
+from explainsal.workflows.published_weights import prepare_weights
 
 
 @command("prepare", interrupted=RESUMED)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     if cfg.get("model"):
-        prepare_weights(cfg)
+        network, folder = cfg.model._target_.split(".")[-2], Path(cfg.paths.weights)
+        prepare_weights(network, cfg.weights, folder, mirror=cfg.mirror, verify=cfg.verify, fetch=cfg.download)
     elif cfg.doctor:
         diagnose(cfg)
     else:

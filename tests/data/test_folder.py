@@ -100,7 +100,7 @@ def test_binary_maps(root, suffix):
     [(np.zeros((24, 31)), r"24 x 31.*24 x 32"), (np.arange(24 * 32).reshape(24, 32), "not a binary map"),
      (np.full((24, 32), 0.5), "not a binary map"), (np.zeros((24, 32, 3)), r"no map: shape \(24, 32, 3\)"),
      (np.full((24, 32), "a"), "no map"), (np.zeros((24, 32), complex), "complex"),
-     (np.full((24, 32), None), "is damaged")],
+     (np.full((24, 32), None), "not of numbers")],
     ids=["size", "counts", "half", "colour", "text", "complex", "object"],
 )  # fmt: skip
 def test_a_wrong_binary_map(root, values, message):

@@ -20,6 +20,8 @@ from explainsal.distillation import (
     term_table,
 )
 from explainsal.distillation.quality import stage_quality
+from explainsal.distillation.samples import StoredSamples
+from explainsal.functional.images import resize
 
 
 def test_a_blur_of_the_image_is_distilled_exactly():
@@ -78,6 +80,31 @@ def test_a_stage_is_fitted_to_what_the_finished_model_gives(fit):
     for name in ("relu", "second"):
         expected = BANK.candidates(fit.model.maps(images)[name]).flatten(1, 2)
         assert_close(fit.inputs.candidates((name,), SIZE, images, 0), expected, rtol=1e-4, atol=1e-5)
+
+
+@torch.no_grad()
+def test_a_graph_may_see_smaller_images_than_its_network(tmp_path):
+    """No stage is then larger than the graph's images; it imitates the network's maps at its own size."""
+    net, small = Plain(), (8, 12)
+    fit = Distillation(net, samples(), 6, OPTIONS, small, store=tmp_path)
+    while fit.todo:
+        fit.step()
+    assert {stage.size for stage in fit.model.stages} == {small}
+    images = next(samples()())[0]
+    wanted = resize(net(images), small)
+    assert_close(fit.deep_maps(samples())[:4], wanted)
+    assert_close(fit.inputs.target(fit.layers[-1], images, None, 0), wanted)
+    assert fit.model(resize(images, small)).shape == wanted.shape
+    quality = stage_quality(fit, samples()(), [f"image{i}" for i in range(6)])
+    assert set(zip(quality["height"], quality["width"], strict=True)) == {small}
+
+
+def test_samples_are_shrunk_once(tmp_path):
+    stored = StoredSamples(tmp_path / "one", 6, SIZE).fill(samples()(), lambda images: None)
+    small = stored.shrunk((8, 12), tmp_path / "two")
+    assert_close(small.images, resize(stored.images, (8, 12)))
+    assert_close(small.density, resize(stored.density[:, None], (8, 12))[:, 0])
+    assert stored.shrunk(SIZE, tmp_path / "three") is stored
 
 
 def test_what_is_kept_on_disk_changes_nothing(fit, tmp_path):

@@ -1,4 +1,4 @@
-"""An own writer of TensorFlow's weight files, for tests: protocol buffers, LevelDB's tables."""
+"""An own writer of TensorFlow's graphs, for tests."""
 
 from __future__ import annotations
 
@@ -64,51 +64,3 @@ def saved_model(folder: Path, variables: dict[str, np.ndarray]) -> Path:
     function = blob(1, blob(1, "__inference_pruned_1")) + b"".join(blob(3, item) for item in nodes(variables, {}))
     (folder / "saved_model.pb").write_bytes(number(1, 1) + blob(2, blob(2, blob(2, blob(1, function)))))
     return folder
-
-
-def crc32c(data: bytes) -> int:
-    """Bit by bit, from the polynomial."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = (crc >> 1) ^ (0x82F63B78 * (crc & 1))
-    return crc ^ 0xFFFFFFFF
-
-
-def masked(data: bytes) -> int:
-    crc = crc32c(data)
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) % 2**32
-
-
-def checkpoint(prefix: Path, variables: dict[str, np.ndarray], checksum=masked) -> Path:
-    data, entries = b"", {"": number(1, 1) + blob(3, number(1, 1))}
-    for name in sorted(variables):
-        raw = variables[name].tobytes()
-        entries[name] = (
-            number(1, 1) + blob(2, shape(variables[name].shape)) + number(4, len(data)) + number(5, len(raw))
-            + varint(6 * 8 + 5) + checksum(raw).to_bytes(4, "little")
-        )  # fmt: skip
-        data += raw
-    table, handle = block(b"", entries)
-    table, index = block(table, {"z": handle})
-    table, empty = block(table, {})
-    footer = (empty + index).ljust(40, b"\0") + 0xDB4775248B80FB57.to_bytes(8, "little")
-    prefix.with_name(f"{prefix.name}.index").write_bytes(table + footer)
-    prefix.with_name(f"{prefix.name}.data-00000-of-00001").write_bytes(data)
-    return prefix
-
-
-def block(table: bytes, entries: dict[str, bytes]) -> tuple[bytes, bytes]:
-    """The table with one more block, and where that lies; keys share what they begin with."""
-    out, before = b"", b""
-    for name, value in entries.items():
-        key = name.encode()
-        shared = 0
-        while shared < min(len(key), len(before)) and key[shared] == before[shared]:
-            shared += 1
-        out += varint(shared) + varint(len(key) - shared) + varint(len(value)) + key[shared:] + value
-        before = key
-    out += (0).to_bytes(4, "little") + (1).to_bytes(4, "little")
-    trailer = b"\0" + masked(out + b"\0").to_bytes(4, "little")
-    return table + out + trailer, varint(len(table)) + varint(len(out))

@@ -1,10 +1,9 @@
-"""TensorFlow's weight files, read without TensorFlow: real excerpts, complete files of an own writer, damaged ones."""
+"""TensorFlow's graphs, read without TensorFlow: real excerpts, complete files of an own writer, damaged ones."""
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from contextlib import suppress
 from pathlib import Path
@@ -19,12 +18,11 @@ from tests.models.rule import in_tensorflow, msinet_variable
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.models import MSINet, load_model
-from explainsal.models.msinet_weights import encoder_name, read_encoder, read_network, variable_name
+from explainsal.models.msinet_weights import read_network, variable_name
 from explainsal.models.tensorflow import read_variables
-from explainsal.models.tensorflow.crc32c import crc32c, masked
 
 EXCERPTS = {
-    "fmt_frozen_graphdef_excerpt.pb": 26, "fmt_savedmodel_excerpt.pb": 26, "fmt_tf_checkpoint_excerpt.ckpt": 5,
+    "fmt_frozen_graphdef_excerpt.pb": 26, "fmt_savedmodel_excerpt.pb": 26,
 }  # fmt: skip
 SMALL = {"conv1/conv1_1/kernel": np.arange(54, dtype=np.float32).reshape(3, 3, 3, 2),
          "conv1/conv1_1/bias": np.float32([1, 2]), "decoder/conv4/bias": np.float32([7])}  # fmt: skip
@@ -56,16 +54,8 @@ def test_real_files(networks, name):
         assert f"{zlib.crc32(value.astype('<f4').tobytes()):08x}" == checksums[key], key
 
 
-def test_the_encoders_checkpoint(networks):
-    found = read_variables(networks / "fmt_vgg16_checkpoint_excerpt.ckpt", ["conv1_1/weights", "conv1_1/biases"])
-    assert {name: value.shape for name, value in found.items()} == {
-        "conv1_1/weights": (3, 3, 3, 64), "conv1_1/biases": (64,)
-    }  # fmt: skip
-
-
 def test_every_format_of_an_own_writer(tmp_path):
     paths = [write.frozen_graph(tmp_path / "a.pb", SMALL), write.saved_model(tmp_path / "b", SMALL)]
-    paths += [write.checkpoint(tmp_path / "c.ckpt", SMALL), tmp_path / "c.ckpt.index"]
     for path in paths:
         found = read_variables(path, list(SMALL))
         assert set(found) == set(SMALL)
@@ -93,25 +83,6 @@ def test_a_constant_of_one_value_fills_its_shape(tmp_path):
     np.testing.assert_array_equal(read_variables(tmp_path / "a.pb", ["w"])["w"], np.full((2, 3), 4))
 
 
-@pytest.mark.parametrize("length", [0, 1, 4095, 4096, 4097, 20000])
-def test_the_checksum_is_the_polynomials(length):
-    data = np.random.default_rng(length).integers(0, 256, length, dtype=np.uint8).tobytes()
-    assert crc32c(data) == write.crc32c(data)
-
-
-def test_damage_in_a_shard_is_seen(tmp_path):
-    write.checkpoint(tmp_path / "c.ckpt", SMALL)
-    shard = tmp_path / "c.ckpt.data-00000-of-00001"
-    content = bytearray(shard.read_bytes())
-    content[5] ^= 1
-    shard.write_bytes(content)
-    with pytest.raises(CorruptFileError, match="checksum of conv1/conv1_1/kernel|checksum of conv1/conv1_1/bias"):
-        read_variables(tmp_path / "c.ckpt", list(SMALL))
-    shard.unlink()
-    with pytest.raises(MissingFilesError, match=shard.name):
-        read_variables(tmp_path / "c.ckpt", list(SMALL))
-
-
 @pytest.fixture(scope="module")
 def samples(tmp_path_factory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("samples")
@@ -119,11 +90,10 @@ def samples(tmp_path_factory) -> dict[str, Path]:
     return {
         "graph": write.frozen_graph(folder / "a.pb", SMALL),
         "saved": folder / "saved" / "saved_model.pb",
-        "index": write.checkpoint(folder / "c.ckpt", SMALL).with_name("c.ckpt.index"),
     }
 
 
-@pytest.mark.parametrize("kind", ["graph", "saved", "index"])
+@pytest.mark.parametrize("kind", ["graph", "saved"])
 @settings(max_examples=150, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_any_damage_ends_in_one_kind_of_error(samples, kind, tmp_path, data):
@@ -132,22 +102,19 @@ def test_any_damage_ends_in_one_kind_of_error(samples, kind, tmp_path, data):
         content[place] = value
     path = tmp_path / samples[kind].name
     path.write_bytes(content[: data.draw(st.integers(0, len(content)))] if data.draw(st.booleans()) else content)
-    if kind == "index":
-        shutil.copy(samples[kind].with_name("c.ckpt.data-00000-of-00001"), tmp_path)
     try:
         for value in read_variables(path, list(SMALL)).values():
             assert value.dtype == np.float32
-    except (CorruptFileError, MissingFilesError):
+    except CorruptFileError:
         pass
 
 
 @settings(max_examples=100, deadline=2000, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(content=st.binary(max_size=300))
 def test_no_bytes_are_trusted(tmp_path, content):
-    for name in ("a.pb", "b.ckpt.index"):
-        (tmp_path / name).write_bytes(content)
-        with suppress(CorruptFileError, MissingFilesError):
-            read_variables(tmp_path / name, list(SMALL))
+    (tmp_path / "a.pb").write_bytes(content)
+    with suppress(CorruptFileError):
+        read_variables(tmp_path / "a.pb", list(SMALL))
 
 
 def test_what_is_missing_is_named(tmp_path, state):
@@ -156,10 +123,6 @@ def test_what_is_missing_is_named(tmp_path, state):
         read_network(path, state)
     with pytest.raises(MissingFilesError, match="model=msinet"):
         load_model("msinet", weights=tmp_path / "none.pb")
-    with pytest.raises(MissingFilesError, match="weights=encoder"):
-        read_encoder(tmp_path / "vgg16_hybrid.ckpt", state)
-    with pytest.raises(CorruptFileError, match="lacks 26 of 26"):
-        read_encoder(path, state)
 
 
 def test_another_networks_shape_is_refused(tmp_path):
@@ -191,31 +154,11 @@ def test_a_conversion_that_cannot_be_written_is_made_again(tmp_path, caplog):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["graph", "checkpoint"])
-def test_a_whole_network_in_every_format(tmp_path, variables, kind):
-    path = {
-        "graph": lambda: write.frozen_graph(tmp_path / "model_salicon_cpu.pb", variables),
-        "checkpoint": lambda: write.checkpoint(
-            tmp_path / "model_salicon_cpu.ckpt", variables, masked
-        ),
-    }[kind]()  # fmt: skip
-    model = load_model("msinet", weights=path)
+def test_a_whole_network(tmp_path, variables):
+    model = load_model("msinet", weights=write.frozen_graph(tmp_path / "model_salicon_cpu.pb", variables))
     assert model.trained
     for key, value in model.net.state_dict().items():
         stored = torch.from_numpy(variables[variable_name(key)])
         assert torch.equal(value, stored.permute(3, 2, 0, 1) if stored.ndim == 4 else stored), key
     [converted] = tmp_path.rglob("*.safetensors")
     assert torch.equal(load_model("msinet", weights=converted).net.aspp.conv2.weight, model.net.aspp.conv2.weight)
-
-
-@pytest.mark.slow
-def test_training_starts_from_the_published_encoder(tmp_path, variables, state):
-    encoder = {encoder_name(key): variables[variable_name(key)] for key in state if key.startswith("conv")}
-    prefix = write.checkpoint(
-        tmp_path / "vgg16_hybrid.ckpt", encoder, masked
-    )  # fmt: skip
-    model = load_model("msinet", encoder=prefix)
-    assert not model.trained
-    stored = torch.from_numpy(variables["conv5/conv5_3/kernel"]).permute(3, 2, 0, 1)
-    assert torch.equal(model.net.conv5.conv5_3.weight, stored)
-    assert not model.net.aspp.conv2.bias.any()

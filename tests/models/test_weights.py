@@ -132,7 +132,7 @@ def test_a_file_without_weights(tmp_path, content):
 
 def test_a_folder_or_nothing_in_place_of_the_file(tmp_path):
     for path in (tmp_path, tmp_path / "absent.pth"):
-        with pytest.raises(MissingFilesError, match="prepare model=unisal"):
+        with pytest.raises(MissingFilesError, match="model=unisal weights=published"):
             load_model("unisal", weights=path)
 
 
@@ -184,7 +184,7 @@ def test_the_encoder_that_a_training_starts_from(state, tmp_path):
     for key, value in model.net.cnn.state_dict().items():
         assert torch.equal(value, state[f"cnn.{key}"]), key
     assert not model.trained  # the rest is as it was
-    with pytest.raises(MissingFilesError, match="prepare model=unisal weights=encoder"):
+    with pytest.raises(MissingFilesError, match="model.encoder=published fetches"):
         load_model("unisal", encoder=tmp_path / "absent.pth.tar")
     wrong = encoder_file(tmp_path / "other.pth.tar", state, **{"features.0.0.weight": None})
     with pytest.raises(CorruptFileError, match="UNISAL's encoder, MobileNetV2: it lacks 1 of 260 entries"):

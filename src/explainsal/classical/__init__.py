@@ -37,7 +37,7 @@ def classical_model(name: str, **options: Any) -> nn.Module:
         options: Arguments of its class.
 
     Raises:
-        UserError: If there is none of this name, or it does not have such an option.
+        UserError: If the name is unknown, or the model does not have such an option.
 
     Example:
         >>> type(classical_model("itti", blur_fraction=0)).__name__

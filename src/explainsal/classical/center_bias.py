@@ -15,7 +15,7 @@ GRID = 128
 
 
 class CenterBias(nn.Module):
-    """Where people look when nothing is known of the image: a kernel density of training fixations, on a unit square.
+    """Center bias: a kernel density of training fixations, on a unit square.
 
     Coordinates are divided by width and height, so images of any size share one density; it is resampled bilinearly to
     the size asked for and sums to 1 there.
@@ -55,7 +55,7 @@ class CenterBias(nn.Module):
             uniform: Share of a uniform density mixed in, so that no fixation has density 0.
 
         Raises:
-            ValueError: If there is no fixation, one is NaN or outside its image, or an option is out of range.
+            ValueError: If no fixations are given, one is NaN or outside its image, or an option is out of range.
         """
         _check(bandwidth, uniform)
         counts = torch.stack([_counts(p, size) for p, size in _pairs(points, sizes)]).sum(dim=0)
@@ -67,7 +67,7 @@ class CenterBias(nn.Module):
         return resized / resized.sum()
 
     def forward(self, images: Tensor) -> Tensor:
-        """The same map for every image: ``(B, 3, H, W)`` to ``(B, 1, H, W)``, float32, maximum 1."""
+        """Return the same map for every image: ``(B, 3, H, W)`` to ``(B, 1, H, W)``, float32, maximum 1."""
         density = self.density((int(images.shape[2]), int(images.shape[3])))
         return (density / density.max()).float().expand(images.shape[0], 1, -1, -1).clone()
 

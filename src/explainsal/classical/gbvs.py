@@ -66,7 +66,7 @@ class GBVS(ClassicalModel):
 
 
 def equilibrium(maps: Tensor, nearness: Tensor) -> Tensor:
-    """Where a walk stays whose step from i to j has a weight of ``|map_i - map_j| * nearness_ij``.
+    """Equilibrium of a random walk whose step from i to j has a weight of ``|map_i - map_j| * nearness_ij``.
 
     Args:
         maps: Shape ``(B, h, w)``.

@@ -57,7 +57,7 @@ class GoldStandard:
 
         Returns:
             Densities ``(S, H, W)``, float64, each sums to 1, one per observer who has fixations while others have some,
-            too; and the fixations of these observers, in the same order.
+            too; and the fixations of those observers, in the same order.
         """
         points, who, size = self.points[index].double(), self.observers[index], self.sizes[index]
         people = [person for person in who.unique().tolist() if not bool((who == person).all())]

@@ -77,7 +77,7 @@ class HFT(ClassicalModel):
         return blur(without_border(maps, 2) if self.centre_bias else maps, rounded(4 * sigma), sigma)
 
     def scale_maps(self, images: Tensor) -> Tensor:
-        """One map per smoothing of the spectrum, ``(B, 8, 128, 128)``, 0..1, the least smoothing first."""
+        """Return a map per smoothing of the spectrum, ``(B, 8, 128, 128)``, 0..1, the least smoothing first."""
         red, green, blue = imresize(images * 255, (SIZE, SIZE), "bilinear").unbind(dim=1)
         yellow = ((red + green) / 2 - (red - green).abs() / 2 - blue).clamp(min=0)
         opponent = (red - (green + blue) / 2) - (green - (red + blue) / 2), (blue - (red + green) / 2) - yellow
@@ -105,7 +105,7 @@ def without_border(maps: Tensor, width: int) -> Tensor:
 
 
 def entropies(maps: Tensor) -> Tensor:
-    """What the scale is chosen by, ``(B, 8)``: the entropy of the smoothed 8-bit map over its weight at the centre."""
+    """Criterion of the scale, ``(B, 8)``: the entropy of the smoothed 8-bit map over its weight at the centre."""
     window = gaussian(SIZE, SIZE / 4).to(maps)
     window = window[:, None] * window
     total = maps.sum(dim=(-2, -1))
@@ -114,7 +114,7 @@ def entropies(maps: Tensor) -> Tensor:
 
 
 def border_free_entropies(maps: Tensor) -> Tensor:
-    """What HFT(e) chooses the scale by, ``(B, 8)``: the entropy of the map without its border, smoothed more."""
+    """Criterion of the scale in HFT(e), ``(B, 8)``: the entropy of the map without its border, smoothed more."""
     return _entropy(without_border(maps, 1), 0.03 * SIZE)
 
 

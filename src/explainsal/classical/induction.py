@@ -105,7 +105,7 @@ def run_sum(maps: Tensor, length: int, step: tuple[int, int], size: tuple[int, i
     """Sums of `length` samples along a line, ``(..., *size)``: the first starts at each pixel, the next one step on.
 
     Args:
-        maps: Padded, ``(..., H, W)``: all samples have to lie in it.
+        maps: Padded, ``(..., H, W)``: all samples must be inside.
         length: Samples per sum; the cost grows with its logarithm.
         step: Rows and columns from one sample to the next, not negative.
         size: Height and width of the result.

@@ -132,7 +132,7 @@ def fade(maps: Tensor, border: int) -> Tensor:
 
 
 def halve(maps: Tensor) -> Tensor:
-    """One level down a pyramid; a map with a side of 10 px or less stays as it is."""
+    """Return the next level of a pyramid; a map with a side of 10 px or less stays as it is."""
     if min(maps.shape[-2:]) <= _SMALLEST:
         return maps
     rows, columns = _halving_matrix(int(maps.shape[-2])).to(maps), _halving_matrix(int(maps.shape[-1])).to(maps)

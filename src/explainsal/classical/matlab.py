@@ -81,7 +81,7 @@ def imfilter(maps: Tensor, kernel: Tensor, padding: Padding = "zero") -> Tensor:
     Args:
         maps: Shape ``(..., H, W)``.
         kernel: Shape ``(h, w)``, or ``(K, h, w)`` for several kernels on every map.
-        padding: What lies outside: zeros, the edge repeated, mirrored with (symmetric) or without (reflect) the edge.
+        padding: Values outside: zeros, the edge repeated, mirrored with (symmetric) or without (reflect) the edge.
 
     Returns:
         Shape ``(..., H, W)``, or ``(..., K, H, W)`` for several kernels.
@@ -116,7 +116,7 @@ def pad(maps: Tensor, rows: tuple[int, int], columns: tuple[int, int], padding: 
 
 
 def _extend(maps: Tensor, dim: int, before: int, after: int, padding: Padding) -> Tensor:
-    """Extend along one axis: only what lies outside is picked, since picking all costs more than a filter does."""
+    """Extend along one axis: only the outside is picked, since picking all costs more than a filter does."""
     if not before and not after:
         return maps
     length = int(maps.shape[dim])
@@ -163,7 +163,7 @@ def _tap_by_tap(maps: Tensor, kernel: Tensor, dim: int, padding: Padding) -> Ten
 
 
 def gaussian(length: int, sigma: float) -> Tensor:
-    """One axis of ``fspecial('gaussian', length, sigma)``: float64, sums to 1, centred between the middle samples.
+    """Return one axis of ``fspecial('gaussian', length, sigma)``: float64, sum 1, centered between the middle samples.
 
     Example:
         >>> gaussian(3, 1e9).tolist() == [1 / 3] * 3

@@ -21,10 +21,10 @@ THRESHOLD = 0.3
 
 
 class RareStyle(ClassicalModel):
-    """What occurs seldom in the image is salient: self-information of colours and of oriented energy.
+    """Self-information of colours and of oriented energy.
 
     Three decorrelated colour components; of each the component itself and its Gabor energies; of each map the
-    self-information of its values, at several sizes; fusion by how much the peak of a map stands out of its mean.
+    self-information of its values, at several sizes; fusion by how far the peak of a map exceeds its mean.
 
     Args:
         longest: Longer side in pixels at which the image is analysed (not stated for RARE2012).

@@ -50,7 +50,7 @@ class SIM2011(ClassicalModel):
 
 
 def _decompose(image: Tensor) -> tuple[Planes, Tensor]:
-    """One level of the decimated transform: the three detail planes, and the image at half the size."""
+    """Compute a level of the decimated transform: the three detail planes, and the image at half the size."""
     blurred_x = induction.smooth_x(image)
     detail_x = image - 2 * induction.smooth_x(_without_odd(blurred_x, -1))
     horizontal = 2 * induction.smooth_y(_without_odd(induction.smooth_y(detail_x), -2))

@@ -53,7 +53,7 @@ class SIMGrouping(ClassicalModel):
 
 
 def _decompose(image: Tensor) -> tuple[Planes, Tensor]:
-    """One level of the undecimated transform: the three detail planes, and the image at half the size."""
+    """Compute a level of the undecimated transform: the three detail planes, and the image at half the size."""
     along_x, along_y = induction.smooth_x(image), induction.smooth_y(image)
     low = induction.smooth_y(along_x)
     horizontal, vertical = along_y - low, along_x - low

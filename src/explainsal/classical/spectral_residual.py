@@ -13,7 +13,7 @@ GRAY = (0.298936021293776, 0.587043074451121, 0.114020904255103)
 
 
 class SpectralResidual(ClassicalModel):
-    """What is left of the log amplitude spectrum after its local mean, turned back into an image.
+    """Residual of the log amplitude spectrum after its local mean, transformed back into an image.
 
     Args:
         width: Width in pixels of the small grey image that is transformed; the aspect is kept.

@@ -13,9 +13,10 @@ from torch.utils.data import Dataset
 from explainsal.data.decoding import read_density, read_image
 from explainsal.data.density import fixation_density
 from explainsal.data.fixation_table import FixationTable
+from explainsal.data.headers import Expected
 from explainsal.data.pixels import Pictures
 from explainsal.data.sample import SaliencySample
-from explainsal.errors import CorruptFileError, UserError
+from explainsal.errors import UserError
 
 Transform = Callable[[SaliencySample], SaliencySample]
 
@@ -84,13 +85,8 @@ class SaliencyDataset(Dataset[SaliencySample]):
             MissingFilesError: If a file is gone.
         """
         index = range(len(self))[index]
-        image = self._images.read(index)
         size = self._size(index)
-        if image.shape[:2] != size:
-            raise CorruptFileError(
-                f"{self._images.files[index]} is {image.shape[0]} x {image.shape[1]} pixels (H x W) but was "
-                f"{size[0]} x {size[1]} when the data set was indexed: start again"
-            )
+        image = self._images.read(index, Expected(size, "when the data set was indexed it was", "start again"))
         points = self._fixations.points(index) if self._fixations is not None else None
         sample = SaliencySample(self.ids[index], index, image, points, self._density(index, points))
         return self.transform(sample) if self.transform is not None else sample
@@ -194,13 +190,8 @@ class SaliencyDataset(Dataset[SaliencySample]):
     def _density(self, index: int, points: np.ndarray | None) -> np.ndarray | None:
         size = self._size(index)
         if self._maps is not None:
-            density = self._maps.read(index)
-            if density.shape != size:
-                raise CorruptFileError(
-                    f"{self._maps.files[index]} is {density.shape[0]} x {density.shape[1]} pixels (H x W), its image "
-                    f"{self._images.files[index]} is {size[0]} x {size[1]}: one of them is not the published file"
-                )
-            return density
+            image = f"its image {self._images.files[index]} is"
+            return self._maps.read(index, Expected(size, image, "one of them is not the published file"))
         if points is None or self.density_sigma is None:
             return None
         return fixation_density(points, size, self.density_sigma)

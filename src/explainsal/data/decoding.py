@@ -5,13 +5,15 @@ OpenCV decodes a JPEG of 800 x 600 in two thirds of Pillow's time (4.0 and 5.9 m
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO
 
 import cv2
 import numpy as np
 from PIL import Image
 
+from explainsal.data.headers import LARGEST, Accept, Expected, array_headers, check_pixels, picture_size
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.errors import CorruptFileError, MissingFilesError
 
@@ -20,42 +22,52 @@ IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 ARRAY_SUFFIXES = (".npy", ".mat")
 
 
-def read_image(path: str | Path) -> np.ndarray:
+def read_image(path: str | Path, expected: Expected | None = None) -> np.ndarray:
     """Decode a picture to RGB, shape ``(H, W, 3)``, uint8. Grey and palette pictures become RGB, alpha is dropped.
 
     Fixations were recorded on the stored pixels, so an EXIF orientation is ignored.
 
+    Args:
+        path: The picture.
+        expected: The size that it has to have; its head is compared before it is decoded.
+
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If the file is not a picture or is cut short.
+        CorruptFileError: If the file is not a picture, is cut short or of another size.
     """
-    return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION)
+    return _decode(path, cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION, expected)
 
 
-def read_gray(path: str | Path) -> np.ndarray:
+def read_gray(path: str | Path, expected: Expected | None = None) -> np.ndarray:
     """Decode a picture to grey, shape ``(H, W)``, uint8: published density maps, whatever their colour mode.
 
+    Args:
+        path: The picture.
+        expected: The size that it has to have.
+
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If the file is not a picture or is cut short.
+        CorruptFileError: If the file is not a picture, is cut short or of another size.
     """
-    return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION)
+    return _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_IGNORE_ORIENTATION, expected)
 
 
-def read_density(path: str | Path) -> np.ndarray:
+def read_density(path: str | Path, expected: Expected | None = None) -> np.ndarray:
     """Read a fixation density, shape ``(H, W)``: 8-bit pictures as uint8, 16-bit ones and arrays as float32.
 
     Args:
         path: A picture, an ``.npy`` file, or a ``.mat`` file with one variable.
+        expected: The size that it has to have; its head is compared before anything is read.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it cannot be read, is no map, or has a negative value or one that is no number.
+        CorruptFileError: If it cannot be read, is no map or of another size, or has a negative value or one that is no
+            number.
     """
     if Path(path).suffix.lower() not in ARRAY_SUFFIXES:
-        gray = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION)
+        gray = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION, expected)
         return gray if gray.dtype == np.uint8 else gray.astype(np.float32)
-    values = read_array(path).astype(np.float32)
+    values = read_array(path, expected).astype(np.float32)
     if not np.isfinite(values).all() or (values < 0).any():
         raise CorruptFileError(
             f"{path} is no fixation density: it has negative or infinite values, or NaN. "
@@ -64,30 +76,40 @@ def read_density(path: str | Path) -> np.ndarray:
     return values
 
 
-def read_array(path: str | Path) -> np.ndarray:
+def read_array(path: str | Path, expected: Expected | None = None) -> np.ndarray:
     """Read a map, shape ``(H, W)``, from an ``.npy`` file or a ``.mat`` file with one variable.
+
+    Args:
+        path: The file.
+        expected: The size that it has to have.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it cannot be read, or is no two-dimensional array of numbers.
+        CorruptFileError: If it cannot be read, is of another size, or no two-dimensional array of numbers.
     """
     remedy = "Write it again as a two-dimensional array of numbers."
-    variables = read_variables(path, remedy)
-    if len(variables) != 1:
-        raise CorruptFileError(f"{path} holds {sorted(variables)}: a map is a file with one variable. {remedy}")
-    (values,) = variables.values()
-    if values.ndim != 2 or not (np.issubdtype(values.dtype, np.number) or values.dtype == bool):
-        raise CorruptFileError(f"{path} is no map: shape {values.shape}, type {values.dtype}. {remedy}")
+    with mat_errors(path, remedy):
+        headers = array_headers(path)
+    if len(headers) != 1:
+        raise CorruptFileError(f"{path} holds {sorted(headers)}: a map is a file with one variable. {remedy}")
+    ((name, header),) = headers.items()
+    if len(header.shape) != 2 or not header.numeric:
+        raise CorruptFileError(f"{path} is no map: shape {header.shape}, or not of numbers. {remedy}")
+    check_pixels(path, header.shape)
+    if expected is not None:
+        expected.check(path, header.shape)
+    values = read_variable(path, name, remedy)
     if np.iscomplexobj(values):
         raise CorruptFileError(f"{path} is no map: its numbers are complex. {remedy}")
     return values
 
 
-def read_variables(path: str | Path, remedy: str, stream: BinaryIO | None = None) -> dict[str, np.ndarray]:
-    """The arrays in an ``.npy``, ``.npz`` or ``.mat`` file by name; the one of an ``.npy`` file has none.
+def read_variable(path: str | Path, name: str, remedy: str, stream: IO[bytes] | None = None) -> np.ndarray:
+    """One of the arrays that `array_headers` finds in a file.
 
     Args:
         path: The file.
+        name: Of the array; "" in an ``.npy`` file.
         remedy: Ends the error message: how to get the file again.
         stream: Its content, where `path` is only what it is called, e.g. in an archive.
 
@@ -96,27 +118,33 @@ def read_variables(path: str | Path, remedy: str, stream: BinaryIO | None = None
         CorruptFileError: If it cannot be read.
     """
     if Path(path).suffix.lower() == ".mat":
-        return read_mat(path, remedy, stream)
+        values: np.ndarray = read_mat(path, remedy, stream, variable_names=[name])[name]
+        return values
     with mat_errors(path, remedy):
         loaded = np.load(path if stream is None else stream, allow_pickle=False)
         if isinstance(loaded, np.ndarray):
-            return {"": loaded}
+            return loaded
         with loaded:
-            return {name: loaded[name] for name in loaded.files}
+            return np.asarray(loaded[name])
 
 
-def read_stored(path: str | Path, content: bytes | None = None) -> np.ndarray:
+def read_stored(path: str | Path, accept: Accept | None = None, content: bytes | None = None) -> np.ndarray:
     """A picture as it is stored: ``(H, W)``, or ``(H, W, 3)`` in OpenCV's order of colours, of any depth.
 
     Args:
         path: The picture.
+        accept: Is given its height and width before it is decoded.
         content: Its bytes, where `path` is only what it is called, e.g. in an archive.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If the file is not a picture or is cut short.
+        CorruptFileError: If the file is not a picture or is cut short, or what `accept` raises.
     """
-    return _decode(path, cv2.IMREAD_UNCHANGED, content)
+    encoded = _encoded(path) if content is None else np.frombuffer(content, np.uint8)
+    size = _size_of(path, BytesIO(encoded.data))
+    if accept is not None:
+        accept(size)
+    return _decoded(path, encoded, cv2.IMREAD_UNCHANGED)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
@@ -124,24 +152,45 @@ def image_size(path: str | Path) -> tuple[int, int]:
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If the header is not that of a picture.
+        CorruptFileError: If the header is not that of a picture, or states a size that is none.
     """
+    return _size_of(path, path)
+
+
+def _size_of(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int]:
     try:
-        with Image.open(path) as image:
-            return image.height, image.width
+        size = picture_size(source)
     except FileNotFoundError as error:
         raise MissingFilesError(f"no such picture: {path}") from error
+    except Image.DecompressionBombError as error:
+        raise CorruptFileError(
+            f"{path} claims to be more than {LARGEST / 1e6:.0f} million pixels large, which is more than is read: "
+            "make it smaller, or leave it out"
+        ) from error
     except (OSError, ValueError, SyntaxError) as error:
         raise _corrupt(path) from error
+    check_pixels(path, size)
+    return size
 
 
-def _decode(path: str | Path, flags: int, content: bytes | None = None) -> np.ndarray:
+def _decode(path: str | Path, flags: int, expected: Expected | None) -> np.ndarray:
+    encoded = _encoded(path)
+    size = _size_of(path, BytesIO(encoded.data))
+    if expected is not None:
+        expected.check(path, size)
+    return _decoded(path, encoded, flags)
+
+
+def _encoded(path: str | Path) -> np.ndarray:
     try:
-        encoded = np.fromfile(path, np.uint8) if content is None else np.frombuffer(content, np.uint8)
+        return np.fromfile(path, np.uint8)
     except FileNotFoundError as error:
         raise MissingFilesError(f"no such picture: {path}") from error
     except OSError as error:
         raise CorruptFileError(f"cannot read the picture {path}: {error.strerror or error}") from error
+
+
+def _decoded(path: str | Path, encoded: np.ndarray, flags: int) -> np.ndarray:
     try:
         image = cv2.imdecode(encoded, flags) if encoded.size else None
     except cv2.error as error:

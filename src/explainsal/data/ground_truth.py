@@ -10,6 +10,7 @@ import pandas as pd
 
 from explainsal.data.decoding import ARRAY_SUFFIXES, image_size, read_array, read_gray
 from explainsal.data.fixation_table import Scanpath
+from explainsal.data.headers import Expected
 from explainsal.data.listing import spelling
 from explainsal.errors import CorruptFileError, MissingFilesError
 
@@ -86,14 +87,10 @@ def read_binary_map(path: str | Path, image: str | Path) -> np.ndarray:
     Raises:
         CorruptFileError: If it cannot be read, is not binary, or differs from its image in size.
     """
-    values = read_array(path) if Path(path).suffix.lower() in ARRAY_SUFFIXES else read_gray(path)
-    size = image_size(image)
-    if values.shape != size:
-        raise CorruptFileError(
-            f"{path} is {values.shape[0]} x {values.shape[1]} pixels (H x W), its image {image} is "
-            f"{size[0]} x {size[1]}: fixation maps are never resized, make it again at the size of the image"
-        )
-    return points_of(_is_fixated(values, path))
+    remedy = "fixation maps are never resized, make it again at the size of the image"
+    expected = Expected(image_size(image), f"its image {image} is", remedy)
+    read = read_array if Path(path).suffix.lower() in ARRAY_SUFFIXES else read_gray
+    return points_of(_is_fixated(read(path, expected), path))
 
 
 def points_of(fixated: np.ndarray) -> np.ndarray:

@@ -1,18 +1,25 @@
-"""Maps by name in a folder, an archive (zip, tar) or an HDF5 file: nothing is unpacked, one map is read at a time."""
+"""Maps by name in a folder, an archive (zip, tar) or an HDF5 file: nothing is unpacked, one map is read at a time.
+
+The size that a file's head states is looked at before its values are read: a small file can hold gigabytes of zeros.
+"""
 
 from __future__ import annotations
 
+import math
 import tarfile
 import zipfile
 from abc import ABC, abstractmethod
 from functools import cached_property
 from io import BytesIO
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import h5py
 import numpy as np
 
-from explainsal.data.decoding import read_stored, read_variables
+from explainsal.data.decoding import read_stored, read_variable
+from explainsal.data.hdf5 import check_stored_here, member
+from explainsal.data.headers import Accept, array_headers, check_pixels, picture_size
 from explainsal.data.listing import files_below, is_junk
 from explainsal.data.mat import mat_errors
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
@@ -21,7 +28,7 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 ARRAYS = (".npy", ".npz", ".mat")
 HDF5 = (".h5", ".hdf5", ".hdf")
 TAR = (".tar", ".tgz", ".tar.gz")
-_LARGEST = 1 << 30  # bytes of a map in an archive; what claims more is damaged or a bomb
+_SMALL = 64 << 20  # bytes of a file in an archive that are read without a look at its head
 _REMEDY = "Write it again."
 
 
@@ -44,11 +51,16 @@ class MapFiles(ABC):
         """
 
     @abstractmethod
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
         """One map as it is stored: of any shape and type.
 
+        Args:
+            name: Of the map.
+            accept: Is given the shape in its head before its values are read.
+
         Raises:
-            CorruptFileError: If it cannot be read, or a file of arrays does not hold one map.
+            CorruptFileError: If it cannot be read, is empty or too large, or a file of arrays does not hold one map; or
+                what `accept` raises.
         """
 
     def say(self, name: str) -> str:
@@ -63,9 +75,9 @@ class FolderOfMaps(MapFiles):
         """Paths below the folder."""
         return [Path(file).relative_to(self.path).as_posix() for file in files_below(self.path, (*PICTURES, *ARRAYS))]
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
         """The map in one file."""
-        return _map_in(self.path / name)
+        return _map_in(self.path / name, accept)
 
     def say(self, name: str) -> str:
         """The file."""
@@ -82,10 +94,15 @@ class HDF5OfMaps(MapFiles):
             file.visititems(lambda name, item: names.append(name) if _is_map(item) else None)
         return sorted(names)
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
         """One data set."""
         with self._opened() as file, mat_errors(self.path, f"Write {name} again."):
-            return np.asarray(file[name])
+            dataset = member(file, name)
+            check_stored_here(self.say(name), dataset)
+            check_pixels(self.say(name), dataset.shape)
+            if accept is not None:
+                accept(dataset.shape)
+            return np.asarray(dataset)
 
     def _opened(self) -> h5py.File:
         with mat_errors(self.path, "Write the file again."):
@@ -99,11 +116,10 @@ class ZipOfMaps(MapFiles):
         """Paths in the archive."""
         return sorted(name for name in self._archive.namelist() if _is_wanted(name))
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
         """The map in one file."""
-        with mat_errors(f"{self.path}: {name}", _REMEDY):
-            _check_size(self.say(name), self._archive.getinfo(name).file_size)
-            return _map_in(self.say(name), self._archive.read(name))
+        with mat_errors(f"{self.path}: {name}", _REMEDY), self._archive.open(name) as member:
+            return _map_in_archive(self.say(name), member, self._archive.getinfo(name).file_size, accept)
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile:
@@ -118,13 +134,12 @@ class TarOfMaps(MapFiles):
         """Paths in the archive."""
         return sorted(self._members)
 
-    def read(self, name: str) -> np.ndarray:
+    def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
         """The map in one file."""
         with mat_errors(f"{self.path}: {name}", _REMEDY):
-            _check_size(self.say(name), self._members[name].size)
-            content = self._archive.extractfile(self._members[name])
-            assert content is not None
-            return _map_in(self.say(name), content.read())
+            member = self._archive.extractfile(self._members[name])
+            assert member is not None
+            return _map_in_archive(self.say(name), member, self._members[name].size, accept)
 
     @cached_property
     def _archive(self) -> tarfile.TarFile:
@@ -167,22 +182,54 @@ def open_maps(path: str | Path) -> MapFiles:
     raise UserError(f"predictions={path}: give a folder of maps, or one file of them ({kinds})")
 
 
-def _map_in(path: str | Path, content: bytes | None = None) -> np.ndarray:
+def _map_in_archive(what: str, member: IO[bytes], size: int, accept: Accept | None) -> np.ndarray:
+    """The map in one file of an archive.
+
+    Args:
+        what: The file, for messages; its suffix is that of the file.
+        member: Its content.
+        size: How many bytes the archive says that it has.
+        accept: See `MapFiles.read`.
+    """
+    if size > _SMALL:  # the head tells whether it is worth unpacking
+        shape = picture_size(member) if _is_picture(what) else _only_map(what, member)[1]
+        _check_shape(what, shape, accept)
+        if size > _SMALL + 16 * math.prod(shape):
+            raise CorruptFileError(f"{what} has {size / 1e6:.0f} MB for a map of {shape}: {_REMEDY}")
+        member.seek(0)
+    return _map_in(what, accept, member.read())
+
+
+def _map_in(path: str | Path, accept: Accept | None, content: bytes | None = None) -> np.ndarray:
     """The map in a picture or a file of arrays; `content` is the file's where `path` is only what it is called."""
-    if Path(path).suffix.lower() not in ARRAYS:
-        return read_stored(path, content)
-    variables = read_variables(path, _REMEDY, None if content is None else BytesIO(content))
-    if "" in variables:
-        return variables[""]
-    maps = {name: value for name, value in variables.items() if np.ndim(np.squeeze(value)) == 2}
+    if _is_picture(path):
+        return read_stored(path, accept, content)
+    with mat_errors(path, _REMEDY):
+        name, shape = _only_map(path, None if content is None else BytesIO(content))
+    _check_shape(path, shape, accept)
+    return read_variable(path, name, _REMEDY, None if content is None else BytesIO(content))
+
+
+def _only_map(path: str | Path, stream: IO[bytes] | None) -> tuple[str, tuple[int, ...]]:
+    """Name and shape of the one map in a file of arrays."""
+    maps = {
+        name: header.shape
+        for name, header in array_headers(path, stream).items()
+        if name == "" or (header.numeric and len([side for side in header.shape if side != 1]) == 2)
+    }
     if len(maps) != 1:
         raise CorruptFileError(f"{path} holds {len(maps)} maps ({', '.join(maps) or 'none'}): a file is to hold one")
-    return next(iter(maps.values()))
+    return next(iter(maps.items()))
 
 
-def _check_size(what: str, size: int) -> None:
-    if size > _LARGEST:
-        raise CorruptFileError(f"{what} claims to be {size / 1e9:.1f} GB large: that is no map")
+def _is_picture(path: str | Path) -> bool:
+    return Path(path).suffix.lower() not in ARRAYS
+
+
+def _check_shape(what: str | Path, shape: tuple[int, ...], accept: Accept | None) -> None:
+    check_pixels(what, shape)
+    if accept is not None:
+        accept(shape)
 
 
 def _is_wanted(name: str) -> bool:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import scipy.io
 
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 
-def read_mat(path: str | Path, remedy: str, stream: BinaryIO | None = None, **options: Any) -> dict[str, Any]:
+def read_mat(path: str | Path, remedy: str, stream: IO[bytes] | None = None, **options: Any) -> dict[str, Any]:
     """The variables of a MATLAB file up to version 7.
 
     Args:

@@ -18,9 +18,11 @@ import numpy as np
 from rich.progress import track
 
 from explainsal.data.cache import fingerprint
+from explainsal.data.headers import Expected
 
 SHARD = 500
 SPARE = 1 << 30  # bytes that have to stay free on the disk
+Decode = Callable[[str, Expected | None], np.ndarray]
 
 log = logging.getLogger(__name__)
 
@@ -53,19 +55,19 @@ class Pictures:
 
     Args:
         files: One per image.
-        decode: File -> array ``(H, W)`` or ``(H, W, 3)``.
+        decode: File and the size that it has to have, None for any -> array ``(H, W)`` or ``(H, W, 3)``.
     """
 
-    def __init__(self, files: Sequence[str | Path], decode: Callable[[str], np.ndarray]) -> None:
+    def __init__(self, files: Sequence[str | Path], decode: Decode) -> None:
         self.files = tuple(str(file) for file in files)
         self._decode = decode
         self._stored: StoredPixels | None = None
         self._rows = np.arange(len(self.files))  # where a picture stands among the stored ones
 
-    def read(self, index: int) -> np.ndarray:
-        """One picture; the errors are those of `decode`."""
+    def read(self, index: int, expected: Expected | None = None) -> np.ndarray:
+        """One picture, of the size that is expected; the errors are those of `decode`."""
         stored = self._stored.read(int(self._rows[index])) if self._stored is not None else None
-        return self._decode(self.files[index]) if stored is None else stored
+        return self._decode(self.files[index], expected) if stored is None else stored
 
     def select(self, indices: Sequence[int]) -> Pictures:
         """Some of the pictures, in the given order."""
@@ -81,7 +83,7 @@ class Pictures:
 
 
 def store_pixels(
-    name: str, folder: Path, pictures: Sequence[str], shapes: np.ndarray, decode: Callable[[str], np.ndarray]
+    name: str, folder: Path, pictures: Sequence[str], shapes: np.ndarray, decode: Decode
 ) -> StoredPixels | None:
     """Decode pictures that are not stored yet, or have changed since.
 
@@ -90,7 +92,7 @@ def store_pixels(
         folder: Receives the files.
         pictures: Their files.
         shapes: See `StoredPixels`.
-        decode: File -> uint8 array of the shape that `shapes` has for it.
+        decode: File, None -> uint8 array of the shape that `shapes` has for it.
 
     Returns:
         None, with a warning, where the disk is too full or read-only, or a picture is not of 8 bits or of another size:
@@ -108,7 +110,7 @@ def store_pixels(
         if missing:
             _check_space(folder, sum(sizes[k] for k in missing))
         for k in track(missing, f"{name}: decoding, once", transient=True, disable=not missing):
-            decoded = (_checked(decode(pictures[i]), shapes[i], pictures[i]) for i in parts[k])
+            decoded = (_checked(decode(pictures[i], None), shapes[i], pictures[i]) for i in parts[k])
             _write(files[k], decoded, stale=f"{name}-{k}-*.pixels")
     except (OSError, ValueError) as error:
         log.warning("cannot keep decoded pictures in %s (%s): they are decoded each time", folder, error)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -14,6 +15,7 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 LEVELS_FEW = 32  # distinct values below which ranks are mostly ties
 ASPECT = 0.02  # how far width / height may be from the image's
+ENLARGED = 8  # how many times a map's sides may be those of its image
 _LOG_MASS = 0.01  # how far the log of the total mass of a log-density may be from 0
 
 Track = Callable[[Iterable[int]], Iterable[int]]
@@ -67,10 +69,11 @@ class Predictions:
         """The map of one image as it is stored, ``(h, w)``, float64.
 
         Raises:
-            CorruptFileError: If it cannot be read, is no map, or holds NaN or infinities other than -inf.
+            CorruptFileError: If it cannot be read, is no map, has another aspect than its image or is many times as
+                large, or holds NaN or infinities other than -inf. Its size is looked at before its values are read.
         """
         where = self._found[index]
-        array = np.squeeze(self._files.read(where))
+        array = np.squeeze(self._files.read(where, partial(self._accept, index)))
         if array.ndim == 3 and array.shape[2] in (3, 4):
             if (array[..., :1] != array[..., :3]).any():
                 raise CorruptFileError(f"{self._files.say(where)} is a colour picture: save the map itself, in grey")
@@ -102,7 +105,7 @@ class Predictions:
                 "constant": levels == 1,
                 "few": 1 < levels < LEVELS_FEW,
                 "eight": levels <= 256 and bool((array == np.rint(array)).all()),
-                "resized": self._other_size(index, array.shape[0], array.shape[1]),
+                "resized": array.shape != self.sizes[index],
             }
             for kind, holds in found.items():
                 if holds:
@@ -133,17 +136,23 @@ class Predictions:
         if kinds["constant"]:
             yield f"WARNING {len(kinds['constant'])} maps are constant, {kinds['constant'][0]} the first: chance level"
 
-    def _other_size(self, index: int, height: int, width: int) -> bool:
-        size = self.sizes[index]
-        if (height, width) == size:
-            return False
+    def _accept(self, index: int, shape: tuple[int, ...]) -> None:
+        """Refuse a map whose shape does not fit its image."""
+        size, sides = self.sizes[index], [side for side in shape if side != 1]
+        if shape == size or len(sides) not in (2, 3) or (len(sides) == 3 and sides[2] not in (3, 4)):
+            return  # the image's own size; or no map, which `read` says
+        height, width = sides[:2]
+        if max(height / size[0], width / size[1]) > ENLARGED:
+            raise CorruptFileError(
+                f"{self._files.say(self._found[index])} is {height} x {width} (H x W), more than {ENLARGED} times the "
+                f"{size[0]} x {size[1]} of its image {self.ids[index]}: save it at the size of the image"
+            )
         if abs(width / height / (size[1] / size[0]) - 1) > ASPECT:
             turned = " It looks transposed: save it as rows x columns." if (width, height) == size else ""
             raise CorruptFileError(
                 f"{self._files.say(self._found[index])} is {height} x {width} (H x W), its image {self.ids[index]} is "
                 f"{size[0]} x {size[1]}: another aspect.{turned or ' Undo the padding or squashing first.'}"
             )
-        return True
 
     def _match(self, names: list[str]) -> tuple[list[str], list[str]]:
         """The name of each image's map, and the names that belong to no image."""

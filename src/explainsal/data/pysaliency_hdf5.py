@@ -14,6 +14,8 @@ import h5py
 import numpy as np
 
 from explainsal.data.fixation_table import Scanpath
+from explainsal.data.hdf5 import member, read_values
+from explainsal.data.headers import LARGEST, check_pixels
 from explainsal.data.mat import mat_errors
 from explainsal.errors import CorruptFileError, UserError
 
@@ -69,9 +71,12 @@ def read_stimuli(path: str | Path) -> Stimuli:
     """
     with opened(path) as file:
         if _known_form(file, path, STIMULI) == "FileStimuli":
-            names = [_text(name) for name in file["filenames"][()]]
+            names = [_text(name) for name in read_values(file, "filenames")]
             return Stimuli(tuple(str(Path(path).parent / name) for name in names), 0)
-        return Stimuli((), int(file.attrs["size"]))
+        count = int(file.attrs["size"])
+        if not 0 < count <= len(file):
+            raise CorruptFileError(f"{path} states {count} pictures and holds {len(file)}: it is damaged")
+        return Stimuli((), count)
 
 
 def read_picture(path: str | Path, number: int) -> np.ndarray:
@@ -81,7 +86,9 @@ def read_picture(path: str | Path, number: int) -> np.ndarray:
         CorruptFileError: If it is not there or no picture.
     """
     with opened(path) as file:
-        values = file[str(number)][()]
+        picture = member(file, str(number))
+        check_pixels(f"stimulus {number} in {path}", picture.shape)
+        values = read_values(file, str(number), largest=3 * LARGEST)
     if values.dtype != np.uint8 or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
         raise CorruptFileError(f"stimulus {number} in {path} is no 8-bit picture: {values.shape}, {values.dtype}")
     return values
@@ -102,7 +109,7 @@ def read_scanpaths(path: str | Path) -> dict[int, list[Scanpath]]:
             "Fixations": _fixations,
             "FixationTrains": _trains,
             "Scanpaths": _scanpaths,
-            "ScanpathFixations": lambda group: _scanpaths(group["scanpaths"]),
+            "ScanpathFixations": lambda group: _scanpaths(member(group, "scanpaths")),
         }
         paths: dict[int, list[Scanpath]] = {}
         for n, scanpath in readers[kind](file):
@@ -111,10 +118,10 @@ def read_scanpaths(path: str | Path) -> dict[int, list[Scanpath]]:
 
 
 def _fixations(group: h5py.Group) -> list[tuple[int, Scanpath]]:
-    points = np.stack([group["x"][()], group["y"][()]], 1).astype(np.float64)
-    n = group["n"][()].astype(np.int64)
-    subjects = _numbers(group["subject" if "subject" in group else "subjects"][()])
-    t, durations = group["t"][()], _durations(group)
+    points = np.stack([read_values(group, "x"), read_values(group, "y")], 1).astype(np.float64)
+    n = read_values(group, "n").astype(np.int64)
+    subjects = _numbers(read_values(group, "subject" if "subject" in group else "subjects"))
+    t, durations = read_values(group, "t"), _durations(group)
     paths = []
     for image, subject in dict.fromkeys(zip(n.tolist(), subjects.tolist(), strict=True)):
         rows = np.flatnonzero((n == image) & (subjects == subject))
@@ -125,22 +132,24 @@ def _fixations(group: h5py.Group) -> list[tuple[int, Scanpath]]:
 
 
 def _trains(group: h5py.Group) -> list[tuple[int, Scanpath]]:
-    xs, ys, ts = (group[f"train_{name}"][()] for name in ("xs", "ys", "ts"))
-    lengths = group["train_lengths"][()] if "train_lengths" in group else (~np.isnan(xs)).sum(axis=1)
-    durations = _durations(group.get("scanpath_fixation_attributes"))
+    xs, ys, ts = (read_values(group, f"train_{name}") for name in ("xs", "ys", "ts"))
+    lengths = read_values(group, "train_lengths") if "train_lengths" in group else (~np.isnan(xs)).sum(axis=1)
+    durations = _durations(_group(group, "scanpath_fixation_attributes"))
     if durations is None and (flat := _durations(group)) is not None:  # versions 1.0 and 1.1: one per fixation
         durations = np.full(xs.shape, np.nan)
         durations[np.arange(xs.shape[1]) < lengths[:, None]] = flat
-    return _rows(xs, ys, ts, durations, lengths, group["train_ns"][()], _numbers(group["train_subjects"][()]))
+    return _rows(
+        xs, ys, ts, durations, lengths, read_values(group, "train_ns"), _numbers(read_values(group, "train_subjects"))
+    )
 
 
 def _scanpaths(group: h5py.Group) -> list[tuple[int, Scanpath]]:
-    attributes = group.get("fixation_attributes", {})
-    xs, ys, lengths = group["xs"][()], group["ys"][()], group["length"][()]
-    ts = attributes["ts"][()] if "ts" in attributes else np.full(xs.shape, np.nan)
-    per_scanpath = group.get("scanpath_attributes", {})
-    subjects = _numbers(per_scanpath["subject"][()]) if "subject" in per_scanpath else np.arange(len(lengths))
-    return _rows(xs, ys, ts, _durations(attributes), lengths, group["n"][()], subjects)
+    attributes = _group(group, "fixation_attributes")
+    xs, ys, lengths = read_values(group, "xs"), read_values(group, "ys"), read_values(group, "length")
+    ts = read_values(attributes, "ts") if "ts" in attributes else np.full(xs.shape, np.nan)
+    per_scanpath = _group(group, "scanpath_attributes")
+    subjects = _numbers(read_values(per_scanpath, "subject")) if "subject" in per_scanpath else np.arange(len(lengths))
+    return _rows(xs, ys, ts, _durations(attributes), lengths, read_values(group, "n"), subjects)
 
 
 def _rows(
@@ -153,6 +162,9 @@ def _rows(
     subjects: np.ndarray,
 ) -> list[tuple[int, Scanpath]]:
     """Rows padded to one length, shape ``(S, L)``, as scanpaths of their own lengths."""
+    padded = [column.shape for column in (xs, ys, ts, durations) if column is not None]
+    if len({len(column) for column in (xs, lengths, ns, subjects)}) > 1 or len(set(padded)) > 1:
+        raise ValueError(f"its arrays do not belong together: {padded} for {len(ns)} scanpaths")
     paths = []
     for row, length in enumerate(lengths.astype(int).tolist()):
         points = np.stack([xs[row, :length], ys[row, :length]], 1).astype(np.float64)
@@ -161,10 +173,14 @@ def _rows(
     return paths
 
 
-def _durations(group: h5py.Group | dict[str, h5py.Dataset] | None) -> np.ndarray | None:
+def _group(group: h5py.Group, name: str) -> h5py.Group | dict[str, h5py.Dataset]:
+    return member(group, name) if name in group else {}
+
+
+def _durations(group: h5py.Group | dict[str, h5py.Dataset]) -> np.ndarray | None:
     """One duration per fixation; pysaliency's readers call them so for scanpaths or for single fixations."""
-    names = [name for name in ("durations", "duration") if group is not None and name in group]
-    return group[names[0]][()] if group is not None and names else None
+    names = [name for name in ("durations", "duration") if name in group]
+    return read_values(group, names[0]) if names else None
 
 
 def _timed(values: np.ndarray) -> np.ndarray | None:

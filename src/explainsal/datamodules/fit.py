@@ -32,6 +32,12 @@ class MixedSamples(DomainSamples):
         """Height and width of every image."""
         return [size[1:] for size in super().sizes]
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The name of every image, after that of its data set where there are several."""
+        several = len(self.domains) > 1
+        return tuple(f"{name}/{i}" if several else i for name, data in self.domains.items() for i in data.ids)
+
 
 class FitDataModule(L.LightningDataModule):
     """The training splits of several data sets, shrunk, and their validation splits as they are.

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from explainsal.distillation.inputs import FitInputs, candidate_table, layer_outputs, layer_size, seen_size
+from explainsal.distillation.inputs import FitInputs, candidate_table, layer_outputs, seen_size
 from explainsal.distillation.moments import Moments
 from explainsal.distillation.network import Standalone
 from explainsal.distillation.options import DistillOptions
@@ -18,7 +18,7 @@ from explainsal.distillation.samples import Store
 from explainsal.distillation.stage import CENTER, Stage
 from explainsal.errors import UserError
 from explainsal.explanation.explainer import Explainer
-from explainsal.functional.images import as_unit_float
+from explainsal.functional.images import as_unit_float, resize
 from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer
 
 Samples = Callable[[], Iterable[tuple[Tensor, Tensor | None]]]
@@ -75,11 +75,16 @@ class Distillation:
 
     @torch.no_grad()
     def deep_maps(self, samples: Samples, store: Store | None = None) -> Tensor:
-        """The network's last maps ``(N, 1, h, w)`` of some images; in the file of a store, where one is given."""
+        """The network's last maps ``(N, 1, h, w)`` of some images, at the size of the last stage.
+
+        They lie in the file of a store, where one is given.
+        """
         assert self.net is not None
         name, made, start = self.layers[-1].name, [], 0
+        size = self.inputs.stage_size(self.layers[-1])
         for images, _ in samples():
-            maps = layer_outputs(self.net, as_unit_float(images).to(self.device), [name], last=name)[name].cpu()
+            maps = layer_outputs(self.net, as_unit_float(images).to(self.device), [name], last=name)[name]
+            maps = resize(maps, size).cpu()
             if store is None:
                 made.append(maps)
             else:
@@ -109,12 +114,14 @@ class Distillation:
         """
         layer = self.todo[0]
         sources = self._sources(layer)
-        stride = -(-max(layer.shape[1:]) // self.options.samples_per_side)
+        stride = -(-max(self.inputs.stage_size(layer)) // self.options.samples_per_side)
         moments: Moments | None = None
         start = 0
         for images, density in self.samples():
             seen = as_unit_float(images).to(self.device)
-            candidates = self.inputs.candidates(sources, layer_size(layer), seen, start)[..., ::stride, ::stride]
+            candidates = self.inputs.candidates(sources, self.inputs.stage_size(layer), seen, start)[
+                ..., ::stride, ::stride
+            ]
             target = self.inputs.target(layer, seen, density, start)[..., ::stride, ::stride]
             if moments is None:
                 moments = Moments(candidates.shape[1], target.shape[1], candidates.device)
@@ -144,7 +151,9 @@ class Distillation:
                 )
             return
         terms = moments.terms(fit, candidate_table(self.model, sources, self.options.bank, self.device))
-        stage = Stage(layer.name, layer_size(layer), sources, fit.kept, terms, self.options.bank).to(self.device)
+        stage = Stage(layer.name, self.inputs.stage_size(layer), sources, fit.kept, terms, self.options.bank).to(
+            self.device
+        )
         self.model.add(stage)
 
     def _sources(self, layer: NetworkLayer) -> tuple[str, ...]:

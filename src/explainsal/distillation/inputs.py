@@ -50,15 +50,21 @@ class FitInputs:
     def target(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor:
         """What the layer's stage should give, ``(B, A, h, w)``, for the images that come after the first `start`."""
         if self.net is None or (layer is self.layers[-1] and self.options.target == "fixations"):
-            return _relative(density, layer_size(layer)).to(self.device)
+            return _relative(density, self.stage_size(layer)).to(self.device)
         names = [layer.name] if self.store is None else [other.name for other in self.layers]
         if (found := self._known(f"activations {layer.name}", start, len(images))) is not None:
             return found
         outputs = layer_outputs(self.net, images, names, last=self.layers[-1].name)
         for other in self.layers:
             if other.name in names:
-                self._keep(f"activations {other.name}", start, self._checked(outputs[other.name], other))
+                outputs[other.name] = resize(self._checked(outputs[other.name], other), self.stage_size(other))
+                self._keep(f"activations {other.name}", start, outputs[other.name])
         return outputs[layer.name]
+
+    def stage_size(self, layer: NetworkLayer) -> tuple[int, int]:
+        """Height and width of a layer's stage: its maps' own, or the graph's input where that is smaller."""
+        height, width = layer_size(layer)
+        return min(height, self.input_size[0]), min(width, self.input_size[1])
 
     def candidates(self, sources: tuple[str, ...], size: tuple[int, int], images: Tensor, start: int) -> Tensor:
         """Every map of every source through every filter ``(B, N, h, w)``; the position's maps as they are."""

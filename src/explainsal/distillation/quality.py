@@ -47,7 +47,8 @@ def stage_quality(
         maps = fit.model.maps(resize(seen, fit.input_size))
         image_names = [next(names) for _ in images]
         for number, stage in enumerate(fit.model.stages):
-            quality = measure_fit(outputs[stage.name][:, list(stage.channels)], maps[stage.name])
+            wanted = resize(outputs[stage.name][:, list(stage.channels)], stage.size)
+            quality = measure_fit(wanted, maps[stage.name])
             alive = quality.relative_mae.isfinite()
             columns = {
                 "activation_mae": quality.mae.mean(1),

@@ -44,6 +44,12 @@ class StoredSamples:
             raise ValueError(f"{self.count} samples were announced, {start} came")
         return self
 
+    def shrunk(self, size: tuple[int, int], folder: Path) -> StoredSamples:
+        """The same samples at another size; these themselves where it is theirs."""
+        if size == self.size:
+            return self
+        return StoredSamples(folder, self.count, size).fill(self.batches(8)(), lambda images: None)
+
     def batches(self, size: int) -> Callable[[], Iterator[tuple[Tensor, Tensor | None]]]:
         """What a fit runs over, in batches of `size` images."""
 

@@ -18,6 +18,10 @@ NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
 ELSEWHERE = "data.root=FOLDER or paths.data=FOLDER"
 
 
+class DiskError(UserError):
+    """There is no room on the disk, or no permission to write there: another source of the same file does not help."""
+
+
 def human(size: float) -> str:
     """A number of bytes for a person.
 
@@ -41,12 +45,12 @@ def require_space(folder: Path, needed: int, what: str, elsewhere: str = ELSEWHE
         elsewhere: The options that choose another place.
 
     Raises:
-        UserError: If there is less room than that.
+        DiskError: If there is less room than that.
     """
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if needed + MARGIN > free:
-        raise UserError(
+        raise DiskError(
             f"{what} needs {human(needed)} in {folder.absolute()}, where {human(free)} are free. "
             f"Make room, or choose another disk with {elsewhere}."
         )
@@ -62,25 +66,25 @@ def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -
         elsewhere: The options that choose another place.
 
     Raises:
-        UserError: In that case; what was finished stays.
+        DiskError: In that case; what was finished stays.
     """
     try:
         yield
     except (OSError, RuntimeError) as error:
         number = _errno(error)
         if number in FULL:
-            raise UserError(
+            raise DiskError(
                 f"the disk is full while {what} in {folder.absolute()}. What was finished is kept: make room, then run "
                 "the same command again, it goes on from there."
             ) from error
         if number in FORBIDDEN:
-            raise UserError(
+            raise DiskError(
                 f"no permission for {what} in {folder.absolute()}: make the folder writable or choose another one with "
                 f"{elsewhere}."
             ) from error
         if number in NO_FOLDER:
             file = getattr(error, "filename", None) or folder.absolute()
-            raise UserError(
+            raise DiskError(
                 f"{what} needs the folder {folder.absolute()}, but there is a file in its place or above it ({file}): "
                 f"remove it or choose another folder with {elsewhere}."
             ) from error

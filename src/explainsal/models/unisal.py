@@ -41,6 +41,7 @@ from explainsal.models.unisal_parts import (
     slow_norm,
 )
 from explainsal.models.unisal_weights import load_encoder
+from explainsal.models.weight_sources import locate_weights
 
 VIDEOS = tuple(domain for domain in DOMAINS if domain != "SALICON")
 RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -278,8 +279,9 @@ def build(
         domain: Whose normalisations, priors, adaptation and smoothing are used; ``"SALICON"`` is the one for images
             (that of the weights fine-tuned on MIT1003, too).
         input_size: Height and width of the network's input, multiples of 32; default by the image's shape.
-        weights: A published ``.pth`` file, or a checkpoint of this project.
-        encoder: For a training from the beginning: the published ``mobilenet_v2.pth.tar``, trained on ImageNet.
+        weights: ``published``, ``published:mit1003``, a published ``.pth`` file, or a checkpoint of this project.
+        encoder: For a training from the beginning: ``published`` or the file ``mobilenet_v2.pth.tar``, trained on
+            ImageNet.
 
     Raises:
         ValueError: If the domain is unknown or a side is no multiple of 32.
@@ -290,7 +292,7 @@ def build(
     options = {"domain": domain, "input_size": None if size is None else list(size)}
     net = UNISAL()
     if encoder is not None:
-        load_encoder(net.cnn, encoder)
+        load_encoder(net.cnn, locate_weights(encoder, "unisal", encoder=True))
     model = UNISALModel(net, name="unisal", options=options, input_size=size)
     return model.load_weights(weights) if weights is not None else model
 

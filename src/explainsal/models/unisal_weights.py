@@ -18,7 +18,7 @@ def load_encoder(cnn: MobileNetV2, path: str | Path) -> None:
     """
     if not Path(path).is_file():
         raise MissingFilesError(
-            f"no encoder at {Path(path).absolute()}\n  python -m explainsal.prepare model=unisal weights=encoder"
+            f"no encoder at {Path(path).absolute()}: model.encoder=published fetches the published one"
         )
     state = {name: value for name, value in read_state_dict(path).items() if not name.startswith("classifier.")}
     load_strictly(cnn, state, path, "UNISAL's encoder, MobileNetV2")

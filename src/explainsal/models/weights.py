@@ -83,7 +83,7 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
         raise MissingFilesError(
             f"no weight file at {path.absolute()}\n"
             "  train one: python -m explainsal.train +experiment=demo   (writes checkpoints/best.ckpt)\n"
-            "  published ones: python -m explainsal.prepare model=unisal   (or msinet; into data/weights)"
+            "  published ones: model=unisal weights=published   (or published:VARIANT)"
         )
     try:
         if path.suffix == ".safetensors":

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from explainsal.app.record import write_record
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
+from explainsal.datamodules.fit import MixedSamples
 from explainsal.distillation import (
     Distillation,
     DistillOptions,
@@ -46,17 +47,16 @@ def distill(cfg: DictConfig) -> Path:
     """Fit a standalone model to a network, refine it if asked for; returns its file."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
     output, options, refinement = Path(cfg.paths.output), options_of(cfg), refine_options_of(cfg)
-    datamodule = instantiate(cfg.data)
-    datamodule.prepare_data()
-    train, val = (datamodule.dataset(split) for split in datamodule.fit_splits)
+    train, val = data_of(cfg)
     model = teacher_of(cfg)
     write_record(output, cfg, model=describe(model))
-    train = spread(train, cfg.images)
     work = output / "work"
     try:
         with _progress() as progress:
             samples = stored(train, model, work / "train", progress)
-            fit = Distillation(model, samples.batches(cfg.batch_size), len(train), options, store=work / "maps")
+            size = input_size_of(cfg, samples.size)
+            batches = samples.batches(cfg.batch_size)
+            fit = Distillation(model, batches, len(train), options, size, store=work / "maps")
             fit_stages(fit, cfg, output, progress)
             if refinement.epochs:
                 held_out = stored(val, model, work / "val", progress)
@@ -71,6 +71,30 @@ def distill(cfg: DictConfig) -> Path:
     finish_run(cfg)
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file
+
+
+def data_of(cfg: DictConfig) -> tuple[MixedSamples, MixedSamples]:
+    """Training and validation images of ``cfg.data`` and of what is beside it."""
+    modules = {"data": instantiate(cfg.data)} | {name: instantiate(node) for name, node in cfg.beside.items()}
+    for module in modules.values():
+        module.prepare_data()
+    train = {name: spread(module.dataset(module.fit_splits[0]), cfg.images) for name, module in modules.items()}
+    val = {name: module.dataset(module.fit_splits[1]) for name, module in modules.items()}
+    return MixedSamples(train), MixedSamples(val)
+
+
+def input_size_of(cfg: DictConfig, seen: tuple[int, int]) -> tuple[int, int] | None:
+    """Height and width at which the graph sees images; None: as the network does.
+
+    Raises:
+        UserError: If these are no two positive numbers, or larger than what the network sees.
+    """
+    if cfg.input_size is None:
+        return None
+    size = tuple(cfg.input_size)
+    if len(size) != 2 or not all(0 < side <= limit for side, limit in zip(size, seen, strict=True)):
+        raise UserError(f"input_size={list(size)}: give [HEIGHT,WIDTH], at most what the network sees, {list(seen)}")
+    return size[0], size[1]
 
 
 def options_of(cfg: DictConfig) -> DistillOptions:
@@ -109,11 +133,11 @@ def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
     return dataset.select([i * len(dataset) // images for i in range(images)])
 
 
-def stored(dataset: SaliencyDataset, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
+def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
     """The images of a data set at the size that the network sees, on disk."""
     size = seen_size(model, as_unit_float(next(_batches(dataset))[0]))
     samples = StoredSamples(folder, len(dataset), size)
-    task = progress.add_task(f"reading {dataset.split}", total=len(dataset))
+    task = progress.add_task(f"reading {folder.name}", total=len(dataset))
     return samples.fill(_batches(dataset), lambda count: progress.advance(task, count))
 
 
@@ -156,10 +180,11 @@ def refine_best(
     progress: Progress,
 ) -> None:
     """Refine, and keep the epoch that does best on the validation images."""
-    truth = options.fixations > 0
+    truth, size = options.fixations > 0, fit.input_size
     deep = fit.deep_maps(train.batches(8), Store(work / "train", train.count))
     target = val.density[:, None] if truth else fit.deep_maps(val.batches(8), Store(work / "val", val.count))
     target = target / center_level(train.density if truth else deep, options.decenter)
+    train, val = train.shrunk(size, work / "train"), val.shrunk(size, work / "val")
     best, state = mean_cc(fit.model, val, target), _copied(fit.model)
     task = progress.add_task("refining", total=options.epochs)
 
@@ -174,12 +199,12 @@ def refine_best(
     fit.model.load_state_dict(state)
 
 
-def report_quality(fit: Distillation, dataset: SaliencyDataset, output: Path) -> None:
+def report_quality(fit: Distillation, dataset: MixedSamples, output: Path) -> None:
     """Tables of the graph and of how well it imitates each layer on the validation images; printed in short."""
     quality = stage_quality(fit, _batches(dataset), dataset.ids)
     write_tables(fit.model, quality, output / "explanation" / "standalone")
     for name, value in quality.groupby("name", sort=False)["correlation"].mean().items():
-        print(f"{name}: correlation with the network's maps {value:.3f} on {len(dataset)} {dataset.split} images")
+        print(f"{name}: correlation with the network's maps {value:.3f} on {len(dataset)} validation images")
 
 
 @contextmanager
@@ -189,7 +214,7 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _batches(dataset: SaliencyDataset) -> Iterator[tuple[Tensor, Tensor | None]]:
+def _batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Images one by one, since their sizes may differ."""
     for index in range(len(dataset)):
         batch = SaliencyBatch.collate([dataset[index]])

@@ -17,6 +17,7 @@ from explainsal.models.complexity import complexity
 from explainsal.models.loading import NETWORKS
 from explainsal.models.loading import load_model as load_network
 from explainsal.models.saliency_model import UNTRAINED
+from explainsal.models.weight_sources import locate_weights
 
 log = logging.getLogger(__name__)
 
@@ -70,13 +71,13 @@ def model_of(cfg: DictConfig, default: str | None = None) -> nn.Module:
     if (cfg.checkpoint is None) == (cfg.get("model") is None):
         raise UserError(
             "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
-            f"weights=FILE for a published network; names: {', '.join((*NETWORKS, *MODELS))}"
+            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
         )
     model = load_model(cfg.checkpoint) if cfg.checkpoint is not None else _named(cfg)
     if isinstance(model, SaliencyModel) and not model.trained:
         log.warning(
-            "%s has %s: this shows the mechanics, not where people look. Give weights=FILE (published ones: "
-            "python -m explainsal.prepare model=NAME) or checkpoint=FILE",
+            "%s has %s: this shows the mechanics, not where people look. Give weights=published (UNISAL, MSI-Net), "
+            "weights=FILE or checkpoint=FILE",
             *(model.name, UNTRAINED),
         )
     return model
@@ -89,7 +90,8 @@ def _named(cfg: DictConfig) -> nn.Module:
         return model
     if "weights" not in cfg.model:
         raise UserError(f"{cfg.model._target_.rpartition('.')[2]} is a classical model: it has no weights to load")
-    network: nn.Module = instantiate(cfg.model, weights=cfg.weights).eval()
+    weights = locate_weights(cfg.weights, cfg.model._target_.split(".")[-2], folder=Path(cfg.paths.weights))
+    network: nn.Module = instantiate(cfg.model, weights=str(weights)).eval()
     return network
 
 

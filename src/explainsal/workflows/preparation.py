@@ -1,4 +1,4 @@
-"""Fetch, check and index a data set, or published weights, before use: ``python -m explainsal.prepare data=...``."""
+"""Fetch, check and index a data set before use: ``python -m explainsal.prepare data=...``."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig
@@ -22,9 +21,6 @@ from explainsal.data.pysaliency_export import export_dataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError, printable
 from explainsal.fetch.disk import human
-from explainsal.fetch.download import RemoteFile, download
-from explainsal.fetch.unpack import Pattern, unpack
-from explainsal.models.published import PublishedWeights, card_path, published_weights, write_card
 from explainsal.reporting.doctor import write_doctor
 
 SHOWN = 20  # damaged files that are named
@@ -101,70 +97,6 @@ def _parts(datamodule: SaliencyDataModule) -> list[str]:
     """The published splits, without the one that contains the others."""
     splits = [split for split in datamodule.published if split != "all"]
     return splits or list(datamodule.published)
-
-
-def prepare_weights(cfg: DictConfig) -> Path:
-    """Fetch the published weights ``cfg.weights`` of the network ``cfg.model``, write their card and show it.
-
-    Returns:
-        The weight file.
-
-    Raises:
-        UserError: If there are no such weights or the download fails.
-        CorruptFileError: If what arrives is not the published file.
-    """
-    weights = published_weights(cfg.model._target_.split(".")[-2], cfg.weights)
-    folder = Path(cfg.paths.weights) / weights.model
-    path = folder / weights.file
-    if cfg.download:
-        known = f", {' or '.join(map(str, weights.checksums))}" if weights.checksums else ", no checksum is known"
-        print(f"{weights.model}, weights={weights.variant}, of {weights.page}: {weights.licence}{known}")
-        download(remote_weights(weights, cfg.mirror, verify=cfg.verify), path)
-    if not path.is_file():
-        raise MissingFilesError(f"no weights at {path.absolute()}: leave out download=false to fetch {weights.address}")
-    parts = unpack_weights(path, weights) if weights.member else [path]
-    cards = [write_card(part, weights, source=path) for part in parts]
-    print_card(parts[0], weights, cards[0])
-    if cfg.verify and cards[0]["published_checksum"] == "differs":
-        expected = " or ".join(map(str, weights.checksums))
-        raise CorruptFileError(f"{path} is not the published file: its checksum is not {expected}. Remove it.")
-    return parts[0]
-
-
-def remote_weights(weights: PublishedWeights, mirror: str | None, *, verify: bool) -> RemoteFile:
-    """Where to fetch weights."""
-    address = f"{mirror.rstrip('/')}/{weights.file}" if mirror else weights.address
-    size = int(weights.megabytes * 1e6) if weights.megabytes and verify else None
-    return RemoteFile(address, weights.checksums if verify else (), size)
-
-
-def unpack_weights(archive: Path, weights: PublishedWeights) -> list[Path]:
-    """The weight files of a zip archive, beside it."""
-    pattern = Pattern(weights.member)
-    unpack(archive, archive.parent, "", pattern)
-    names = [name for paths in pattern.files(archive.parent).values() for name in paths]
-    return sorted(archive.parent / name for name in names if not name.endswith(".json"))
-
-
-def print_card(path: Path, weights: PublishedWeights, card: dict[str, Any]) -> None:
-    """Show what the weights are, and how to use them."""
-    table = Table(title=f"{weights.model}, {weights.variant}", title_justify="left", show_header=False, min_width=60)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    seen = "\n".join(f"{name}: {what}" for name, what in weights.trained_on.items())
-    rows = {
-        "licence": weights.licence,
-        "from": f"{weights.page}\n{weights.address}",
-        "trained on": seen,
-        "size": human(card["bytes"]),
-        "checksum": card["published_checksum"],
-        "SHA-256": card["sha256"],
-        "file": str(path),
-        "card": card_path(path).name,
-    }
-    for name, value in rows.items():
-        table.add_row(name, value)
-    Console().print(table)
 
 
 def print_fetched(datamodule: SaliencyDataModule, fetched: list[Fetched]) -> None:

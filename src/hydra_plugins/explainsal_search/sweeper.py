@@ -1,4 +1,4 @@
-"""A Hydra sweeper over Optuna's ask and tell: several objectives, and the same command goes on."""
+"""A Hydra sweeper over Optuna's ask and tell: several objectives, and the same command resumes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SearchSweeper(Sweeper):
     """Asks Optuna for parameters, launches the jobs, and tells it what they measured.
 
     A trial that fails does not end the search. What was tried is in a journal in the sweep's folder: the same command
-    first repeats what failed or was cut off, then goes on to `n_trials`. The jobs themselves resume as those of any
+    first repeats what failed or was cut off, then continues to `n_trials`. The jobs themselves resume as those of any
     sweep: parameters that are asked for twice cost nothing.
 
     Args:
@@ -141,7 +141,7 @@ class SearchSweeper(Sweeper):
 
 
 def journal(folder: Path) -> Any:
-    """What Optuna remembers of the searches in a folder: a file that needs no database."""
+    """Optuna's storage of the searches in a folder: a file that needs no database."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 

@@ -1,5 +1,5 @@
-"""Reading TensorFlow's weight files without TensorFlow: frozen graphs, SavedModels, checkpoints; only ever as data."""
+"""Frozen graphs and SavedModels of TensorFlow, read without TensorFlow: only ever as data."""
 
-from explainsal.models.tensorflow.reading import is_tensorflow, read_variables
+from explainsal.models.tensorflow.graph import is_tensorflow, read_variables, source_file
 
-__all__ = ["is_tensorflow", "read_variables"]
+__all__ = ["is_tensorflow", "read_variables", "source_file"]

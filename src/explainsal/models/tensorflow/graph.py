@@ -2,44 +2,62 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from explainsal.errors import CorruptFileError
 from explainsal.models.tensorflow.protobuf import Message
-from explainsal.models.tensorflow.tensors import tensor_of
 
 _USERS = {"kernel": "Conv2D", "bias": "BiasAdd"}  # operation whose second input a variable is
 _PASSING = ("Identity", "Enter")
+_FLOAT = 1  # DT_FLOAT
+_LARGEST = 2**28  # elements; ten times the largest network here
 
 
-def graph_constants(data: memoryview, wanted: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """The constants of a frozen graph, GraphDef or SavedModel, that stand for variables.
+def is_tensorflow(path: str | Path) -> bool:
+    """Whether a path names a graph of TensorFlow, rather than a file of torch's.
+
+    Example:
+        >>> is_tensorflow("model_salicon_cpu.pb"), is_tensorflow("outputs/best.ckpt")
+        (True, False)
+    """
+    return source_file(path).suffix == ".pb"
+
+
+def source_file(path: str | Path) -> Path:
+    """The file that holds the graph: of a SavedModel's folder its ``saved_model.pb``, else the path itself."""
+    return Path(path) / "saved_model.pb" if Path(path).is_dir() else Path(path)
+
+
+def read_variables(path: str | Path, wanted: Sequence[str]) -> dict[str, NDArray[np.float32]]:
+    """Read the constants that stand for variables; nothing in the file is executed.
 
     A constant has its variable's name; equal ones may have been merged into one, which is then found as the input of
     the convolution or addition that uses it.
 
     Args:
-        data: The file.
-        wanted: Names of variables.
+        path: A ``.pb`` file or a SavedModel's folder.
+        wanted: Names without ``:0``, e.g. ``"conv1/conv1_1/kernel"``.
 
     Returns:
-        Those that are there.
+        Those that are there, in TensorFlow's layout.
 
     Raises:
-        ValueError: If this is no such file.
+        CorruptFileError: If the file is damaged or of another format.
     """
-    nodes = _nodes(data)
-    found = {}
-    for name in wanted:
-        node = _constant(nodes, name)
-        if node is not None:
-            attributes = {entry.text(1): entry for entry in node.messages(5)}
-            if "value" not in attributes:
-                raise ValueError(f"the constant {name} has no value")
-            found[name] = tensor_of(attributes["value"].message(2).message(8))
-    return found
+    source = source_file(path)
+    try:
+        nodes = _nodes(memoryview(source.read_bytes()))
+        constants = {name: _constant(nodes, name) for name in wanted}
+        return {name: _value(name, node) for name, node in constants.items() if node is not None}
+    except (ValueError, OverflowError) as error:
+        raise CorruptFileError(
+            f"{source} cannot be read as a graph of TensorFlow: {error}. Copy it again and compare its checksum."
+        ) from error
 
 
 def _nodes(data: memoryview) -> dict[str, Message]:
@@ -73,3 +91,22 @@ def _input(nodes: dict[str, Message], node: Message | None, place: int) -> Messa
     """The node that feeds one; inputs are written ``name``, ``name:0`` or, in functions, ``name:output:0``."""
     inputs = [] if node is None else [str(blob, "utf-8").split(":")[0] for blob in node.blobs(3)]
     return nodes.get(inputs[place]) if place < len(inputs) else None
+
+
+def _value(name: str, node: Message) -> NDArray[np.float32]:
+    """The tensor of a constant: its bytes, or numbers, the last of which is repeated."""
+    attributes = {entry.text(1): entry for entry in node.messages(5)}
+    if "value" not in attributes:
+        raise ValueError(f"the constant {name} has no value")
+    tensor = attributes["value"].message(2).message(8)
+    if tensor.number(1) != _FLOAT:
+        raise ValueError(f"{name} has the type {tensor.number(1)}, not 32-bit floating point")
+    shape = tuple(side.number(1) for side in tensor.message(2).messages(2))
+    if len(shape) > 8 or any(not 0 <= side <= _LARGEST for side in shape) or math.prod(shape) > _LARGEST:
+        raise ValueError(f"no tensor has the shape {shape}")
+    content = tensor.blob(4) or tensor.fixed32(5)
+    values = np.frombuffer(content, dtype="<f4").astype(np.float32)
+    missing = math.prod(shape) - len(values)
+    if missing < 0 or not len(values) or (missing and len(tensor.blob(4))):
+        raise ValueError(f"{len(values)} values for a tensor of shape {shape}")
+    return np.concatenate([values, np.repeat(values[-1:], missing)]).reshape(shape)

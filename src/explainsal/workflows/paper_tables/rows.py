@@ -21,18 +21,17 @@ from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.loading import NETWORKS
 from explainsal.models.published import trained_on
+from explainsal.models.weight_sources import locate_weights
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.reporting.paper_table import paper_figures
 from explainsal.reporting.results_table import PAPER_NETWORKS, model_title
 from explainsal.workflows.baselines import baselines_of, postprocessing_of
-from explainsal.workflows.loading import PACKAGED, load_model
+from explainsal.workflows.loading import load_model
 from explainsal.workflows.postprocessing import NONE
 from explainsal.workflows.prediction import DEVICE, write_submission
 from explainsal.workflows.scoring import score_images
 from explainsal.workflows.submissions import form_of
 
-PUBLISHED_FILES = {"unisal": "weights_best.pth", "msinet": "model_salicon_cpu.pb"}
-FETCH = {"unisal": "model=unisal", "msinet": "model=msinet weights=salicon"}
 REMARKS = {
     "itti": "as in the GBVS toolbox, its final blur included",
     "icl": "on a basis of our own: the published one has no licence",
@@ -139,7 +138,7 @@ def network_of_row(cfg: DictConfig, network: str, data: str) -> tuple[SaliencyMo
     Raises:
         MissingFilesError: If there are no weights; the message says how to come by them.
     """
-    weights = weights_of_row(cfg, network, data)
+    weights = weights_of_row(cfg, network)
     whole = weights in NETWORKS or Path(weights).suffix == ".ckpt"
     model = cast(SaliencyModel, load_model(weights) if whole else load_model(network, weights))
     seen = trained_on(model.weights or weights).get(data)
@@ -147,28 +146,19 @@ def network_of_row(cfg: DictConfig, network: str, data: str) -> tuple[SaliencyMo
     return model, f"weights {name}" + (f", trained on {data}: {seen}" if seen else "")
 
 
-def weights_of_row(cfg: DictConfig, network: str, data: str) -> str:
-    """``table.weights.<network>``, or what it stands for: the published file, or the packaged CMRNet on OSIE."""
-    given = cfg.table.weights[network]
-    if given is not None:
-        if given not in NETWORKS and not Path(given).exists():
-            raise MissingFilesError(f"no weights at table.weights.{network}={given}")
-        return str(given)
-    if network == "cmrnet":
-        if data == "osie":
-            return PACKAGED
-        raise MissingFilesError(
-            "no weights: the authors published none; train it (python -m explainsal.train +experiment=cmrnet), then "
-            "give table.weights.cmrnet=outputs/.../best.ckpt"
-        )
-    folder = Path(cfg.paths.weights) / network
-    found = sorted(folder.rglob(PUBLISHED_FILES[network]))
-    if not found:
-        raise MissingFilesError(
-            f"no weights {PUBLISHED_FILES[network]} in {folder}: python -m explainsal.prepare {FETCH[network]} fetches "
-            f"them, or give table.weights.{network}=FILE"
-        )
-    return str(found[0])
+def weights_of_row(cfg: DictConfig, network: str) -> str:
+    """``table.weights.<network>``: a name, or the file that it stands for, fetched if need be.
+
+    Raises:
+        MissingFilesError: If there is no such file, or it cannot be fetched.
+    """
+    given = str(cfg.table.weights[network])
+    if given in NETWORKS:
+        return given
+    path = locate_weights(given, network, folder=Path(cfg.paths.weights))
+    if not path.exists():
+        raise MissingFilesError(f"no weights at table.weights.{network}={given}")
+    return str(path)
 
 
 def submit_row(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder: Path) -> str:
@@ -193,7 +183,7 @@ def submit_row(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder
         model = ExplainableModel(Explainer(network, cfg.table.preset)) if explained else network
     preset = f"-{cfg.table.preset}" if row.group == "explainable" else ""
     place = folder / "submissions" / f"{row.model}{preset}-{form.kind}{form.suffix or '.' + form.file}"
-    weights = weights_of_row(cfg, row.network, datamodule.name) if row.network else None
+    weights = weights_of_row(cfg, row.network) if row.network else None
     own = OmegaConf.merge(cfg, {"submission": {"to": str(place)}, "weights": weights})
     postprocessing = postprocessing_of(cfg, datamodule).to(DEVICE)
     path = write_submission(cast(DictConfig, own), form, datamodule, dataset, model.to(DEVICE), postprocessing)

@@ -156,7 +156,7 @@ def _identity(cfg: DictConfig, row: Row, dataset: SaliencyDataset) -> dict[str, 
     }
     if row.network is not None:
         try:
-            weights = weights_of_row(cfg, row.network, dataset.name)
+            weights = weights_of_row(cfg, row.network)
         except MissingFilesError:
             return identity | {"weights": None}
         path = Path(weights)

@@ -1,4 +1,4 @@
-"""Every code block of the guide runs as it is printed, and every command line of the README composes."""
+"""Every code block of the documentation runs as it is printed, and every command line composes."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def write_pictures(folder: Path, names: list[str]) -> None:
 
 
 def write_data(root: Path) -> None:
-    """The folder of the guide's first section, and for each test image a map of another tool."""
+    """The folder of the page on training, and for each test image a map of another tool."""
     names = [
         f"{place}.jpg" for place in ("kitchen", "street", "beach", "forest", "office", "garden", "tower", "harbour")
     ]
@@ -71,7 +71,7 @@ def write_data(root: Path) -> None:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A user's folder with what the guide's text names, and no more."""
+    """A user's folder with what the pages name, and no more."""
     root = tmp_path_factory.mktemp("user")
     write_data(root)
     write_pictures(root / "data" / "mit300" / "BenchmarkIMAGES", ["i1.jpg", "i2.jpg"])
@@ -100,31 +100,44 @@ def run_block(block: str, language: str, folder: Path) -> str:
 
 
 @pytest.mark.slow
+def test_get_started(folder: Path) -> None:
+    said = run_block(blocks("docs/index.md", "bash")[0], "bash", folder)
+    assert len(re.findall(r"report: (\S+)", said)) == 2
+    assert "maps: " in said
+
+
+@pytest.mark.slow
 def test_train_on_your_own_folder(folder: Path) -> None:
-    said = run_block(blocks("docs/guide.md", "bash")[0], "bash", folder)
+    said = run_block(blocks("docs/train.md", "bash")[0], "bash", folder)
     report = Path(re.findall(r"report: (\S+report\.html)", said)[-1])
     assert (report.parent / "checkpoints" / "best.ckpt").is_file()
     assert "1 of 2 images" in said
 
 
 @pytest.mark.slow
-def test_evaluate_maps_from_another_tool(folder: Path) -> None:
-    said = run_block(blocks("docs/guide.md", "bash")[1], "bash", folder)
+def test_evaluate_a_model_and_maps_from_another_tool(folder: Path) -> None:
+    run_block(blocks("docs/evaluate.md", "bash")[0], "bash", folder)
+    said = run_block(blocks("docs/evaluate.md", "bash")[1], "bash", folder)
     assert "2 maps for 2 images" in said
     results = pd.read_csv(Path(re.findall(r"report: (\S+)", said)[-1]).with_name("results.csv"))
     assert {"maps", "center_bias", "chance"} <= set(results["model"])
 
 
+def test_metrics_in_python(folder: Path) -> None:
+    exec(blocks("docs/evaluate.md", "python")[0], {})
+
+
 @pytest.mark.slow
 def test_explain_your_own_network(folder: Path) -> None:
-    block = blocks("docs/guide.md", "python")[0]
+    block = blocks("docs/explain.md", "python")[0]
     assert len(block.split("\n\n", 1)[1].splitlines()) + 3 <= 10  # three imports: ten lines in all
     run_block(block, "python", folder)
     assert np.load(folder / "explainable.npy").shape == (96, 128)
-    said = run_block(blocks("docs/guide.md", "bash")[2], "bash", folder)
+    run_block(blocks("docs/explain.md", "bash")[0], "bash", folder)
+    said = run_block(blocks("docs/explain.md", "bash")[1], "bash", folder)
     tables = Path(re.findall(r"report: (\S+)", said)[-1]).parent / "explanation" / "sparse"
     assert set(pd.read_csv(tables / "fidelity.csv")["variant"]) == {"explanation", "shuffled_filters"}
-    said = run_block(blocks("docs/guide.md", "bash")[3], "bash", folder)  # needs the file of the block before
+    said = run_block(blocks("docs/explain.md", "bash")[2], "bash", folder)  # needs the file of the block before
     assert said.count("standalone.safetensors") > 1
     attribution = Path(re.findall(r"report: (\S+)", said)[-1]).with_name("attribution.csv")
     assert pd.read_csv(attribution)["image"].unique().tolist() == ["photo"]
@@ -132,7 +145,7 @@ def test_explain_your_own_network(folder: Path) -> None:
 
 def test_do_without_the_network(folder: Path) -> None:
     """In this process, since it takes a second of which a new one would be most."""
-    block = blocks("docs/guide.md", "python")[1]
+    block = blocks("docs/explain.md", "python")[1]
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.syspath_prepend(str(folder))
@@ -146,33 +159,54 @@ def test_do_without_the_network(folder: Path) -> None:
 
 @pytest.mark.slow
 def test_run_a_sweep(folder: Path) -> None:
-    (block,) = [text for text in blocks("docs/guide.md", "bash") if "+sweep=" in text]
-    run_block(block, "bash", folder)
+    run_block(blocks("docs/train.md", "bash")[1], "bash", folder)
     (table,) = (folder / "outputs" / "multirun").glob("*/sweep.csv")
     assert sorted(pd.read_csv(table)["explainer.pool_size"]) == [5, 10]
 
 
 @pytest.mark.slow
 def test_submit_to_mit300(folder: Path) -> None:
-    block = blocks("docs/guide.md", "bash")[-1]
+    block = blocks("docs/evaluate.md", "bash")[-1]
     block = block.replace("data=mit300", "data=mit300 submission.partial=true")  # 2 images of 300
     said = run_block(block, "bash", folder)
     assert said.count("as the MIT/Tübingen Saliency Benchmark wants it") == 2
 
 
-def test_every_block_of_the_guide_is_run_above() -> None:
-    kinds = [kind for kind, _ in FENCE.findall((ROOT / "docs/guide.md").read_text())]
-    assert kinds == ["text", "bash", "bash", "python", "bash", "python", "bash", "bash", "bash"]
+def test_every_block_of_the_pages_is_run_above() -> None:
+    """Blocks of kind `text` and `console` are not run: a layout of files, and commands that download."""
+    pages = {page.stem: page for page in (ROOT / "docs").glob("*.md")}
+    kinds = {name: [kind for kind, _ in FENCE.findall(page.read_text())] for name, page in pages.items()}
+    run = {name: [kind for kind in found if kind not in ("text", "console")] for name, found in kinds.items()}
+    assert {name: found for name, found in run.items() if found} == {
+        "index": ["bash"],
+        "explain": ["bash", "python", "bash", "python", "bash"],
+        "evaluate": ["bash", "bash", "python", "bash"],
+        "train": ["bash", "bash"],
+    }
 
 
-def readme_commands() -> list[str]:
-    lines = [line for block in blocks("README.md", "bash") for line in block.splitlines()]
-    inline = re.findall(r"`(python -m explainsal\.[^`]*)`", (ROOT / "README.md").read_text())
+def test_every_decision_is_listed() -> None:
+    listed = re.findall(r"\]\((0[^)]*\.md)\)", (ROOT / "docs/decisions/index.md").read_text())
+    assert listed == sorted(path.name for path in (ROOT / "docs/decisions").glob("0*.md"))
+
+
+def commands_in(page: Path) -> list[str]:
+    """The command lines of a page, in blocks and in running text."""
+    text = page.read_text()
+    lines = [
+        line for kind, block in FENCE.findall(text) if kind != "text" for line in block.replace("\\\n", "").splitlines()
+    ]
+    inline = [" ".join(found.split()) for found in re.findall(r"`(python -m explainsal\.[^`]*)`", text)]
     return [line for line in (*lines, *inline) if line.startswith("python -m explainsal.")]
 
 
-@pytest.mark.parametrize("line", readme_commands())
-def test_command_lines_of_the_readme_compose(line: str) -> None:
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize(
+    "line", sorted({line for page in PAGES for line in commands_in(page) if "mymodel" not in line})
+)
+def test_command_lines_compose(line: str) -> None:
     """As Hydra would at the start of the command; of a sweep its first job."""
     _, _, module, *words = shlex.split(re.sub(r"<\w+>", "X", line), comments=True)
     chosen = []

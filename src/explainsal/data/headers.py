@@ -1,0 +1,118 @@
+"""Sizes of pictures and arrays from the heads of their files, so that they are checked before memory is taken."""
+
+from __future__ import annotations
+
+import math
+import warnings
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import scipy.io
+from PIL import Image
+
+from explainsal.errors import CorruptFileError
+
+LARGEST = 178_956_970  # pixels of a picture or a map: Pillow's bound against files that unpack to fill the memory
+_NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
+
+Accept = Callable[[tuple[int, ...]], None]
+"""Is given the shape that a file's head states, and raises a `CorruptFileError` if it is none that is wanted."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """The head of one array.
+
+    Args:
+        shape: Its sides.
+        numeric: Whether it holds numbers: no text, structure or Python object.
+    """
+
+    shape: tuple[int, ...]
+    numeric: bool
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The size that a file has to have.
+
+    Args:
+        size: Height and width in pixels.
+        reason: Why, e.g. ``its image a.jpg is``; the message goes on with the size.
+        remedy: What to do about it.
+    """
+
+    size: tuple[int, int]
+    reason: str
+    remedy: str
+
+    def check(self, path: str | Path, size: tuple[int, ...]) -> None:
+        """Compare.
+
+        Raises:
+            CorruptFileError: If `size` is another one.
+        """
+        if size != self.size:
+            height, width = self.size
+            sides = " x ".join(map(str, size))
+            raise CorruptFileError(f"{path} is {sides} pixels (H x W), {self.reason} {height} x {width}: {self.remedy}")
+
+
+def check_pixels(what: str | Path, shape: tuple[int, ...]) -> None:
+    """Refuse what no picture or map is.
+
+    Raises:
+        CorruptFileError: If a side is 0 or there are more than `LARGEST` pixels.
+    """
+    sides = " x ".join(map(str, shape))
+    if math.prod(shape) == 0:
+        raise CorruptFileError(f"{what} is empty ({sides}): write it again")
+    if math.prod(shape[:2] if len(shape) == 3 and shape[2] in (3, 4) else shape) > LARGEST:
+        raise CorruptFileError(
+            f"{what} claims to be {sides} pixels large, more than the {LARGEST / 1e6:.0f} million that are read: "
+            "make it smaller, or leave it out"
+        )
+
+
+def picture_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
+    """Height and width of a picture as its head states them, EXIF orientation ignored; errors are Pillow's."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is judged by `check_pixels`
+        with Image.open(source) as image:
+            return image.height, image.width
+
+
+def array_headers(path: str | Path, stream: IO[bytes] | None = None) -> dict[str, Header]:
+    """The heads of the arrays in an ``.npy``, ``.npz`` or ``.mat`` file by name; the one of an ``.npy`` file has none.
+
+    Args:
+        path: The file.
+        stream: Its content, where `path` is only what it is called, e.g. in an archive.
+    """
+    source: Any = str(path) if stream is None else stream
+    if Path(path).suffix.lower() == ".mat":
+        return {name: Header(tuple(shape), kind in _NUMBERS) for name, shape, kind in scipy.io.whosmat(source)}
+    if Path(path).suffix.lower() == ".npz":
+        with zipfile.ZipFile(source) as archive:
+            names = [name for name in archive.namelist() if name.endswith(".npy")]
+            return {name.removesuffix(".npy"): _npy_member(archive, name) for name in names}
+    if stream is not None:
+        return {"": _npy_header(stream)}
+    with Path(path).open("rb") as file:
+        return {"": _npy_header(file)}
+
+
+def _npy_member(archive: zipfile.ZipFile, name: str) -> Header:
+    with archive.open(name) as member:
+        return _npy_header(member)
+
+
+def _npy_header(file: Any) -> Header:
+    version = np.lib.format.read_magic(file)
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+    shape, _, dtype = read(file)
+    return Header(shape, dtype.kind in "biufc")
