@@ -62,7 +62,9 @@ def test_coefficients_rebuild_the_maps(preset, kind):
     net, images = Plain(), smooth(1)
     options = {} if preset == "sparse" else {"scales": (1,), "rescale": "none"}
     options["input_maps"] = kind
-    out = Explainer(net, preset, **options)(images, keep_maps=True)
+    explainer = Explainer(net, preset, **options)
+    out, pixels = explainer(images, keep_maps=True), explainer.output_weights(images)
+    counts = torch.ones(24, 32) if pixels is None else pixels.at("second", (24, 32), torch.float32).reshape(24, 32)
     layer = out["second"]
     terms = layer.coefficients
     for a in range(layer.shape[0]):
@@ -79,7 +81,8 @@ def test_coefficients_rebuild_the_maps(preset, kind):
                 )
                 candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
                 if out.options.scaling == "standardize":
-                    candidate = (candidate - candidate.mean()) / candidate.std(correction=0)
+                    candidate = candidate - (counts * candidate).mean()
+                    candidate = candidate / (counts * candidate.square()).mean().sqrt()
                 total += weight * candidate
         if terms.constant is not None:
             total += terms.constant[0, a]
