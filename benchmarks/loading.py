@@ -28,19 +28,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import numpy as np
 import scipy.io
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from PIL import Image
 from torch.utils.data import DataLoader, Dataset, Subset
 
+from explainsal.app.cli import conf_dir
 from explainsal.data import reading
-from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.augmentation import Augmentation
 from explainsal.data.fixation_table import FixationTable
 from explainsal.data.salicon import read_salicon
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.data.synthetic import SyntheticSettings, write_synthetic
-from explainsal.data.transforms import Augmentation
 from explainsal.datamodules.salicon import SaliconDataModule
 
-MODEST = {"flip": 0.5, "affine": 0.5, "photometric": 0.5, "zoom": 1.2, "rotate": 3.0}
 DECODED = ("none", "maps", "all")
 
 
@@ -91,7 +92,7 @@ def copied(root: Path, distinct: int, images: int) -> None:
 def loaders(root: Path, workers: int, chosen: range) -> dict[str, DataLoader]:
     options = {"release": "2017", "batch_size": 8, "num_workers": workers}
     found = {}
-    for name, augment in {"plain": None, "plain, albumentations": albumentations()}.items():
+    for name, augment in {"plain": None, "plain, albumentations": modest()}.items():
         found[name] = DataLoader(
             Subset(PlainDataset(root, augment), chosen), 8, shuffle=True, num_workers=workers, drop_last=True,
             collate_fn=SaliencyBatch.collate, persistent_workers=workers > 0,
@@ -99,20 +100,14 @@ def loaders(root: Path, workers: int, chosen: range) -> dict[str, DataLoader]:
     for decoded, augmented in product(DECODED, (False, True)):
         module = SaliconDataModule(root, decoded=decoded, **options)
         dataset = module.dataset("train").select(chosen)
-        dataset = dataset.with_transform(TrainingAugmentation(**MODEST)) if augmented else dataset
-        found[f"decoded={decoded}{', augmented' * augmented}"] = module.loader(dataset, shuffle=True)
+        dataset = dataset.with_transform(modest()) if augmented else dataset
+        found[f"decoded={decoded}{', augmented' * augmented}"] = module.loader(dataset, position=lambda: (0, 0))
     return found
 
 
-def albumentations() -> Augmentation:
-    """Augment as public code does, in the same ranges."""
-    import albumentations as A
-
-    affine = A.Affine(
-        scale=(1.0, 1.2), translate_percent=(-0.1, 0.1), keep_ratio=True, rotate=(-3, 3), fill=128, fill_mask=0, p=0.5
-    )
-    colour = A.ColorJitter((0.8, 1.2), (0.8, 1.2), (0.8, 1.2), (-0.02, 0.02), p=0.5)
-    return Augmentation([A.HorizontalFlip(p=0.5), affine, colour])
+def modest() -> Augmentation:
+    """The recipes' augmentation."""
+    return instantiate(OmegaConf.load(Path(conf_dir()) / "data" / "augmentation" / "modest.yaml"))
 
 
 def run(loader: DataLoader) -> tuple[float, float]:
@@ -163,7 +158,7 @@ def speed(root: Path, workers: int, rounds: int, chosen: range) -> None:
 def memory(root: Path) -> None:
     """Over one epoch, at every tenth of it."""
     loader = SaliconDataModule(
-        root, release="2017", batch_size=8, num_workers=1, decoded="all", augmentation=TrainingAugmentation(**MODEST)
+        root, release="2017", batch_size=8, num_workers=1, decoded="all", augmentation=modest()
     ).train_dataloader()
     step = max(1, len(loader) // 10)
     levels = [resident() for number, _ in enumerate(loader) if number % step == step - 1]

@@ -2,7 +2,7 @@
 
     OMP_NUM_THREADS=1 python benchmarks/metrics.py [--batch 8] [--runs 15] [--maps smooth]
 
-The set on compiled kernels (`evaluation.compile=true`) and on the plain path, in batches; in the same process and in
+The set on compiled loops (the default) and in plain PyTorch, in batches; in the same process and in
 turns with them, image by image: NumPy code with a sort per AUC (tests/reference), and pysaliency itself where it can be
 imported (0.2.22 needs numpy < 2.4 and setuptools < 81: an environment of its own). CPU time of this process, median and
 quartiles; the ratio is what counts, since machines and their load differ.
@@ -22,8 +22,8 @@ import torch
 from tests.reference import metrics as reference
 
 from explainsal.functional import metrics
+from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.metrics import Maps, Nonfixations, Points
-from explainsal.functional.native import native_kernels
 from explainsal.types import DensityMap, FixationBatch
 
 SIZE = (480, 640)
@@ -64,15 +64,15 @@ class Ours:
     """All of the set for a batch, from shared pieces, as `SaliencyMetrics` does it."""
 
     def __init__(
-        self, preds: np.ndarray, density: np.ndarray, points: list[np.ndarray], pool: Nonfixations, compiled: bool
+        self, preds: np.ndarray, density: np.ndarray, points: list[np.ndarray], pool: Nonfixations, fast: bool
     ) -> None:
-        self.compiled = compiled
+        self.fast = fast
         self.preds, self.density = torch.from_numpy(preds), torch.from_numpy(density)
         self.fixations = FixationBatch.from_points([torch.from_numpy(p) for p in points])
         self.pool, self.index = pool, torch.arange(len(preds))
 
     def __call__(self) -> dict[str, np.ndarray]:
-        with native_kernels(self.compiled):
+        with plain_only(not self.fast):
             return self.values()
 
     def values(self) -> dict[str, np.ndarray]:
@@ -145,7 +145,7 @@ def pysaliency_calls(
     }
 
 
-def salicon(preds: np.ndarray, density: np.ndarray, compiled: bool) -> float:
+def salicon(preds: np.ndarray, density: np.ndarray, fast: bool) -> float:
     """Seconds on two cores for a validation set: its pool of non-fixations once, then batches, by the first five."""
     images, fixations = SALICON
     points = list(np.random.default_rng(1).random((images, fixations, 2)) * SIZE[::-1])
@@ -153,7 +153,7 @@ def salicon(preds: np.ndarray, density: np.ndarray, compiled: bool) -> float:
     def pool() -> None:
         nonlocal ours
         everyone = Nonfixations(list(map(torch.from_numpy, points)), [SIZE] * images)
-        ours = Ours(preds, density, points[: len(preds)], everyone, compiled)
+        ours = Ours(preds, density, points[: len(preds)], everyone, fast)
         ours()
 
     ours: Ours
@@ -179,12 +179,12 @@ def main() -> None:
     everyone = [draw(density[i % options.batch], FIXATIONS, generator) for i in range(POOL)]
     points = everyone[: options.batch]
     pool = Nonfixations([torch.from_numpy(p) for p in everyone], [SIZE] * POOL)
-    compiled, ours = (Ours(preds, density, points, pool, kernels) for kernels in (True, False))
+    fast, ours = (Ours(preds, density, points, pool, kernels) for kernels in (True, False))
     pixels = [[(int(y), int(x)) for x, y in p] for p in points]
     others = [[(int(y), int(x)) for j, p in enumerate(everyone) if j != i for x, y in p] for i in range(len(points))]
     calls = pysaliency_calls(preds, density, points, everyone)
 
-    values, again = ours(), compiled()  # warm-up, and the check that all compute the same
+    values, again = ours(), fast()  # warm-up, and the check that all compute the same
     for name, value in values.items():
         np.testing.assert_allclose(again[name], value, rtol=1e-12, atol=1e-12)
     for i in range(options.batch):
@@ -192,10 +192,10 @@ def main() -> None:
         for name, value in zip(NAMES, expected, strict=True):
             tolerance = 0.05 if name == "auc_judd" and options.maps == "uint8" else 1e-9  # ties: another definition
             assert abs(values[name][i] - value) < tolerance, (name, values[name][i], value)
-    times: dict[str, list[float]] = {"compiled": [], "plain": [], "numpy": [], "pysaliency": []}
+    times: dict[str, list[float]] = {"fast": [], "plain": [], "numpy": [], "pysaliency": []}
     for run in range(options.runs):
         i = run % options.batch
-        times["compiled"].append(timed(compiled) / options.batch)
+        times["fast"].append(timed(fast) / options.batch)
         times["plain"].append(timed(ours) / options.batch)
         times["numpy"].append(timed(lambda i=i: plain(preds[i], density[i], pixels[i], others[i])))
         if calls and run == 0:  # numba compiles; and theirs are the same numbers
@@ -206,9 +206,9 @@ def main() -> None:
     print(f"{options.maps} maps, batches of {options.batch}, {FIXATIONS} fixations, {POOL} images; CPU time per image")
     middle = {name: float(np.median(seconds)) for name, seconds in times.items() if seconds}
     for name, median in middle.items():
-        ratios = f"{median / middle['compiled']:5.1f} x compiled, {median / middle['plain']:4.1f} x plain"
+        ratios = f"{median / middle['fast']:5.1f} x fast, {median / middle['plain']:4.1f} x plain"
         print(f"{name:11s} {quartiles(times[name])}  {ratios}")
-    for name, kernels in (("compiled", True), ("plain", False)):
+    for name, kernels in (("fast", True), ("plain", False)):
         seconds = salicon(preds, density, kernels)
         print(f"SALICON validation, {SALICON[0]} images of {SALICON[1]} fixations, {name}: {seconds:.0f} s on 2 cores")
 

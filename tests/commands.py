@@ -44,10 +44,11 @@ def run(
     return done
 
 
-def start(folder: Path, name: str, *arguments: str) -> subprocess.Popen[str]:
-    """Start, to be stopped by the test."""
+def start(folder: Path, name: str, *arguments: str, warm: bool = False) -> subprocess.Popen[str]:
+    """Start, to be stopped by the test; if warm, by SIGINT or SIGTERM only."""
+    python = warm_python() if warm else sys.executable
     return subprocess.Popen(
-        command(name, *arguments), cwd=folder, env=environment(), text=True,
+        [python, *command(name, *arguments)[1:]], cwd=folder, env=environment(), text=True,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 

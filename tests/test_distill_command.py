@@ -12,9 +12,10 @@ from tests.commands import run, start
 from tests.distillation.small import fitted
 
 from explainsal.app.cli import conf_dir
+from explainsal.distill import distill
 from explainsal.distillation import load_standalone, save_standalone
 from explainsal.errors import MissingFilesError, UserError
-from explainsal.workflows.distilling import go_on, options_of, refine_options_of, teacher_of
+from explainsal.workflows.distilling import resume_fit
 from explainsal.workflows.loading import load_model
 
 DATA = ("data=synthetic", "data.sizes={train:16,val:4,test:6}", "data.image_size=[48,64]", "data.num_workers=0")
@@ -138,22 +139,22 @@ def scene_like(seed):
 ])  # fmt: skip
 def test_impossible_options_are_refused(options, message):
     with initialize_config_dir(conf_dir(), version_base="1.3"):
-        cfg = compose("distill", overrides=["checkpoint=nowhere.ckpt", *options])
+        cfg = compose("distill", overrides=["checkpoint=nowhere.ckpt", "paths.output=nowhere", *options])
     with pytest.raises(UserError, match=message):
-        _, _, _ = options_of(cfg), refine_options_of(cfg), teacher_of(cfg)
+        distill(cfg)
 
 
 def test_resuming_checks_what_is_there(tmp_path):
     fit = fitted(stages=1)
     with pytest.raises(MissingFilesError, match="no stage was finished"):
-        go_on(fit, tmp_path)
+        resume_fit(fit, tmp_path)
     note = {"fingerprint": fit.fingerprint(), "explained": fit.explained}
     save_standalone(fit.model, tmp_path / "standalone.safetensors", {**note, "fingerprint": "another"})
     with pytest.raises(UserError, match="other options, another network or other data"):
-        go_on(fit, tmp_path)
+        resume_fit(fit, tmp_path)
     save_standalone(fit.model, tmp_path / "standalone.safetensors", {**note, "refined": 3})
     with pytest.raises(UserError, match="refined already"):
-        go_on(fit, tmp_path)
+        resume_fit(fit, tmp_path)
     save_standalone(fit.model, tmp_path / "standalone.safetensors", note)
-    go_on(fit, tmp_path)
+    resume_fit(fit, tmp_path)
     assert len(fit.todo) == 4

@@ -9,7 +9,7 @@ import pytest
 import torch
 from tests.commands import run
 
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 pytestmark = pytest.mark.slow
 
@@ -38,13 +38,13 @@ def test_unisal_is_trained_by_its_recipe_on_two_domains(tmp_path):
     assert checkpoint["state_dict"]["model.net.cnn.features.0.1.num_batches_tracked"] == 0
     assert {"val/loss", "val/cc"} <= set(pd.read_csv(folder / "metrics.csv").columns)
     assert json.loads((folder / "environment.json").read_text())["model"]["weights"] == "trained here"
-    model = load_model(folder / "checkpoints" / "best.ckpt")
+    model = load_network(folder / "checkpoints" / "best.ckpt")
     assert model(torch.rand(1, 3, 48, 64)).sum().item() == pytest.approx(1, abs=1e-4)
 
 
 def test_a_small_network_learns_from_two_data_sets_and_a_teacher(tmp_path):
     """The recipe of the packaged network on generated scenes: mixed batches, soft targets, averaged weights."""
-    teacher = load_model("cmrnet", width=4, input_size=(24, 32))
+    teacher = load_network("cmrnet", width=4, input_size=(24, 32))
     torch.save(teacher.net.state_dict(), tmp_path / "teacher.pth")
     scenes = "{train:6,val:2,test:1}"
     run(tmp_path, "train", "+experiment=cmrnet_eyes", *TINY, "trainer.max_epochs=2",
@@ -63,7 +63,7 @@ def test_a_small_network_learns_from_two_data_sets_and_a_teacher(tmp_path):
     assert (group["initial_lr"], group["weight_decay"]) == (1e-3, 1e-2)
     assert len(list((tmp_path / "data").rglob("*-teacher-*.npz"))) == 2
     assert pd.read_csv(folder / "metrics.csv")["val/cc"].count() == 2
-    assert load_model(folder / "checkpoints" / "best.ckpt").options["width"] == 4
+    assert load_network(folder / "checkpoints" / "best.ckpt").options["width"] == 4
 
 
 def test_msinet_is_trained_by_its_recipe(tmp_path):
@@ -76,7 +76,7 @@ def test_msinet_is_trained_by_its_recipe(tmp_path):
     assert (group["lr"], group["betas"], len(group["params"])) == (1e-5, (0.9, 0.999), 46)
     moments = checkpoint["optimizer_states"][0]["state"]
     assert all(state["step"] == 2 and state["exp_avg_sq"].max() > 0 for state in moments.values())
-    assert load_model(folder / "checkpoints" / "best.ckpt").variant == "original"
+    assert load_network(folder / "checkpoints" / "best.ckpt").variant == "original"
 
 
 @pytest.mark.parametrize(("arguments", "message"), [

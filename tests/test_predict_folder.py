@@ -14,8 +14,8 @@ from tests.data.lookalikes.pictures import write_picture
 from explainsal.app.cli import conf_dir
 from explainsal.classical.center_gaussian import CenterGaussian
 from explainsal.errors import UserError
+from explainsal.predict import predict
 from explainsal.workflows import prediction
-from explainsal.workflows.prediction import predict
 
 NAMES = ["0", "1", "sub/2", "3"]
 
@@ -41,8 +41,8 @@ def count(monkeypatch, stop=None):
     """Note whose maps are computed, and stop as Ctrl-C does after so many."""
     seen, original = [], prediction.predicted_maps
 
-    def counted(datamodule, dataset, predictor):
-        for index, values in original(datamodule, dataset, predictor):
+    def counted(datamodule, dataset, *how):
+        for index, values in original(datamodule, dataset, *how):
             if len(seen) == stop:
                 raise KeyboardInterrupt
             seen.append(dataset.ids[index])

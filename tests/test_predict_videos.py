@@ -11,8 +11,8 @@ from tests.models.rule import unisal_state
 
 from explainsal.app.cli import conf_dir
 from explainsal.errors import UserError
-from explainsal.models import load_model
-from explainsal.workflows.prediction import predict
+from explainsal.models import load_network
+from explainsal.predict import predict
 
 FRAMES = {"b": ["frame8", "frame9", "frame10", "frame11"], "a": ["1", "2"]}
 SMALL = {"domain": "DHF1K", "input_size": (64, 96)}
@@ -26,7 +26,7 @@ def folder(tmp_path_factory):
         (root / "pictures" / video).mkdir(parents=True)
         for name in names:
             cv2.imwrite(str(root / f"pictures/{video}/{name}.png"), rng.integers(0, 256, (height, 60, 3), np.uint8))
-    torch.save(unisal_state(load_model("unisal").net.state_dict()), root / "weights.pth")
+    torch.save(unisal_state(load_network("unisal").net.state_dict()), root / "weights.pth")
     return root
 
 
@@ -40,7 +40,7 @@ def config(folder, to, *overrides):
 @pytest.mark.parametrize("batch_size", [1, 3])
 def test_every_frame_follows_those_before_it_in_its_folder(folder, tmp_path, batch_size):
     maps = predict(config(folder, tmp_path, f"data.batch_size={batch_size}"))
-    model = load_model("unisal", folder / "weights.pth", **SMALL)
+    model = load_network("unisal", folder / "weights.pth", **SMALL)
     for video, names in FRAMES.items():
         pictures = [cv2.imread(str(folder / f"pictures/{video}/{name}.png"))[..., ::-1].copy() for name in names]
         frames = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2)

@@ -19,7 +19,7 @@ from explainsal.app.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.models.published import PUBLISHED, card_path, published_weights, seen_warning, trained_on
-from explainsal.workflows.preparation import prepare
+from explainsal.prepare import prepare
 from explainsal.workflows.published_weights import prepare_weights
 
 

@@ -10,12 +10,12 @@ from hydra import compose, initialize_config_dir
 from tests.data.lookalikes.pictures import write_picture
 
 from explainsal.app.cli import conf_dir
-from explainsal.models import load_model
+from explainsal.evaluate import evaluate
+from explainsal.explain import explain
+from explainsal.models import load_network
 from explainsal.models.published import card_path
+from explainsal.train import train
 from explainsal.workflows import evaluation
-from explainsal.workflows.evaluation import evaluate
-from explainsal.workflows.explaining import explain
-from explainsal.workflows.training import train
 
 
 def stop(*_):
@@ -44,7 +44,7 @@ def data(tmp_path):
 def test_weights_that_have_seen_the_images(tmp_path, monkeypatch, caplog, data, command, overrides, seen):
     monkeypatch.setattr(evaluation, "score_images", stop)  # what comes before it is enough
     weights = tmp_path / "published.pth"
-    torch.save(load_model("cmrnet", width=4).net.state_dict(), weights)
+    torch.save(load_network("cmrnet", width=4).net.state_dict(), weights)
     card_path(weights).write_text(json.dumps({"trained_on": {"folder" if seen else "osie": "trained on all of it"}}))
     fixed = ["data=folder", "model=cmrnet", "model.width=4", "model.input_size=[24,32]", f"paths.output={tmp_path}/run"]
     fixed += [f"data.root={data}", "evaluation.baselines=[]", "data.num_workers=0"]

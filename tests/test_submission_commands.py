@@ -22,11 +22,13 @@ from explainsal.app.cli import conf_dir
 from explainsal.classical.center_gaussian import CenterGaussian
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.models.unisal import UNISALModel, build
+from explainsal.predict import predict
 from explainsal.reporting.submissions.form import Submission
+from explainsal.validate import validate
 from explainsal.workflows import prediction
 from explainsal.workflows.postprocessing import Postprocessing
-from explainsal.workflows.prediction import predict, submission_values
-from explainsal.workflows.submissions import validate
+from explainsal.workflows.prediction import submission_values
+from explainsal.workflows.submissions import SubmissionOptions
 
 
 def config(command, tmp_path, *overrides):
@@ -78,16 +80,16 @@ def test_images_that_are_missing_on_disk_are_counted_before_anything_is_done(tmp
 
 
 def test_a_model_of_densities_gives_its_own_and_post_processing_makes_maps_of_them(tmp_path):
-    model, form = build().eval(), Submission("tuebingen", "density", "hdf5")
+    model = build().eval()
     assert isinstance(model, UNISALModel)
-    cfg = config("predict", tmp_path, "submission=tuebingen")
-    predictor, said = submission_values(cfg, form, model, Postprocessing())
+    submission = SubmissionOptions(Submission("tuebingen", "density", "hdf5"))
+    predictor, said = submission_values(submission, model, Postprocessing())
     with torch.inference_mode():
         values = predictor(torch.rand(1, 3, 64, 96))[0, 0].numpy()
     assert "model's densities" in said
     assert abs(logsumexp(values)) < 1e-9
     with pytest.raises(UserError, match="post-processing leaves maps"):
-        submission_values(cfg, form, model, Postprocessing(blur=2))
+        submission_values(submission, model, Postprocessing(blur=2))
 
 
 def test_an_interrupted_run_makes_the_missing_maps_alone(tmp_path, mit300, monkeypatch, capsys):
@@ -95,8 +97,8 @@ def test_an_interrupted_run_makes_the_missing_maps_alone(tmp_path, mit300, monke
     seen = []
     original = prediction.predicted_maps
 
-    def counted(datamodule, dataset, predictor, stop=None):
-        for index, values in original(datamodule, dataset, predictor):
+    def counted(datamodule, dataset, *how, stop=None):
+        for index, values in original(datamodule, dataset, *how):
             if len(seen) == stop:
                 raise KeyboardInterrupt
             seen.append(dataset.ids[index])

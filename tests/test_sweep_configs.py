@@ -11,8 +11,8 @@ from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
 
+from explainsal.app.build import build_explanation
 from explainsal.app.cli import _user_message, conf_dir
-from explainsal.workflows.explaining import explainer_of
 
 CONF = Path(conf_dir())
 COMMAND = {"bank": "explain", "search": "explain", "training": "train", "search_training": "train", "grid": "explain"}
@@ -53,7 +53,7 @@ def test_a_sweep_varies_options_that_its_command_has(name):
         cfg = composed(COMMAND[name], f"+sweep={name}", *(f"{key}={value}" for key, value in chosen.items()))
         if COMMAND[name] == "explain" and params:
             cfg.paths.output = "nowhere"
-            options = explainer_of(cfg).options
+            options = build_explanation(cfg).options
             assert options["pool_size"] == int(chosen["explainer.pool_size"])
             assert options["bank"]["n_orientations"] == int(chosen["bank.n_orientations"])
 

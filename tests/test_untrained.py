@@ -14,12 +14,12 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 
 from explainsal.app.cli import conf_dir
-from explainsal.models import load_model
+from explainsal.evaluate import evaluate
+from explainsal.explain import explain
+from explainsal.models import load_network
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.workflows import evaluation
-from explainsal.workflows.evaluation import evaluate
-from explainsal.workflows.explaining import explain
-from explainsal.workflows.prediction import predict
+from explainsal.predict import predict
+from explainsal.workflows import runs
 
 NETWORK = ("model=cmrnet", "model.width=4", "model.input_size=[16,24]")
 
@@ -27,7 +27,7 @@ NETWORK = ("model=cmrnet", "model.width=4", "model.input_size=[16,24]")
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two pictures with fixations."""
-    monkeypatch.setattr(evaluation, "write_figures", lambda run: [])  # tests/reporting has them, and they take long
+    monkeypatch.setattr(runs, "write_figures", lambda run: [])  # tests/reporting has them, and they take long
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     for name in "ab":
@@ -66,7 +66,7 @@ def files_of(run: Path) -> dict[str, Path]:
 def test_what_explain_leaves(folder, trained):
     network = list(NETWORK)
     if trained:
-        torch.save(load_model("cmrnet", width=4).net.state_dict(), folder / "trained.pt")
+        torch.save(load_network("cmrnet", width=4).net.state_dict(), folder / "trained.pt")
         network.append(f"weights={folder}/trained.pt")
     few = ("evaluation.explain_images=1", "explainer.layers=conv", "explainer.pool_size=2", "explainer.top_k=2")
     nulls = "nulls=[shuffled_filters,cascade]"

@@ -3,7 +3,7 @@
 Importing torch, Lightning and the rest takes seven seconds of CPU, and most commands of the tests less than that. The
 stand-in for ``python`` that `warm_python` makes hands ``-m explainsal.NAME ...`` to that process, with its folder, its
 environment and its standard streams; the fork runs the module as ``python -m`` does, and its exit code comes back.
-Anything else is given to the real Python.
+SIGINT and SIGTERM are handed on. Anything else is given to the real Python.
 """
 
 from __future__ import annotations
@@ -23,9 +23,13 @@ import sys
 import tempfile
 from pathlib import Path
 
-IMPORTED = ("train", "explain", "predict", "prepare", "validate", "report", "distill")
+IMPORTED = (
+    *(f"explainsal.{name}" for name in ("train", "explain", "predict", "prepare", "validate", "report", "distill")),
+    *(f"explainsal.app.{name}" for name in ("cli", "options", "runs", "training_data", "distilling", "jobs")),
+    "explainsal.workflows.paper_tables.table", "explainsal.reporting.sweep",
+)  # fmt: skip
 CLIENT = """#!{python} -IS
-import json, os, socket, sys
+import json, os, signal, socket, sys
 if sys.argv[1:2] != ["-m"] or not sys.argv[2].startswith("explainsal."):
     os.execv({python!r}, [{python!r}, *sys.argv[1:]])
 message = {{"module": sys.argv[2], "arguments": sys.argv[3:], "folder": os.getcwd(), "environment": dict(os.environ)}}
@@ -34,7 +38,11 @@ server.connect({address!r})
 socket.send_fds(server, [b"!"], [0, 1, 2])
 server.sendall(json.dumps(message).encode())
 server.shutdown(socket.SHUT_WR)
-sys.exit(int(server.makefile().read()))
+answer = server.makefile()
+process = int(answer.readline())
+for number in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(number, lambda number, frame: os.kill(process, number))
+sys.exit(int(answer.readline()))
 """
 
 
@@ -85,6 +93,7 @@ def answer(connection: socket.socket) -> None:
     message = json.loads(connection.makefile().read())
     pid = os.fork()
     if pid:
+        connection.sendall(f"{pid}\n".encode())
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         connection.sendall(str(code if code >= 0 else 128 - code).encode())
         os._exit(0)
@@ -109,6 +118,6 @@ if __name__ == "__main__":
     from hydra.core.plugins import Plugins
 
     for name in IMPORTED:
-        importlib.import_module(f"explainsal.{name}")
+        importlib.import_module(name)
     Plugins.instance()
     serve(sys.argv[1])

@@ -23,7 +23,7 @@ from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_table
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
@@ -57,7 +57,7 @@ def main() -> None:
     dataset = read_osie(args.root, args.split)
     step = len(dataset) // args.images
     batch = SaliencyBatch.collate([dataset[i] for i in range(0, step * args.images, step)])
-    net = load_model(args.checkpoint)
+    net = load_network(args.checkpoint)
     for group, name, options in variants():
         if (group, name) in done():
             continue

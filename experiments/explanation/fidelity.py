@@ -22,7 +22,7 @@ from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_table
 from explainsal.explanation.nulls import NULLS
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
@@ -56,7 +56,7 @@ def main() -> None:
     dataset = read_osie(args.root, args.split)
     step = max(1, len(dataset) // args.images)
     batch = SaliencyBatch.collate([dataset[i] for i in range(0, step * args.images, step)])
-    explainer = Explainer(load_model(args.checkpoint), args.preset, **options)
+    explainer = Explainer(load_network(args.checkpoint), args.preset, **options)
     table = fidelity_table(explainer, batch.images, density=batch.density, ids=batch.ids, nulls=args.nulls)
 
     print(summary(table).to_string(index=False))

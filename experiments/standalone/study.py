@@ -27,7 +27,7 @@ from explainsal.distillation.quality import image_cc
 from explainsal.distillation.samples import StoredSamples
 from explainsal.explanation.nulls import untrained_copy
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.models import load_model
+from explainsal.models import load_network
 from explainsal.workflows.distilling import spread
 
 LAYERS = ("pool1", "pool2", "block3", "inception", "decoder.1", "decoder.3", "sigmoid")
@@ -66,7 +66,7 @@ def main() -> None:
     parser.add_argument("--models", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    net, rows = load_model(options.deep), []
+    net, rows = load_network(options.deep), []
     for images in options.images:
         with tempfile.TemporaryDirectory() as folder:
             work = Path(folder)

@@ -29,8 +29,8 @@ from torch import nn
 
 import explainsal
 from explainsal.models.complexity import complexity
-from explainsal.models.loading import NETWORKS
 from explainsal.models.unisal import UNISAL
+from explainsal.workflows.loading import NETWORKS
 
 HERE = Path(__file__).parent
 REFERENCE = "cmrnet"

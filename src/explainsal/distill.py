@@ -1,14 +1,42 @@
-"""The explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
+"""Fit the explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.distilling import distill
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-@command("distill")
+EXAMPLES = (
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "model=unisal weights=published data=osie images=200",
+    "checkpoint=best.ckpt data=osie refine.epochs=5",
+    "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
+    "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
+)
+
+
+def distill(cfg: DictConfig) -> Path:
+    """Fit a standalone model to the network of ``cfg``; return its file."""
+    from explainsal.app import build
+    from explainsal.app.distilling import build_fit_options, build_sets
+    from explainsal.app.runs import open_run
+    from explainsal.workflows import distilling
+
+    with open_run(cfg, "distill") as run:
+        build.seed_everything(cfg)
+        options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
+        sets = build_sets(cfg)
+        network = build.build_network(cfg)
+        model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
+        return distilling.distill(model, sets, run, options)
+
+
+@command("distill", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     distill(cfg)

@@ -1,14 +1,51 @@
-"""The results table of a model or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
+"""Make the results table of a model, or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.evaluation import evaluate
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from omegaconf import DictConfig
 
 
-@command("evaluate")
+EXAMPLES = (
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "model=unisal weights=published data=mit1003",
+    "model=itti data=osie evaluation.baselines=[center_bias,gbvs]",
+    "predictions=MAPS data=osie metrics=mit2016",
+    "-m +experiment=table1 data=osie",
+)
+
+
+def evaluate(cfg: DictConfig) -> pd.DataFrame:
+    """Evaluate a model, maps made elsewhere, or every row of a table of the paper; return the results table."""
+    from explainsal.app import build
+    from explainsal.app.options import build_evaluation, build_table
+    from explainsal.app.runs import open_run
+    from explainsal.errors import UserError
+    from explainsal.workflows import evaluation
+    from explainsal.workflows.paper_tables.table import make_table
+
+    with open_run(cfg, "evaluate") as run:
+        build.seed_everything(cfg)
+        tabled = cfg.predictions is not None or cfg.get("table") is not None
+        options = build_evaluation(cfg, explains=not tabled and bool(cfg.evaluation.presets))
+        datamodule = build.build_datamodule(cfg)
+        if cfg.get("table") is not None:
+            return make_table(datamodule, run, build_table(cfg))
+        datamodule.prepare_data()
+        if cfg.predictions is None:
+            model = build.build_model(cfg)
+            return evaluation.evaluate(model, datamodule, run, options, build.build_preset_explanations(cfg))
+        if cfg.checkpoint is not None or cfg.get("model") is not None:
+            raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
+        return evaluation.evaluate_predictions(cfg.predictions, datamodule, run, options)
+
+
+@command("evaluate", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     evaluate(cfg)

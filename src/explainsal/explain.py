@@ -2,13 +2,42 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.explaining import explain
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-@command("explain")
+EXAMPLES = (
+    "image=photo.jpg",
+    "image=FOLDER model=unisal weights=published",
+    "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
+    "image=photo.jpg explainer=paper bank=octave bank.n_orientations=8",
+    "data=osie evaluation.explain_images=20 nulls=[shuffled_filters]",
+)
+
+
+def explain(cfg: DictConfig) -> Path:
+    """Explain the network of ``cfg`` on pictures, or on a data set with its scores; return the folder."""
+    from explainsal.app import build
+    from explainsal.app.options import build_evaluation
+    from explainsal.app.runs import open_run
+    from explainsal.workflows import explaining
+    from explainsal.workflows.loading import PACKAGED
+
+    with open_run(cfg, "explain") as run:
+        options = build_evaluation(cfg)
+        explanation = build.build_explanation(cfg)
+        build.seed_everything(cfg)
+        datamodule = build.build_datamodule(cfg)
+        datamodule.prepare_data()
+        return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explanation)
+
+
+@command("explain", examples=EXAMPLES)
 def main(cfg: DictConfig) -> None:
     """Entry point."""
     explain(cfg)

@@ -2,13 +2,51 @@
 
 from __future__ import annotations
 
-from omegaconf import DictConfig
+from typing import TYPE_CHECKING
 
 from explainsal.app.cli import command
-from explainsal.workflows.training import train
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 
-@command("train")
+EXAMPLES = (
+    "+experiment=demo",
+    "+experiment=cmrnet data=osie data.root=DATA/osie",
+    "model=cmrnet data=folder data.root=MYDATA trainer.max_epochs=20",
+    "resume=outputs/DATE/TIME/checkpoints/last.ckpt",
+    "-m +sweep=training data=osie",
+)
+
+
+def train(cfg: DictConfig) -> dict[str, float]:
+    """Train, evaluate and explain the network of ``cfg``; return what was logged last."""
+    from explainsal.app import build
+    from explainsal.app.options import build_evaluation
+    from explainsal.app.runs import open_run
+    from explainsal.app.training_data import build_training_data, check_resume
+    from explainsal.workflows import training
+
+    check_resume(cfg)
+    with open_run(cfg, "train") as run:
+        options = build_evaluation(cfg, explains=not cfg.evaluate or bool(cfg.evaluation.presets))
+        build.seed_everything(cfg)
+        datamodule = build.build_datamodule(cfg)
+        data = build_training_data(cfg, datamodule)
+        data.prepare_data()  # a missing data set ends the run here, before any network is built
+        return training.train(
+            build.build_module(cfg),
+            data,
+            run,
+            build.build_trainer(cfg, run.loggers),
+            resume=cfg.resume,
+            test_data=datamodule if cfg.evaluate else None,
+            options=options,
+            explanations=build.build_preset_explanations(cfg) if cfg.evaluate else (),
+        )
+
+
+@command("train", examples=EXAMPLES)
 def main(cfg: DictConfig) -> dict[str, float]:
     """Entry point."""
     return train(cfg)

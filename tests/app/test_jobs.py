@@ -7,10 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from tests.reporting.fake_sweep import fake_job
 
-from explainsal.app.jobs import job_key, measures, read_job
+from explainsal.app.jobs import job_key, run_job
+from explainsal.reporting.job_records import measures, read_job
 
 
 def config(**changes) -> dict:
@@ -42,6 +44,43 @@ def test_a_key_depends_on_what_decides_the_numbers(changes: dict) -> None:
 def test_pictures_of_ones_own_are_told_apart_by_their_folder() -> None:
     folder = {"_target_": "explainsal.datamodules.folder.FolderDataModule"}
     assert job_key(config(data={**folder, "root": "/a"})) != job_key(config(data={**folder, "root": "/b"}))
+
+
+def test_a_key_depends_on_what_is_in_folders_and_files(tmp_path: Path) -> None:
+    """What ``.explainsal`` holds is made from the rest."""
+    folder = {"_target_": "explainsal.datamodules.folder.FolderDataModule", "root": "${paths.data}/own"}
+    data, maps = tmp_path / "own", tmp_path / "maps"
+    for path in (data, maps, data / ".explainsal"):
+        path.mkdir()
+    (data / "fixations.csv").write_text("image,x,y\na,1,2\n")
+    (maps / "a.png").write_bytes(b"map")
+    jobs = {
+        "data": config(data=folder),
+        "domains": config(domains={"Hollywood": folder}),
+        "predictions": config(predictions="${paths.data}/maps"),
+    }
+
+    def keys() -> dict[str, str]:
+        places = {"data.root": data, "domains.Hollywood.root": data, "predictions": maps}
+        return {name: job_key(job, lambda place: str(places[place])) for name, job in jobs.items()}
+
+    before = keys()
+    (data / ".explainsal" / "parsed.npz").write_bytes(b"cache")
+    assert keys() == before
+    (data / "fixations.csv").write_text("image,x,y\na,1,3\n")
+    (maps / "a.png").write_bytes(b"other")
+    assert not set(keys().values()) & set(before.values())
+
+
+def test_an_evaluation_measures_the_metrics_of_its_model(tmp_path: Path) -> None:
+    def evaluate() -> None:
+        rows = [("itti", "cc", 0.4), ("itti", "nss", 1.5), ("chance", "cc", 0.0)]
+        table = pd.DataFrame(rows, columns=["model", "metric", "mean"])
+        table.to_csv(tmp_path / "results.csv", index=False)
+
+    found = run_job(tmp_path, ["seed=1"], "c1", evaluate)
+    assert found is not None
+    assert (found["cc"], found["nss"]) == (0.4, 1.5)
 
 
 def test_only_what_is_missing_runs_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

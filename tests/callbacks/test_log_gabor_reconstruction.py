@@ -14,8 +14,8 @@ from torch.utils.data import DataLoader
 
 from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.sample import SaliencyBatch, SaliencySample
-from explainsal.errors import UserError
 from explainsal.explanation import Explainer
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.losses import kl_div_cc
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models.cmrnet import build
@@ -52,7 +52,9 @@ def model():
 
 
 def test_a_test_loop_scores_explainable_maps_and_writes_the_tables(tmp_path, model):
-    callback = LogGaborReconstruction("sparse", tmp_path / "sparse", options=OPTIONS, table_images=2, map_images=1)
+    callback = LogGaborReconstruction(
+        ExplanationRun("sparse", tmp_path / "sparse", options=OPTIONS, table_images=2, map_images=1)
+    )
     module = EvaluationModule(
         {"deep": model}, partial(SaliencyMetrics, names=("cc", "nss")), explainable=["explainable/sparse"]
     )
@@ -77,7 +79,7 @@ def test_a_test_loop_scores_explainable_maps_and_writes_the_tables(tmp_path, mod
 
 
 def test_the_limit_counts_images_not_batches(tmp_path, model):
-    callback = LogGaborReconstruction("normalized", tmp_path / "x", limit=3, options=OPTIONS)
+    callback = LogGaborReconstruction(ExplanationRun("normalized", tmp_path / "x", limit=3, options=OPTIONS))
     module = EvaluationModule(
         {"deep": model}, partial(SaliencyMetrics, names=("cc",)), explainable=["explainable/normalized"]
     )
@@ -89,7 +91,7 @@ def test_the_limit_counts_images_not_batches(tmp_path, model):
 
 
 def test_validation_logs_the_agreement_and_training_goes_on(tmp_path, model):
-    callback = LogGaborReconstruction("sparse", tmp_path / "sparse", limit=2, options=OPTIONS)
+    callback = LogGaborReconstruction(ExplanationRun("sparse", tmp_path / "sparse", limit=2, options=OPTIONS))
     module = SaliencyModule(model, loss=kl_div_cc, optimizer=partial(torch.optim.SGD, lr=1e-3))
     loop = trainer(tmp_path, callback, max_epochs=2, num_sanity_val_steps=1)
     loop.fit(module, train_dataloaders=loader(), val_dataloaders=loader())
@@ -111,12 +113,6 @@ def test_a_module_without_a_network_is_refused(tmp_path):
         def test_step(self, batch, batch_idx):
             return None
 
-    callback = LogGaborReconstruction("sparse", tmp_path / "sparse")
+    callback = LogGaborReconstruction(ExplanationRun("sparse", tmp_path / "sparse"))
     with pytest.raises(TypeError, match=r"no \.model"):
         trainer(tmp_path, callback).test(Bare(), dataloaders=loader(), verbose=False)
-
-
-@pytest.mark.parametrize("options", [{"compile": "no"}, {"generations": 1.5}, {"topk": 3}])
-def test_wrong_options_end_in_one_line_before_a_network_is_made(options, tmp_path):
-    with pytest.raises(UserError, match="compile must be|generations must be|no option topk"):
-        LogGaborReconstruction("sparse", tmp_path, options=options)

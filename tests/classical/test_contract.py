@@ -101,3 +101,11 @@ def test_bad_input(model: type[nn.Module]) -> None:
         model()(torch.rand(1, 1, 32, 32))
     with pytest.raises(ValueError, match="uint8"):
         model()(torch.zeros(1, 3, 32, 32, dtype=torch.int64))
+
+
+@models
+@pytest.mark.parametrize("size", [(1, 64), (64, 1), (1, 1)])
+def test_a_line_of_pixels(model: type[nn.Module], size: tuple[int, int]) -> None:
+    maps = model()(torch.rand(1, 3, *size))
+    assert maps.shape == (1, 1, *size)
+    assert maps.isfinite().all()

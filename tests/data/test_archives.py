@@ -16,7 +16,7 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.download import Retry
 from explainsal.fetch.unpack import Pattern
 
-QUICK = Retry(attempts=2, first=0.001, longest=0.01, timeout=5)
+QUICK = Retry(attempts=2, pause=0.001, timeout=5)
 
 
 @pytest.fixture(scope="module")

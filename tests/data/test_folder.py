@@ -8,7 +8,8 @@ import pytest
 import scipy.io
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal.data.folder import parts_of, read_folder
+from explainsal.data.folder import read_folder
+from explainsal.data.folder_parts import read_parts
 from explainsal.data.reading import Reading
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
@@ -164,7 +165,7 @@ def test_names_that_differ_in_case_alone(root):
 
 def test_splits(root):
     (root / "splits.json").write_text(json.dumps({"test": ["b/c.png"], "train": ["ünïcode 名", "a"]}), encoding="utf-8")
-    assert parts_of(root) == ("train", "test")
+    assert list(read_parts(root)) == ["train", "test"]
     assert read_folder(root, "train").ids == ("ünïcode 名", "a")
     assert (read_folder(root, "test").ids, read_folder(root, "test").split) == (("b/c",), "test")
     with pytest.raises(UserError, match=r"no val part: splits\.json names train, test"):
@@ -174,12 +175,47 @@ def test_splits(root):
 @pytest.mark.parametrize(
     ("content", "message"),
     [('{"train": ["a"], "val": ["a"]}', "a is named twice"), ('{"train": ["x"]}', "1 images of train are not there: x"),
-     ('{"train": 3}', "cannot read"), ("{", "cannot read"), ("{}", "no part")],
+     ('{"train": 3}', "cannot read"), ("{", "cannot read"), ("{}", "no part"),
+     ('{"train": ["a"], "validation": ["b/c"]}', "no part is called 'validation'; they are train, val, test")],
 )  # fmt: skip
 def test_wrong_splits(root, content, message):
     (root / "splits.json").write_text(content)
     with pytest.raises(UserError, match=message):
         read_folder(root, "train")
+
+
+def test_a_damaged_picture_that_a_part_names_is_left_out_if_asked(root):
+    write_csv(root, "a,1,2,k,0", "b/c,1,2,k,0", "ünïcode 名,1,2,k,0")
+    (root / "splits.json").write_text(json.dumps({"train": ["a.png", "b/c.png"]}))
+    (root / "images" / "a.png").write_bytes(b"damaged")
+    with pytest.raises(CorruptFileError, match=r"a\.png"):
+        read_folder(root, "train")
+    with pytest.warns(
+        UserWarning, match=r"1 of 3 images are unreadable.*: a|1 images of train are left out: a"
+    ) as said:
+        assert read_folder(root, "train", reading=Reading(unreadable="skip")).ids == ("b/c",)
+    assert len(said) == 2
+    (root / "splits.json").write_text('{"train": ["a"]}')
+    with (
+        pytest.raises(MissingFilesError, match="1 images of train are not there: a"),
+        pytest.warns(match="left out: a"),
+    ):
+        read_folder(root, "train", reading=Reading(unreadable="skip"))
+
+
+def test_a_fault_in_the_table_of_all_is_skipped_with_no_picture(root):
+    write_csv(root, "a,1,2,k,0", "b/c,here,2,k,0")
+    with pytest.raises(CorruptFileError, match=r"fixations\.csv, line 3: 'here' is no number \(x\)"):
+        read_folder(root, reading=Reading(unreadable="skip"))
+
+
+def test_maps_of_other_names_are_named(root):
+    for name in SIZES:
+        write_picture(root / "maps" / f"{name}_density.png", SIZES[name], gray=True)
+    with pytest.raises(
+        MissingFilesError, match=r"3 files there belong to no image, \S*a_density\.png.*name of its image"
+    ):
+        read_folder(root)
 
 
 def test_pictures_alone_leave_no_trace(root):

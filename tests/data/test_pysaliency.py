@@ -6,7 +6,7 @@ import pytest
 from tests.data.lookalikes.pictures import write_picture
 from tests.data.lookalikes.pysaliency import FORMS, SCANPATHS, write_file_stimuli, write_fixations, write_stimuli
 
-from explainsal.data.folder import read_folder
+from explainsal.data.folder import Chosen, read_folder
 from explainsal.data.pysaliency_export import write_fixations as write_single_fixations
 from explainsal.data.pysaliency_export import write_scanpaths
 from explainsal.data.pysaliency_hdf5 import form, read_scanpaths, read_stimuli
@@ -81,6 +81,21 @@ def test_whole_numbers_throughout_are_pixels(tmp_path):
     assert dataset[0].density.sum() == pytest.approx(2, rel=1e-5)
 
 
+def test_one_of_several_files_is_chosen_by_name(tmp_path):
+    for k, name in enumerate(NAMES):
+        write_picture(tmp_path / name, (24, 32), k)
+    for name, pictures in (("s1.hdf5", NAMES), ("s2.hdf5", NAMES[:1])):
+        write_file_stimuli(tmp_path / name, pictures, [(24, 32, 3)] * len(pictures), "2.1")
+    with pytest.raises(UserError, match=r"s1\.hdf5 and s2\.hdf5: which one\? Choose it with data\.stimuli=s1\.hdf5"):
+        read_folder(tmp_path)
+    assert len(read_folder(tmp_path, chosen=Chosen(stimuli="s1.hdf5"))) == 3
+    assert len(read_folder(tmp_path, chosen=Chosen(stimuli="s2.hdf5"))) == 1
+    with pytest.raises(MissingFilesError, match=r"data\.stimuli=s3\.hdf5: no such file"):
+        read_folder(tmp_path, chosen=Chosen(stimuli="s3.hdf5"))
+    with pytest.raises(UserError, match=r"data\.fixations=s1\.hdf5 holds FileStimuli, no fixations"):
+        read_folder(tmp_path, chosen=Chosen("s1.hdf5", "s1.hdf5"))
+
+
 def test_one_unknown_duration_does_not_lose_the_others(tmp_path):
     write_picture(tmp_path / "images" / "a.png", (24, 32))
     tmp_path.joinpath("fixations.csv").write_text("image,x,y,subject,duration\na,1,2,0,0.2\na,3,4,0,\na,5,6,1,\n")
@@ -124,5 +139,5 @@ def test_damaged_files(tmp_path):
     with pytest.raises(CorruptFileError, match=r"f\.hdf5.*train_ys"):
         read_folder(tmp_path)
     write_fixations(tmp_path / "g.hdf5", "Fixations", "1.0")
-    with pytest.raises(UserError, match=r"f\.hdf5 and g\.hdf5: which one"):
+    with pytest.raises(UserError, match=r"f\.hdf5 and g\.hdf5: which one.*data.fixations=f.hdf5"):
         read_folder(tmp_path)

@@ -18,7 +18,7 @@ from explainsal.data.reading import Reading
 from explainsal.data.salicon import read_salicon
 from explainsal.data.salicon_2015 import json_entries, read_json, read_lsun
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.workflows.preparation import prepare
+from explainsal.prepare import prepare
 
 JSON, LSUN = "fixations_train2014.json", "training.mat"
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import albumentations as A
 import numpy as np
 import pytest
 
-from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.augmentation import Augmentation
 from explainsal.data.small import SmallSamples, predict_densities, shrink, shrink_dataset, shrink_density
 from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
@@ -45,7 +46,7 @@ def test_samples_are_those_of_the_data_set_without_points(scenes):
 
 def test_augmentation_sees_the_small_picture_and_its_target_together(scenes):
     small = shrink_dataset(scenes.dataset("train"), SIZE)
-    flip = TrainingAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    flip = Augmentation({"flip": A.HorizontalFlip(p=1)})
     sample = small.with_transform(flip)[1]
     np.testing.assert_array_equal(sample.image, small.images[1][:, ::-1])
     np.testing.assert_array_equal(sample.density, small.densities[1][:, ::-1])

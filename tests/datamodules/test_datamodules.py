@@ -4,7 +4,9 @@ import os
 import subprocess
 import sys
 import time
+from types import SimpleNamespace
 
+import albumentations as A
 import cv2
 import numpy as np
 import pytest
@@ -12,7 +14,8 @@ import torch
 from tests.data.conftest import coco_names, write_salicon
 from torch.utils.data import DataLoader
 
-from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.augmentation import Augmentation
+from explainsal.data.device_augmentation import DeviceAugmentation
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.datamodules.osie import OSIEDataModule
@@ -27,6 +30,18 @@ COUNTS = {"train": 7, "val": 3, "test": 2}
 def synthetic(tmp_path):
     options = {"sizes": COUNTS, "image_size": (24, 32), "seed": 0, "batch_size": 2, "num_workers": 0}
     return lambda **changes: SyntheticDataModule(tmp_path / "synthetic", **options | changes)
+
+
+def test_batches_are_augmented_on_their_device_in_training_alone(synthetic):
+    flip = DeviceAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    module = synthetic(augmentation=flip, batch_size=2)
+    batch = next(iter(module.train_dataloader()))
+    assert module.sample_transform is None
+    for training, expected in ((True, batch.images.flip(3)), (False, batch.images)):
+        module.trainer = SimpleNamespace(training=training, current_epoch=1)
+        assert torch.equal(module.on_after_batch_transfer(batch, 0).images, expected)
+    with pytest.raises(UserError, match="data/augmentation=device"):
+        module.own_sample_transform()
 
 
 @pytest.fixture
@@ -69,7 +84,7 @@ def test_loops_see_their_splits(synthetic):
 
 
 def test_only_training_images_are_augmented(synthetic):
-    flip = TrainingAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    flip = Augmentation({"flip": A.HorizontalFlip(p=1)})
     module = synthetic(augmentation=flip, batch_size=1)
     for loader, flipped in ((module.train_dataloader(), True), (module.val_dataloader(), False)):
         batch = next(iter(loader))
@@ -193,7 +208,7 @@ def test_worker_processes_yield_the_same_batches(synthetic):
 
 
 TWO_PROCESSES = """
-import faulthandler, sys, torch, lightning as L
+import faulthandler, itertools, sys, torch, lightning as L
 from explainsal.datamodules.folder import FolderDataModule
 
 LIMIT = 100  # seconds of a loop, a hundred times what it takes: processes that wait for each other say where, and end
@@ -218,7 +233,8 @@ module.setup("test")
 trainer = L.Trainer(accelerator="cpu", devices=2, strategy="ddp_fork", max_epochs=2, logger=False,
                     enable_checkpointing=False, enable_progress_bar=False, enable_model_summary=False)
 trainer.test(Recorder(), dataloaders=module.test_dataloader())
-trainer.fit(Recorder(), train_dataloaders=module.loader(module.dataset("all"), shuffle=True))
+epochs = itertools.count()
+trainer.fit(Recorder(), train_dataloaders=module.loader(module.dataset("all"), position=lambda: (next(epochs), 0)))
 """
 
 

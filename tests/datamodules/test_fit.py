@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import albumentations as A
 import numpy as np
 import pytest
 import torch
 
-from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.augmentation import Augmentation
 from explainsal.data.small import shrink_dataset, shrink_density
 from explainsal.datamodules.fit import FitDataModule, describe_teacher
 from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 SIZE = (12, 16)
 COUNTS = {"train": 6, "val": 2, "test": 1}
@@ -29,7 +30,7 @@ def sets(tmp_path):
 
 @pytest.fixture
 def teacher(tmp_path):
-    model = load_model("cmrnet", width=4, input_size=(24, 32))
+    model = load_network("cmrnet", width=4, input_size=(24, 32))
     torch.save(model.net.state_dict(), tmp_path / "teacher.pth")
     return model.load_weights(tmp_path / "teacher.pth")
 
@@ -70,7 +71,7 @@ def test_a_target_is_of_people_and_teacher_by_the_share(sets, teacher):
 
 
 def test_each_data_set_keeps_its_augmentation(sets, tmp_path):
-    sets["data"].augmentation = TrainingAugmentation(flip=1.0, affine=0.0, photometric=0.0, zoom=1.0, rotate=0.0)
+    sets["data"].augmentation = Augmentation({"flip": A.HorizontalFlip(p=1)})
     fit = FitDataModule(sets, size=SIZE)
     fit.prepare_data()
     plain = [shrink_dataset(module.dataset("train"), SIZE) for module in sets.values()]
@@ -93,6 +94,6 @@ def test_a_teacher_is_known_by_its_weights(teacher, tmp_path):
 ])  # fmt: skip
 def test_wrong_options_are_refused(sets, options, message):
     if "teacher" in options:
-        options = {"teacher": load_model("cmrnet", width=4)}
+        options = {"teacher": load_network("cmrnet", width=4)}
     with pytest.raises(UserError, match=message):
         FitDataModule(sets, **{"size": SIZE} | options)

@@ -12,7 +12,7 @@ from torch.testing import assert_close
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.explanation.nulls import null_explainer
 from explainsal.functional.weighted import averaged_to
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 SIZE = (48, 64)
 
@@ -214,6 +214,6 @@ def test_a_share_outside_of_0_to_1_is_refused():
 
 
 def test_the_packaged_networks_sigmoid_is_found():
-    model = load_model("cmrnet_osie")
+    model = load_network("cmrnet_osie")
     found = sensitivity(model, torch.rand(1, 3, 96, 128))
     assert list(found) == ["decoder.4", "sigmoid", "output"]

@@ -9,7 +9,7 @@ from PIL import Image
 from tests.models.rule import msinet_state, unisal_state
 
 from explainsal.explanation import Explainer
-from explainsal.models import load_model
+from explainsal.models import load_network
 
 # few layers of every kind, at a small input, for time: skips, enlargements, dilated branches, the last map
 NETWORKS = {
@@ -30,7 +30,7 @@ def photo(shared) -> torch.Tensor:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_real_image_is_explained(photo, name, preset):
     generated, size, layers = NETWORKS[name]
-    model = load_model(name, input_size=size)
+    model = load_network(name, input_size=size)
     model.net.load_state_dict(generated(model.net.state_dict()))
     assert model.description == "untrained weights"
     out = Explainer(model, preset, layers=layers)(photo)
@@ -52,7 +52,7 @@ def test_a_real_image_is_explained(photo, name, preset):
     ("unisal", "smoothing_salicon"), ("msinet", "decoder.conv4"), ("cmrnet_osie", "output"),
 ])  # fmt: skip
 def test_the_layers_are_the_same_in_inference_mode_as_in_the_loops_of_commands(name, last):
-    model = load_model(name) if name == "cmrnet_osie" else load_model(name, input_size=(64, 96))
+    model = load_network(name) if name == "cmrnet_osie" else load_network(name, input_size=(64, 96))
     outside, inside = Explainer(model), Explainer(model)
     assert [layer.name for layer in outside.layers((64, 96))][-1] == last
     with torch.inference_mode():
@@ -62,5 +62,5 @@ def test_the_layers_are_the_same_in_inference_mode_as_in_the_loops_of_commands(n
 @pytest.mark.parametrize(("name", "count"), [("unisal", 68), ("msinet", 30)])
 def test_the_papers_layers(name, count):
     """The paper says about 75 and about 30: decision 0011."""
-    layers = Explainer(load_model(name, input_size=(96, 128)), layers="paper").layers((96, 128))
+    layers = Explainer(load_network(name, input_size=(96, 128)), layers="paper").layers((96, 128))
     assert sum(layer.skipped is None for layer in layers) == count

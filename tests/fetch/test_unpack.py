@@ -1,9 +1,7 @@
-"""Unpacking zip and tar files: all or nothing per file, nothing outside, nothing twice."""
+"""Unpacking zip files: all or nothing per file, nothing outside, nothing twice."""
 
 import errno
-import io
 import stat
-import tarfile
 import zipfile
 
 import pytest
@@ -12,7 +10,6 @@ from hypothesis import strategies as st
 
 from explainsal.errors import CorruptFileError, UserError
 from explainsal.fetch import unpack as module
-from explainsal.fetch.archive import Archive, Limits
 from explainsal.fetch.unpack import Pattern, unpack
 
 ANY = Pattern(r"(?P<path>.+)")
@@ -28,21 +25,9 @@ def write_zip(path, files, mode=None):
     return path
 
 
-def write_tar(path, files):
-    with tarfile.open(path, "w:gz" if path.suffix == ".tgz" else "w") as archive:
-        for name, content in files.items():
-            info = tarfile.TarInfo(name)
-            info.size = len(content)
-            archive.addfile(info, io.BytesIO(content))
-    return path
-
-
-WRITERS = {"x.zip": write_zip, "x.tar": write_tar, "x.tgz": write_tar}
-
-
-@pytest.fixture(params=WRITERS)
-def archive(request, tmp_path):
-    return WRITERS[request.param](tmp_path / request.param, FILES)
+@pytest.fixture
+def archive(tmp_path):
+    return write_zip(tmp_path / "x.zip", FILES)
 
 
 def content(root):
@@ -81,10 +66,9 @@ def test_a_file_of_another_content_is_in_the_way(archive, tmp_path, other):
 EVIL = ["../x", "a/../../x", "/etc/x", "C:/x", "..\\x", "\\x", "a/../b"]
 
 
-@pytest.mark.parametrize("writer", [write_zip, write_tar])
 @pytest.mark.parametrize("name", EVIL)
-def test_paths_that_lead_out_are_refused(tmp_path, writer, name):
-    path = writer(tmp_path / "evil", {"good": b"1", name: b"2"})
+def test_paths_that_lead_out_are_refused(tmp_path, name):
+    path = write_zip(tmp_path / "evil", {"good": b"1", name: b"2"})
     with pytest.raises(CorruptFileError, match="leads out of the folder"):
         unpack(path, tmp_path / "root" / "deep", "", ANY)
     assert not (tmp_path / "root").exists()
@@ -105,47 +89,36 @@ def test_no_name_ever_leads_out(tmp_path_factory, parts, backslash):
     assert all(p.is_relative_to(inside) for p in root.rglob("*") if p.is_file() and p != path)
 
 
-def test_links_and_devices_are_left_out(tmp_path):
-    path = tmp_path / "x.tar"
-    with tarfile.open(path, "w") as archive:
-        for name, kind in (("out", tarfile.SYMTYPE), ("hard", tarfile.LNKTYPE), ("dev", tarfile.CHRTYPE)):
-            info = tarfile.TarInfo(name)
-            info.type, info.linkname = kind, "/etc/passwd"
-            archive.addfile(info)
-        info = tarfile.TarInfo("out/x")
-        info.size = 1
-        archive.addfile(info, io.BytesIO(b"1"))
-    assert unpack(path, tmp_path / "root", "", ANY).links == 3
+@pytest.mark.parametrize("kind", [stat.S_IFLNK, stat.S_IFCHR, stat.S_IFIFO])
+def test_links_and_devices_are_left_out(tmp_path, kind):
+    path = write_zip(tmp_path / "x.zip", {"out": b"/etc/passwd"}, mode=kind | 0o777)
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("out/x", b"1")
+    assert unpack(path, tmp_path / "root", "", ANY).links == 1
     assert content(tmp_path / "root") == {"out/x": b"1"}
     assert not (tmp_path / "root" / "out").is_symlink()
-    linked = write_zip(tmp_path / "x.zip", {"link": b"/etc/passwd"}, mode=stat.S_IFLNK | 0o777)
-    assert Archive(linked).links == 1
 
 
-def test_bombs_are_refused(tmp_path):
+def test_bombs_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "bomb.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a", bytes(30_000_000))
     with pytest.raises(CorruptFileError, match=r"\(29.3 kB\) would unpack to 30.0 MB in 1 files, at most"):
         unpack(path, tmp_path / "root", "", ANY)
     many = write_zip(tmp_path / "many.zip", {str(i): b"" for i in range(100)})
+    monkeypatch.setattr(module, "FILES", 99)
     with pytest.raises(CorruptFileError, match="in 100 files, at most .* in 99 are expected"):
-        unpack(many, tmp_path / "root", "", ANY, limits=Limits(files=99))
-    with pytest.raises(CorruptFileError, match="would unpack to 30.0 MB"):
-        Archive(path, Limits(ratio=1e6, size=10_000_000))
+        unpack(many, tmp_path / "root", "", ANY)
     assert not (tmp_path / "root").exists()
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "text", "empty"])
-@pytest.mark.parametrize("name", WRITERS)
-def test_damaged_archives_are_named(tmp_path, name, damage):
-    path = WRITERS[name](tmp_path / name, FILES)
+def test_damaged_archives_are_named(tmp_path, damage):
+    path = write_zip(tmp_path / "x.zip", FILES)
     data = bytearray(path.read_bytes())
-    if damage == "flipped" and name == "x.tar":
-        return  # tar has no checksum of contents
     data[len(data) // 3] ^= 1
     path.write_bytes({"cut": data[: len(data) // 2], "flipped": data, "text": b"hello", "empty": b""}[damage])
-    with pytest.raises(CorruptFileError, match=rf"{name} (is damaged, cut short|holds none)|{name}: .* cut short"):
+    with pytest.raises(CorruptFileError, match=r"x\.zip is damaged, cut short or no zip file"):
         unpack(path, tmp_path / "root", "", ANY)
 
 

@@ -9,13 +9,15 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torchmetrics import MetricCollection
 
 from explainsal import metrics
+from explainsal.classical.center_bias import LeaveOneOutCenterBias
 from explainsal.functional import metrics as functional
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import METRICS, PROFILES, SaliencyMetrics, get_profile
 from explainsal.metrics.emd import emd
-from explainsal.types import DensityMap, FixationBatch
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (12, 17)
 IMAGES = 7
@@ -285,3 +287,96 @@ def test_a_single_metric_takes_options(data: Data) -> None:
     batch = data.batch([0])
     metric.update(batch["preds"], batch["fixations"], index=batch["index"])
     assert metric.profile.name == "tuebingen, nss.unique=True"
+
+
+def everything(data: Data) -> dict[str, metrics.SaliencyMetrics]:
+    return {
+        "cc": metrics.CC(), "sim": metrics.SIM(), "kld": metrics.KLDiv(), "emd": metrics.EMD(), "nss": metrics.NSS(),
+        "auc": metrics.AUC(), "auc_judd": metrics.AUCJudd(), "auc_borji": metrics.AUCBorji("mit2016"),
+        "ll": metrics.LogLikelihood(), "ig": metrics.InformationGain(center_bias),
+    }  # fmt: skip
+
+
+def test_every_metric_is_called_as_torchmetrics_are(data: Data) -> None:
+    for name, metric in everything(data).items():
+        updated = metric.clone()
+        values = []
+        for images in ([0, 1], [2, 3]):
+            batch = data.batch(images)
+            target = batch["density" if name in ("cc", "sim", "kld", "emd") else "fixations"]
+            values.append(metric(batch["preds"].unsqueeze(1), target))
+            updated.update(batch["preds"], target)
+        torch.testing.assert_close(metric.compute(), torch.stack(values).mean(), rtol=1e-12, atol=1e-12)
+        assert torch.equal(metric.compute(), updated.compute()), name  # random negatives, too
+        assert metric.per_image()["index"].tolist() == [0, 1, 2, 3]
+        metric.reset()
+        again = data.batch([0, 1])
+        target = again["density" if name in ("cc", "sim", "kld", "emd") else "fixations"]
+        assert torch.equal(metric(again["preds"], target), values[0])
+
+
+def test_a_collection_takes_both_ground_truths_by_name(data: Data) -> None:
+    batch = data.batch([0, 1, 2])
+    found = MetricCollection(everything(data))(
+        batch["preds"], density=batch["density"].values, fixations=batch["fixations"]
+    )
+    for name, metric in everything(data).items():
+        assert found[name] == metric(
+            batch["preds"], batch["density" if name in ("cc", "sim", "kld", "emd") else "fixations"]
+        )
+    one = MetricCollection({"all": SaliencyMetrics(names=["cc", "nss"])})
+    assert one(batch["preds"], fixations=batch["fixations"], density=batch["density"])["cc"] == found["cc"]
+
+
+def test_metrics_of_a_collection_stay_apart_whose_first_batch_agrees(data: Data) -> None:
+    together = MetricCollection({"sim": metrics.SIM(), "other": metrics.SIM(options={"normalization": "minmax"})})
+    perfect, batch = data.density[:2], data.batch([2, 3])
+    together.update(perfect, perfect)  # 1 in both
+    together.update(batch["preds"], batch["density"].values)
+    last = functional.sim(batch["preds"], batch["density"], normalization="minmax")
+    assert together.compute()["other"] == pytest.approx(float((2 + last.sum()) / 4))
+    assert together.compute()["other"] != together.compute()["sim"]
+
+
+def test_plain_tensors_where_they_mean_one_thing(data: Data) -> None:
+    batch = data.batch([0, 1, 2])
+    fixated = FixationMap.from_fixations(batch["fixations"], SIZE)
+    expected = metrics.NSS()(batch["preds"], batch["fixations"])
+    for target in (fixated, fixated.counts, fixated.counts[:, None], [data.points[i] for i in (0, 1, 2)]):
+        torch.testing.assert_close(metrics.NSS()(batch["preds"], target), expected)
+    assert metrics.AUC()(batch["preds"], fixated.counts > 0) > 0
+    bytes_ = (255 * data.density[:3]).byte()
+    assert metrics.CC()(batch["preds"], bytes_[:, None]) == metrics.CC()(batch["preds"], DensityMap(bytes_))
+
+
+@pytest.mark.parametrize(("call", "message"), [
+    (lambda m, d: m.CC()(d.preds, d.density > 0.5), "may be a fixation map"),
+    (lambda m, d: m.CC()(d.preds, (9 * d.density).long()), "may be a fixation map"),
+    (lambda m, d: m.NSS()(d.preds, d.density), "may be a density"),
+    (lambda m, d: m.NSS()(d.preds, (255 * d.density).byte()), "may be a density"),
+    (lambda m, d: m.CC()(d.preds), "ground truth once"),
+    (lambda m, d: m.CC()(d.preds, d.density, density=d.density), "ground truth once"),
+    (lambda m, d: m.CC()(d.preds, FixationBatch.from_points(d.points)), "must be a DensityMap, got FixationBatch"),
+])  # fmt: skip
+def test_what_may_mean_something_else_is_refused(data: Data, call, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        call(metrics, data)
+
+
+def test_metrics_that_need_positions_say_so(data: Data) -> None:
+    batch = data.batch([0, 1])
+    with pytest.raises(ValueError, match="sauc .*give index"):
+        metrics.ShuffledAUC(data.pool)(batch["preds"], batch["fixations"])
+    others = LeaveOneOutCenterBias(data.points, [SIZE] * IMAGES)
+    with pytest.raises(ValueError, match="leave-one-out .*give index"):
+        metrics.InformationGain(others.density)(batch["preds"], batch["fixations"])
+    mixed = metrics.CC()
+    mixed.update(batch["preds"], batch["density"], index=batch["index"])
+    mixed.update(batch["preds"], batch["density"])
+    with pytest.raises(ValueError, match="in every update or in none"):
+        mixed.compute()
+
+
+def test_which_way_is_better_is_said_once() -> None:
+    assert tuple(metrics.HIGHER_IS_BETTER) == METRICS
+    assert [name for name, higher in metrics.HIGHER_IS_BETTER.items() if not higher] == ["kld", "emd"]

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from explainsal.models import CMRNet, load_model
+from explainsal.models import CMRNet, load_network
 from explainsal.models.cmrnet import CMRBlock, DilatedInception
 from explainsal.models.complexity import complexity
 
@@ -68,7 +68,7 @@ def test_a_wrong_width_is_refused(width):
 
 
 def test_predictions_are_the_same_with_channels_last_in_memory():
-    model, images = load_model("cmrnet", width=8, input_size=(24, 32)).double(), torch.rand(2, 3, 40, 30)
+    model, images = load_network("cmrnet", width=8, input_size=(24, 32)).double(), torch.rand(2, 3, 40, 30)
     with torch.no_grad():
         expected = model(images.double())
         quick = model.for_prediction()

@@ -13,8 +13,9 @@ from explainsal.app.cli import conf_dir
 from explainsal.classical import classical_model
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
+from explainsal.evaluate import evaluate
 from explainsal.functional.metrics import cc
-from explainsal.models import load_model
+from explainsal.models import load_network
 from explainsal.models.cmrnet_osie import WEIGHTS
 from explainsal.models.published import seen_warning
 from explainsal.workflows import evaluation
@@ -36,7 +37,7 @@ def test_it_predicts_where_people_look(shared):
     with torch.no_grad():
         ours, center = (
             cc(model(batch.images)[:, 0], batch.density).mean().item()
-            for model in (load_model("cmrnet_osie"), classical_model("center_gaussian"))
+            for model in (load_network("cmrnet_osie"), classical_model("center_gaussian"))
         )
     assert ours == pytest.approx(0.711, abs=0.005)  # as measured with the weights before they were halved to 16 bits
     assert ours > center + 0.2
@@ -52,7 +53,7 @@ def test_evaluating_it_on_osie_says_what_it_has_seen_of_osie(shared, tmp_path, m
         cfg = compose("evaluate", overrides=wanted)
     cfg.paths.output = str(tmp_path)
     with pytest.raises(KeyboardInterrupt):
-        evaluation.evaluate(cfg)
+        evaluate(cfg)
     assert "images 1001-1350" in caplog.text
     assert "not seen the part evaluated here, osie test" in caplog.text
     record = json.loads((tmp_path / "environment.json").read_text())

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
-from explainsal.models import SaliencyModel, load_model
+from explainsal.models import SaliencyModel, load_network
 
 
 def checkpoint(model: SaliencyModel) -> dict:
@@ -14,13 +14,13 @@ def checkpoint(model: SaliencyModel) -> dict:
 
 @pytest.fixture
 def model():
-    return load_model("cmrnet", width=4, input_size=(24, 32))
+    return load_network("cmrnet", width=4, input_size=(24, 32))
 
 
 def test_a_checkpoint_rebuilds_the_same_function(tmp_path, model):
     torch.save(checkpoint(model), tmp_path / "best.ckpt")
     images = torch.rand(2, 3, 48, 50)
-    restored = load_model(tmp_path / "best.ckpt")
+    restored = load_network(tmp_path / "best.ckpt")
     assert not restored.training
     assert restored.input_size == (24, 32)
     assert torch.equal(restored(images), model(images))
@@ -28,7 +28,7 @@ def test_a_checkpoint_rebuilds_the_same_function(tmp_path, model):
 
 def test_a_bare_state_dict_fits_a_named_network(tmp_path, model):
     torch.save(model.net.state_dict(), tmp_path / "weights.pth")
-    restored = load_model("cmrnet", weights=tmp_path / "weights.pth", width=4, input_size=(24, 32))
+    restored = load_network("cmrnet", weights=tmp_path / "weights.pth", width=4, input_size=(24, 32))
     images = torch.rand(1, 3, 24, 32)
     assert torch.equal(restored(images), model(images))
 
@@ -43,20 +43,20 @@ def test_maps_have_the_size_of_the_stimuli_and_uint8_equals_float(model):
 
 def test_errors_say_what_to_do(tmp_path, model):
     with pytest.raises(UserError, match="no model named 'resnet'; choose cmrnet"):
-        load_model("resnet")
+        load_network("resnet")
     with pytest.raises(MissingFilesError, match="train one: python -m explainsal.train"):
-        load_model(tmp_path / "absent.ckpt")
+        load_network(tmp_path / "absent.ckpt")
     whole = tmp_path / "whole.ckpt"
     torch.save(checkpoint(model), whole)
     broken = tmp_path / "broken.ckpt"
     broken.write_bytes(whole.read_bytes()[:2000])
     with pytest.raises(CorruptFileError, match="truncated"):
-        load_model(broken)
+        load_network(broken)
     torch.save({"state_dict": {}}, tmp_path / "foreign.ckpt")
     with pytest.raises(CorruptFileError, match="not written by explainsal.train"):
-        load_model(tmp_path / "foreign.ckpt")
+        load_network(tmp_path / "foreign.ckpt")
     with pytest.raises(CorruptFileError, match="does not fit"):
-        load_model("cmrnet", weights=whole, width=8)
+        load_network("cmrnet", weights=whole, width=8)
     with pytest.raises(ValueError, match="expected RGB images"):
         model(torch.rand(1, 1, 8, 8))
 
@@ -69,12 +69,12 @@ class Payload:
 def test_code_in_a_weight_file_is_not_run(tmp_path, capsys):
     torch.save({"state_dict": {}, "explainsal": Payload()}, tmp_path / "evil.ckpt")
     with pytest.raises(CorruptFileError):
-        load_model(tmp_path / "evil.ckpt")
+        load_network(tmp_path / "evil.ckpt")
     assert "ran" not in capsys.readouterr().out
 
 
 def test_a_network_without_weights_says_so_wherever_it_is_named(tmp_path, model):
     assert model.description == "untrained weights"
     torch.save(checkpoint(model), tmp_path / "best.ckpt")
-    restored = load_model(tmp_path / "best.ckpt")
+    restored = load_network(tmp_path / "best.ckpt")
     assert (restored.trained, restored.description) == (True, "")

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.models import MSINet, load_model
+from explainsal.models import MSINet, load_network
 from explainsal.models.msinet_encoder import keras_name, read_encoder
 
 
@@ -31,7 +31,7 @@ def file(state, tmp_path_factory):
 
 
 def test_the_first_stage_computes_what_vgg16_computes_on_its_own_input(file):
-    model = load_model("msinet", encoder=file)
+    model = load_network("msinet", encoder=file)
     assert not model.trained
     image = torch.rand(1, 3, 16, 24, generator=torch.Generator().manual_seed(0)) * 255
     expected = image.flip(1) - torch.tensor([103.939, 116.779, 123.68]).reshape(1, 3, 1, 1)  # blue, green, red

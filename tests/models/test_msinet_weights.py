@@ -17,7 +17,7 @@ from tests.models import tensorflow_files as write
 from tests.models.rule import in_tensorflow, msinet_variable
 
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.models import MSINet, load_model
+from explainsal.models import MSINet, load_network
 from explainsal.models.msinet_weights import read_network, variable_name
 from explainsal.models.tensorflow import read_variables
 
@@ -122,7 +122,7 @@ def test_what_is_missing_is_named(tmp_path, state):
     with pytest.raises(CorruptFileError, match=r"lacks 43 of 46 variables, the first is conv1/conv1_2/kernel"):
         read_network(path, state)
     with pytest.raises(MissingFilesError, match="model=msinet"):
-        load_model("msinet", weights=tmp_path / "none.pb")
+        load_network("msinet", weights=tmp_path / "none.pb")
 
 
 def test_another_networks_shape_is_refused(tmp_path):
@@ -155,10 +155,10 @@ def test_a_conversion_that_cannot_be_written_is_made_again(tmp_path, caplog):
 
 @pytest.mark.slow
 def test_a_whole_network(tmp_path, variables):
-    model = load_model("msinet", weights=write.frozen_graph(tmp_path / "model_salicon_cpu.pb", variables))
+    model = load_network("msinet", weights=write.frozen_graph(tmp_path / "model_salicon_cpu.pb", variables))
     assert model.trained
     for key, value in model.net.state_dict().items():
         stored = torch.from_numpy(variables[variable_name(key)])
         assert torch.equal(value, stored.permute(3, 2, 0, 1) if stored.ndim == 4 else stored), key
     [converted] = tmp_path.rglob("*.safetensors")
-    assert torch.equal(load_model("msinet", weights=converted).net.aspp.conv2.weight, model.net.aspp.conv2.weight)
+    assert torch.equal(load_network("msinet", weights=converted).net.aspp.conv2.weight, model.net.aspp.conv2.weight)

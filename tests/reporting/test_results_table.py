@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
+from explainsal.reporting.results import summarize
 from explainsal.reporting.results_table import metric_title, results_tables
 from explainsal.reporting.tables import print_results, write_table
 
@@ -132,3 +133,24 @@ def test_the_csv_has_a_row_per_model_and_numbers_as_numbers(tmp_path: Path, fake
     row = frame[(frame["model"] == "deep") & (frame["metric"] == "nss")].iloc[0]
     assert wide.loc["deep", ["nss", "nss_low", "nss_high"]].tolist() == [row["mean"], row["low"], row["high"]]
     assert wide.loc["deep", "profile"] == "tuebingen"
+
+
+def test_a_model_without_any_defined_metric_is_a_row_of_dashes() -> None:
+    nothing = [float("nan")] * 3
+    per_image = pd.DataFrame(
+        {
+            "model": ["maps"] * 3 + ["chance"] * 3,
+            "id": ["a", "b", "c"] * 2,
+            "index": [0, 1, 2] * 2,
+            "fixations": 5,
+            "cc": [*nothing, 0.1, 0.2, 0.3],
+            "nss": [*nothing, 0.1, 0.2, 0.3],
+            "emd": [float("nan")] * 6,
+        }
+    )
+    found = summarize(per_image, {"profile": "mit2016"}, seed=0)
+    assert found[found["model"] == "maps"]["metric"].tolist() == ["cc", "nss", "emd"]
+    assert found[found["model"] == "maps"]["skipped"].tolist() == [3, 3, 3]
+    assert found[found["model"] == "chance"]["metric"].tolist() == ["cc", "nss"]
+    row = next(line for line in printed(found).splitlines() if "maps" in line)
+    assert row.count("–") >= 2

@@ -140,7 +140,7 @@ def test_after_a_kill_only_missing_maps_are_made_again(tmp_path, monkeypatch, fo
         return original(source, target)
 
     original = os.replace
-    monkeypatch.setattr(writing.os, "replace", replace)
+    monkeypatch.setattr(os, "replace", replace)
     monkeypatch.setattr(writing.Path, "replace", lambda self, target: replace(self, target))
     with pytest.raises(KeyboardInterrupt):
         written(tmp_path, form)

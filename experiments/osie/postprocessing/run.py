@@ -17,9 +17,9 @@ from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics
 from explainsal.reporting.results import summarize
 from explainsal.workflows.baselines import (
-    fixations_of,
     information_gain_baseline,
     learned_center_bias,
+    read_fixations,
     training_quantiles,
 )
 from explainsal.workflows.loading import PACKAGED, load_model
@@ -47,7 +47,7 @@ def main() -> None:
         Postprocessing(24, bias, quantiles),
     ]
     center_bias, gain_over = information_gain_baseline(data)
-    nonfixations = Nonfixations(*fixations_of(dataset))
+    nonfixations = Nonfixations(*read_fixations(dataset))
     tables = {
         (name, variant.description): SaliencyMetrics(nonfixations=nonfixations, center_bias=center_bias)
         for name in MODELS

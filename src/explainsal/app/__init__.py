@@ -1,1 +1,5 @@
 """The command line: options, building objects from a configuration, records of runs, sweep jobs."""
+
+from explainsal.signals import end_while_importing
+
+end_while_importing()  # what follows takes seconds to import

@@ -9,7 +9,8 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,10 +21,13 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from explainsal import signals
+from explainsal.app.folders import CHECKPOINTS, follow_arguments, is_first, own_folder, shared_job
+from explainsal.app.help import asks_for_help, explain_wrong_option, format_help
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
 from explainsal.errors import UserError
 
-EXIT_USER_ERROR, EXIT_INTERRUPTED = 2, 130
+EXIT_USER_ERROR = 2
 RESUMED = "The same command goes on with what is missing."
 _NOTES = (
     ".*does not have many workers.*",  # small data, or a small machine
@@ -43,15 +47,18 @@ def conf_dir() -> str:
     raise UserError(f"the configuration files are missing; looked in {' and '.join(map(str, candidates))}. Reinstall.")
 
 
-def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
+def command(
+    config_name: str, *, examples: Sequence[str] = (), interrupted: str = ""
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn ``task(cfg)`` into a command-line entry point.
 
-    An error that the user can solve becomes one message and exit code 2; Ctrl-C exits with 130. In a multirun the
-    error also goes back to Hydra, which marks the job as failed and goes on with the next one.
+    An error that the user can solve becomes one message and exit code 2; Ctrl-C exits with 130, SIGTERM with 143. In a
+    multirun the error also goes back to Hydra, which marks the job as failed and goes on with the next one.
 
     Args:
         config_name: Of the command's configuration.
-        interrupted: What to say after Ctrl-C; by default where the run's folder is.
+        examples: Arguments of example calls, for ``--help``.
+        interrupted: For the user after Ctrl-C or SIGTERM; by default where the run's folder is.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -63,10 +70,9 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
             jobs += 1
             _quiet()
             try:
-                return run_swept(task, cfg) if is_swept() else task(cfg)
-            except KeyboardInterrupt:
-                kept = interrupted or f"What was finished is in {HydraConfig.get().runtime.output_dir}"
-                _end(f"Interrupted. {kept}", EXIT_INTERRUPTED)
+                return _run(task, cfg, config_name)
+            except KeyboardInterrupt as error:
+                _end_interrupted(error, interrupted or _kept(Path(HydraConfig.get().runtime.output_dir)))
             except Exception as error:
                 message = _user_message(error)
                 if message is None:
@@ -81,9 +87,16 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
 
         @functools.wraps(task)
         def main() -> None:
-            if os.environ.get("HYDRA_FULL_ERROR") == "1":
-                return entry()
+            if asks_for_help(sys.argv[1:]):
+                return print(format_help(config_name, _summary(task), examples, Path(conf_dir())))
+            full = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own, shortened tracebacks hide the message
+            if signals.follows():
+                sys.argv[1:] = follow_arguments(sys.argv[1:])
+            with signals.handled():
+                return entry() if full else guarded_entry()
+
+        def guarded_entry() -> None:
             try:
                 entry()
             except Exception as error:
@@ -97,8 +110,8 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
                 if said and jobs == 1:  # else it is said again after what the later jobs said
                     raise SystemExit(EXIT_USER_ERROR) from None
                 _end(message, EXIT_USER_ERROR)
-            except KeyboardInterrupt:  # while other processes work at the jobs of a sweep
-                _end(f"Interrupted. {RESUMED}", EXIT_INTERRUPTED)
+            except KeyboardInterrupt as error:  # before the first job, or while other processes work at the jobs
+                _end_interrupted(error, RESUMED)
             finally:
                 finish_sweeps()
 
@@ -107,13 +120,37 @@ def command(config_name: str, *, interrupted: str = "") -> Callable[[Callable[[D
     return decorate
 
 
+def _run(task: Callable[[DictConfig], Any], cfg: DictConfig, command: str) -> Any:
+    """Run a job in its folder, which no other process uses meanwhile but those that this one starts."""
+    folder = Path(HydraConfig.get().runtime.output_dir)
+    with ExitStack() as stack:
+        if is_first() and not is_swept():
+            whole = "table" if cfg.get("table") is not None else command
+            stack.enter_context(own_folder(folder, whole, cfg.get("resume")))
+        stack.enter_context(shared_job(folder))
+        return run_swept(task, cfg) if is_swept() else task(cfg)
+
+
+def _kept(folder: Path) -> str:
+    """Where a run stopped, and how a training goes on."""
+    checkpoint = folder / CHECKPOINTS / "interrupted.ckpt"
+    return f"What was finished is in {folder}" + (f"; go on with resume={checkpoint}" if checkpoint.is_file() else "")
+
+
+def _end_interrupted(error: KeyboardInterrupt, kept: str) -> NoReturn:
+    word, code = signals.describe_interrupt(error)
+    _end(f"{word}. {kept}", code)
+
+
 def _user_message(error: BaseException) -> str | None:
     """What to tell the user, or None where a traceback tells more."""
     if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised
+        if isinstance(error.__cause__, AssertionError) and not str(error.__cause__):  # Lightning checks types so
+            return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: a value is of a wrong type; see `--help`"
         if isinstance(error.__cause__, ValueError | TypeError):
             return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: {error.__cause__}"
         return _user_message(error.__cause__) if error.__cause__ else str(error)
-    if isinstance(error, UserError):
+    if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException":  # Lightning's user errors
         return str(error)
     if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates not allowed"):
         around = error.object[max(0, error.start - 30) : error.end + 10]
@@ -121,12 +158,18 @@ def _user_message(error: BaseException) -> str | None:
     if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
         return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return f"{error}\nThe options are in `--help`; a key that is not there yet is added with a plus: +key=value."
+        return explain_wrong_option(error, Path(sys.argv[0]).stem, sys.argv[1:], Path(conf_dir()))
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({error.filename or 'while writing'}). Make room, then run the same command again."
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to write {error.filename}. Choose another place: paths.outputs=... or paths.data=..."
     return None
+
+
+def _summary(task: Callable[..., Any]) -> str:
+    """Return the first sentence of the command file, without the example call."""
+    text = (sys.modules[task.__module__].__doc__ or "").splitlines()[0]
+    return text.split(": ``")[0].rstrip(".:") + "."
 
 
 def _say(message: str) -> None:

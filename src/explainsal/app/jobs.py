@@ -1,46 +1,74 @@
-"""A job of a sweep: a stable folder by what decides its numbers, what became of it, and what it measured."""
+"""Run the jobs of a sweep: each has a stable folder, by what decides its numbers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from filelock import FileLock, Timeout
 
-from explainsal.fetch.writing import read_json, write_json
-from explainsal.metrics.bootstrap import mean_interval, paired_difference
+from explainsal.fetch.writing import write_json
+from explainsal.reporting.job_records import DONE, FAILED, JOB, RUNNING, measures, read_job
 
-JOB, LOCK = "job.json", "job.lock"
-DONE, FAILED, RUNNING = "done", "failed", "running"
+LOCK = "job.lock"
 # These decide where a run lies and what is said of it, not what comes out.
 _IRRELEVANT = ("hydra", "paths", "logger")
-_FILES = ("checkpoint", "weights", "resume")
+_FILES = ("checkpoint", "weights", "resume", "predictions", "image")
 
 
-def job_key(config: Mapping[str, Any]) -> str:
+def job_key(config: Mapping[str, Any], look_up: Callable[[str], Any] | None = None) -> str:
     """Twelve hexadecimal digits over what decides a job's numbers: equal jobs, wherever they run, have equal keys.
 
     Args:
         config: The job's configuration with its interpolations unresolved: what refers to a path stays a reference.
-            Of a checkpoint or weight file the content counts, not the name.
+            Of a checkpoint or weight file the content counts, not the name; of a folder of pictures, fixations or
+            predictions also the names, sizes and times of its files.
+        look_up: Gives the value at a place such as ``data.root`` with its interpolations resolved.
     """
     relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}
-    data = dict(relevant.get("data") or {})
-    data.pop("num_workers", None)
-    if not str(data.get("_target_", "")).endswith("FolderDataModule"):
-        data.pop("root", None)  # a published data set is the same wherever it lies
-    relevant["data"] = data
-    for name in _FILES:
-        path = Path(str(relevant.get(name)))
-        if path.is_file():
-            relevant[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    relevant = _with_content(relevant, "", look_up)
     return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()[:12]
+
+
+def _with_content(node: Mapping[str, Any], place: str, look_up: Callable[[str], Any] | None) -> dict[str, Any]:
+    """Describe the files and folders that a configuration names by what is in them."""
+    result = dict(node)
+    published = not str(node.get("_target_", "")).endswith("FolderDataModule")
+    if "root" in node:
+        result.pop("num_workers", None)
+        if published:
+            result.pop("root")  # a published data set is the same wherever it lies
+    for name, value in result.items():
+        if isinstance(value, Mapping):
+            result[name] = _with_content({str(k): v for k, v in value.items()}, f"{place}{name}.", look_up)
+        elif name in _FILES and value is not None:
+            result[name] = _content(Path(str(look_up(place + name) if look_up else value))) or value
+        elif name == "root":
+            result[name] = [value, _content(Path(str(look_up(place + name) if look_up else value)))]
+    return result
+
+
+def _content(path: Path) -> str | None:
+    """A digest of a file, or of the names, sizes and times of the files below a folder; None where there is neither."""
+    if path.is_file():
+        with open(path, "rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    if not path.is_dir():
+        return None
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(path, followlinks=True):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))  # .explainsal holds what is parsed
+        for name in sorted(name for name in files if not name.startswith(".")):
+            stat = os.stat(os.path.join(folder, name))
+            line = f"{os.path.relpath(folder, path)}/{name} {stat.st_size} {stat.st_mtime_ns}\n"
+            digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
 
 
 def run_job(
@@ -86,54 +114,6 @@ def _record(folder: Path, overrides: Sequence[str], commit: str | None, task: Ca
     spent = {"seconds": time.perf_counter() - start, "cpu_seconds": time.process_time() - cpu_start}
     returned = {str(k): float(v) for k, v in result.items()} if isinstance(result, Mapping) else {}
     write_json(folder / JOB, job | {"status": DONE, "returned": returned} | {k: round(v, 2) for k, v in spent.items()})
-
-
-def read_job(folder: Path) -> dict[str, Any] | None:
-    """What a job's folder says of it; None where no job began or its record is cut short."""
-    job = read_json(folder / JOB)
-    return job if job is not None and {"status", "commit"} <= job.keys() else None
-
-
-_INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
-
-
-def measures(folder: Path) -> dict[str, float] | None:
-    """What a job measured, by name; None where it is not done.
-
-    Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
-    images. Where null models were asked for: ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. Of a
-    training also what it logged last (``val/cc``, ...). Cost: ``seconds``, and ``cpu_seconds`` of the job's process,
-    null models, evaluation and report included.
-    """
-    job = read_job(folder)
-    if job is None or job["status"] != DONE:
-        return None
-    return {**job["returned"], **_fidelity(folder), **{name: float(job[name]) for name in ("seconds", "cpu_seconds")}}
-
-
-def _fidelity(folder: Path) -> dict[str, float]:
-    """That of ``fidelity.csv`` where null models were explained, else of the results table and the layers."""
-    for path in sorted(folder.glob("explanation/*/fidelity.csv")):
-        return _beside_nulls(pd.read_csv(path, dtype={"image": str}))
-    values: dict[str, float] = {}
-    if (folder / "results.csv").is_file():
-        results = pd.read_csv(folder / "results.csv")
-        for row in results[results["metric"] == "cc_to_deep"].head(1).to_dict("records"):
-            values |= {f"cc_to_deep{end}": float(row[name]) for end, name in _INTERVAL.items()}
-    for path in sorted(folder.glob("explanation/*/layers.csv"))[:1]:
-        layers = pd.read_csv(path, dtype={"image": str})
-        values["layer_correlation"] = float(layers.groupby("image")["correlation"].mean().mean())
-    return values
-
-
-def _beside_nulls(table: pd.DataFrame) -> dict[str, float]:
-    wide = table.pivot(index="image", columns="variant", values=["cc_to_deep", "layer_correlation"])
-    own = mean_interval(wide["cc_to_deep", "explanation"])
-    values = {"cc_to_deep": own.mean, "cc_to_deep_low": own.low, "cc_to_deep_high": own.high}
-    for null in [variant for variant in table["variant"].unique() if variant != "explanation"]:
-        gap = paired_difference(wide["cc_to_deep", "explanation"], wide["cc_to_deep", null])
-        values |= {f"{null}_cc_to_deep": float(wide["cc_to_deep", null].mean()), f"{null}_gap": gap.mean}
-    return values | {"layer_correlation": float(wide["layer_correlation", "explanation"].mean())}
 
 
 def _clear(folder: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def is_swept() -> bool:
 def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, float] | None:
     """Run a job of a sweep, unless it is done, and return what it measured: a sweeper may look for the best."""
     from explainsal.app.jobs import run_job
-    from explainsal.app.record import git_state  # a command that does not sweep starts without these
+    from explainsal.reporting.record import git_state  # a command that does not sweep starts without these
 
     hydra_cfg = HydraConfig.get()
     folder, overrides = Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task)
@@ -52,7 +53,7 @@ def _job_key(*, _root_: DictConfig) -> str:
 
     config = OmegaConf.to_container(_root_, resolve=False)
     assert isinstance(config, dict)
-    return job_key({str(key): value for key, value in config.items()})
+    return job_key({str(key): value for key, value in config.items()}, partial(OmegaConf.select, _root_))
 
 
 OmegaConf.register_new_resolver("job_key", _job_key, replace=True)

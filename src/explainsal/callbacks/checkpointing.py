@@ -10,6 +10,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.trainer.states import TrainerFn
+from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from explainsal.errors import UserError
 from explainsal.fetch.writing import write_file
@@ -38,7 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class InterruptCheckpoint(Callback):
-    """On Ctrl-C during training, keep the state of this very step as ``interrupted.ckpt``.
+    """On Ctrl-C or SIGTERM during training, keep the state of this very step as ``interrupted.ckpt``.
 
     Args:
         dirpath: Folder of the checkpoints.
@@ -48,7 +49,19 @@ class InterruptCheckpoint(Callback):
         self.path = Path(dirpath) / "interrupted.ckpt"
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save when a person stopped the run; after an error the weights may be the broken ones."""
+        """Save when the run was stopped from outside; after an error the weights may be the broken ones."""
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
-        if isinstance(exception, KeyboardInterrupt) and fitting and trainer.global_step > 0:
-            trainer.save_checkpoint(self.path)
+        if isinstance(exception, KeyboardInterrupt | SIGTERMException) and fitting and trainer.global_step > 0:
+            # `Trainer.save_checkpoint` would wait for the other processes, which are in the middle of something else
+            checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
+            if trainer.validating:
+                _restart_validation(checkpoint["loops"]["fit_loop"])
+            if trainer.is_global_zero:
+                trainer.strategy.checkpoint_io.save_checkpoint(checkpoint, self.path)
+
+
+def _restart_validation(fit_loop: dict[str, Any]) -> None:
+    """Rewrite the loops' state so that the validation that was stopped begins again, with its first batch."""
+    begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
+    progress = {"total": dict(begun), "current": dict(begun), "is_last_batch": False}
+    fit_loop["epoch_loop.val_loop.batch_progress"] = progress

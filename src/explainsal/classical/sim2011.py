@@ -37,7 +37,7 @@ class SIM2011(ClassicalModel):
     def raw(self, images: Tensor) -> Tensor:
         """The map before it is cut to 8 bits, ``(B, H, W)``."""
         height, width = int(images.shape[2]), int(images.shape[3])
-        levels = min(_MOST_LEVELS, int(math.log2(min(height, width))))
+        levels = max(1, min(_MOST_LEVELS, int(math.log2(min(height, width)))))  # one even of a line of pixels
         planes = induction.opponent(images)
         channels = []
         for channel, sensitivity in enumerate((COLOR, COLOR, INTENSITY)):

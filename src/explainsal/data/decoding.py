@@ -19,6 +19,8 @@ from explainsal.errors import CorruptFileError, MissingFilesError
 
 cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # damaged files get our message, not two
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
+OTHER_SUFFIXES = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".psd", ".svg", ".eps")
+"""Of pictures that are not read, so that someone who has them is told."""
 ARRAY_SUFFIXES = (".npy", ".mat")
 
 

@@ -15,7 +15,7 @@ A data set of FixaTons is read as it is: STIMULI for images, SCANPATHS for scanp
 
 from __future__ import annotations
 
-import json
+import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,8 +24,9 @@ from pathlib import Path
 
 from explainsal.data.cache import cache_folder
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.decoding import ARRAY_SUFFIXES, IMAGE_SUFFIXES
+from explainsal.data.decoding import ARRAY_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFIXES
 from explainsal.data.fixation_table import Scanpath
+from explainsal.data.folder_parts import select_part
 from explainsal.data.ground_truth import read_binary_map, read_fixation_table, whole_pixels_to_middles
 from explainsal.data.listing import files_below, partners_of
 from explainsal.data.pysaliency_hdf5 import FIXATIONS, HDF5_SUFFIXES, STIMULI, form, read_scanpaths
@@ -34,10 +35,10 @@ from explainsal.data.scanpath_files import list_scanpath_files, number_observers
 from explainsal.data.stimuli import stimuli_files
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
-PARTS = ("train", "val", "test")
 IMAGES = ("images", "STIMULI")
 SCANPATHS = ("scanpaths", "SCANPATHS")
 WHOLE = "all"
+NAMED_ALIKE = "Such a file has the path and name of its image, whatever the suffix: a/1.png for the image a/1.jpg"
 
 
 @dataclass(frozen=True)
@@ -49,8 +50,26 @@ class Annotations:
     points: Points
 
 
+@dataclass(frozen=True)
+class Chosen:
+    """Which of several HDF5 files in a folder are meant.
+
+    Args:
+        stimuli: Name of the file of stimuli; None: the only one.
+        fixations: Name of the file of fixations; None: the only one.
+    """
+
+    stimuli: str | None = None
+    fixations: str | None = None
+
+
 def read_folder(
-    path: str | Path, split: str = WHOLE, *, density_sigma: float | None = None, reading: Reading | None = None
+    path: str | Path,
+    split: str = WHOLE,
+    *,
+    density_sigma: float | None = None,
+    reading: Reading | None = None,
+    chosen: Chosen | None = None,
 ) -> SaliencyDataset:
     """A picture, a folder of pictures, or a folder with ground truth, as a data set of samples.
 
@@ -64,6 +83,7 @@ def read_folder(
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities of the fixations; None for
             none. Densities in ``maps/`` go before.
         reading: How to read files.
+        chosen: Which HDF5 files, where there are several.
 
     Raises:
         MissingFilesError: If there is nothing there, no picture in it, or an image has no partner.
@@ -71,12 +91,12 @@ def read_folder(
         UserError: If two kinds of fixations are there, or there is no such split.
     """
     path = Path(path)
-    reading = reading or Reading()
+    reading, chosen = reading or Reading(), chosen or Chosen()
     if not path.exists():
         raise MissingFilesError(f"no such picture or folder: {path.absolute()}")
-    images = _images(path, reading)
+    images = _images(path, reading, chosen)
     maps = _maps(path, images)
-    found = _annotations(path, images, reading)
+    found = _annotations(path, images, reading, chosen)
     dataset = read_dataset(
         path if found else None,
         name=(path if path.is_dir() else path.parent).name or "folder",
@@ -90,26 +110,23 @@ def read_folder(
         release=found.release if found else None,
         reading=reading,
     )
-    return dataset if split == WHOLE else dataset.select(_part(path, split, dataset.ids), split=split)
+    return dataset if split == WHOLE else select_part(dataset, path, split, skip=reading.skip)
 
 
-def parts_of(path: str | Path) -> tuple[str, ...]:
-    """The parts that ``splits.json`` names, in the order train, val, test; none without that file.
-
-    Raises:
-        CorruptFileError: If it is not {"train": [names], ...} or an image is in two parts.
-    """
-    return tuple(_splits(Path(path)))
-
-
-def _images(path: Path, reading: Reading) -> dict[str, str]:
+def _images(path: Path, reading: Reading, chosen: Chosen) -> dict[str, str]:
     """Id -> picture: those of an HDF5 file of stimuli, in its order, else those below ``images/``, else all."""
     if path.is_file():
         return {path.stem: str(path)}
-    stimuli = _hdf5(path, STIMULI)
+    stimuli = _hdf5(path, STIMULI, "stimuli", chosen.stimuli)
     if stimuli:
         return stimuli_files(stimuli, cache_folder(path, reading.cache))
     base = _child(path, IMAGES) or path
+    if others := files_below(base, OTHER_SUFFIXES):
+        warnings.warn(
+            f"{base}: {len(others)} pictures are of a kind that is not read and are left out, {others[0]} the first; "
+            f"convert them to one of {', '.join(IMAGE_SUFFIXES)}",
+            stacklevel=3,
+        )
     return _by_id(base, IMAGE_SUFFIXES, "pictures")
 
 
@@ -141,14 +158,14 @@ def _maps(path: Path, images: dict[str, str]) -> dict[str, str]:
 
 def _with_density(images: dict[str, str], maps: dict[str, str], reading: Reading) -> list[str]:
     """All images; those without a density are named, or skipped as unreadable when they are decoded."""
-    partners_of(images, maps, "density in maps/", skip=reading.skip)
+    partners_of(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
     return list(images)
 
 
-def _annotations(path: Path, images: dict[str, str], reading: Reading) -> Annotations | None:
+def _annotations(path: Path, images: dict[str, str], reading: Reading, chosen: Chosen) -> Annotations | None:
     if path.is_file():
         return None
-    hdf5 = _hdf5(path, FIXATIONS)
+    hdf5 = _hdf5(path, FIXATIONS, "fixations", chosen.fixations)
     scanpaths = _child(path, SCANPATHS) if _child(path, IMAGES) else None
     kinds = {
         "fixations.csv": (path / "fixations.csv").is_file(),
@@ -177,7 +194,7 @@ def _table(path: Path, ids: list[str]) -> Annotations:
 def _binary_maps(folder: Path, images: dict[str, str], reading: Reading) -> Annotations:
     files = _by_id(folder, (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "binary maps")
     ids, pictures = list(images), list(images.values())
-    present = partners_of(images, files, f"binary map in {folder}", skip=reading.skip)
+    present = partners_of(images, files, f"binary map in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     return Annotations(
         "binary maps",
         tuple(files[key] for key in present),
@@ -189,7 +206,7 @@ def _scanpath_files(folder: Path, images: dict[str, str], reading: Reading) -> A
     named = list_scanpath_files(folder)
     files = {key: named.get(key) or named.get(f"{key}{Path(picture).suffix}", {}) for key, picture in images.items()}
     known = {key: str(folder / key) for key in files if files[key]}
-    partners_of(images, known, f"scanpaths in {folder}", skip=reading.skip)
+    partners_of(images, known, f"scanpaths in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     ids, observers = list(images), number_observers(files)
 
     @cache
@@ -234,40 +251,15 @@ def _hdf5_fixations(path: Path, images: int) -> Annotations:
     return Annotations("pysaliency", (str(path),), lambda i: scanpaths().get(i, []))
 
 
-def _hdf5(path: Path, forms: dict[str, tuple[str, ...]]) -> Path | None:
-    """The one file of these forms in the folder."""
+def _hdf5(path: Path, forms: dict[str, tuple[str, ...]], kind: str, name: str | None) -> Path | None:
+    """The one file of these forms in the folder, or the one that was chosen."""
+    if name is not None and not (path / name).is_file():
+        raise MissingFilesError(f"data.{kind}={name}: no such file in {path.absolute()}")
+    if name is not None and form(path / name) not in forms:
+        raise UserError(f"data.{kind}={name} holds {form(path / name) or 'nothing of pysaliency'}, no {kind}")
     files = [f for f in sorted(path.iterdir()) if f.suffix in HDF5_SUFFIXES and not f.name.startswith(".")]
-    found = [file for file in files if form(file) in forms]
+    found = [path / name] if name is not None else [file for file in files if form(file) in forms]
     if len(found) > 1:
         names = " and ".join(file.name for file in found)
-        raise UserError(f"{path} holds {names}: which one? Leave one of each kind in a folder of its own")
+        raise UserError(f"{path} holds {names}: which one? Choose it with data.{kind}={found[0].name}")
     return found[0] if found else None
-
-
-def _splits(path: Path) -> dict[str, list[str]]:
-    file = path / "splits.json"
-    if not file.is_file():
-        return {}
-    try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-        splits = {part: [str(name) for name in content[part]] for part in PARTS if part in content}
-    except (OSError, ValueError, TypeError) as error:
-        raise CorruptFileError(
-            f'cannot read {file}: {error}. It holds {{"train": [names], "val": [], "test": []}}'
-        ) from error
-    twice = [name for name, count in Counter(name for names in splits.values() for name in names).items() if count > 1]
-    if twice or not splits:
-        raise CorruptFileError(f"{file}: {f'{twice[0]} is named twice' if twice else 'no part train, val or test'}")
-    return splits
-
-
-def _part(path: Path, split: str, ids: Sequence[str]) -> list[int]:
-    splits = _splits(path)
-    if split not in splits:
-        raise UserError(f"{path} has no {split} part: splits.json names {', '.join(splits) or 'none, or is not there'}")
-    position = {key: i for i, key in enumerate(ids)}
-    named = [name if name in position else str(Path(name).with_suffix("")) for name in splits[split]]
-    absent = [name for name in named if name not in position]
-    if absent:
-        raise MissingFilesError(f"{path / 'splits.json'}: {len(absent)} images of {split} are not there: {absent[0]}")
-    return [position[name] for name in named]

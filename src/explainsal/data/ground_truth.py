@@ -48,14 +48,31 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
             + (f"The image {like} differs in letter case or in how accents are stored. " if like else "")
             + f"The column image holds paths below images/, such as {ids[0]}."
         )
-    frame["image"] = found
+    subjects = pd.factorize(frame["subject"], sort=True)[0] if "subject" in frame else np.zeros(len(frame), int)
     points = frame[["x", "y"]].to_numpy(np.float64)
-    frame[["x", "y"]] = points + (0.5 if are_whole([points]) else 0.0)
-    frame["subject"] = pd.factorize(frame["subject"], sort=True)[0] if "subject" in frame else 0
+    points = points + (0.5 if are_whole([points]) else 0.0)
+    times, durations = _column(frame, "t"), _column(frame, "duration")
     paths: dict[str, list[Scanpath]] = {}
-    for _, rows in frame.groupby(["image", "subject"], sort=True):
-        paths.setdefault(rows["image"].iloc[0], []).append(_scanpath(rows, int(rows["subject"].iloc[0])))
+    for rows in _rows_per_scanpath(np.array(found), subjects, times):
+        timed, lasting = not np.isnan(times[rows]).any(), not np.isnan(durations[rows]).all()
+        path = Scanpath(
+            points[rows],
+            int(subjects[rows[0]]),
+            times[rows] if timed else None,
+            durations[rows] if lasting else None,
+        )
+        paths.setdefault(found[rows[0]], []).append(path)
     return paths
+
+
+def _rows_per_scanpath(images: np.ndarray, subjects: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
+    """The rows of each image and subject, in order of their times where all of them are known."""
+    number = np.unique(images, return_inverse=True)[1].reshape(-1)
+    scanpath = number * (int(subjects.max(initial=0)) + 2) + subjects + 1  # a row without a subject has -1
+    scanpath = np.unique(scanpath, return_inverse=True)[1].reshape(-1)
+    untimed = np.bincount(scanpath, np.isnan(times)) > 0
+    order = np.lexsort((np.where(untimed[scanpath], 0.0, times), scanpath)) if len(scanpath) else scanpath
+    return np.split(order, np.flatnonzero(np.diff(scanpath[order])) + 1) if len(order) else []
 
 
 def whole_pixels_to_middles(paths: dict[int, list[Scanpath]]) -> dict[int, list[Scanpath]]:
@@ -127,6 +144,11 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
             na_values=dict.fromkeys(NUMBERS, ("", "NA", "NaN", "nan")),
         )
         absent = [name for name in COLUMNS if name not in frame]
+        if absent and len(frame.columns) == 1 and ";" in str(frame.columns[0]):
+            raise CorruptFileError(
+                f"{path}, line 1: {str(frame.columns[0])!r} is separated by semicolons; write the table with commas "
+                "between the columns and points in the numbers: image,x,y"
+            )
         if absent:
             raise CorruptFileError(
                 f"{path} lacks the columns {', '.join(absent)}. It needs a header image,x,y and may have "
@@ -136,7 +158,10 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
             numbers = pd.to_numeric(frame[name], errors="coerce")
             bad = frame.index[numbers.isna() & frame[name].notna()]
             if len(bad):
-                raise CorruptFileError(f"{path}, line {bad[0] + 2}: {frame[name][bad[0]]!r} is no number ({name})")
+                raise CorruptFileError(
+                    f"{path}, line {bad[0] + 2}: {frame[name][bad[0]]!r} is no number ({name}); "
+                    "leave the field empty where a value is missing"
+                )
             frame[name] = numbers
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
         raise CorruptFileError(f"cannot read {path} as a comma-separated file in UTF-8: {error}") from error
@@ -144,11 +169,6 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
     return frame
 
 
-def _scanpath(rows: pd.DataFrame, subject: int) -> Scanpath:
-    timed = "t" in rows and bool(rows["t"].notna().all())
-    if timed:
-        rows = rows.sort_values("t", kind="stable")
-    lasting = "duration" in rows and bool(rows["duration"].notna().any())
-    known = {"t": timed, "duration": lasting}
-    values = {name: rows[name].to_numpy(np.float64) for name, there in known.items() if there}
-    return Scanpath(rows[["x", "y"]].to_numpy(np.float64), subject, **values)
+def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
+    """A column of numbers, NaN throughout where the table lacks it."""
+    return frame[name].to_numpy(np.float64) if name in frame else np.full(len(frame), np.nan)

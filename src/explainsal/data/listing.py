@@ -75,8 +75,22 @@ def unpacked(root: Path, *names: str) -> Iterator[Path]:
     yield root
 
 
-def partners_of(images: dict[str, str], partners: dict[str, str], what: str, *, skip: bool = False) -> list[str]:
+def partners_of(
+    images: dict[str, str],
+    partners: dict[str, str],
+    what: str,
+    *,
+    skip: bool = False,
+    remedy: str = "Unpack the archive again",
+) -> list[str]:
     """The ids of the images that have a partner, in order.
+
+    Args:
+        images: Id -> picture.
+        partners: Id -> what belongs to the image.
+        what: What that is, for messages.
+        skip: Whether images without one are left out; not if all are.
+        remedy: What to do about it.
 
     Raises:
         MissingFilesError: If any has none and `skip` is false; it names the first and a partner in another case.
@@ -85,10 +99,12 @@ def partners_of(images: dict[str, str], partners: dict[str, str], what: str, *, 
     if absent and (not skip or len(absent) == len(images)):
         names = ", ".join(absent[:3]) + (", ..." if len(absent) > 3 else "")
         close = {spelling(key): path for key, path in partners.items()}.get(spelling(absent[0]))
+        strays = [path for key, path in partners.items() if key not in images]
         raise MissingFilesError(
             f"{len(absent)} of {len(images)} images have no {what}: {names}. "
+            + (f"{len(strays)} files there belong to no image, {strays[0]} the first. " if strays else "")
             + (f"{close} differs in letter case or in how accents are stored: rename it. " if close else "")
-            + "Unpack the archive again, or set data.unreadable=skip to leave these images out."
+            + f"{remedy}, or set data.unreadable=skip to leave these images out."
         )
     return [key for key in images if key in partners]
 

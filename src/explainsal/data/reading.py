@@ -106,7 +106,8 @@ def read_dataset(
         *map(str, annotations),
         *(filter(os.path.exists, map(str, maps or ())) if reading.skip else ()),
     ]
-    build = partial(_parse, label, ids, images, points, maps, reading)
+    shared = len(annotations) == 1  # then what is wrong with it is no image's fault
+    build = partial(_parse, label, ids, images, points, maps, reading, shared)
     table = cached_table(key, root, sources, build, folder=reading.cache) if root else build()
     kept = _positions(table, ids, label)
     fixations = table if reading.as_recorded else table.inside(reading.outside, f"{name} {split}")
@@ -133,8 +134,11 @@ def _parse(
     points: Points | None,
     maps: Sequence[str | Path] | None,
     reading: Reading,
+    shared: bool,
 ) -> FixationTable:
     kept, sizes, observers = [], [], []
+    if shared and points and ids:
+        points(0)  # outside the loop: a fault in the one file of all images is not skipped with one of them
     for i in track(range(len(ids)), f"{label}: indexing, once", transient=True, disable=len(ids) < QUICK):
         try:
             if reading.skip:

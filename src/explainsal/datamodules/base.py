@@ -6,8 +6,9 @@ import logging
 import os
 from abc import abstractmethod
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Required, TypedDict
+from typing import Any, ClassVar, Protocol, Required, TypedDict, runtime_checkable
 
 import cv2
 import lightning as L
@@ -19,13 +20,25 @@ from explainsal.data.domains import DomainSamples
 from explainsal.data.fixation_table import Outside
 from explainsal.data.reading import Decoded, Reading, Unreadable
 from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.data.seeds import run_seed
 from explainsal.data.small import SmallMixture
 from explainsal.data.sources import Source
 from explainsal.data.splits import NamedSplit, Parts, cross_validation
 from explainsal.datamodules.batches import SizeGroupedBatchSampler
+from explainsal.datamodules.order import Position, SeededSamples, TrainingBatches, find_position
 from explainsal.errors import UserError
 
 log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class BatchTransform(Protocol):
+    """An augmentation of whole batches on their device, as `explainsal.data.device_augmentation` has one."""
+
+    on_device: bool
+
+    def __call__(self, batch: SaliencyBatch, *, seed: int, epoch: int) -> SaliencyBatch:
+        """The augmented batch: it follows from seed, epoch and the images' indices."""
 
 
 class DataOptions(TypedDict, total=False):
@@ -33,7 +46,7 @@ class DataOptions(TypedDict, total=False):
 
     batch_size: Required[int]
     num_workers: int | None
-    augmentation: Transform | None
+    augmentation: Transform | BatchTransform | None
     split: str | None
     fold: int | None
     folds: int
@@ -59,7 +72,8 @@ class SaliencyDataModule(L.LightningDataModule):
         root: Folder of the data set.
         batch_size: Images per batch and process.
         num_workers: Worker processes per loader; 0 loads in the main process, None takes all cores but one, at most 8.
-        augmentation: Applied to the training split; None for none.
+        augmentation: Applied to the training split: to each sample in a worker, or, where it has ``on_device``, to each
+            batch on its device; None for none.
         split: A named split, one of `splits`; None takes the published parts.
         fold: Number of the fold, from 0; None for no cross-validation.
         folds: How many folds a cross-validation has.
@@ -92,7 +106,7 @@ class SaliencyDataModule(L.LightningDataModule):
         *,
         batch_size: int,
         num_workers: int | None = None,
-        augmentation: Transform | None = None,
+        augmentation: Transform | BatchTransform | None = None,
         split: str | None = None,
         fold: int | None = None,
         folds: int = 10,
@@ -135,6 +149,11 @@ class SaliencyDataModule(L.LightningDataModule):
         return "test" if "test" in self.parts else "val"
 
     @property
+    def chooses_eval_split(self) -> bool:
+        """Whether the option `eval_split` was given."""
+        return self._eval_split is not None
+
+    @property
     def divided(self) -> bool:
         """Whether a named split or a fold takes the place of the published parts."""
         return self.split is not None or self.fold is not None
@@ -148,8 +167,12 @@ class SaliencyDataModule(L.LightningDataModule):
 
     @property
     def needed(self) -> list[str]:
-        """The splits that training and testing read; testing alone, where the data set is not divided for training."""
-        splits = dict.fromkeys((*self.fit_splits, self.eval_split))
+        """The splits that training and testing read; testing alone, where the data set is not divided for training.
+
+        Where all images are tested, no training split is apart from them, and none is read.
+        """
+        fit = self.fit_splits if self.divided or self._eval_split != "all" else ()
+        splits = dict.fromkeys((*fit, self.eval_split))
         return [split for split in splits if split in (*self.parts, *self.published) or split == self.eval_split]
 
     def dataset(self, split: str) -> SaliencyDataset:
@@ -192,7 +215,32 @@ class SaliencyDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches; the last, smaller batch is left out, unless it is the only one."""
         dataset = self.dataset(self.fit_splits[0])
-        return self.loader(dataset.with_transform(self.augmentation), shuffle=True)
+        return self.loader(dataset.with_transform(self.sample_transform), position=partial(find_position, self))
+
+    @property
+    def sample_transform(self) -> Transform | None:
+        """The augmentation, where it changes one sample at a time."""
+        return None if isinstance(self.augmentation, BatchTransform) else self.augmentation
+
+    def own_sample_transform(self) -> Transform | None:
+        """The augmentation of one of several data sets that are trained on together.
+
+        Raises:
+            UserError: If it is one of batches: those hold images of other data sets, too.
+        """
+        if isinstance(self.augmentation, BatchTransform):
+            raise UserError(
+                "data/augmentation=device changes whole batches of one data set: train on several with another one, "
+                "e.g. data/augmentation=modest"
+            )
+        return self.augmentation
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Augment a training batch on its device, where the augmentation is one of batches."""
+        trainer = self.trainer
+        if trainer is None or not trainer.training or not isinstance(self.augmentation, BatchTransform):
+            return batch
+        return self.augmentation(batch, seed=run_seed(), epoch=trainer.current_epoch)
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """The validation split in order."""
@@ -237,9 +285,15 @@ class SaliencyDataModule(L.LightningDataModule):
         return cross_validation(ids, self.fold or 0, self.folds, groups)
 
     def loader(
-        self, dataset: SaliencyDataset | DomainSamples | SmallMixture, *, shuffle: bool = False
+        self, dataset: SaliencyDataset | DomainSamples | SmallMixture, *, position: Position | None = None
     ) -> DataLoader[SaliencySample]:
-        """Batches of any samples by this module's options; if shuffled, without the last, smaller one."""
+        """Batches of any samples by this module's options, in order.
+
+        Args:
+            dataset: The samples.
+            position: For training: gives the epoch, and how many batches of it are done. The batches are then shuffled
+                by the run's seed and the epoch; the last, smaller one is left out, unless images differ in size.
+        """
         options: dict[str, Any] = {
             "num_workers": self.num_workers,
             "collate_fn": SaliencyBatch.collate,
@@ -247,12 +301,29 @@ class SaliencyDataModule(L.LightningDataModule):
             "persistent_workers": self.num_workers > 0,
             "worker_init_fn": _one_thread if self.num_workers else None,
         }
-        drop_last = shuffle and len(dataset) >= self.batch_size
-        if len(set(dataset.sizes)) <= 1 or self.batch_size == 1:
-            return DataLoader(dataset, self.batch_size, shuffle=shuffle, drop_last=drop_last, **options)
-        order = torch.utils.data.RandomSampler(dataset) if shuffle else torch.utils.data.SequentialSampler(dataset)
-        batches = SizeGroupedBatchSampler(order, self.batch_size)
-        return DataLoader(dataset, batch_sampler=batches, **options)
+        one_size = len(set(dataset.sizes)) <= 1
+        if position is not None:
+            seed = run_seed()
+            drop_last = one_size and len(dataset) >= self.batch_size
+            samples = SeededSamples(dataset, seed)
+            order = torch.utils.data.RandomSampler(samples)
+            batches = TrainingBatches(order, self.batch_size, drop_last, seed=seed, position=position)
+            generator = torch.Generator().manual_seed(seed)  # else a new iterator would draw from torch's own
+            return DataLoader(samples, batch_sampler=batches, generator=generator, **options)
+        if one_size or self.batch_size == 1:
+            return DataLoader(dataset, self.batch_size, **options)
+        grouped = SizeGroupedBatchSampler(torch.utils.data.SequentialSampler(dataset), self.batch_size)
+        return DataLoader(dataset, batch_sampler=grouped, **options)
+
+
+def check_sigma(sigma: float | None) -> None:
+    """Refuse what is no standard deviation of a Gaussian.
+
+    Raises:
+        UserError: If it is 0 or negative.
+    """
+    if sigma is not None and not sigma > 0:
+        raise UserError(f"data.density_sigma={sigma}: a standard deviation in pixels is positive")
 
 
 def _cores() -> int:

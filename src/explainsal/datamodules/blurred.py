@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Unpack
 
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
 
 
 class BlurredDataModule(SaliencyDataModule):
@@ -21,4 +21,5 @@ class BlurredDataModule(SaliencyDataModule):
 
     def __init__(self, root: str | Path, *, density_sigma: float | None = None, **options: Unpack[DataOptions]) -> None:
         super().__init__(root, **options)
+        check_sigma(density_sigma)
         self.density_sigma = self.sigma if density_sigma is None else density_sigma

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import lightning as L
 from torch.utils.data import DataLoader
@@ -10,6 +11,7 @@ from torch.utils.data import DataLoader
 from explainsal.data.domains import DomainSamples
 from explainsal.data.sample import SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.order import find_position
 
 
 class DomainsDataModule(L.LightningDataModule):
@@ -35,8 +37,8 @@ class DomainsDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches of all training splits."""
         modules = self.domains.items()
-        samples = {d: m.dataset(m.fit_splits[0]).with_transform(m.augmentation) for d, m in modules}
-        return self._first.loader(DomainSamples(samples), shuffle=True)
+        samples = {d: m.dataset(m.fit_splits[0]).with_transform(m.own_sample_transform()) for d, m in modules}
+        return self._first.loader(DomainSamples(samples), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """All validation splits, one after another."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import lightning as L
@@ -16,6 +17,7 @@ from explainsal.data.domains import DomainSamples
 from explainsal.data.sample import SaliencySample
 from explainsal.data.small import Predict, SmallMixture, SmallSamples, predict_densities, shrink_dataset
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.order import find_position
 from explainsal.errors import UserError
 from explainsal.models.saliency_model import SaliencyModel
 
@@ -49,6 +51,7 @@ class FitDataModule(L.LightningDataModule):
         size: Height and width that training images are shrunk to, once.
         teacher: A trained network whose densities are part of the targets; None for none.
         share: The teacher's share of every target, 0 to 1; the fixation density has the rest.
+        device: Where the teacher computes.
 
     Raises:
         UserError: If the size is not two positive numbers, the share lies outside [0, 1], or the teacher is untrained.
@@ -61,6 +64,7 @@ class FitDataModule(L.LightningDataModule):
         size: Sequence[int],
         teacher: SaliencyModel | None = None,
         share: float = 0.5,
+        device: torch.device | None = None,
     ) -> None:
         super().__init__()
         if len(size) != 2 or min(size) < 1:
@@ -72,6 +76,7 @@ class FitDataModule(L.LightningDataModule):
         self.sets = dict(sets)
         self.size = int(size[0]), int(size[1])
         self.teacher, self.share = teacher, share
+        self.device = device or torch.device("cpu")
         self._first = next(iter(self.sets.values()))
         self._small: list[SmallSamples] | None = None
 
@@ -84,8 +89,8 @@ class FitDataModule(L.LightningDataModule):
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Shuffled, augmented batches of all training splits together."""
         pairs = zip(self._samples(), self.sets.values(), strict=True)
-        parts = [samples.with_transform(module.augmentation) for samples, module in pairs]
-        return self._first.loader(SmallMixture(parts), shuffle=True)
+        parts = [samples.with_transform(module.own_sample_transform()) for samples, module in pairs]
+        return self._first.loader(SmallMixture(parts), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
         """All validation splits at native size, one after another."""
@@ -102,7 +107,7 @@ class FitDataModule(L.LightningDataModule):
         samples = shrink_dataset(dataset, self.size, folder)
         if self.teacher is None or self.share == 0:
             return samples
-        predict, identity = _prediction(self.teacher), describe_teacher(self.teacher)
+        predict, identity = _prediction(self.teacher, self.device), describe_teacher(self.teacher)
         return samples.blended(predict_densities(dataset, predict, identity, self.size, folder), self.share)
 
 
@@ -115,9 +120,8 @@ def describe_teacher(model: SaliencyModel) -> str:
     return f"{model.name} {sorted(model.options.items())} {model.weights} {stamp}"
 
 
-def _prediction(model: SaliencyModel) -> Predict:
-    """The network as a function of one picture, on the accelerator where there is one."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _prediction(model: SaliencyModel, device: torch.device) -> Predict:
+    """Return the network as a function of one picture."""
     quick = model.for_prediction().to(device)
 
     @torch.inference_mode()

@@ -9,7 +9,7 @@ from typing import Unpack
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.mit1003 import SIGMA, GroundTruth, find_ground_truth, read_mit1003, release_name
 from explainsal.data.sources import MIT1003, MIT1003_SCANPATHS
-from explainsal.data.splits import held_out, msinet, pysaliency, unisal
+from explainsal.data.splits import every_tenth, held_out, msinet, pysaliency, unisal
 from explainsal.datamodules.base import DataOptions
 from explainsal.datamodules.blurred import BlurredDataModule
 
@@ -18,8 +18,8 @@ class MIT1003DataModule(BlurredDataModule):
     """MIT1003, which is published in one part: `split` or `fold` divides it; without either it is for tests alone.
 
     The named splits are ``unisal`` (ten folds of train and val; 0 is the published one), ``msinet`` (803 and 200),
-    ``pysaliency`` (ten folds of train, val and test) and ``held_out`` (803, 100 and 100: ``unisal``'s folds 1 and 0
-    validate and test).
+    ``pysaliency`` (ten folds of train, val and test), ``held_out`` (803, 100 and 100: ``unisal``'s folds 1 and 0
+    validate and test) and ``every_tenth`` (802, 100 and 101).
 
     Args:
         root: Folder of the data set.
@@ -35,6 +35,7 @@ class MIT1003DataModule(BlurredDataModule):
     published = ("all",)
     published_eval = "all"
     splits = {  # noqa: RUF012
+        "every_tenth": every_tenth,
         "held_out": held_out,
         "unisal": unisal,
         "msinet": msinet(1003, 200),

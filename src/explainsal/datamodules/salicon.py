@@ -11,7 +11,7 @@ import torch
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.salicon import GroundTruth, read_salicon, whole_file
 from explainsal.data.sources import SALICON, SALICON_MOUSE, Source
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
 
 HOLDOUT_SEED = 0  # which training images are held out: the same in every run
 
@@ -56,6 +56,7 @@ class SaliconDataModule(SaliencyDataModule):
             raise ValueError(f"holdout must not be negative, and 0 where there are folds: got {holdout}")
         self.release: str = str(release)
         self.ground_truth: GroundTruth = ground_truth
+        check_sigma(density_sigma)
         self.density_sigma = density_sigma
         self.source = self._source()
         self.holdout = holdout

@@ -14,6 +14,7 @@ from explainsal.errors import UserError
 from explainsal.explanation.bank import REMEMBERED_BYTES, sampled_bytes_at_most
 from explainsal.explanation.candidates import KEPT_SHARE, Candidates
 from explainsal.explanation.input_maps import INPUT_MAP_NAMES, input_maps
+from explainsal.explanation.layer import Coefficients, LayerExplanation
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.options import Options
 from explainsal.explanation.output_weights import OutputWeights
@@ -22,7 +23,6 @@ from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
-from explainsal.explanation.result import Coefficients, LayerExplanation
 from explainsal.functional.fused import fused_kernels
 from explainsal.functional.images import as_computed, resize
 from explainsal.functional.native import native_kernels

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.layer import Coefficients, ExplainedBatch, LayerExplanation
 from explainsal.explanation.options import Options
-from explainsal.explanation.result import Coefficients, Explanation, LayerExplanation
 from explainsal.explanation.tables import Tables
 
 _JSON, _TENSORS = "explanation.json", "explanation.safetensors"
 
 
-def save_explanation(explanation: Explanation, folder: str | Path, ids: Sequence[str] | None = None) -> Path:
+def save_explanation(explanation: ExplainedBatch, folder: str | Path, ids: Sequence[str] | None = None) -> Path:
     """Write an explanation with its tables: ``layers.csv``, ``coefficients.parquet``, ``maps.npz`` if maps were kept.
 
     Args:
@@ -48,8 +48,8 @@ def save_explanation(explanation: Explanation, folder: str | Path, ids: Sequence
     return folder
 
 
-def load_explanation(folder: str | Path) -> Explanation:
-    """Read what :func:`save_explanation` wrote; nothing in the files is executed.
+def read_batch(folder: str | Path) -> dict[str, Any]:
+    """Read what :func:`save_explanation` wrote, as the fields of an `ExplainedBatch`; nothing in the files is executed.
 
     Raises:
         MissingFilesError: If the folder holds no explanation.
@@ -62,10 +62,11 @@ def load_explanation(folder: str | Path) -> Explanation:
     try:
         content, tensors = json.loads((folder / _JSON).read_text()), load_file(folder / _TENSORS)
         layers = [_layer(entry, tensors, f"layers.{number}.") for number, entry in enumerate(content["layers"])]
-        return Explanation(
-            tensors["saliency_map"], tensors["explainable_map"], tuple(layers), content["preset"],
-            _as_options(content["options"]), content.get("description", ""),
-        )  # fmt: skip
+        return {
+            "saliency_map": tensors["saliency_map"], "explainable_map": tensors["explainable_map"],
+            "layers": tuple(layers), "preset": content["preset"], "options": _as_options(content["options"]),
+            "description": content.get("description", ""),
+        }  # fmt: skip
     except Exception as error:  # safetensors raises its own, unexported type
         raise CorruptFileError(f"cannot read the explanation in {folder} ({type(error).__name__}: {error})") from error
 

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from explainsal.explanation.result import Explanation, LayerExplanation
+from explainsal.explanation.layer import ExplainedBatch, LayerExplanation
 
 DESCRIPTION = "description"  # beside arrays of maps, as in tables
 
@@ -51,7 +51,7 @@ class Tables:
     def __len__(self) -> int:
         return len(self._layers)
 
-    def add(self, explanation: Explanation, ids: Sequence[str] | None = None, *, coefficients: bool = True) -> None:
+    def add(self, explanation: ExplainedBatch, ids: Sequence[str] | None = None, *, coefficients: bool = True) -> None:
         """Take the rows of an explanation; those of its coefficients, which are many, on request."""
         self._layers.append(layer_table(explanation, ids))
         if coefficients:
@@ -78,7 +78,7 @@ def _once(tables: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
     return pd.concat(tables).drop_duplicates(keys).sort_values(keys, kind="stable", ignore_index=True)
 
 
-def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> pd.DataFrame:
+def layer_table(explanation: ExplainedBatch, ids: Sequence[str] | None = None) -> pd.DataFrame:
     """How well each layer of each image is rebuilt.
 
     Args:
@@ -114,7 +114,7 @@ def layer_table(explanation: Explanation, ids: Sequence[str] | None = None) -> p
     return described(table, explanation.description)
 
 
-def coefficient_table(explanation: Explanation, ids: Sequence[str] | None = None) -> pd.DataFrame:
+def coefficient_table(explanation: ExplainedBatch, ids: Sequence[str] | None = None) -> pd.DataFrame:
     """What each activation map of each image is rebuilt from.
 
     Args:
@@ -136,7 +136,7 @@ def coefficient_table(explanation: Explanation, ids: Sequence[str] | None = None
     return described(table, explanation.description)
 
 
-def map_samples(explanation: Explanation, ids: Sequence[str] | None = None, count: int = 3) -> dict[str, np.ndarray]:
+def map_samples(explanation: ExplainedBatch, ids: Sequence[str] | None = None, count: int = 3) -> dict[str, np.ndarray]:
     """A few of the maps that were kept of every layer, beside what they rebuild.
 
     Args:
@@ -160,7 +160,7 @@ def map_samples(explanation: Explanation, ids: Sequence[str] | None = None, coun
     return samples
 
 
-def _terms(explanation: Explanation, number: int, layer: LayerExplanation) -> pd.DataFrame:
+def _terms(explanation: ExplainedBatch, number: int, layer: LayerExplanation) -> pd.DataFrame:
     terms = layer.coefficients
     image, channel, term = (t.cpu().numpy() for t in torch.nonzero(terms.source >= 0, as_tuple=True))
     pick = (image, channel, term)
@@ -184,7 +184,7 @@ def _terms(explanation: Explanation, number: int, layer: LayerExplanation) -> pd
     )  # fmt: skip
 
 
-def _constants(explanation: Explanation) -> Iterator[pd.DataFrame]:
+def _constants(explanation: ExplainedBatch) -> Iterator[pd.DataFrame]:
     for number, layer in enumerate(explanation.layers):
         if layer.coefficients.constant is None:
             continue
@@ -204,7 +204,7 @@ def _kept(layer: LayerExplanation) -> np.ndarray:
     return mask.scatter_(1, layer.kept + 1, True)[:, 1:].cpu().numpy()  # column 0 takes the -1 of empty places
 
 
-def _names(explanation: Explanation, ids: Sequence[str] | None) -> list[str]:
+def _names(explanation: ExplainedBatch, ids: Sequence[str] | None) -> list[str]:
     count = len(explanation.saliency_map)
     names = [str(i) for i in range(count)] if ids is None else list(ids)
     if len(names) != count:

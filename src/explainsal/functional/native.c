@@ -1,5 +1,4 @@
-/* The kernels of native_blocks.h and native_maps.h for float and for double, those of native_metrics.h for double. Built
- * by native_build.py.
+/* The kernels of native_blocks.h and native_maps.h for float and for double. Built by native_build.py.
  *
  * Every loop runs over contiguous numbers, so that compilers vectorise it. */
 #include <math.h>
@@ -35,4 +34,3 @@
 #define NAME(x) x##_double
 #include "native_maps.h"
 #include "native_blocks.h"
-#include "native_metrics.h"

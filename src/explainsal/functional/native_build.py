@@ -14,7 +14,7 @@ from pathlib import Path
 
 from explainsal.errors import UserError
 
-_SOURCES = ("native.c", "native_blocks.h", "native_maps.h", "native_metrics.h")
+_SOURCES = ("native.c", "native_blocks.h", "native_maps.h")
 _FLAGS = (
     "-O3",
     "-march=native",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -62,6 +63,28 @@ def check_finite(maps: Tensor, ids: Sequence[str], model: str = "the network") -
         raise ModelError(
             f"{model} returned NaN or infinity for {', '.join(named[:3])}{more}: look at its weights and input range"
         )
+
+
+@contextmanager
+def taking_rgb(model: str = "the network") -> Iterator[None]:
+    """Turn the error of a network that takes another number of channels than 3 into one that says what to do.
+
+    Args:
+        model: The network's name, for the message.
+
+    Raises:
+        ModelError: If the block fails because of the number of channels.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "channels" not in str(error):
+            raise
+        reason = str(error).splitlines()[0]
+        raise ModelError(
+            f"{model} does not take RGB images (B, 3, H, W): {reason}. Wrap it in a SaliencyModel whose preprocess "
+            "makes its input of them, e.g. images.mean(1, keepdim=True) for grey"
+        ) from error
 
 
 def _found(output: Any, count: int) -> str:

@@ -2,12 +2,26 @@
 
 from explainsal.metrics.bootstrap import Interval, mean_interval, paired_difference
 from explainsal.metrics.collection import SaliencyMetrics
-from explainsal.metrics.profiles import HIGHER_IS_BETTER, METRICS, PROFILES, Profile, get_profile
-from explainsal.metrics.single import AUC, CC, NSS, SIM, AUCBorji, AUCJudd, InformationGain, KLDiv, ShuffledAUC
+from explainsal.metrics.profiles import METRICS, PROFILES, Profile, get_profile
+from explainsal.metrics.single import (
+    AUC,
+    CC,
+    EMD,
+    HIGHER_IS_BETTER,
+    NSS,
+    SIM,
+    AUCBorji,
+    AUCJudd,
+    InformationGain,
+    KLDiv,
+    LogLikelihood,
+    ShuffledAUC,
+)
 
 __all__ = [
     "AUC",
     "CC",
+    "EMD",
     "HIGHER_IS_BETTER",
     "METRICS",
     "NSS",
@@ -18,6 +32,7 @@ __all__ = [
     "InformationGain",
     "Interval",
     "KLDiv",
+    "LogLikelihood",
     "Profile",
     "SaliencyMetrics",
     "ShuffledAUC",

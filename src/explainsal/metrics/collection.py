@@ -8,12 +8,11 @@ from typing import Any
 from torch import Tensor
 
 from explainsal.functional.metrics import Nonfixations
-from explainsal.functional.native import native_kernels
-from explainsal.functional.native_build import library
 from explainsal.metrics.profiles import METRICS, Profile, get_profile
 from explainsal.metrics.scoring import CenterBiasMap, score
 from explainsal.metrics.table import PerImageTable
-from explainsal.types import DensityMap, FixationBatch
+from explainsal.metrics.targets import as_density, as_fixations, without_channel
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 
 class SaliencyMetrics(PerImageTable):
@@ -27,20 +26,17 @@ class SaliencyMetrics(PerImageTable):
             it there is no ``ig``.
         options: Single options of the profile to change, metric -> keyword arguments; its name then says so.
         seed: Of the profiles that draw random negatives.
-        compile: Use compiled kernels for maps on a CPU, twice as fast or more: AUCs are the same numbers, the others
-            the same to 1e-12. Needs a C compiler.
         kwargs: Of `torchmetrics.Metric`.
 
     Raises:
         ValueError: If a name is unknown, or a metric was asked for without what it needs.
-        UserError: If `compile` is asked for and there is no C compiler, or it fails.
 
     Example:
         >>> import torch
         >>> metrics = SaliencyMetrics(names=["cc", "nss"])
         >>> fixations = FixationBatch.from_points([torch.tensor([[2.0, 0.0]])])
         >>> preds, density = torch.tensor([[[0.0, 1.0, 2.0]]]), DensityMap(torch.tensor([[[0, 1, 2]]]))
-        >>> metrics.update(preds, fixations=fixations, density=density, index=torch.tensor([17]))
+        >>> metrics.update(preds, fixations, density, index=torch.tensor([17]))
         >>> {name: round(value.item(), 3) for name, value in metrics.compute().items()}
         {'cc': 1.0, 'nss': 1.225}
         >>> metrics.per_image().round(3).to_dict("list")
@@ -55,7 +51,6 @@ class SaliencyMetrics(PerImageTable):
         center_bias: CenterBiasMap | None = None,
         options: Mapping[str, Mapping[str, Any]] | None = None,
         seed: int = 0,
-        compile: bool = False,
         **kwargs: Any,
     ) -> None:
         chosen = get_profile(profile)
@@ -74,34 +69,51 @@ class SaliencyMetrics(PerImageTable):
         self.nonfixations = nonfixations
         self.center_bias = center_bias
         self.seed = seed
-        self.native = compile  # `compile` is a method of every nn.Module
-        if compile:
-            library()  # now rather than in the middle of an evaluation
+        self._updated, self._before = 0, 0  # images so far: random negatives of images without an index are drawn by it
 
     def update(
         self,
         preds: Tensor,
-        fixations: FixationBatch | None = None,
-        density: DensityMap | None = None,
+        fixations: FixationBatch | FixationMap | Tensor | Sequence[Tensor] | None = None,
+        density: DensityMap | Tensor | None = None,
         *,
-        index: Tensor,
+        index: Tensor | None = None,
     ) -> None:
         """Score a batch and keep one row per image.
 
         Args:
-            preds: Shape ``(B, H, W)``, at the size of the ground truth.
-            fixations: Points in pixels; None makes the metrics at fixations NaN.
-            density: Fixation densities; None makes the metrics against a density NaN.
-            index: Shape ``(B,)``, int64, the images' positions in the data set.
+            preds: Shape ``(B, H, W)`` or ``(B, 1, H, W)``, at the size of the ground truth.
+            fixations: Points in pixels, in a form that `as_fixations` takes; None makes the metrics at fixations NaN.
+            density: Fixation densities, as a tensor of the shape of `preds`, too; None makes the metrics against a
+                density NaN.
+            index: Shape ``(B,)``, int64, the images' positions in the data set. None: every image counts once;
+                ``sauc``, and an ``ig`` whose baseline differs from image to image, need them.
 
         Raises:
             TypeError: If a ground truth is of the wrong type.
-            ValueError: If sizes differ, a value is NaN or infinite, or a fixation is outside its image.
+            ValueError: If sizes differ, a value is NaN or infinite, a fixation is outside its image, or an index is
+                missing.
         """
-        if index.ndim != 1 or len(index) != len(preds):
+        preds = without_channel(preds)
+        if index is not None and (index.ndim != 1 or len(index) != len(preds)):
             raise ValueError(f"index must have shape ({len(preds)},), got {tuple(index.shape)}")
-        values = self.scores(preds, fixations, density, index=index)
-        self.append(index.to(preds.device), values)
+        points = None if fixations is None else as_fixations(fixations)
+        target = None if density is None else as_density(density)
+        self.append(None if index is None else index.to(preds.device), self.scores(preds, points, target, index=index))
+        self._updated += len(preds)
+
+    def forward(self, *args: Any, **kwargs: Any) -> Any:
+        """Score a batch, and return the means over it alone."""
+        self._before = self._updated  # torchmetrics resets the metric for a moment
+        try:
+            return super().forward(*args, **kwargs)
+        finally:
+            self._updated, self._before = self._before + self._updated, 0
+
+    def reset(self) -> None:
+        """Forget all images."""
+        super().reset()
+        self._updated = 0
 
     def scores(
         self,
@@ -109,18 +121,18 @@ class SaliencyMetrics(PerImageTable):
         fixations: FixationBatch | None = None,
         density: DensityMap | None = None,
         *,
-        index: Tensor,
+        index: Tensor | None = None,
     ) -> dict[str, Tensor]:
         """The values of a batch by metric, ``(B,)`` each, without keeping them; arguments as those of `update`."""
-        with native_kernels(self.native and preds.device.type == "cpu"):
-            return score(
-                preds,
-                fixations,
-                density,
-                profile=self.profile,
-                names=self.columns,
-                index=index,
-                nonfixations=self.nonfixations,
-                center_bias=self.center_bias,
-                seed=self.seed,
-            )
+        return score(
+            preds,
+            fixations,
+            density,
+            profile=self.profile,
+            names=self.columns,
+            index=index,
+            first=self._before + self._updated,
+            nonfixations=self.nonfixations,
+            center_bias=self.center_bias,
+            seed=self.seed,
+        )

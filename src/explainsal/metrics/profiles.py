@@ -14,8 +14,6 @@ MATLAB_EPS = 2.0**-52
 METRICS = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc", "ig", "auc_borji", "ll", "emd")
 """Every metric, by its column name, in the order of tables."""
 
-HIGHER_IS_BETTER = {name: name not in ("kld", "emd") for name in METRICS}
-
 Pool = Literal["others", "others_off_own_pixels", "random_images"]
 
 

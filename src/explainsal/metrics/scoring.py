@@ -14,8 +14,8 @@ from explainsal.metrics.profiles import Profile
 from explainsal.types import DensityMap, FixationBatch
 
 CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
-"""Height and width, and positions in the data set ``(B,)`` -> densities ``(H, W)`` or ``(B, H, W)``, any scale: what
-`information_gain` is a gain over."""
+"""Height and width, and positions in the data set ``(B,)``, -1 where they are unknown -> densities ``(H, W)`` or
+``(B, H, W)``, any scale: what `information_gain` is a gain over."""
 
 ONE_PASS = ("sim", "cc", "kld")  # against a density
 AGAINST_DENSITY = (*ONE_PASS, "emd")
@@ -28,7 +28,8 @@ def score(
     *,
     profile: Profile,
     names: Collection[str],
-    index: Tensor,
+    index: Tensor | None,
+    first: int = 0,
     nonfixations: Nonfixations | None = None,
     center_bias: CenterBiasMap | None = None,
     seed: int = 0,
@@ -41,7 +42,9 @@ def score(
         density: Fixation densities, or None: then the metrics that need them are NaN.
         profile: The conventions.
         names: Which metrics, from `profiles.METRICS`.
-        index: Shape ``(B,)``, int64, the images' positions in the data set (and in the pool of non-fixations).
+        index: Shape ``(B,)``, int64, the images' positions in the data set (and in the pool of non-fixations); None
+            where they are unknown.
+        first: Number of images before these, by which random negatives are drawn where positions are unknown.
         nonfixations: The pool, for ``sauc``.
         center_bias: The baseline, for ``ig``.
         seed: Of the profiles that draw random negatives.
@@ -57,7 +60,7 @@ def score(
         raise TypeError(f"density must be a DensityMap, got {type(density).__name__}")
     points = None if fixations is None else Points.of(fixations.to(preds.device), maps.size)
     target = None if density is None else Maps.of(density.to(preds.device), "density")
-    index = index.to(preds.device)
+    places = _Places(index, first, len(preds), preds.device)
     together = {name: profile.of(name) for name in names if name in ONE_PASS}
     compared = functional.against_density(maps, target, together) if target is not None and together else {}
     scores: dict[str, Tensor] = {}
@@ -66,11 +69,37 @@ def score(
             value = compared[name] if name in compared else emd(maps, target, **profile.of(name))
             value = torch.where(target.empty, torch.nan, value)
         elif name not in AGAINST_DENSITY and points is not None:
-            value = _at_fixations(name, maps, points, profile, index, nonfixations, center_bias, seed)
+            value = _at_fixations(name, maps, points, profile, places, nonfixations, center_bias, seed)
         else:
             value = torch.full_like(maps.low, torch.nan)
         scores[name] = value
     return scores
+
+
+class _Places:
+    """Positions of a batch's images in the data set, as far as they are known."""
+
+    def __init__(self, index: Tensor | None, first: int, count: int, device: torch.device) -> None:
+        self._index = None if index is None else index.to(device)
+        self._first, self._count, self._device = first, count, device
+
+    def known(self, metric: str) -> Tensor:
+        """The positions, for a metric that needs them."""
+        if self._index is None:
+            raise ValueError(
+                f"{metric} leaves each image's own fixations out of a pool: give index=..., their positions"
+            )
+        return self._index
+
+    @property
+    def for_baseline(self) -> Tensor:
+        """The positions, or -1."""
+        return torch.full((self._count,), -1, device=self._device) if self._index is None else self._index
+
+    @property
+    def for_draws(self) -> Tensor:
+        """The positions, or running numbers."""
+        return self._first + torch.arange(self._count, device=self._device) if self._index is None else self._index
 
 
 def _at_fixations(
@@ -78,7 +107,7 @@ def _at_fixations(
     maps: Maps,
     points: Points,
     profile: Profile,
-    index: Tensor,
+    places: _Places,
     nonfixations: Nonfixations | None,
     center_bias: CenterBiasMap | None,
     seed: int,
@@ -87,14 +116,14 @@ def _at_fixations(
     if name == "sauc":
         if nonfixations is None:
             raise ValueError("sauc needs nonfixations=Nonfixations(points, sizes)")
-        return shuffled(maps, points, nonfixations, profile, index, seed)
+        return shuffled(maps, points, nonfixations, profile, places.known("sauc"), seed)
     if name == "ig":
         if center_bias is None:
             raise ValueError("ig needs center_bias, a function from (H, W) and positions in the data set to densities")
-        baseline = center_bias(maps.size, index).to(maps.values.device)
+        baseline = center_bias(maps.size, places.for_baseline).to(maps.values.device)
         return functional.information_gain(maps, points, baseline.reshape(-1, *maps.size), **options)
     if name == "auc_borji":
-        return functional.auc_borji(maps, points, seed=seed, index=index, **options)
+        return functional.auc_borji(maps, points, seed=seed, index=places.for_draws, **options)
     functions: dict[str, Callable[..., Tensor]] = {
         "nss": functional.nss,
         "auc": functional.auc,

@@ -1,11 +1,13 @@
 """One torchmetrics Metric per metric, for those who need a single number: the mean over images.
 
-They keep the same per-image table as `SaliencyMetrics`, which is the cheaper way to compute several of them.
+They keep the same per-image table as `SaliencyMetrics`, which is the cheaper way to compute several of them. In a
+`torchmetrics.MetricCollection` give the ground truth by name:
+``MetricCollection([CC(), NSS()])(preds, density=..., fixations=...)``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import Tensor
@@ -14,7 +16,7 @@ from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics.collection import SaliencyMetrics
 from explainsal.metrics.profiles import Profile
 from explainsal.metrics.scoring import CenterBiasMap
-from explainsal.types import DensityMap, FixationBatch
+from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 
 class _Single(SaliencyMetrics):
@@ -23,7 +25,7 @@ class _Single(SaliencyMetrics):
     Args:
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`, `compile`) and `torchmetrics.Metric`.
+        kwargs: Of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`) and `torchmetrics.Metric`.
     """
 
     column: str
@@ -41,15 +43,49 @@ class _Single(SaliencyMetrics):
 
 
 class _AgainstDensity(_Single):
-    def update(self, preds: Tensor, target: DensityMap, *, index: Tensor) -> None:  # type: ignore[override]
-        """Score maps ``(B, H, W)`` against densities; `index` ``(B,)`` are positions in the data set."""
-        super().update(preds, density=target, index=index)
+    def update(  # type: ignore[override]
+        self,
+        preds: Tensor,
+        target: DensityMap | Tensor | None = None,
+        *,
+        density: DensityMap | Tensor | None = None,
+        index: Tensor | None = None,
+    ) -> None:
+        """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` against densities.
+
+        Args:
+            preds: The maps.
+            target: Densities of the same shape.
+            density: The same by another name, for a collection that is given fixations, too.
+            index: Shape ``(B,)``: positions in the data set; an image that comes twice counts once. None: all count.
+        """
+        super().update(preds, density=_either(target, density, "density"), index=index)
 
 
 class _AtFixations(_Single):
-    def update(self, preds: Tensor, target: FixationBatch, *, index: Tensor) -> None:  # type: ignore[override]
-        """Score maps ``(B, H, W)`` at fixations; `index` ``(B,)`` are positions in the data set."""
-        super().update(preds, fixations=target, index=index)
+    def update(  # type: ignore[override]
+        self,
+        preds: Tensor,
+        target: FixationBatch | FixationMap | Tensor | Sequence[Tensor] | None = None,
+        *,
+        fixations: FixationBatch | FixationMap | Tensor | Sequence[Tensor] | None = None,
+        index: Tensor | None = None,
+    ) -> None:
+        """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` at fixations.
+
+        Args:
+            preds: The maps.
+            target: Fixations, in a form that `as_fixations` takes.
+            fixations: The same by another name, for a collection that is given densities, too.
+            index: Shape ``(B,)``: positions in the data set; an image that comes twice counts once. None: all count.
+        """
+        super().update(preds, fixations=_either(target, fixations, "fixations"), index=index)
+
+
+def _either(target: Any, named: Any, name: str) -> Any:
+    if (target is None) == (named is None):
+        raise TypeError(f"this metric needs its ground truth once: metric(preds, target), or {name}=...")
+    return named if target is None else target
 
 
 class SIM(_AgainstDensity):
@@ -58,8 +94,7 @@ class SIM(_AgainstDensity):
     Example:
         >>> import torch
         >>> metric = SIM()
-        >>> metric.update(torch.tensor([[[1.0, 3.0]]]), DensityMap(torch.tensor([[[1, 1]]])), index=torch.tensor([0]))
-        >>> metric.compute().item()
+        >>> metric(torch.tensor([[[1.0, 3.0]]]), torch.tensor([[[1.0, 1.0]]])).item()
         0.75
     """
 
@@ -73,9 +108,16 @@ class CC(_AgainstDensity):
 
 
 class KLDiv(_AgainstDensity):
-    """Kullback-Leibler divergence, see `functional.metrics.kl_div`; lower is better."""
+    """Kullback-Leibler divergence, see `functional.metrics.kl_div`."""
 
     column = "kld"
+    higher_is_better = False
+
+
+class EMD(_AgainstDensity):
+    """Earth mover's distance, see `metrics.emd.emd`; slow, and reported by no profile."""
+
+    column = "emd"
     higher_is_better = False
 
 
@@ -103,6 +145,12 @@ class AUCBorji(_AtFixations):
     column = "auc_borji"
 
 
+class LogLikelihood(_AtFixations):
+    """Log-likelihood of the fixations under the map as a density, see `functional.metrics.log_likelihood`."""
+
+    column = "ll"
+
+
 class ShuffledAUC(_AtFixations):
     """Shuffled AUC as the profile has it, see `functional.metrics.shuffled_auc` and `sampled_shuffled_auc`.
 
@@ -110,7 +158,7 @@ class ShuffledAUC(_AtFixations):
         nonfixations: Fixations of the whole data set.
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`seed`, `compile`) and `torchmetrics.Metric`.
+        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "sauc"
@@ -132,7 +180,7 @@ class InformationGain(_AtFixations):
         center_bias: Function from (H, W) and positions in the data set to densities.
         profile: Name of the conventions, or a `Profile`.
         options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`seed`, `compile`) and `torchmetrics.Metric`.
+        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "ig"
@@ -145,3 +193,10 @@ class InformationGain(_AtFixations):
         **kwargs: Any,
     ) -> None:
         super().__init__(profile, options, center_bias=center_bias, **kwargs)
+
+
+HIGHER_IS_BETTER = {
+    kind.column: kind.higher_is_better
+    for kind in (SIM, CC, NSS, KLDiv, AUC, AUCJudd, ShuffledAUC, InformationGain, AUCBorji, LogLikelihood, EMD)
+}
+"""By a metric's column name, in the order of `profiles.METRICS`."""

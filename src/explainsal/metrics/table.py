@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,11 +17,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+_NUMBERS = itertools.count()
+
+
 class PerImageTable(Metric):
     """Rows (index, value of each column), gathered from all processes when they are read.
 
-    An index seen twice, as a distributed sampler causes by padding, is one image. Means are exactly rounded sums, so
-    they do not depend on batches, their order, or the number of processes.
+    An index seen twice, as a distributed sampler causes by padding, is one image; images without an index are each
+    counted. Means are exactly rounded sums, so they do not depend on batches, their order, or the number of processes.
 
     Args:
         columns: Names of the values.
@@ -29,22 +33,30 @@ class PerImageTable(Metric):
 
     full_state_update = False
     is_differentiable = False
-    rows: list[Tensor]
 
     def __init__(self, columns: Sequence[str], **kwargs: Any) -> None:
         super().__init__(dist_sync_fn=self._gather, **kwargs)
         self.columns = tuple(columns)
-        self.add_state("rows", default=[], dist_reduce_fx="cat")
+        # a name of its own: a MetricCollection takes metrics whose states are equal after one batch for one
+        self._rows = f"rows_{next(_NUMBERS)}"
+        self.add_state(self._rows, default=[], dist_reduce_fx="cat")
 
-    def append(self, index: Tensor, values: Mapping[str, Tensor]) -> None:
+    @property
+    def rows(self) -> Any:
+        """The state: a tensor ``(B, 1 + columns)`` per batch; one of all images once it is gathered."""
+        return getattr(self, self._rows)
+
+    def append(self, index: Tensor | None, values: Mapping[str, Tensor]) -> None:
         """Add one row per image.
 
         Args:
-            index: Shape ``(B,)``, int64, positions in the data set.
+            index: Shape ``(B,)``, int64, positions in the data set; None: the images have none, and all count.
             values: Column -> shape ``(B,)``.
         """
-        columns = [index.to(torch.float64), *(values[name].to(index.device, torch.float64) for name in self.columns)]
-        self.rows.append(torch.stack(columns, dim=1).cpu())  # one copy from the device per batch
+        device = values[self.columns[0]].device if index is None else index.device
+        columns = [values[name].to(device, torch.float64) for name in self.columns]
+        first = torch.full_like(columns[0], torch.nan) if index is None else index.to(torch.float64)
+        self.rows.append(torch.stack([first, *columns], dim=1).cpu())  # one copy per batch
 
     def compute(self) -> dict[str, Tensor]:
         """Mean of each column over the images where it is defined; scalars, float64, on the CPU."""
@@ -52,13 +64,18 @@ class PerImageTable(Metric):
         return {name: torch.tensor(_mean(table[:, i + 1]), dtype=torch.float64) for i, name in enumerate(self.columns)}
 
     def per_image(self) -> pd.DataFrame:
-        """All images of all processes, sorted: ``index``, then the columns. Every process has to call it."""
+        """All images of all processes, sorted: ``index``, then the columns. Every process has to call it.
+
+        Images without an index are numbered as they came.
+        """
         import pandas as pd
 
         with self.sync_context(dist_sync_fn=self.dist_sync_fn, should_sync=self._to_sync):
             table = self._table()
         frame = pd.DataFrame(table[:, 1:].numpy(), columns=list(self.columns))
-        frame.insert(0, "index", table[:, 0].long().numpy())
+        unknown = table[:, 0].isnan()
+        index = torch.where(unknown, unknown.cumsum(0) - 1, table[:, 0].nan_to_num().long())
+        frame.insert(0, "index", index.numpy())
         return frame
 
     def undefined(self) -> dict[str, int]:
@@ -68,8 +85,12 @@ class PerImageTable(Metric):
 
     def _table(self) -> Tensor:
         """One row per image, sorted by index."""
-        rows: Sequence[Tensor] = [self.rows] if isinstance(self.rows, Tensor) else self.rows  # a tensor once synced
+        rows = [self.rows] if isinstance(self.rows, Tensor) else self.rows  # a tensor once synced
         table = torch.cat([torch.zeros(0, len(self.columns) + 1, dtype=torch.float64), *(r.cpu() for r in rows)])
+        if bool(table[:, 0].isnan().any()) and not bool(table[:, 0].isnan().all()):
+            raise ValueError(
+                "some images came with an index and some without: give index=... in every update or in none"
+            )
         table = table[table[:, 0].argsort(stable=True)]
         again = torch.zeros(len(table), dtype=torch.bool)
         again[1:] = table[1:, 0] == table[:-1, 0]

@@ -8,6 +8,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from explainsal.functional.outputs import taking_rgb
+
 
 @dataclass(frozen=True)
 class Complexity:
@@ -17,8 +19,19 @@ class Complexity:
     macs: int
 
 
-def complexity(net: nn.Module, input_size: tuple[int, int]) -> Complexity:
-    """Count for one RGB image of `input_size` (H, W); runs the network once on its own device.
+def complexity(
+    net: nn.Module, input_size: tuple[int, int], *, channels: int = 3, name: str = "the network"
+) -> Complexity:
+    """Count for one image of `input_size` (H, W); runs the network once on its own device.
+
+    Args:
+        net: The network.
+        input_size: Height and width of its input.
+        channels: Channels of its input.
+        name: The network's name, for the message.
+
+    Raises:
+        ModelError: If the network takes another number of channels.
 
     Example:
         >>> complexity(nn.Conv2d(3, 8, 3, padding=1), (10, 10))
@@ -29,8 +42,8 @@ def complexity(net: nn.Module, input_size: tuple[int, int]) -> Complexity:
     training = net.training
     net.eval()
     try:
-        with FlopCounterMode(display=False) as counter, torch.no_grad():
-            net(torch.zeros(1, 3, *input_size, device=device))
+        with FlopCounterMode(display=False) as counter, torch.no_grad(), taking_rgb(name):
+            net(torch.zeros(1, channels, *input_size, device=device))
     finally:
         net.train(training)
     return Complexity(parameters, counter.get_total_flops() // 2)

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
 
 from explainsal.functional.images import as_unit_float, resize
+from explainsal.functional.outputs import one_map
 from explainsal.functional.placement import Placement
 from explainsal.functional.postprocessing import log_density
 from explainsal.models.weight_sources import locate_weights
 from explainsal.models.weights import load_strictly, read_weight_file, state_dict_in
 
+log = logging.getLogger(__name__)
+
+Output = Literal["map", "density", "log_density"]
 UNTRAINED = "untrained weights"
 TRAINED_HERE = "trained here"  # the weights of a network that a training changes
 RECORD = "explainsal"  # its place in a checkpoint
+_NEGATIVE = 0.05  # of a map's largest value: what lies below 0 by more than this is no rounding or overshoot
 
 
 def checked_size(input_size: Sequence[int] | None, unit: int) -> tuple[int, int] | None:
@@ -49,30 +55,49 @@ class SaliencyModel(nn.Module):
     """A network together with its own pre- and post-processing, the same in training, evaluation and explanation.
 
     Networks with needs of their own subclass it beside them and override :meth:`preprocess`, :meth:`postprocess` and
-    :meth:`run`. `output` says what the network's values are: ``"map"``, non-negative of any scale, ``"density"``, or
-    ``"log_density"``, its natural logarithm.
+    :meth:`run`. A network that returns negative values in a ``"map"`` is warned of once: they count as 0.
 
     Args:
         net: The bare network; maps ``(B, 3, h, w)`` in its own input range to ``(B, 1, h, w)``.
         name: Name of the module in ``explainsal.models`` whose ``build`` makes it.
         options: The keyword arguments of that ``build``, plain values: they travel in checkpoints.
         input_size: Height and width that the images are resized to; None keeps the native size.
+        output: What the network's values are: ``"map"``, non-negative of any scale, ``"density"``, or
+            ``"log_density"``, natural logarithms of densities (logits of a softmax over the pixels, too); None: as the
+            class has it.
+
+    Example:
+        >>> net = nn.Conv2d(3, 1, 3, padding=1)
+        >>> model = SaliencyModel(net, name="mine", options={}, input_size=(96, 128), output="log_density")
+        >>> bool((model(torch.rand(1, 3, 60, 80)) > 0).all())
+        True
     """
 
-    output: Literal["map", "density", "log_density"] = "map"
+    output: Output = "map"
     any_size = True  # whether one exported file can take images of any size; not if their size decides the computation
     grid = 1  # what both sides of the bare network's input have to be multiples of
     takes = "RGB, float32 in [0, 1]"  # values of the bare network's input
 
     def __init__(
-        self, net: nn.Module, *, name: str, options: Mapping[str, Any], input_size: tuple[int, int] | None
+        self,
+        net: nn.Module,
+        *,
+        name: str,
+        options: Mapping[str, Any],
+        input_size: tuple[int, int] | None,
+        output: Output | None = None,
     ) -> None:
         super().__init__()
+        if output is not None:
+            if output not in get_args(Output):
+                raise ValueError(f"output={output!r}: choose {', '.join(map(repr, get_args(Output)))}")
+            self.output = output
         self.net = net
         self.name = name
         self.options = dict(options)
         self.input_size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
         self.weights: str | None = None
+        self._told_of_negative = False
 
     @property
     def trained(self) -> bool:
@@ -122,8 +147,32 @@ class SaliencyModel(nn.Module):
         return resize(density, size)
 
     def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
-        """The network's output to a non-negative map ``(B, 1, *size)`` at the size of the stimuli."""
+        """Turn the network's output into non-negative maps ``(B, 1, *size)`` at the size of the stimuli.
+
+        Log-densities become densities up to a factor; values below 0 of a map become 0.
+
+        Raises:
+            ModelError: If the output is something else than one map per image.
+        """
+        if not isinstance(output, Tensor) or output.ndim != 4 or output.shape[1] != 1:
+            output = one_map(output, len(output) if isinstance(output, Tensor) and output.ndim else 1, self.name)
+        if self.output == "log_density":
+            return resize((output - output.amax((-2, -1), keepdim=True)).exp(), size)
+        self._tell_of_negative(output)
         return resize(output, size).clamp(min=0)
+
+    def _tell_of_negative(self, maps: Tensor) -> None:
+        """Warn once of a network whose maps hold negative values, since they are lost."""
+        if self._told_of_negative or self.training or torch.compiler.is_compiling() or maps.is_meta:
+            return
+        low, high = (float(value) for value in maps.detach().aminmax())
+        if low < -_NEGATIVE * max(high, 0.0):
+            self._told_of_negative = True
+            log.warning(
+                "%s returns values below 0 (%.3g to %.3g), which count as 0. Where they are logits or logarithms of a "
+                'density, build it with SaliencyModel(..., output="log_density"); else override postprocess',
+                *(self.name, low, high),
+            )
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict saliency.

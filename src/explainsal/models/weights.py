@@ -54,7 +54,8 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path,
         name: What the network is called there.
 
     Raises:
-        CorruptFileError: If an entry is missing, too many or of another shape: how many, and which is the first.
+        CorruptFileError: If an entry is missing, too many, of another shape or of a type that holds no weights (whole
+            numbers, truth values, complex numbers), or NaN or infinite: how many, and which is the first.
     """
     own = net.state_dict()
     needed = [key for key in own if not key.endswith(_COUNTER)]
@@ -65,7 +66,9 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path,
         said.append(f"it lacks {len(missing)} of {len(needed)} entries, the first is {missing[0]}")
     if unexpected:
         said.append(f"{len(unexpected)} of its entries are not the network's, the first is {unexpected[0]}")
-    said += [_difference(key, state[key], own[key]) for key in own if key in state and not _alike(state[key], own[key])]
+    known = [key for key in own if key in state]
+    said += [_difference(key, state[key], own[key]) for key in known if not _alike(state[key], own[key])]
+    said += [f"its {key} holds NaN or infinity" for key in known if not said and not _is_finite(state[key])]
     if said:
         raise CorruptFileError(f"{path} does not fit {name}: {'; '.join(said[:3])}")
     net.load_state_dict(state, strict=False)
@@ -122,9 +125,20 @@ def _without_shared_prefixes(state: dict[str, Any]) -> dict[str, Any]:
 
 
 def _alike(value: object, own: Tensor) -> bool:
-    return isinstance(value, Tensor) and value.shape == own.shape
+    return isinstance(value, Tensor) and value.shape == own.shape and _same_kind(value, own)
+
+
+def _same_kind(value: Tensor, own: Tensor) -> bool:
+    """Whether both hold real numbers, or neither; a counter of batches may be stored in any type."""
+    return value.is_floating_point() == own.is_floating_point() or not own.is_floating_point()
+
+
+def _is_finite(value: Tensor) -> bool:
+    return not value.is_floating_point() or bool(value.isfinite().all())
 
 
 def _difference(key: str, value: object, own: Tensor) -> str:
     found = f"the shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"the type {type(value).__name__}"
+    if isinstance(value, Tensor) and value.shape == own.shape:
+        return f"its {key} has the type {str(value.dtype).removeprefix('torch.')}, which holds no weights"
     return f"its {key} has {found} in place of {tuple(own.shape)}"

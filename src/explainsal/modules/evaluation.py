@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
@@ -13,9 +15,12 @@ from torch import Tensor, nn
 from explainsal.classical.gold_standard import GoldStandard
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc, kl_div, sim
+from explainsal.functional.outputs import check_finite, one_map, taking_rgb
 from explainsal.metrics import SaliencyMetrics
 from explainsal.metrics.table import PerImageTable
 from explainsal.types import DensityMap
+
+log = logging.getLogger(__name__)
 
 GOLD_STANDARD = "gold_standard"
 DEEP = "deep"  # the network that is evaluated; the other models are measured beside it
@@ -60,6 +65,7 @@ class EvaluationModule(LightningModule):
     ) -> None:
         super().__init__()
         self.models = nn.ModuleDict(models)
+        self.constant, self.scored = Counter[str](), Counter[str]()  # maps of each model in this process
         self.postprocessing = nn.ModuleDict(postprocessing or {})
         self.gold_standard = gold_standard
         scored = (*models, *explainable, *((GOLD_STANDARD,) if gold_standard is not None else ()))
@@ -76,6 +82,7 @@ class EvaluationModule(LightningModule):
         """Score every model; returns their maps ``(B, 1, H, W)`` by name, for callbacks."""
         maps = {name: self.maps(name, batch.images, batch.index) for name in self.models}
         for name in maps:
+            check_finite(maps[name], batch.ids, self._title(name))
             self._score(name, maps[name], batch)
         if self.gold_standard is not None:
             for index in batch.index.tolist():
@@ -83,9 +90,20 @@ class EvaluationModule(LightningModule):
         return maps
 
     def maps(self, name: str, images: Tensor, index: Tensor) -> Tensor:
-        """The maps ``(B, 1, H, W)`` of a model as they are scored, of images at these positions of the data set."""
+        """Predict the maps ``(B, 1, H, W)`` of a model as they are scored.
+
+        Args:
+            name: Of the model.
+            images: Shape ``(B, 3, H, W)``.
+            index: Shape ``(B,)``: their positions in the data set.
+
+        Raises:
+            ModelError: If the model takes no RGB images, or returns something else than one map per image.
+        """
         model = self.models[name]
-        maps: Tensor = model(images, index) if getattr(model, "needs_index", False) else model(images)
+        with taking_rgb(self._title(name)):
+            output = model(images, index) if getattr(model, "needs_index", False) else model(images)
+        maps = one_map(output, len(images), self._title(name))
         maps = maps if maps.dtype == torch.float64 else maps.float()
         return self.postprocessing[name](maps) if name in self.postprocessing else maps
 
@@ -98,12 +116,31 @@ class EvaluationModule(LightningModule):
         self._score(name, maps.clamp(min=0), batch)
         cast(DeepAgreement, self.to_deep[name]).update(maps.squeeze(1), deep.squeeze(1), batch.index)
 
+    def _title(self, name: str) -> str:
+        """What a model is called in messages: a network by its own name."""
+        return str(getattr(self.models[name], "name", name))
+
     def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
+        self.constant[name] += int((maps.amin((-2, -1)) == maps.amax((-2, -1))).sum())
+        self.scored[name] += len(maps)
         others = [cast(nn.ModuleDict, tables)[name] for tables in self.by_profile.values()]
         for metrics in (self.scores[name], *others):
             cast(SaliencyMetrics, metrics).update(
                 maps.squeeze(1), fixations=batch.fixations, density=batch.density, index=batch.index
             )
+
+    def on_test_epoch_end(self) -> None:
+        """Warn of the evaluated model, and of explanations, where their maps are constant."""
+        first = next(iter(self.models))
+        own = [] if getattr(self.models[first], "needs_index", False) else [first]  # stored maps were checked before
+        for name in (*own, *self.to_deep):
+            if self.constant[name]:
+                title = self._title(name) if name in self.models else name
+                log.warning(
+                    "%s: %d of %d maps are constant: they are at chance level, or score nothing where the metric "
+                    "profile leaves constant maps out",
+                    *(title, self.constant[name], self.scored[name]),
+                )
 
     def _score_observers(self, gold_standard: GoldStandard, index: int) -> None:
         """Add the mean over an image's fixations, each scored on the map of the other observers.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import inspect
+import logging
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import torch
@@ -16,6 +18,9 @@ from explainsal.errors import UserError
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import RECORD, TRAINED_HERE, put_channels_last
+from explainsal.modules.schedules import follow_options
+
+log = logging.getLogger(__name__)
 
 VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
 
@@ -30,7 +35,12 @@ class SaliencyModule(LightningModule):
         scheduler: Called with the optimizer; stepped once per epoch. None keeps the rate.
         profile: Metric profile of the validation metrics.
         channels_last: Whether the weights' channels lie last in memory: less time on a CPU, above all in bfloat16.
+
+    Raises:
+        UserError: If the loss takes another number of tensors than the module gives it.
     """
+
+    loss_takes: tuple[str, ...] = ("predicted maps", "target densities")
 
     def __init__(
         self,
@@ -46,6 +56,7 @@ class SaliencyModule(LightningModule):
         self.model: SaliencyModel = model
         if channels_last:
             put_channels_last(model)
+        check_loss(loss, self.loss_takes)
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -73,9 +84,17 @@ class SaliencyModule(LightningModule):
         return self.loss(preds, target)
 
     def on_train_start(self) -> None:
-        """From here on the network's weights are those of this training, unless it is frozen."""
+        """From here on the network's weights are those of this training, unless it is frozen.
+
+        A resumed training follows the schedule that its options describe, e.g. with another number of epochs.
+        """
         if any(parameter.requires_grad for parameter in self.parameters()):
             self.model.weights = TRAINED_HERE
+        for config in self.trainer.lr_scheduler_configs:
+            if self.scheduler is not None and follow_options(config.scheduler, self.scheduler):
+                log.warning(
+                    "the learning rate follows the present options, not those that the checkpoint was made with"
+                )
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
         """One step; a loss that is not finite ends the run and names the images."""
@@ -118,3 +137,25 @@ class SaliencyModule(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Write down which network this is: `load_model` needs no config to rebuild it."""
         checkpoint[RECORD] = self.model.record()
+
+
+def check_loss(loss: Callable[..., Tensor], given: Sequence[str]) -> None:
+    """Refuse a loss that takes another number of tensors than a training gives it.
+
+    Args:
+        loss: Any callable; a `functools.partial`, too.
+        given: What the training gives it.
+
+    Raises:
+        UserError: If the numbers differ.
+    """
+    parameters = inspect.signature(loss).parameters.values()
+    places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    needed = [p.name for p in places if p.default is p.empty]
+    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(needed) > len(given) or (len(places) < len(given) and not endless):
+        name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
+        raise UserError(
+            f"the loss {name} takes {len(needed)} tensors ({', '.join(needed)}), and this module gives "
+            f"{len(given)}: {', '.join(given)}. Choose another module/loss=..., or the module that this loss belongs to"
+        )

@@ -36,8 +36,10 @@ class UNISALModule(SaliencyModule):
         frozen_epochs: Epochs at the beginning in which the encoder stays as it is.
 
     Raises:
-        UserError: If the model is another network.
+        UserError: If the model is another network, or the loss takes other tensors.
     """
+
+    loss_takes = ("log-densities", "target densities", "fixated pixels")
 
     def __init__(
         self,

@@ -11,6 +11,7 @@ import pandas as pd
 from explainsal.explanation.tables import DESCRIPTION
 from explainsal.fetch.writing import replaced_file, write_file
 from explainsal.metrics.bootstrap import mean_interval
+from explainsal.reporting.results_table import against_deep
 from explainsal.reporting.run_folder import GalleryImage
 
 KEYS = ("model", "id", "index", "fixations", "description")
@@ -33,13 +34,17 @@ def summarize(
 
     Returns:
         A row per model and metric: model, postprocessing, metric, mean, low, high, images, skipped, then the protocol.
+        A metric that no image of a model defines has no row, but a model without any metric, such as one whose maps
+        are all constant under ``mit2016``, has a row of NaN for each.
     """
     rows = []
     for model, table in per_image.groupby("model", sort=False):
         done = (postprocessing or {}).get(str(model), "none")
-        for metric in table.columns.difference(list(KEYS), sort=False):
+        metrics = table.columns.difference(list(KEYS), sort=False)
+        scored = bool(table[metrics].notna().any(axis=None))
+        for metric in metrics:
             values = table[metric].dropna()
-            if values.empty:
+            if values.empty and (scored or against_deep(str(metric))):
                 continue  # this metric is not defined for this model, e.g. a comparison with itself
             interval = mean_interval(values.to_numpy(), seed=seed)
             rows.append({

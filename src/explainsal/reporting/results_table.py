@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from explainsal.metrics import HIGHER_IS_BETTER
+
 PROTOCOL = ("profile", "data", "split", "release", "density_sigma", "ig_baseline")
 METRIC_TITLES = {
     "cc": "CC",
@@ -38,6 +40,7 @@ MODEL_TITLES = {
     "sim_grouping": "SIMgrouping",
     "spectral_residual": "Spectral residual",
     "cmrnet": "CMRNet",
+    "standalone": "Standalone explanation",
     "unisal": "UNISAL",
     "msinet": "MSI-Net",
     "gold_standard": "Gold standard",
@@ -220,13 +223,13 @@ def _mark_best(metric: str, cells: dict[tuple[str, str], Cell], images: dict[str
 
 
 def higher_is_better(metric: str) -> bool:
-    """Whether a larger value is the better one: true of every metric but the divergence and the distance.
+    """Whether a larger value of a metric is the better one; so it is of columns that are no metric.
 
     Example:
         >>> higher_is_better("cc"), higher_is_better("kld"), higher_is_better("kld_to_deep")
         (True, False, False)
     """
-    return metric.removesuffix(TO_DEEP) not in ("kld", "emd")
+    return HIGHER_IS_BETTER.get(metric.removesuffix(TO_DEEP), True)
 
 
 def against_deep(metric: str) -> bool:

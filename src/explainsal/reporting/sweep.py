@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from explainsal.app.jobs import DONE, FAILED, JOB, measures, read_job
 from explainsal.errors import MissingFilesError
 from explainsal.fetch.writing import read_json, write_file
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.figures.sweep import FRONT, front_figure, heat_map_figure, parallel_figure
+from explainsal.reporting.job_records import DONE, FAILED, JOB, measures, read_job
 
 OBJECTIVES = "objectives.json"  # of a search: measure -> maximize or minimize
 

@@ -1,51 +1,17 @@
-"""A command's loggers: made at its start, given the whole run at its end, and closed however it ends."""
+"""Log whole runs: their options at the start, their files at the end, their checkpoints however they end."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from hydra.utils import instantiate
 from lightning import Callback
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
 
 from explainsal.fetch.writing import read_json
 from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
-
-_Result = TypeVar("_Result")
-
-
-def tracked(task: Callable[[DictConfig, list[Logger]], _Result]) -> Callable[[DictConfig], _Result]:
-    """Hand a command its loggers; close them when it returns or fails, so that every job of a sweep has its own run."""
-
-    @functools.wraps(task)
-    def with_loggers(cfg: DictConfig) -> _Result:
-        loggers = loggers_of(cfg, task.__name__)
-        failed = True
-        try:
-            result = task(cfg, loggers)
-            failed = False
-        finally:
-            for logger in wandb_loggers(loggers):
-                log_checkpoints(logger, Path(cfg.paths.output) / "checkpoints")
-                logger.close(failed=failed)
-        return result
-
-    return with_loggers
-
-
-def loggers_of(cfg: DictConfig, command: str) -> list[Logger]:
-    """The loggers of ``cfg.logger``; a W&B run that the training to resume belongs to goes on."""
-    nodes = dict(cfg.get("logger") or {})
-    if "wandb" in nodes:
-        known = run_id_in(cfg.resume) if cfg.get("resume") is not None else None
-        resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
-        nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
-    return [instantiate(node) for node in nodes.values()]
 
 
 def wandb_loggers(loggers: Sequence[Logger]) -> list[GuardedWandbLogger]:
@@ -53,45 +19,50 @@ def wandb_loggers(loggers: Sequence[Logger]) -> list[GuardedWandbLogger]:
     return [logger for logger in loggers if isinstance(logger, GuardedWandbLogger)]
 
 
-def callbacks_of(loggers: Sequence[Logger]) -> list[Callback]:
-    """What the loggers need in the training loop."""
+def logger_callbacks(loggers: Sequence[Logger]) -> list[Callback]:
+    """Callbacks that the loggers need in the training loop."""
     return [RunIdInCheckpoint(logger) for logger in wandb_loggers(loggers)]
 
 
 @rank_zero_only
-def log_config(loggers: Sequence[Logger], cfg: DictConfig) -> None:
-    """Log the resolved config, and the environment with the commit of the code, which `write_record` wrote."""
+def log_config(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any]) -> None:
+    """Log the options of the run in `folder`, and its environment with the commit of the code."""
     for logger in wandb_loggers(loggers):
-        environment = read_json(Path(cfg.paths.output) / "environment.json")
-        config: Any = OmegaConf.to_container(cfg, resolve=True)
+        environment = read_json(folder / "environment.json")
         logger.log_hyperparams({**config, "environment": environment})
 
 
 @rank_zero_only
-def log_run(loggers: Sequence[Logger], cfg: DictConfig) -> None:
-    """Log what a command left in its folder: tables, pictures, numbers, and its files as artifacts with lineage."""
+def log_run(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any], weights: str | None = None) -> None:
+    """Log the tables, pictures and numbers of the run in `folder`, and its files as artifacts with lineage.
+
+    Args:
+        loggers: Those to W&B are used.
+        folder: Of the run.
+        config: Its options.
+        weights: The weight file that the run was given, if any.
+    """
     for logger in wandb_loggers(loggers):
-        log_config([logger], cfg)
+        log_config([logger], folder, config)
         with logger.guarded("the run's tables and pictures"):
             from explainsal.reporting.run_folder import read_run
             from explainsal.tracking.dashboard.content import run_artifacts, run_content
 
-            run = read_run(cfg.paths.output)
+            run = read_run(folder)
             content = run_content(run)
             for key, value in content.media.items():
                 logger.log_metrics({key: value})
             logger.log_summary(content.summary)
             for artifact in run_artifacts(run, str(logger.version)):
                 logger.log_files(artifact.name, artifact.kind, artifact.files)
-            log_weights(logger, given_weights(cfg))
+            log_weights(logger, weights)
 
 
-def given_weights(cfg: DictConfig) -> str | None:
-    """The weight file that a command was given; None for what it trains itself, or what comes with the project."""
-    if "checkpoint" not in cfg:
-        return None
-    source = cfg.checkpoint or cfg.weights or (cfg.get("model") or {}).get("weights")
-    return None if source is None else str(source)
+def close_loggers(loggers: Sequence[Logger], checkpoints: Path, *, failed: bool) -> None:
+    """End the W&B runs, so that the next job of a sweep starts its own; log the checkpoints first."""
+    for logger in wandb_loggers(loggers):
+        log_checkpoints(logger, checkpoints)
+        logger.close(failed=failed)
 
 
 def log_weights(logger: GuardedWandbLogger, weights: str | None) -> None:

@@ -19,8 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.fabric.loggers.logger import _DummyExperiment as DummyExperiment
 from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import Logger, WandbLogger
-from lightning.pytorch.loggers.logger import DummyLogger
+from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 log = logging.getLogger(__name__)
@@ -30,7 +29,7 @@ _ROOM = 2**20  # bytes: with less the end of a run was hardly written
 INIT_SECONDS, FINISH_SECONDS, SERVICE_SECONDS = 30, 600, 3  # a dead network must not hold up a run
 
 
-def build_wandb_logger(save_dir: str, **options: Any) -> Logger:
+def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | None:
     """A W&B logger; ``WANDB_MODE`` is respected, else offline when no key is found.
 
     Offline runs lie in ``<save_dir>/wandb`` and go up later with ``wandb sync <folder>``.
@@ -40,7 +39,7 @@ def build_wandb_logger(save_dir: str, **options: Any) -> Logger:
         options: Passed to ``wandb.init`` through Lightning (project, name, tags, id, ...).
 
     Returns:
-        The logger, or, after a warning, one that does nothing where wandb is not installed or does not work.
+        The logger; None, after a warning, where wandb is not installed or does not work.
     """
     try:
         import wandb
@@ -49,10 +48,10 @@ def build_wandb_logger(save_dir: str, **options: Any) -> Logger:
         settings = wandb.Settings(init_timeout=INIT_SECONDS, finish_timeout=FINISH_SECONDS, silent=True)
     except ImportError:
         log.warning('logging to W&B is off: wandb is not installed (pip install "explainsal[wandb]")')
-        return DummyLogger()
+        return None
     except Exception as error:  # e.g. an environment variable that it cannot read
         log.warning("logging to W&B is off: %s: %s", type(error).__name__, error)
-        return DummyLogger()
+        return None
     mode = os.environ.get("WANDB_MODE", "online" if _has_key() else "offline")
     if mode not in ("online", "disabled"):
         log.info("W&B runs offline (no key found); upload later with: wandb sync %s/wandb/offline-run-*", save_dir)
@@ -144,8 +143,14 @@ class GuardedWandbLogger(WandbLogger):
                     Path(run.dir).parent / "artifacts" / name / "_".join(("files", *aliases)) / place, file
                 )
                 artifact.add_file(str(staged), name=place, policy="immutable", skip_cache=True)
-            # `use_artifact` would need a server; this is what it calls, and it works offline, too
-            run._log_artifact(artifact, aliases=list(aliases) or None, is_user_created=True, use_after_commit=used)
+            if not used:
+                run.log_artifact(artifact, aliases=list(aliases) or None)
+            elif not run.offline:
+                run.use_artifact(artifact, aliases=list(aliases) or None)
+            elif hasattr(run, "_log_artifact"):  # `use_artifact` needs a server; this is what it calls
+                run._log_artifact(artifact, aliases=list(aliases) or None, is_user_created=True, use_after_commit=True)
+            else:
+                log.info("this version of wandb cannot note the input %s offline", name)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:

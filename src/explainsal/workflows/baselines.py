@@ -1,4 +1,4 @@
-"""What stands beside a model in a results table: classical models, centre biases, and what other people say."""
+"""Baselines for the results table: classical models, center biases, the gold standard."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import torch
-from omegaconf import DictConfig
 from torch import Tensor, nn
 
 from explainsal.classical import MODELS, classical_model
@@ -19,7 +18,7 @@ from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.metrics.scoring import CenterBiasMap
 from explainsal.modules.evaluation import GOLD_STANDARD
-from explainsal.workflows.postprocessing import Postprocessing, mean_quantiles
+from explainsal.workflows.postprocessing import Postprocessing, PostprocessingOptions, mean_quantiles
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +34,8 @@ class Baselines:
     gold_standard: GoldStandard | None = None
 
 
-def baselines_of(names: Iterable[str], datamodule: SaliencyDataModule) -> Baselines:
-    """The baselines of these names, on the images that are evaluated.
+def make_baselines(names: Iterable[str], datamodule: SaliencyDataModule) -> Baselines:
+    """Build the baselines of these names for the images that are evaluated.
 
     Raises:
         UserError: If a name is unknown, or the data do not have what it needs.
@@ -49,7 +48,7 @@ def baselines_of(names: Iterable[str], datamodule: SaliencyDataModule) -> Baseli
         elif name == "center_bias":
             models[name] = learned_center_bias(datamodule)
         elif name == "center_bias_loo":
-            models[name] = LeaveOneOutCenterBias(*fixations_of(datamodule.dataset(datamodule.eval_split)))
+            models[name] = LeaveOneOutCenterBias(*read_fixations(datamodule.dataset(datamodule.eval_split)))
         elif name in MODELS:
             models[name] = classical_model(name)
         else:
@@ -59,7 +58,7 @@ def baselines_of(names: Iterable[str], datamodule: SaliencyDataModule) -> Baseli
 
 def learned_center_bias(datamodule: SaliencyDataModule) -> CenterBias:
     """Where people look in the training images, whatever they show."""
-    return CenterBias.fit(*fixations_of(datamodule.dataset(datamodule.fit_splits[0])))
+    return CenterBias.fit(*read_fixations(datamodule.dataset(datamodule.fit_splits[0])))
 
 
 def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
@@ -68,7 +67,7 @@ def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
     Raises:
         UserError: If the observers are not known, or there are not two of an image.
     """
-    points, sizes = fixations_of(dataset)
+    points, sizes = read_fixations(dataset)
     observers = [torch.from_numpy(o.astype(np.int64)) for o in dataset.observers()]
     try:
         return GoldStandard(points, observers, sizes, sigma=dataset.density_sigma or min(sizes[0]) * 0.04)
@@ -112,18 +111,15 @@ def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBia
     dataset = datamodule.dataset(datamodule.eval_split)
     if sum(len(p) > 0 for p in dataset.all_fixations()[0]) < 2:
         return None, "none: fewer than two images with fixations"
-    return LeaveOneOutCenterBias(*fixations_of(dataset)).density, "centre bias of the other evaluated images"
+    return LeaveOneOutCenterBias(*read_fixations(dataset)).density, "centre bias of the other evaluated images"
 
 
-def postprocessing_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> Postprocessing:
-    """The module that `cfg.postprocessing` asks for; it learns from the training split alone.
+def make_postprocessing(options: PostprocessingOptions, datamodule: SaliencyDataModule) -> Postprocessing:
+    """Build the post-processing of maps; it learns from the training split alone.
 
     Raises:
         UserError: If the data have no fixations to learn from, or an option is out of range.
     """
-    options = cfg.get("postprocessing")
-    if options is None:
-        return Postprocessing()
     try:
         return Postprocessing(
             options.blur,
@@ -144,7 +140,7 @@ def training_quantiles(datamodule: SaliencyDataModule) -> Tensor:
     return mean_quantiles([torch.from_numpy(d) for d in densities if d is not None])
 
 
-def fixations_of(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
-    """The fixations ``(N_i, 2)`` and the size (H, W) of every image."""
+def read_fixations(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
+    """Return the fixations ``(N_i, 2)`` and the size (H, W) of every image."""
     points, sizes = dataset.all_fixations()
     return [torch.from_numpy(p) for p in points], sizes

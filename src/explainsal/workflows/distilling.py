@@ -1,23 +1,21 @@
-"""The explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
+"""Fit the explainable model that needs no network."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 
-from explainsal.app.record import write_record
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
+from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.fit import MixedSamples
 from explainsal.distillation import (
     Distillation,
@@ -33,99 +31,117 @@ from explainsal.distillation.refine import center_level
 from explainsal.distillation.samples import Store, StoredSamples
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.explanation.nulls import untrained_copy
-from explainsal.explanation.presets import resolve_options
 from explainsal.functional.images import as_unit_float
 from explainsal.models import SaliencyModel
-from explainsal.workflows.evaluation import finish_run
-from explainsal.workflows.loading import describe, network_of
+from explainsal.workflows.loading import describe
+from explainsal.workflows.runs import RunFolder
 
 FILE = "standalone.safetensors"
 NULL_MODELS = ("untrained_network", "shuffled_filters")
 
 
-def distill(cfg: DictConfig) -> Path:
-    """Fit a standalone model to a network, refine it if asked for; returns its file."""
-    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
-    output, options, refinement = Path(cfg.paths.output), options_of(cfg), refine_options_of(cfg)
-    train, val = data_of(cfg)
-    model = teacher_of(cfg)
-    write_record(output, cfg, model=describe(model))
-    work = output / "work"
+@dataclass(frozen=True)
+class FitOptions:
+    """How a standalone model is fitted.
+
+    Args:
+        stages: Options of the stages.
+        refinement: Options of the gradient descent after it; ``epochs=0``: none.
+        images: Only so many training images of each data set, spread over the split; None: all.
+        input_size: Height and width at which the graph gets images; None: as the network does.
+        batch_size: Images at a time.
+        resume: The folder of an interrupted run, to continue after its last finished stage.
+        seed: Of the run, for the note in the file.
+    """
+
+    stages: DistillOptions = field(default_factory=DistillOptions)
+    refinement: RefineOptions = field(default_factory=RefineOptions)
+    images: int | None = None
+    input_size: Sequence[int] | None = None
+    batch_size: int = 4
+    resume: Path | None = None
+    seed: int = 0
+
+
+def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:
+    """Fit a standalone model to a network, refine it if asked for.
+
+    Args:
+        model: The network to imitate, on the device of the fit; see `make_teacher`.
+        sets: Name -> data module, prepared: the fit uses their training and validation splits together.
+        run: The output folder.
+        options: See `FitOptions`.
+
+    Returns:
+        The file of the standalone model.
+    """
+    train, val = mix_splits(sets, options.images)
+    run.record(describe(model))
+    work = run.folder / "work"
     try:
         with _progress() as progress:
             samples = stored(train, model, work / "train", progress)
-            size = input_size_of(cfg, samples.size)
-            batches = samples.batches(cfg.batch_size)
-            fit = Distillation(model, batches, len(train), options, size, store=work / "maps")
-            fit_stages(fit, cfg, output, progress)
-            if refinement.epochs:
+            size = check_input_size(options.input_size, samples.size)
+            batches = samples.batches(options.batch_size)
+            fit = Distillation(model, batches, len(train), options.stages, size, store=work / "maps")
+            fit_stages(fit, options, run.folder, progress)
+            if options.refinement.epochs:
                 held_out = stored(val, model, work / "val", progress)
-                refine_best(fit, samples, held_out, refinement, work / "refine", progress)
-        note = {**_note(fit, cfg), "finished": True, "refined": refinement.epochs}
-        file = save_standalone(fit.model, output / FILE, note)
-        report_quality(fit, val, output)
+                refine_best(fit, samples, held_out, options.refinement, work / "refine", progress)
+        note = {**_note(fit, options.seed), "finished": True, "refined": options.refinement.epochs}
+        file = save_standalone(fit.model, run.folder / FILE, note)
+        report_quality(fit, val, run.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    if cfg.resume is not None:  # what a killed run could not clear away
-        shutil.rmtree(Path(cfg.resume) / "work", ignore_errors=True)
-    finish_run(cfg)
+    if options.resume is not None:  # remove what a killed run left
+        shutil.rmtree(options.resume / "work", ignore_errors=True)
+    run.finish()
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file
 
 
-def data_of(cfg: DictConfig) -> tuple[MixedSamples, MixedSamples]:
-    """Training and validation images of ``cfg.data`` and of what is beside it."""
-    modules = {"data": instantiate(cfg.data)} | {name: instantiate(node) for name, node in cfg.beside.items()}
-    for module in modules.values():
-        module.prepare_data()
-    train = {name: spread(module.dataset(module.fit_splits[0]), cfg.images) for name, module in modules.items()}
-    val = {name: module.dataset(module.fit_splits[1]) for name, module in modules.items()}
+def mix_splits(sets: Mapping[str, SaliencyDataModule], images: int | None) -> tuple[MixedSamples, MixedSamples]:
+    """Return the training images (so many of each set) and the validation images of several data sets."""
+    train = {name: spread(module.dataset(module.fit_splits[0]), images) for name, module in sets.items()}
+    val = {name: module.dataset(module.fit_splits[1]) for name, module in sets.items()}
     return MixedSamples(train), MixedSamples(val)
 
 
-def input_size_of(cfg: DictConfig, seen: tuple[int, int]) -> tuple[int, int] | None:
-    """Height and width at which the graph sees images; None: as the network does.
+def check_input_size(wanted: Sequence[int] | None, largest: tuple[int, int]) -> tuple[int, int] | None:
+    """Return height and width at which the graph gets images; None: as the network does.
 
     Raises:
-        UserError: If these are no two positive numbers, or larger than what the network sees.
+        UserError: If these are not two positive numbers, or larger than what the network gets.
     """
-    if cfg.input_size is None:
+    if wanted is None:
         return None
-    size = tuple(cfg.input_size)
-    if len(size) != 2 or not all(0 < side <= limit for side, limit in zip(size, seen, strict=True)):
-        raise UserError(f"input_size={list(size)}: give [HEIGHT,WIDTH], at most what the network sees, {list(seen)}")
+    size = tuple(wanted)
+    if len(size) != 2 or not all(0 < side <= limit for side, limit in zip(size, largest, strict=True)):
+        raise UserError(f"input_size={list(size)}: give [HEIGHT,WIDTH], at most what the network sees, {list(largest)}")
     return size[0], size[1]
 
 
-def options_of(cfg: DictConfig) -> DistillOptions:
-    """``cfg.distill`` over the defaults, and the shuffled bank of the null model."""
-    given = _given(cfg.distill)
-    if "bank" in given or cfg.null_model == "shuffled_filters":
-        bank = resolve_options("sparse", bank=given.pop("bank", None)).bank
-        given["bank"] = bank.shuffled(cfg.seed) if cfg.null_model == "shuffled_filters" else bank
-    if isinstance(given.get("layers"), list):
-        given["layers"] = tuple(given["layers"])
-    return _checked(DistillOptions, given)
+def make_teacher(
+    model: SaliencyModel, null_model: str | None, *, seed: int = 0, device: torch.device | None = None
+) -> SaliencyModel:
+    """Return the network to imitate, on the device; with fresh weights for the null model of that name."""
+    if null_model == "untrained_network":
+        model.net = untrained_copy(model.net, seed=seed)
+    return model.to(device) if device is not None else model
 
 
-def refine_options_of(cfg: DictConfig) -> RefineOptions:
-    """``cfg.refine`` over the defaults, with the run's seed, and the sign that the fit's weights may have."""
-    nonnegative = bool(cfg.distill.nonnegative)
-    return _checked(RefineOptions, {**_given(cfg.refine), "seed": cfg.seed, "nonnegative": nonnegative})
+def check_null_model(null_model: str | None) -> None:
+    """Refuse an unknown null model.
 
-
-def teacher_of(cfg: DictConfig) -> SaliencyModel:
-    """The network to imitate; with fresh weights for the null model of that name."""
-    if cfg.null_model not in (None, *NULL_MODELS):
-        raise UserError(f"null_model={cfg.null_model}: choose {', '.join(NULL_MODELS)}, or null for the real fit")
-    model = network_of(cfg)
-    if cfg.null_model == "untrained_network":
-        model.net = untrained_copy(model.net, seed=cfg.seed)
-    return model.to("cuda" if torch.cuda.is_available() else "cpu")
+    Raises:
+        UserError: If it is unknown.
+    """
+    if null_model not in (None, *NULL_MODELS):
+        raise UserError(f"null_model={null_model}: choose {', '.join(NULL_MODELS)}, or null for the real fit")
 
 
 def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
-    """So many images of a data set, at equal distances; all where None."""
+    """Select so many images of a data set, at equal distances; None: all."""
     if images is None:
         return dataset
     if not 0 < images <= len(dataset):
@@ -141,19 +157,19 @@ def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Prog
     return samples.fill(_batches(dataset), lambda count: progress.advance(task, count))
 
 
-def fit_stages(fit: Distillation, cfg: DictConfig, output: Path, progress: Progress) -> None:
-    """Fit what is to do; after every stage the file holds all that is done."""
-    if cfg.resume is not None:
-        go_on(fit, Path(cfg.resume))
+def fit_stages(fit: Distillation, options: FitOptions, output: Path, progress: Progress) -> None:
+    """Fit the remaining stages; after each one the file holds all finished stages."""
+    if options.resume is not None:
+        resume_fit(fit, options.resume)
     while fit.todo:
         layer = fit.todo[0]
         task = progress.add_task(f"{layer.name} {'x'.join(map(str, layer.shape))}", total=fit.count)
         fit.step(lambda count, task=task: progress.advance(task, count))  # type: ignore[misc]
-        save_standalone(fit.model, output / FILE, _note(fit, cfg))
+        save_standalone(fit.model, output / FILE, _note(fit, options.seed))
 
 
-def go_on(fit: Distillation, folder: Path) -> None:
-    """Take over the stages of an interrupted fit.
+def resume_fit(fit: Distillation, folder: Path) -> None:
+    """Continue an interrupted fit: take its finished stages.
 
     Raises:
         UserError: If it was another fit.
@@ -221,10 +237,10 @@ def _batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
         yield batch.images, None if batch.density is None else batch.density.values
 
 
-def _note(fit: Distillation, cfg: DictConfig) -> dict[str, Any]:
+def _note(fit: Distillation, seed: int) -> dict[str, Any]:
     return {
         "finished": False, "fingerprint": fit.fingerprint(), "explained": fit.explained, "images": fit.count,
-        "network": None if fit.net is None else _network_name(fit.net), "seed": cfg.seed,
+        "network": None if fit.net is None else _network_name(fit.net), "seed": seed,
     }  # fmt: skip
 
 
@@ -236,16 +252,3 @@ def _network_name(net: nn.Module) -> str:
 
 def _copied(model: nn.Module) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in model.state_dict().items()}
-
-
-def _given(node: DictConfig) -> dict[str, Any]:
-    content = OmegaConf.to_container(node, resolve=True)
-    assert isinstance(content, dict)
-    return {str(key): value for key, value in content.items() if value is not None}
-
-
-def _checked(cls: type, values: dict[str, Any]) -> Any:
-    try:
-        return cls(**values)
-    except (ValueError, TypeError) as error:
-        raise UserError(str(error)) from error

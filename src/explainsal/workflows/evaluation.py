@@ -1,4 +1,4 @@
-"""The results table of a model or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
+"""The results table of a model, or of maps that another tool made."""
 
 from __future__ import annotations
 
@@ -7,59 +7,104 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import lightning
 import pandas as pd
 import torch
-from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.app.record import write_record
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import UserError
+from explainsal.distillation import Standalone
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
-from explainsal.reporting.html import write_report
 from explainsal.reporting.profiles import summarize_profiles
 from explainsal.reporting.results import choose_gallery, summarize, write_gallery, write_results
-from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.tables import print_results
-from explainsal.tracking.loggers import log_run, tracked
-from explainsal.workflows.baselines import available, baselines_of, postprocessing_of
-from explainsal.workflows.loading import describe, description, model_name, model_of
+from explainsal.workflows.baselines import available, make_baselines, make_postprocessing
+from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.null_models import check_nulls, write_nulls
-from explainsal.workflows.paper_tables.table import make_table
+from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.postprocessing import NONE
-from explainsal.workflows.scoring import metrics_of, protocol, score_images
+from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.scoring import describe_protocol, prepare_metrics, score_images
 from explainsal.workflows.stored_maps import StoredMaps
 
 log = logging.getLogger(__name__)
 
 
-def evaluate_model(
-    cfg: DictConfig,
+def evaluate(
     model: nn.Module,
     datamodule: SaliencyDataModule,
-    explainers: list[LogGaborReconstruction],
+    run: RunFolder,
+    options: EvaluationOptions,
+    explanations: Sequence[ExplanationRun] = (),
+) -> pd.DataFrame:
+    """Score a network with its explainable models, or a classical model, and write the report.
+
+    Args:
+        model: A network, or any module that maps images to saliency maps.
+        datamodule: The data, prepared.
+        run: The output folder.
+        options: See `EvaluationOptions`.
+        explanations: One per explainable model; not used for a classical or a standalone model.
+
+    Returns:
+        The results table, see `evaluate_model`.
+    """
+    explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
+    run.record(describe(model))
+    check_nulls(options.nulls, explains=explained, model=model)
+    name = DEEP if explained else model_name(model)
+    results = evaluate_model(model, datamodule, run.folder, options, explanations if explained else [], name)
+    run.finish()
+    return results
+
+
+def evaluate_predictions(
+    path: str | Path, datamodule: SaliencyDataModule, run: RunFolder, options: EvaluationOptions
+) -> pd.DataFrame:
+    """Score maps that another tool made, and write the report.
+
+    Args:
+        path: A folder or an HDF5 file of maps.
+        datamodule: The data, prepared.
+        run: The output folder.
+        options: See `EvaluationOptions`.
+    """
+    dataset = datamodule.dataset(datamodule.eval_split)
+    predictions = Predictions(str(path), dataset.ids, dataset.sizes)
+    checked = predictions.check(partial(track, description="checking the maps"))
+    for line in checked.notes:
+        print(f"predictions: {line}")
+    run.record({"name": predictions.name, "weights": str(path)})
+    maps = StoredMaps(predictions, checked)
+    results = evaluate_model(maps, datamodule, run.folder, options, [], predictions.name)
+    run.finish()
+    return results
+
+
+def evaluate_model(
+    model: nn.Module,
+    datamodule: SaliencyDataModule,
+    folder: Path,
+    options: EvaluationOptions,
+    explanations: Sequence[ExplanationRun] = (),
     name: str = DEEP,
 ) -> pd.DataFrame:
     """Score a model, its explainable models and the baselines, and write tables and gallery.
 
     Args:
-        cfg: The command's options.
         model: The model; `name` is what it is called in the table.
         datamodule: The data, prepared.
-        explainers: One per explainable model; for a network only.
+        folder: Where the files go.
+        options: See `EvaluationOptions`.
+        explanations: One per explainable model; for a network only.
         name: ``deep`` for a network, else the model's own.
 
     Returns:
@@ -69,88 +114,77 @@ def evaluate_model(
     dataset = datamodule.dataset(datamodule.eval_split)
     if seen := seen_warning(getattr(model, "weights", None), datamodule.name, dataset.split):
         log.warning(seen)
-    postprocessing = postprocessing_of(cfg, datamodule)
-    new_metrics, gain_over = metrics_of(cfg, datamodule)
-    names = [b for b in cfg.evaluation.baselines if b != name]
-    beside = baselines_of(available(names, datamodule), datamodule)
+    postprocessing = make_postprocessing(options.postprocessing, datamodule)
+    new_metrics, gain_over = prepare_metrics(options, datamodule)
+    names = [b for b in options.baselines if b != name]
+    beside = make_baselines(available(names, datamodule), datamodule)
     module = EvaluationModule(
         {name: model, **beside.models},
         new_metrics,
-        explainable=[explainer.name for explainer in explainers],
+        explainable=[each.name for each in explanations],
         postprocessing={name: postprocessing},
         gold_standard=beside.gold_standard,
-        by_profile={p: partial(new_metrics, profile=p) for p in cfg.evaluation.profiles if p != cfg.metrics.profile},
+        by_profile={p: partial(new_metrics, profile=p) for p in options.profiles if p != options.profile},
     )
-    trainer, per_image = score_images(cfg, module, datamodule, explainers)
+    trainer, per_image = score_images(options, module, datamodule, explanations)
     origin = description(model)
     steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
-    said = {name: steps, **{explainer.name: origin or NONE for explainer in explainers}}
+    said = {name: steps, **{each.name: origin or NONE for each in explanations}}
     marks = {model: origin for model in said if origin}
     per_image = described(per_image, marks)
-    results = summarize(per_image, protocol(cfg, dataset, gain_over), said, seed=cfg.seed)
+    results = summarize(per_image, describe_protocol(options.profile, dataset, gain_over), said, seed=options.seed)
     others = module.per_image_by_profile()
     if trainer.is_global_zero:
-        write_results(Path(cfg.paths.output), per_image, results)
+        write_results(folder, per_image, results)
         if len(others):
-            every = pd.concat([per_image.assign(profile=cfg.metrics.profile), others], ignore_index=True)
-            profiles = summarize_profiles(every, seed=cfg.seed)
-            described(profiles, marks).to_csv(Path(cfg.paths.output) / "profiles.csv", index=False)
+            every = pd.concat([per_image.assign(profile=options.profile), others], ignore_index=True)
+            profiles = summarize_profiles(every, seed=options.seed)
+            described(profiles, marks).to_csv(folder / "profiles.csv", index=False)
         print_results(results)
-        show_images(cfg, module, dataset, explainers, per_image, name)
-        write_nulls(cfg, model, dataset, explainers)
+        show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
+        write_explanation_nulls(model, dataset, explanations, options)
     return results
 
 
+def write_explanation_nulls(
+    model: nn.Module,
+    dataset: SaliencyDataset,
+    explanations: Sequence[ExplanationRun],
+    options: EvaluationOptions,
+) -> None:
+    """Measure the null models that `options` name beside every explanation."""
+    limit, seed, device = options.explain_images, options.seed, options.device
+    write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
+
+
 def show_images(
-    cfg: DictConfig,
+    folder: Path,
+    count: int,
     module: EvaluationModule,
     dataset: SaliencyDataset,
-    explainers: list[LogGaborReconstruction],
+    explanations: Sequence[ExplanationRun],
     per_image: pd.DataFrame,
     name: str,
 ) -> None:
     """Write the best, middle and worst images of the model, with its map and those of its explainable models."""
-    explained = per_image[per_image["model"] == explainers[0].name]["index"] if explainers else per_image["index"]
+    explained = per_image[per_image["model"] == explanations[0].name]["index"] if explanations else per_image["index"]
     among = per_image[per_image["index"].isin(explained)]
-    for index in track(choose_gallery(among, cfg.evaluation.gallery, among=name), description="gallery"):
-        write_gallery(Path(cfg.paths.output), draw_maps(dataset[index], module, explainers, name))
-
-
-@rank_zero_only
-def finish_run(cfg: DictConfig, loggers: Sequence[Logger] = ()) -> None:
-    """Complete the record, draw the figures, write the report, say where it is, and log all of it."""
-    output = Path(cfg.paths.output)
-    write_record(output, cfg)
-    write_figures(output)
-    print(f"report: {write_report(output)}")
-    log_run(loggers, cfg)
-
-
-def explainers_of(cfg: DictConfig) -> list[LogGaborReconstruction]:
-    """One callback per preset in ``cfg.evaluation.presets``."""
-    return [
-        LogGaborReconstruction(
-            preset,
-            Path(cfg.paths.output) / "explanation" / preset,
-            limit=cfg.evaluation.explain_images,
-            batch_size=cfg.evaluation.explain_batch_size,
-        )
-        for preset in cfg.evaluation.presets
-    ]
+    for index in track(choose_gallery(among, count, among=name), description="gallery"):
+        write_gallery(folder, draw_maps(dataset[index], module, explanations, name))
 
 
 def draw_maps(
-    sample: SaliencySample, module: EvaluationModule, explainers: list[LogGaborReconstruction], name: str
+    sample: SaliencySample, module: EvaluationModule, explanations: Sequence[ExplanationRun], name: str
 ) -> GalleryImage:
     """One image with the maps of the model, as they are scored, and of its explainable models."""
     model = module.models[name]
     batch = SaliencyBatch.collate([sample]).to(next((p.device for p in model.parameters()), torch.device("cpu")))
     with torch.inference_mode():
         maps = {name: module.maps(name, batch.images, batch.index)}
-    for explainer in explainers:
-        known = explainer.maps.get(sample.index)
-        explainable = explainer.explain(model, batch.images).explainable_map if known is None else known[None, None]
-        maps[explainer.name] = explainable.clamp(min=0)
+    for each in explanations:
+        known = each.maps.get(sample.index)
+        explainable = each.explain(model, batch.images).explainable_map if known is None else known[None, None]
+        maps[each.name] = explainable.clamp(min=0)
     return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()}, model)
 
 
@@ -158,39 +192,3 @@ def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Mod
     """One picture with its ground truth, if any, and maps ``(H, W)`` of a model, or beside it, by name."""
     arrays = {name: values.cpu().numpy() for name, values in maps.items()}
     return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays, description(model))
-
-
-@tracked
-def evaluate(cfg: DictConfig, loggers: list[Logger]) -> pd.DataFrame:
-    """Evaluate a model, maps made elsewhere, or every row of a table of the paper on ``cfg.data``."""
-    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
-    tabled = cfg.predictions is not None or cfg.get("table") is not None
-    check_nulls(cfg, explains=not tabled and bool(cfg.evaluation.presets))
-    datamodule = instantiate(cfg.data)
-    if cfg.get("table") is not None:
-        return make_table(cfg, datamodule)
-    datamodule.prepare_data()
-    if cfg.predictions is not None:
-        results = evaluate_predictions(cfg, datamodule)
-    else:
-        model = model_of(cfg)
-        write_record(Path(cfg.paths.output), cfg, model=describe(model))
-        network = isinstance(model, SaliencyModel)
-        check_nulls(cfg, explains=network, model=model)
-        name = DEEP if network else model_name(model)
-        results = evaluate_model(cfg, model, datamodule, explainers_of(cfg) if network else [], name)
-    finish_run(cfg, loggers)
-    return results
-
-
-def evaluate_predictions(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
-    """Score maps that another tool made: ``cfg.predictions`` is a folder or an HDF5 file of them."""
-    if cfg.checkpoint is not None or cfg.get("model") is not None:
-        raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
-    dataset = datamodule.dataset(datamodule.eval_split)
-    predictions = Predictions(str(cfg.predictions), dataset.ids, dataset.sizes)
-    checked = predictions.check(partial(track, description="checking the maps"))
-    for line in checked.notes:
-        print(f"predictions: {line}")
-    write_record(Path(cfg.paths.output), cfg, model={"name": predictions.name, "weights": str(cfg.predictions)})
-    return evaluate_model(cfg, StoredMaps(predictions, checked), datamodule, [], predictions.name)

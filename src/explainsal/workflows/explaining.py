@@ -1,23 +1,19 @@
-"""Explain a trained network: ``python -m explainsal.explain checkpoint=... image=photo.jpg`` (a folder, data=...)."""
+"""Explain a trained network on pictures, or on a data set with its scores."""
 
 from __future__ import annotations
 
+import math
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-import lightning
 import numpy as np
 import pandas as pd
 import torch
-from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
 from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
+from torch import Tensor
 
-from explainsal.app.record import write_record
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
@@ -26,8 +22,7 @@ from explainsal.distillation.attribution import BY
 from explainsal.distillation.quality import attribution_table, write_tables
 from explainsal.errors import UserError
 from explainsal.explanation import Explanation
-from explainsal.explanation.fidelity import fidelity_rows
-from explainsal.explanation.tables import Tables
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import cc
 from explainsal.models import SaliencyModel
 from explainsal.modules.evaluation import DEEP
@@ -37,91 +32,110 @@ from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.results import write_gallery
 from explainsal.reporting.submissions.writing import write_map
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
-from explainsal.tracking.loggers import tracked
 from explainsal.types import DensityMap
-from explainsal.workflows.evaluation import evaluate_model, finish_run, gallery_image
-from explainsal.workflows.loading import PACKAGED, describe, description, network_of
-from explainsal.workflows.null_models import check_nulls, write_nulls
+from explainsal.workflows.evaluation import evaluate_model, gallery_image, write_explanation_nulls
+from explainsal.workflows.loading import describe, description
+from explainsal.workflows.null_models import check_nulls
+from explainsal.workflows.options import EvaluationOptions
+from explainsal.workflows.runs import RunFolder
 
 
-@tracked
-def explain(cfg: DictConfig, loggers: list[Logger]) -> Path:
-    """Explain the network in ``cfg.checkpoint`` on pictures, or on a data set with its scores; returns the folder."""
-    check_nulls(cfg)
-    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
-    output = Path(cfg.paths.output)
-    datamodule = instantiate(cfg.data)
-    datamodule.prepare_data()
-    model = network_of(cfg, PACKAGED)
+def explain(
+    model: SaliencyModel,
+    datamodule: SaliencyDataModule,
+    run: RunFolder,
+    options: EvaluationOptions,
+    explaining: ExplanationRun,
+) -> Path:
+    """Explain a network on pictures, or on a data set with its scores, and write the report.
+
+    Args:
+        model: The network; a standalone model is its own explanation and needs no other.
+        datamodule: The data, prepared.
+        run: The output folder.
+        options: See `EvaluationOptions`.
+        explaining: How to explain.
+
+    Returns:
+        The output folder.
+
+    Raises:
+        UserError: If null models are asked for beside a standalone model.
+    """
     if isinstance(model.net, Standalone):
-        if cfg.nulls:
+        if options.nulls:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
-        return explain_standalone(cfg, model, datamodule, loggers)
-    check_nulls(cfg, model=model)
-    write_record(output, cfg, model=describe(model))
-    explainer = explainer_of(cfg)
+        return explain_standalone(model, datamodule, run, limit=options.explain_images)
+    check_nulls(options.nulls, model=model)
+    run.record(describe(model))
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:
-        evaluate_model(cfg, model, datamodule, [explainer])
+        evaluate_model(model, datamodule, run.folder, options, [explaining])
     else:
-        explain_pictures(output, model, dataset, explainer)
-        write_nulls(cfg, model, dataset, [explainer])
-    print_usage(explainer)
-    finish_run(cfg, loggers)
-    return output
-
-
-def explainer_of(cfg: DictConfig) -> LogGaborReconstruction:
-    """The callback that explains with the preset and the single options of ``cfg.explainer``."""
-    options = OmegaConf.to_container(cfg.explainer, resolve=True)
-    assert isinstance(options, dict)
-    preset = str(options.pop("preset"))
-    bank = OmegaConf.to_container(cfg.bank, resolve=True) if cfg.get("bank") is not None else {}
-    assert isinstance(bank, dict)
-    if changed := {str(key): value for key, value in bank.items() if value is not None}:
-        if options.get("bank") is not None:
-            raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
-        options["bank"] = changed
-    return LogGaborReconstruction(
-        preset,
-        Path(cfg.paths.output) / "explanation" / preset,
-        limit=cfg.evaluation.explain_images,
-        batch_size=cfg.evaluation.explain_batch_size,
-        options={str(key): value for key, value in options.items() if not str(key).startswith("_")},
-    )
+        explain_pictures(run.folder, model, dataset, explaining, device=options.device)
+        write_explanation_nulls(model, dataset, [explaining], options)
+    print_usage(explaining)
+    run.finish()
+    return run.folder
 
 
 def explain_pictures(
-    output: Path, model: SaliencyModel, dataset: SaliencyDataset, explainer: LogGaborReconstruction
+    output: Path,
+    model: SaliencyModel,
+    dataset: SaliencyDataset,
+    explaining: ExplanationRun,
+    *,
+    device: torch.device | None = None,
 ) -> None:
-    """Explain pictures without ground truth: maps as PNG, tables, and the report."""
-    model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    tables = Tables()
-    for index in range(len(dataset)):
+    """Explain pictures without ground truth: maps as PNG, and tables.
+
+    Args:
+        output: Where the maps and gallery go; the tables go into that of `explaining`.
+        model: The network.
+        dataset: The pictures.
+        explaining: How to explain.
+        device: Where to compute; None: where the model is.
+    """
+    if device is not None:
+        model.to(device)
+    count = int(min(explaining.limit, len(dataset)))
+    for index in range(count):
         sample = dataset[index]
-        explanation = _explain_visibly(model, sample, explainer, f"{index + 1} of {len(dataset)}: {sample.id}")
+        explanation = _explain_visibly(model, sample, explaining, f"{index + 1} of {count}: {sample.id}")
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
-        print(f"{sample.id}: CC of the explainable to the deep map {cc(explainable, DensityMap(deep)).item():.3f}")
-        tables.add(explanation, [sample.id])
-        explainer.rows += fidelity_rows(explanation, [sample.id])
-        maps = {DEEP: deep[0], explainer.name: explainable[0].clamp(min=0)}
+        print(f"{sample.id}: {agreement(explainable, deep)}")
+        explaining.add(explanation, [sample.id], coefficients=True)
+        maps = {DEEP: deep[0], explaining.name: explainable[0].clamp(min=0)}
         write_gallery(output, gallery_image(sample, maps, model))
-        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explainer.name])):
+        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explaining.name])):
             write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
-    tables.save(explainer.folder)
+    explaining.save()
     print(f"maps: {output / 'maps'}")
 
 
+def agreement(explainable: Tensor, deep: Tensor) -> str:
+    """Say how well an explainable map ``(1, H, W)`` agrees with the deep map.
+
+    Example:
+        >>> maps = torch.rand(1, 8, 8)
+        >>> agreement(2 * maps, maps), agreement(maps, torch.zeros(1, 8, 8))
+        ('CC of the explainable to the deep map 1.000', 'the deep map is constant, so that nothing correlates with it')
+    """
+    value = cc(explainable, DensityMap(deep)).item()
+    if math.isnan(value):
+        return "the deep map is constant, so that nothing correlates with it"
+    return f"CC of the explainable to the deep map {value:.3f}"
+
+
 def _explain_visibly(
-    model: SaliencyModel, sample: SaliencySample, explainer: LogGaborReconstruction, title: str
+    model: SaliencyModel, sample: SaliencySample, explaining: ExplanationRun, title: str
 ) -> Explanation:
     """Explain one picture, and show how many of its layers are done."""
     images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TextColumn("layers"), TimeRemainingColumn())
     with Progress(*columns) as bar:
-        task = bar.add_task(title, total=None)
-        show = partial(_show, bar, task)
-        return explainer.explain(model, images, keep_maps=explainer.maps_per_layer, progress=show)
+        show = partial(_show, bar, bar.add_task(title, total=None))
+        return explaining.explain(model, images, keep_maps=explaining.maps_per_layer, progress=show)
 
 
 def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
@@ -129,9 +143,9 @@ def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
 
 
 @rank_zero_only
-def print_usage(explainer: LogGaborReconstruction) -> None:
+def print_usage(explaining: ExplanationRun) -> None:
     """Say whether the bandwidth of the filters grows with depth, as the paper has it (Section IV)."""
-    path = explainer.folder / "coefficients.parquet"
+    path = explaining.folder / "coefficients.parquet"
     if not path.exists():
         return
     usage = filter_usage(pd.read_parquet(path))
@@ -140,13 +154,13 @@ def print_usage(explainer: LogGaborReconstruction) -> None:
 
 
 def explain_standalone(
-    cfg: DictConfig, model: SaliencyModel, datamodule: SaliencyDataModule, loggers: list[Logger]
+    model: SaliencyModel, datamodule: SaliencyDataModule, run: RunFolder, *, limit: int | None = None
 ) -> Path:
     """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
-    output = Path(cfg.paths.output)
+    output = run.folder
     net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
-    write_record(output, cfg, model=describe(model))
-    count = min(cfg.evaluation.explain_images or len(dataset), len(dataset))
+    run.record(describe(model))
+    count = min(limit or len(dataset), len(dataset))
     tables = []
     for index in track(range(count), description="explaining"):
         sample = dataset[index]
@@ -160,12 +174,12 @@ def explain_standalone(
     pd.concat(tables).to_csv(output / "attribution.csv", index=False)
     write_tables(net, None, output / "explanation" / "standalone")
     print(f"maps that add up to each saliency map: {output / 'maps'}\nhow large they are: {output / 'attribution.csv'}")
-    finish_run(cfg, loggers)
+    run.finish()
     return output
 
 
 def write_parts(output: Path, sample: SaliencySample, parts: dict[str, np.ndarray]) -> None:
-    """The maps that add up to one saliency map, as files and as a picture."""
+    """Write the maps that add up to one saliency map, as files and as a picture."""
     for name, part in parts.items():
         write_map(output / "maps" / f"{sample.id}_{name.replace('/', '-')}.npy", part)
     with styled():

@@ -1,63 +1,95 @@
-"""A network as a file for other programs: ``python -m explainsal.export checkpoint=best.ckpt format=onnx``."""
+"""Export a network as a file for other programs."""
 
 from __future__ import annotations
 
 import importlib.metadata
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from omegaconf import DictConfig
+from torch import nn
 
-from explainsal.app.record import git_state
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.export import SUFFIXES, export_model
 from explainsal.models.published import trained_on
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.workflows.loading import PACKAGED, model_name, model_of
+from explainsal.reporting.record import git_state
+from explainsal.workflows.loading import model_name
 
 
-def export(cfg: DictConfig) -> Path:
-    """Write the model as one file, checked against the model itself; returns the file."""
-    if cfg.format not in SUFFIXES:
-        raise UserError(f"format={cfg.format}: choose one of {', '.join(SUFFIXES)}")
-    model = model_of(cfg, PACKAGED)
+def export(
+    model: nn.Module,
+    folder: Path,
+    *,
+    to: Path | None = None,
+    format: Literal["onnx", "torch_export"] = "onnx",
+    size: tuple[int, int] | None = None,
+    bare: bool = False,
+) -> Path:
+    """Write a network as one file, checked against the network itself.
+
+    Args:
+        model: The network.
+        folder: Where the file goes under the network's name, unless `to` is given.
+        to: The file.
+        format: ``"onnx"``, or ``"torch_export"`` for ``torch.export.load``.
+        size: Height and width of the images that the file takes; None: any, where the network allows it.
+        bare: Export the network alone, without pre- and post-processing.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: If the model is a classical one, or the file name does not fit the format.
+    """
+    check_format(format)
     if not isinstance(model, SaliencyModel):
         raise UserError(f"{model_name(model)} is a classical model; only networks are exported: give checkpoint=...")
-    path = Path(cfg.to or Path(cfg.paths.output) / f"{model.name}{SUFFIXES[cfg.format]}")
-    if path.suffix != SUFFIXES[cfg.format]:
-        raise UserError(f"to={path}: a file of format={cfg.format} ends in {SUFFIXES[cfg.format]}")
-    difference = export_model(model, path, format=cfg.format, size=size_of(cfg), bare=cfg.bare, metadata=origin(model))
-    print(f"{taken(cfg, model)}: its maps differ by {difference:.1e} of the largest value")
+    path = to or folder / f"{model.name}{SUFFIXES[format]}"
+    if path.suffix != SUFFIXES[format]:
+        raise UserError(f"to={path}: a file of format={format} ends in {SUFFIXES[format]}")
+    difference = export_model(model, path, format=format, size=size, bare=bare, metadata=origin(model))
+    print(f"{describe_export(model, size, bare=bare)}: its maps differ by {difference:.1e} of the largest value")
     print(f"model: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return path
 
 
-def taken(cfg: DictConfig, model: SaliencyModel) -> str:
-    """What was exported, and the images that it takes, in words."""
-    if cfg.size is not None:
-        size = f"{cfg.size[0]} x {cfg.size[1]} pixels"
+def check_format(format: str) -> None:
+    """Refuse an unknown file format.
+
+    Raises:
+        UserError: If it is unknown.
+    """
+    if format not in SUFFIXES:
+        raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
+
+
+def describe_export(model: SaliencyModel, size: tuple[int, int] | None, *, bare: bool) -> str:
+    """Describe the exported network and the images that it takes."""
+    if size is not None:
+        taken = f"{size[0]} x {size[1]} pixels"
     else:
-        size = f"any multiples of {model.grid} pixels" if cfg.bare and model.grid > 1 else "any size"
-    return f"{'the bare ' if cfg.bare else ''}{model.name} for images of {size}"
+        taken = f"any multiples of {model.grid} pixels" if bare and model.grid > 1 else "any size"
+    return f"{'the bare ' if bare else ''}{model.name} for images of {taken}"
 
 
-def size_of(cfg: DictConfig) -> tuple[int, int] | None:
-    """Height and width that ``size=[H,W]`` asks for.
+def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
+    """Return height and width of ``size=[H,W]``.
 
     Raises:
         UserError: If these are not two positive whole numbers.
     """
-    if cfg.size is None:
+    if size is None:
         return None
-    sides = list(cfg.size) if not isinstance(cfg.size, int | float | str) else []
+    sides = list(size) if not isinstance(size, int | float | str) else []
     if len(sides) != 2 or not all(isinstance(side, int) and side > 0 for side in sides):
-        raise UserError(f"size={cfg.size}: give height and width in pixels, size=[480,640]")
+        raise UserError(f"size={size}: give height and width in pixels, size=[480,640]")
     return sides[0], sides[1]
 
 
 def origin(model: SaliencyModel) -> dict[str, Any]:
-    """Where the model comes from: it stays in the file."""
+    """Describe where the network comes from: metadata of the file."""
     return {
         "options": model.options,
         "weights": Path(model.weights).name if model.weights else UNTRAINED,

@@ -1,31 +1,41 @@
-"""Any model by its name, network or classical, and the one that a command is asked for."""
+"""Load any model by its name, network or classical, and describe it."""
 
 from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, overload
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig
+import torch
 from torch import nn
 
 from explainsal.classical import MODELS, classical_model, classical_name
+from explainsal.distillation.model import build as build_standalone
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.complexity import complexity
-from explainsal.models.loading import NETWORKS
-from explainsal.models.loading import load_model as load_network
+from explainsal.models.loading import NETWORKS as PLAIN_NETWORKS
+from explainsal.models.loading import load_network
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.models.weight_sources import locate_weights
 
 log = logging.getLogger(__name__)
 
 PACKAGED = "cmrnet_osie"  # the trained network that comes with the project
+NETWORKS = (*PLAIN_NETWORKS, "standalone")
+Classical = Literal[
+    "center_gaussian", "chance", "gbvs", "hft", "icl", "itti", "rare_style", "signature", "sim2011", "sim_grouping",
+    "spectral_residual",
+]  # fmt: skip
 
 
+@overload
+def load_model(name_or_checkpoint: Classical, weights: None = None, **options: Any) -> nn.Module: ...  # type: ignore[overload-overlap]
+@overload
+def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> SaliencyModel: ...
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> nn.Module:
     """Build a model by name, or restore the network that a checkpoint of this project holds.
+
+    A network without weights is returned after a warning.
 
     Args:
         name_or_checkpoint: A network (``"cmrnet"``), a classical model (``"itti"``), or the path of a ``.ckpt`` file
@@ -35,6 +45,7 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
 
     Returns:
         Maps RGB images ``(B, 3, H, W)``, floating point in [0, 1] or uint8, to non-negative maps ``(B, 1, H, W)``.
+        A network is a :class:`~explainsal.models.SaliencyModel`.
 
     Raises:
         UserError: If there is no such name or file, the file does not fit, or a classical model is given weights.
@@ -52,56 +63,40 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
     if name not in NETWORKS and Path(name).suffix != ".ckpt" and not Path(name).exists():
         networks, classical = ", ".join(NETWORKS), ", ".join(MODELS)
         raise UserError(f"no model named {name!r}; choose {networks}, {classical}, or a checkpoint file")
-    return load_network(name_or_checkpoint, weights, **options)
+    model = load_network(name_or_checkpoint, weights, others={"standalone": build_standalone}, **options)
+    warn_if_untrained(model)
+    return model
 
 
-def model_of(cfg: DictConfig, default: str | None = None) -> nn.Module:
-    """The model that a command is asked for: ``checkpoint=...``, or ``model=NAME`` with ``weights=...`` if it has any.
-
-    Args:
-        cfg: The command's configuration.
-        default: Name of the model where it is asked for none; None: that is an error.
-
-    Raises:
-        UserError: If it is asked for none, for both, or for a classical model with weights.
-    """
-    if default is not None and cfg.checkpoint is None and cfg.get("model") is None:
-        print(f"neither checkpoint= nor model= is given: taking {default}, the network that comes with explainsal")
-        return load_model(default)
-    if (cfg.checkpoint is None) == (cfg.get("model") is None):
-        raise UserError(
-            "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
-            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
-        )
-    model = load_model(cfg.checkpoint) if cfg.checkpoint is not None else _named(cfg)
+def warn_if_untrained(model: nn.Module) -> None:
+    """Log a warning if the model is a network with random weights."""
     if isinstance(model, SaliencyModel) and not model.trained:
         log.warning(
             "%s has %s: this shows the mechanics, not where people look. Give weights=published (UNISAL, MSI-Net), "
             "weights=FILE or checkpoint=FILE",
             *(model.name, UNTRAINED),
         )
-    return model
 
 
-def _named(cfg: DictConfig) -> nn.Module:
-    """The model of ``model=NAME``, with ``weights=...`` if they are given."""
-    if cfg.weights is None:
-        model: nn.Module = instantiate(cfg.model).eval()
+def with_preprocessing(model: nn.Module) -> nn.Module:
+    """Wrap a bare network, such as a class that ``+model._target_=`` names, so that it takes any RGB images.
+
+    Its weights are those that it was built with, and no one knows whether it was trained. A module without parameters
+    is no network, and stays as it is.
+    """
+    if isinstance(model, SaliencyModel) or classical_name(model) or not any(True for _ in model.parameters()):
         return model
-    if "weights" not in cfg.model:
-        raise UserError(f"{cfg.model._target_.rpartition('.')[2]} is a classical model: it has no weights to load")
-    weights = locate_weights(cfg.weights, cfg.model._target_.split(".")[-2], folder=Path(cfg.paths.weights))
-    network: nn.Module = instantiate(cfg.model, weights=str(weights)).eval()
-    return network
+    wrapped = SaliencyModel(model, name=type(model).__name__.lower(), options={}, input_size=None).eval()
+    wrapped.weights = "as it was built"
+    return wrapped
 
 
-def network_of(cfg: DictConfig, default: str | None = None) -> SaliencyModel:
-    """As `model_of`, for commands that look inside a network.
+def require_network(model: nn.Module) -> SaliencyModel:
+    """Return the model if it is a network.
 
     Raises:
-        UserError: If the model is a classical one.
+        UserError: If it is a classical model, which has no layers.
     """
-    model = model_of(cfg, default)
     if not isinstance(model, SaliencyModel):
         raise UserError(
             f"{model_name(model)} is no network: it has no layers to rebuild. Explain a network (checkpoint=... or "
@@ -111,20 +106,23 @@ def network_of(cfg: DictConfig, default: str | None = None) -> SaliencyModel:
 
 
 def model_name(model: nn.Module) -> str:
-    """How the model is called in a run's record."""
+    """Return the name of a model in tables and records."""
     return model.name if isinstance(model, SaliencyModel) else classical_name(model) or type(model).__name__
 
 
 def description(model: nn.Module) -> str:
-    """What must be said of a model beside everything that it makes: that its weights are untrained; mostly nothing."""
+    """Label for the model's outputs (such as "untrained weights"); usually empty."""
     return str(getattr(model, "description", ""))
 
 
 def describe(model: nn.Module) -> dict[str, Any]:
-    """What a run's record says of its model."""
+    """Describe a model for the record of a run: name, size, weights."""
     if not isinstance(model, SaliencyModel):
         return {"name": model_name(model)}
-    size = complexity(model.net, model.input_size or (320, 480))
+    with torch.no_grad():
+        device = next((p.device for p in model.parameters()), torch.device("cpu"))
+        channels = model.preprocess(torch.zeros(1, 3, 64, 64, device=device)).shape[1]
+    size = complexity(model.net, model.input_size or (320, 480), channels=channels, name=model.name)
     return {
         "name": model.name,
         "parameters": size.parameters,

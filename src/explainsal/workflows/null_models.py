@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 
 import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
 from rich.progress import track
 from torch import nn
 
-from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
@@ -21,6 +19,7 @@ from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer, require_drawable
+from explainsal.explanation.run import ExplanationRun
 from explainsal.explanation.tables import described
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
@@ -30,12 +29,12 @@ from explainsal.workflows.loading import description
 log = logging.getLogger(__name__)
 
 
-def check_nulls(cfg: DictConfig, *, explains: bool = True, model: nn.Module | None = None) -> None:
+def check_nulls(nulls: Collection[str], *, explains: bool = True, model: nn.Module | None = None) -> None:
     """Refuse null models that do not exist, or of no explanation, before anything else is done.
 
     Args:
-        cfg: The command's options; ``cfg.nulls`` are the names.
-        explains: Whether the command explains anything.
+        nulls: Their names.
+        explains: Whether anything is explained.
         model: What is explained, once it is there.
 
     Raises:
@@ -43,46 +42,53 @@ def check_nulls(cfg: DictConfig, *, explains: bool = True, model: nn.Module | No
             where a null model asks for that.
     """
     known = (*NULLS, CASCADE)
-    if unknown := set(cfg.nulls) - set(known):
+    if unknown := set(nulls) - set(known):
         raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(known)}")
-    if cfg.nulls and not explains:
+    if nulls and not explains:
         raise UserError("nulls=... stand beside an explanation, and nothing is explained here: nulls=[]")
-    if model is not None and not {"untrained_network", CASCADE}.isdisjoint(cfg.nulls):
+    if model is not None and not {"untrained_network", CASCADE}.isdisjoint(nulls):
         require_drawable(model)
 
 
 @rank_zero_only
 def write_nulls(
-    cfg: DictConfig, model: nn.Module, dataset: SaliencyDataset, explainers: Sequence[LogGaborReconstruction]
+    nulls: Collection[str],
+    model: nn.Module,
+    dataset: SaliencyDataset,
+    explanations: Sequence[ExplanationRun],
+    *,
+    limit: int | None = None,
+    seed: int = 0,
+    device: torch.device | None = None,
 ) -> None:
-    """Write and print ``fidelity.csv``: each explanation beside the null models ``cfg.nulls``, configured alike.
+    """Write and print ``fidelity.csv``: each explanation beside null models with the same options.
 
-    Where these hold the cascade, ``cascade.csv``, too.
+    With the cascade among them ``cascade.csv`` is written, too.
 
     Args:
-        cfg: The command's options.
-        model: What is explained.
-        dataset: Its images, of which the first ``evaluation.explain_images`` are.
-        explainers: Each has explained these images.
+        nulls: Names of the null models.
+        model: The model that is explained.
+        dataset: Its images, of which the first `limit` are used.
+        explanations: Each has explained these images.
+        limit: Number of images; None: all.
+        seed: Of the null models.
+        device: Where to compute; None: where the model is.
     """
-    if not cfg.nulls:
+    if not nulls:
         return
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     model.to(device)
-    count = min(cfg.evaluation.explain_images or len(dataset), len(dataset))
+    count = min(limit or len(dataset), len(dataset))
     batches = [partial(_batch, dataset, index, device) for index in range(count)]
-    for explainer in explainers:
-        own = explainer.explainer(model)
-        found = {null: _measured(null, own, batches, cfg.seed, explainer.preset) for null in cfg.nulls}
+    for each in explanations:
+        own = each.explainer_for(model)
+        found = {null: _measured(null, own, batches, seed, each.preset) for null in nulls}
         cascade = found.pop(CASCADE, None)
-        fidelity = _beside(explainer, [rows for rows in found.values() if rows is not None])
-        described(fidelity, description(model)).to_csv(explainer.folder / "fidelity.csv", index=False)
-        print(f"the preset {explainer.preset} beside its null models:")
-        table = null_table(fidelity)
-        print_table(table, caption=null_caption(table))
+        fidelity = _beside(each, [rows for rows in found.values() if rows is not None])
+        _write_fidelity(fidelity, each, description(model))
         if cascade is not None:
             cascade = cascade.sort_values("step", kind="stable")
-            described(cascade, description(model)).to_csv(explainer.folder / "cascade.csv", index=False)
+            described(cascade, description(model)).to_csv(each.folder / "cascade.csv", index=False)
             print(cascade_text(cascade))
 
 
@@ -110,9 +116,16 @@ def _measured(
         return None
 
 
-def _beside(explainer: LogGaborReconstruction, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
+def _beside(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
     """The rows of an explanation, then those of its null models, image by image."""
-    explained = {row["image"]: row for row in explainer.rows}  # a distributed sampler may repeat an image
+    explained = {row["image"]: row for row in run.rows}  # a distributed sampler may repeat an image
     order = {image: position for position, image in enumerate(nulls[0]["image"] if nulls else explained)}
     table = pd.concat([pd.DataFrame([explained[image] for image in order]), *nulls], ignore_index=True)
     return table.sort_values("image", key=lambda images: images.map(order), kind="stable", ignore_index=True)
+
+
+def _write_fidelity(fidelity: pd.DataFrame, run: ExplanationRun, label: str) -> None:
+    described(fidelity, label).to_csv(run.folder / "fidelity.csv", index=False)
+    print(f"the preset {run.preset} beside its null models:")
+    table = null_table(fidelity)
+    print_table(table, caption=null_caption(table))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -9,6 +11,21 @@ from explainsal.classical.center_bias import CenterBias
 from explainsal.functional.postprocessing import gaussian_blur, match_histogram
 
 NONE = "none"
+
+
+@dataclass(frozen=True)
+class PostprocessingOptions:
+    """Steps that are applied to a model's maps, in this order.
+
+    Args:
+        blur: Standard deviation of a Gaussian in pixels; None: no blur.
+        center_bias: Whether to multiply by the center bias of the training split.
+        histogram: Whether to give the values the mean distribution of training densities.
+    """
+
+    blur: float | None = None
+    center_bias: bool = False
+    histogram: bool = False
 
 
 class Postprocessing(nn.Module):

@@ -1,27 +1,21 @@
-"""Saliency maps of pictures, as files: ``python -m explainsal.predict checkpoint=... image=folder``.
-
-``python -m explainsal.predict model=... data=mit300 submission=tuebingen`` writes what the benchmark takes.
-"""
+"""Write the saliency maps of pictures as files, or as a submission to a benchmark."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
-from hydra.utils import instantiate
-from omegaconf import DictConfig, OmegaConf
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.app.record import write_record
 from explainsal.data.cache import fingerprint
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
@@ -31,116 +25,169 @@ from explainsal.functional.postprocessing import log_density
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.submissions.form import Submission
-from explainsal.reporting.submissions.writing import WrittenMaps
-from explainsal.workflows.baselines import postprocessing_of
-from explainsal.workflows.loading import PACKAGED, describe, description, model_name, model_of
-from explainsal.workflows.postprocessing import NONE, Postprocessing
-from explainsal.workflows.submissions import form_of, require_all_images, submitted_images, validate_file
+from explainsal.reporting.submissions.writing import WrittenMaps, only_writer
+from explainsal.workflows.baselines import make_postprocessing
+from explainsal.workflows.devices import choose_device
+from explainsal.workflows.loading import describe, description, model_name
+from explainsal.workflows.postprocessing import NONE, Postprocessing, PostprocessingOptions
+from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.submissions import SubmissionOptions, check_maps, choose_submitted, require_all_images
 from explainsal.workflows.videos import video_maps, video_model
 
 FORMATS = ("png", "npy")
-DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 Predictor = Callable[[Tensor], Tensor]
 MapsOf = Callable[[list[int]], Iterator[tuple[int, np.ndarray]]]  # positions of images -> each with its map (H, W)
 
 
-def predict(cfg: DictConfig) -> Path:
-    """Write one map per picture, at the picture's size and under its name; returns the folder or the submission.
+@dataclass(frozen=True)
+class PredictionOptions:
+    """How maps are written.
 
-    ``png`` is 8 bit with the maximum at 255, for looking and for most benchmarks; ``npy`` is float32, unscaled.
+    Args:
+        outputs: The folder of all outputs; interrupted predictions are resumed in it.
+        to: The folder for the maps; None: ``maps/<data>/<model>-<options, as a number>`` in `outputs`.
+        format: ``"png"``: 8 bit, maximum at 255, for looking and most benchmarks; ``"npy"``: float32, unscaled.
+        video: Whether the pictures of a folder are the frames of one video.
+        postprocessing: Steps applied to the maps.
+        submission: Write a submission in place of a folder of maps.
+        model_options: Options of a classical model, which do not stand in the model itself.
+        device: Where to compute.
+
+    Raises:
+        UserError: If options exclude each other, or the format is unknown.
     """
-    if cfg.format not in FORMATS:
-        raise UserError(f"format={cfg.format}: choose one of {', '.join(FORMATS)}")
-    form = form_of(cfg)
-    if cfg.video and form is not None:
-        raise UserError("video=true: submissions are of single images; leave out submission=...")
-    datamodule = instantiate(cfg.data)
-    dataset = submitted_images(cfg, datamodule) if form else datamodule.dataset(datamodule.eval_split)
-    model = model_of(cfg, PACKAGED).to(DEVICE)
-    postprocessing = postprocessing_of(cfg, datamodule).to(DEVICE)
-    write_record(Path(cfg.paths.output), cfg, model=describe(model))
+
+    outputs: Path
+    to: Path | None = None
+    format: Literal["png", "npy"] = "png"
+    video: bool = False
+    postprocessing: PostprocessingOptions = field(default_factory=PostprocessingOptions)
+    submission: SubmissionOptions | None = None
+    model_options: Mapping[str, Any] = field(default_factory=dict)
+    device: torch.device = field(default_factory=choose_device)
+
+    def __post_init__(self) -> None:
+        if self.format not in FORMATS:
+            raise UserError(f"format={self.format}: choose one of {', '.join(FORMATS)}")
+        if self.video and self.submission is not None:
+            raise UserError("video=true: submissions are of single images; leave out submission=...")
+
+
+def choose_images(datamodule: SaliencyDataModule, options: PredictionOptions) -> SaliencyDataset:
+    """Return the images whose maps are written."""
+    if options.submission is not None:
+        return choose_submitted(datamodule)
+    return datamodule.dataset(datamodule.eval_split)
+
+
+def predict(model: nn.Module, datamodule: SaliencyDataModule, run: RunFolder, options: PredictionOptions) -> Path:
+    """Write one map per picture, at the picture's size and under its name.
+
+    Args:
+        model: A network or a classical model.
+        datamodule: The pictures.
+        run: The folder of the record.
+        options: See `PredictionOptions`.
+
+    Returns:
+        The folder of the maps, or the submission.
+    """
+    dataset = choose_images(datamodule, options)
+    model = model.to(options.device)
+    postprocessing = make_postprocessing(options.postprocessing, datamodule).to(options.device)
+    run.record(describe(model))
     model = model.for_prediction() if isinstance(model, SaliencyModel) else model
     print(f"post-processing: {postprocessing.description}")
-    if form is not None:
-        return write_submission(cfg, form, datamodule, dataset, model, postprocessing)
-    return write_folder(cfg, datamodule, dataset, model, postprocessing)
+    if options.submission is not None:
+        return write_submission(options, options.submission, datamodule, dataset, model, postprocessing)
+    return write_folder(options, datamodule, dataset, model, postprocessing)
 
 
 def predicted_maps(
-    datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor
+    datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor, device: torch.device
 ) -> Iterator[tuple[int, np.ndarray]]:
     """Position of each image and what the predictor makes of it, ``(H, W)``; one batch is in memory at a time."""
     with torch.inference_mode():
         for batch in track(datamodule.loader(dataset) if len(dataset) else [], description="predicting"):
-            maps = predictor(batch.images.to(DEVICE)).squeeze(1).cpu().numpy()
+            maps = predictor(batch.images.to(device)).squeeze(1).cpu().numpy()
             yield from zip(batch.index.tolist(), maps, strict=True)
 
 
-def image_maps(datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor) -> MapsOf:
+def image_maps(
+    datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor, device: torch.device
+) -> MapsOf:
     """`predicted_maps` of those images of a data set that are asked for."""
 
     def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        for index, values in predicted_maps(datamodule, dataset.select(wanted), predictor):
+        for index, values in predicted_maps(datamodule, dataset.select(wanted), predictor, device):
             yield wanted[index], values
 
     return of
 
 
 def frame_maps(
-    datamodule: SaliencyDataModule, dataset: SaliencyDataset, model: nn.Module, postprocessing: Postprocessing
+    datamodule: SaliencyDataModule,
+    dataset: SaliencyDataset,
+    model: nn.Module,
+    postprocessing: Postprocessing,
+    device: torch.device,
 ) -> MapsOf:
     """As `image_maps`, of pictures that are the frames of videos."""
     network = video_model(model)
 
     def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
-        for index, values in video_maps(dataset, network, wanted, batch_size=datamodule.batch_size, device=DEVICE):
+        batch_size = datamodule.batch_size
+        for index, values in video_maps(dataset, network, wanted, batch_size=batch_size, device=device):
             yield index, postprocessing(values)[0, 0].cpu().numpy()
 
     return of
 
 
 def write_folder(
-    cfg: DictConfig,
+    options: PredictionOptions,
     datamodule: SaliencyDataModule,
     dataset: SaliencyDataset,
     model: nn.Module,
     postprocessing: Postprocessing,
 ) -> Path:
-    """Write the model's maps into a folder, going on where an interrupted run ended."""
-    form = Submission("tuebingen", "map", cfg.format, zip=False)
-    said = "maps as the model gives them" + (", of the frames of videos" if cfg.video else "")
-    made = recipe(cfg, dataset, model, form, said)
+    """Write the model's maps into a folder, continuing an interrupted run."""
+    form = Submission("tuebingen", "map", options.format, zip=False)
+    said = "maps as the model gives them" + (", of the frames of videos" if options.video else "")
+    made = make_recipe(options, dataset, model, form, said)
     digest = hashlib.blake2b(json.dumps(made, default=str).encode(), digest_size=4).hexdigest()
-    path = Path(cfg.to or Path(cfg.paths.outputs) / "maps" / dataset.name / f"{called(model)}-{digest}")
+    path = options.to or options.outputs / "maps" / dataset.name / f"{name_model(model)}-{digest}"
     names = form.names(dataset.ids, dataset.files)
-    if cfg.video:
-        maps_of = frame_maps(datamodule, dataset, model, postprocessing)
+    if options.video:
+        maps_of = frame_maps(datamodule, dataset, model, postprocessing, options.device)
     else:
-        maps_of = image_maps(datamodule, dataset, lambda images: postprocessing(model(images)))
-    maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
-    write_missing(maps, dataset, maps_of)
+        maps_of = image_maps(datamodule, dataset, lambda images: postprocessing(model(images)), options.device)
+    with only_writer(path, "to=FOLDER"):
+        maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
+        write_missing(maps, dataset, maps_of)
     print(f"maps: {path}")
     return path
 
 
 def write_submission(
-    cfg: DictConfig,
-    form: Submission,
+    options: PredictionOptions,
+    submission: SubmissionOptions,
     datamodule: SaliencyDataModule,
     dataset: SaliencyDataset,
     model: nn.Module,
     postprocessing: Postprocessing,
 ) -> Path:
-    """Write the maps in the benchmark's form, going on where an interrupted run ended, and check the result."""
-    require_all_images(cfg, datamodule, dataset)
-    predictor, said = submission_values(cfg, form, model, postprocessing)
-    path = Path(cfg.submission.to or default_place(cfg, form, dataset, model))
-    names, made = form.names(dataset.ids, dataset.files), recipe(cfg, dataset, model, form, said)
-    maps = WrittenMaps(path, names, form, made, comment=description(model))
-    write_missing(maps, dataset, image_maps(datamodule, dataset, predictor))
+    """Write the maps in the benchmark's form, continuing an interrupted run, and check the result."""
+    form = submission.form
+    require_all_images(datamodule, dataset, partial=submission.partial)
+    predictor, said = submission_values(submission, model, postprocessing)
+    path = submission.to or default_place(options.outputs, form, dataset, model)
+    names, made = form.names(dataset.ids, dataset.files), make_recipe(options, dataset, model, form, said)
+    with only_writer(path):
+        maps = WrittenMaps(path, names, form, made, comment=description(model))
+        write_missing(maps, dataset, image_maps(datamodule, dataset, predictor, options.device))
     print(f"values: {said}")
-    validate_file(path, form, dataset)
+    check_maps(path, form, dataset)
     return path
 
 
@@ -158,57 +205,56 @@ def write_missing(maps: WrittenMaps, dataset: SaliencyDataset, maps_of: MapsOf) 
 
 
 def submission_values(
-    cfg: DictConfig, form: Submission, model: nn.Module, postprocessing: Postprocessing
+    submission: SubmissionOptions, model: nn.Module, postprocessing: Postprocessing
 ) -> tuple[Predictor, str]:
-    """What computes the values of a submission from images, and what it is in words.
+    """Return the function that computes the values of a submission from images, and its description.
 
     Raises:
         UserError: If densities are wanted of a model that gives maps, and no way from one to the other is chosen.
     """
-    if form.kind == "map":
+    if submission.form.kind == "map":
         return lambda images: postprocessing(model(images)), "maps as the model gives them"
     plain = postprocessing.description == NONE
     if isinstance(model, SaliencyModel) and model.output != "map" and plain:
         return model.log_density, "natural logarithms of the model's densities"
-    if cfg.submission.density != "sum":
+    if submission.density != "sum":
         what = f"{model_name(model)} gives maps" if plain else "post-processing leaves maps"
         raise UserError(
             f"{what}, not densities, and the benchmark is to get densities. Choose submission.kind=map to send in the "
             "maps themselves (no information gain), or submission.density=sum to divide each map by its sum"
         )
-    share = float(cfg.submission.uniform)
+    share = submission.uniform
     if not 0 <= share <= 1:
         raise UserError(f"submission.uniform={share} is a share: it lies between 0 and 1")
     said = f"natural logarithms of {1 - share:g} map / sum + {share:g} uniform"
     return lambda images: log_density(postprocessing(model(images)), share), said
 
 
-def default_place(cfg: DictConfig, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:
-    """Where a submission lies: the same place at every start, so that an interrupted run is gone on with."""
+def default_place(outputs: Path, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:
+    """Return the place of a submission: the same at every start, so that an interrupted run is resumed."""
     file = "" if form.file == "hdf5" else f"-{form.file}"
-    name = f"{called(model)}-{form.kind}{file}{form.suffix}"
-    return Path(cfg.paths.outputs) / "submissions" / dataset.name / name
+    name = f"{name_model(model)}-{form.kind}{file}{form.suffix}"
+    return outputs / "submissions" / dataset.name / name
 
 
-def called(model: nn.Module) -> str:
-    """The model in the names of files: it stays with arrays, which have no place for what must be said of them."""
+def name_model(model: nn.Module) -> str:
+    """Return the model's name for file names, marked if it is untrained: arrays have no other place for that."""
     untrained = isinstance(model, SaliencyModel) and not model.trained
     return f"{model_name(model)}-untrained" if untrained else model_name(model)
 
 
-def recipe(
-    cfg: DictConfig, dataset: SaliencyDataset, model: nn.Module, form: Submission, values: str
+def make_recipe(
+    options: PredictionOptions, dataset: SaliencyDataset, model: nn.Module, form: Submission, values: str
 ) -> dict[str, Any]:
-    """What decides how the maps turn out: what was begun with another one is not gone on with."""
+    """Collect everything that decides the maps: partial output is resumed only with identical settings."""
     weights = getattr(model, "weights", None)
     known = weights is not None and Path(weights).is_file()
     untrained = UNTRAINED if isinstance(model, SaliencyModel) else None
-    options = {key: value for key, value in (cfg.get("model") or {}).items() if key != "weights"}
     return {
         "model": model_name(model),
-        "options": model.options if isinstance(model, SaliencyModel) else options,
+        "options": model.options if isinstance(model, SaliencyModel) else dict(options.model_options),
         "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights or untrained,
-        "postprocessing": OmegaConf.to_container(cfg.postprocessing, resolve=True),
+        "postprocessing": asdict(options.postprocessing),
         "values": values,
         "form": asdict(form),
         "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint(dataset.files)}",

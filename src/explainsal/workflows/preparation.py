@@ -1,14 +1,12 @@
-"""Fetch, check and index a data set before use: ``python -m explainsal.prepare data=...``."""
+"""Fetch, check and index a data set before use."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
@@ -26,22 +24,50 @@ from explainsal.reporting.doctor import write_doctor
 SHOWN = 20  # damaged files that are named
 
 
-def prepare(cfg: DictConfig) -> list[SplitCheck]:
-    """Fetch what is missing of ``cfg.data``, index every split, print what it holds beside what was published.
+@dataclass(frozen=True)
+class FetchOptions:
+    """How files are fetched.
+
+    Args:
+        download: False: check what is there, fetch nothing.
+        mirror: Address of a folder with the same files, in place of the published addresses.
+        verify: False: accept files whose checksum is not the published one.
+    """
+
+    download: bool = True
+    mirror: str | None = None
+    verify: bool = True
+
+
+def prepare(
+    datamodule: SaliencyDataModule,
+    fetching: FetchOptions,
+    *,
+    decode: bool = False,
+    pysaliency: Path | None = None,
+    pictures: bool = False,
+) -> list[SplitCheck]:
+    """Fetch missing files of a data set, index every split, print its content beside the published counts.
+
+    Args:
+        datamodule: The data set.
+        fetching: How files are fetched.
+        decode: Read every picture and map once, to find damaged ones.
+        pysaliency: A folder that receives every split as pysaliency's HDF5 files.
+        pictures: Whether those files hold the pictures themselves.
 
     Raises:
         MissingFilesError: If something must be fetched by hand; the message says how.
         CorruptFileError: If files are damaged; it names them.
-        UserError: If a download fails or the disk is full; what was finished is kept.
+        UserError: If a download fails or the disk is full; finished files are kept.
     """
-    datamodule = instantiate(cfg.data)
-    if cfg.download:
-        print_fetched(datamodule, fetch_missing(cfg, datamodule))
+    if fetching.download:
+        print_fetched(datamodule, fetch_missing(datamodule, fetching))
     datamodule.prepare_data()
-    checks = [check_split(d, datamodule.source, decode=cfg.decode) for d in _datasets(datamodule)]
+    checks = [check_split(d, datamodule.source, decode=decode) for d in _datasets(datamodule)]
     print_checks(datamodule, checks)
-    if cfg.pysaliency is not None:
-        export(cfg, datamodule)
+    if pysaliency is not None:
+        export_pysaliency(datamodule, pysaliency, pictures=pictures)
     damaged = [message for check in checks for message in check.damaged]
     if damaged:
         more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
@@ -49,25 +75,32 @@ def prepare(cfg: DictConfig) -> list[SplitCheck]:
     return checks
 
 
-def export(cfg: DictConfig, datamodule: SaliencyDataModule) -> None:
+def export_pysaliency(datamodule: SaliencyDataModule, folder: Path, *, pictures: bool) -> None:
     """Write every split as pysaliency's HDF5 files, each into a folder of its own."""
     for dataset in _datasets(datamodule):
-        files = export_dataset(dataset, Path(cfg.pysaliency) / dataset.split, pictures=cfg.pictures)
+        files = export_dataset(dataset, folder / dataset.split, pictures=pictures)
         print(f"for pysaliency: {' and '.join(map(str, files))}")
 
 
-def fetch_missing(cfg: DictConfig, datamodule: SaliencyDataModule) -> list[Fetched]:
-    """Bring the archives that this data module, with its options, reads from."""
+def fetch_missing(datamodule: SaliencyDataModule, fetching: FetchOptions) -> list[Fetched]:
+    """Fetch the archives that this data module, with its options, reads from."""
     source = datamodule.source
     if source is None:
         return []
     archives = [a for a in source.archives if a.only_for is None or getattr(datamodule, a.only_for[0]) == a.only_for[1]]
-    return fetch_archives(source, datamodule.root, archives, mirror=cfg.mirror, verify=cfg.verify)
+    return fetch_archives(source, datamodule.root, archives, mirror=fetching.mirror, verify=fetching.verify)
 
 
-def diagnose(cfg: DictConfig) -> Diagnosis:
-    """Look at everything in ``cfg.data`` and write a page about it; damaged or missing files do not stop it."""
-    datamodule = instantiate(cfg.data)
+def diagnose(datamodule: SaliencyDataModule, outputs: Path) -> Diagnosis:
+    """Examine every file of a data set and write a page about it; damaged or missing files do not stop it.
+
+    Args:
+        datamodule: The data set.
+        outputs: The page goes into ``doctor/<data>`` of this folder.
+
+    Raises:
+        MissingFilesError: If nothing is there.
+    """
     datamodule.reading = replace(datamodule.reading, unreadable="skip", as_recorded=True)
     if datamodule.source is None:  # generated scenes, which are written when they are first asked for
         with suppress(UserError):
@@ -78,6 +111,8 @@ def diagnose(cfg: DictConfig) -> Diagnosis:
             datasets.append(datamodule.dataset(split))
         except UserError as error:
             refused.append(Finding("refused", split, str(error).splitlines()[0]))
+    if len({item.text for item in refused}) == 1:  # one fault in the file of all: said once
+        refused = [replace(refused[0], split="")] if not datasets else refused[:1]
     if not datasets and not datamodule.root.exists():
         raise MissingFilesError(refused[0].text)
     if refused and "all" in datamodule.published:  # the parts name images that had to be left out
@@ -85,7 +120,7 @@ def diagnose(cfg: DictConfig) -> Diagnosis:
             datasets = [datamodule.dataset("all")]
     diagnosis = examine(datamodule.root, datasets, [r for r in refused if r.split in datamodule.needed or not datasets])
     title = f"{datamodule.name} in {datamodule.root}"
-    page = write_doctor(Path(cfg.paths.outputs) / "doctor" / datamodule.name, title, diagnosis)
+    page = write_doctor(outputs / "doctor" / datamodule.name, title, diagnosis)
     for item in diagnosis.findings:
         Console().print(printable(str(item)), style="yellow", markup=False, highlight=False)
     print(f"{title}: {len(diagnosis.findings)} findings" if diagnosis.findings else f"{title}: nothing is wrong")

@@ -1,49 +1,58 @@
-"""Figures and report.html of a run again, or one figure: ``python -m explainsal.report run=... figure=usage``."""
+"""Make the figures and report.html of a finished run again, or of a sweep, or one figure."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
-
 from explainsal.errors import UserError
-from explainsal.explanation.presets import BANKS
 from explainsal.reporting.html import write_report
 from explainsal.reporting.pooling import pool_runs
 from explainsal.reporting.results_table import results_tables
 from explainsal.reporting.run_figures import write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
-from explainsal.reporting.sweep import write_sweep
 from explainsal.reporting.tables import print_results, write_table
 
 
-def report(cfg: DictConfig) -> list[Path]:
-    """Rebuild what `cfg` asks for, and return the paths of the files."""
-    if cfg.get("dashboard") is not None:
-        return publish_dashboard(cfg.dashboard)
-    if cfg.get("sweep_dir") is not None:
-        return write_sweep(Path(cfg.sweep_dir))
-    if cfg.bank is not None:
-        return write_bank(cfg.bank, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
-    if cfg.figure == "bank" and cfg.run is None:
-        return [path for bank in BANKS for path in write_bank(bank, Path.cwd())]
-    if cfg.get("pool") is not None:
-        print_results(pool_runs(Path(cfg.pool)))
-        return [Path(cfg.pool) / "results.csv", Path(cfg.pool) / "per_image.parquet"]
-    if cfg.run is None:
-        raise UserError(f"which run? Give run={newest_run(Path(cfg.paths.outputs)) or 'outputs/<date>/<time>'}")
-    run = read_run(cfg.run)
-    if cfg.figure is not None:
-        return write_figure(run, cfg.figure, preset=cfg.preset)
-    written = write_figures(cfg.run)
+def rebuild_report(folder: Path) -> list[Path]:
+    """Draw the figures of a run again, print its results, write its report; return the files."""
+    run = read_run(folder)
+    written = write_figures(folder)
     if run.results is not None:
         print_results(run.results)
         written.append(write_table(results_tables(run.results), run.folder / "figures" / "results.csv"))
-    return [*written, write_report(cfg.run)]
+    return [*written, write_report(folder)]
+
+
+def rebuild_figure(folder: Path, figure: str, preset: str | None = None) -> list[Path]:
+    """Draw one figure of a run again, of a preset or of all; return the files."""
+    return write_figure(read_run(folder), figure, preset=preset)
+
+
+def draw_banks(names: Sequence[str], folder: Path) -> list[Path]:
+    """Draw pictures of named filter banks; return the files."""
+    return [path for name in names for path in write_bank(name, folder)]
+
+
+def pool_folds(folder: Path) -> list[Path]:
+    """Print and write the results of all images of a multirun over folds; return the files."""
+    print_results(pool_runs(folder))
+    return [folder / "results.csv", folder / "per_image.parquet"]
+
+
+def require_run(run: str | Path | None, outputs: Path) -> Path:
+    """Return the folder of the run.
+
+    Raises:
+        UserError: If none is given; the newest run is proposed.
+    """
+    if run is None:
+        raise UserError(f"which run? Give run={newest_run(outputs) or 'outputs/<date>/<time>'}")
+    return Path(run)
 
 
 def publish_dashboard(project: str) -> list[Path]:
-    """Save the W&B dashboard of ``ENTITY/PROJECT``; its definition is written beside, also where W&B refuses."""
+    """Save the W&B dashboard of ``ENTITY/PROJECT``; its definition is written to a file first, also if W&B refuses."""
     from explainsal.tracking.dashboard.workspace import build_workspace, publish_workspace, write_workspace
 
     workspace = build_workspace(project)

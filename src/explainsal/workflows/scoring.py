@@ -7,36 +7,42 @@ from dataclasses import replace
 from functools import partial
 
 import pandas as pd
-from hydra.utils import instantiate
-from lightning import Callback, Trainer
+from lightning import Trainer
 from lightning.pytorch.callbacks import RichProgressBar
-from omegaconf import DictConfig
 
+from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
+from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics, get_profile
 from explainsal.modules.evaluation import EvaluationModule
-from explainsal.workflows.baselines import fixations_of, information_gain_baseline
+from explainsal.workflows.baselines import information_gain_baseline, read_fixations
+from explainsal.workflows.options import EvaluationOptions
 
 
-def metrics_of(cfg: DictConfig, datamodule: SaliencyDataModule) -> tuple[Callable[..., SaliencyMetrics], str]:
-    """What makes the metrics of ``cfg`` on the evaluated images, and what information gain is a gain over."""
+def prepare_metrics(
+    options: EvaluationOptions, datamodule: SaliencyDataModule
+) -> tuple[Callable[..., SaliencyMetrics], str]:
+    """Return a factory of metrics for the evaluated images, and the name of the baseline of information gain."""
     center_bias, gain_over = information_gain_baseline(datamodule)
-    profile = get_profile(cfg.metrics.profile)
+    profile = get_profile(options.profile)
     new_metrics = partial(
         SaliencyMetrics,
-        profile=replace(profile, metrics=(*profile.metrics, *cfg.evaluation.extra_metrics)),
+        profile=replace(profile, metrics=(*profile.metrics, *options.extra_metrics)),
         # the non-fixations of an image are the fixations of all others: one pool, shared by the models
-        nonfixations=Nonfixations(*fixations_of(datamodule.dataset(datamodule.eval_split))),
+        nonfixations=Nonfixations(*read_fixations(datamodule.dataset(datamodule.eval_split))),
         center_bias=center_bias,
-        compile=cfg.evaluation.compile,
     )
     return new_metrics, gain_over
 
 
 def score_images(
-    cfg: DictConfig, module: EvaluationModule, datamodule: SaliencyDataModule, callbacks: Sequence[Callback] = ()
+    options: EvaluationOptions,
+    module: EvaluationModule,
+    datamodule: SaliencyDataModule,
+    explanations: Sequence[ExplanationRun] = (),
 ) -> tuple[Trainer, pd.DataFrame]:
     """Run the test loop.
 
@@ -45,8 +51,10 @@ def score_images(
         process.
     """
     # mixed precision is for training: the numbers in a table are computed in float32
-    trainer = instantiate(cfg.trainer, precision="32-true", logger=False, callbacks=[*callbacks, RichProgressBar()])
-    trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
+    every = [*map(LogGaborReconstruction, explanations), RichProgressBar(), StopOnSignal()]
+    trainer = options.make_trainer(precision="32-true", logger=False, callbacks=every)
+    with interrupts():
+        trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
     return trainer, with_ids(module.per_image(), datamodule.dataset(datamodule.eval_split))
 
 
@@ -58,11 +66,11 @@ def with_ids(per_image: pd.DataFrame, dataset: SaliencyDataset) -> pd.DataFrame:
     return per_image
 
 
-def protocol(cfg: DictConfig, dataset: SaliencyDataset, gain_over: str) -> dict[str, object]:
-    """What stands beside every number."""
+def describe_protocol(profile: str, dataset: SaliencyDataset, gain_over: str) -> dict[str, object]:
+    """Describe how scores were measured: the columns beside every number of a results table."""
     sigma = "as published" if dataset.density_sigma is None else dataset.density_sigma
     return {
-        "profile": cfg.metrics.profile,
+        "profile": profile,
         "data": dataset.name,
         "split": dataset.split,
         "release": dataset.release,

@@ -1,42 +1,64 @@
-"""Is a submission as the benchmark wants it? ``python -m explainsal.validate predictions=FILE data=mit300``."""
+"""Submissions to benchmarks: which images they need, and whether maps would be accepted."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from hydra.utils import instantiate
-from omegaconf import DictConfig
 from rich.progress import track
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import CorruptFileError, MissingFilesError, UserError
+from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.reporting.submissions.check import Verdict, check_submission
 from explainsal.reporting.submissions.form import Submission
 
 
-def validate(cfg: DictConfig) -> Verdict:
-    """Check ``cfg.predictions`` offline as the evaluator of ``cfg.submission`` would.
+@dataclass(frozen=True)
+class SubmissionOptions:
+    """The submission that a prediction makes.
+
+    Args:
+        form: Benchmark, kind of values and file type.
+        to: File or folder; None: ``submissions/<data>/<model>-<kind>`` in the outputs folder.
+        density: How densities are made of maps: ``"sum"`` (each divided by its sum), or None: not at all.
+        uniform: Share of the uniform density that is mixed in then.
+        partial: Whether images of the benchmark may be missing.
+    """
+
+    form: Submission
+    to: Path | None = None
+    density: str | None = None
+    uniform: float = 0.01
+    partial: bool = False
+
+
+def check_submission_file(
+    path: Path, form: Submission, datamodule: SaliencyDataModule, *, partial: bool = False
+) -> Verdict:
+    """Check maps offline as the benchmark's evaluator would.
+
+    Args:
+        path: An HDF5 file, an archive, or a folder of maps.
+        form: The form that they should have.
+        datamodule: The images.
+        partial: Whether images of the benchmark may be missing on disk.
 
     Raises:
-        CorruptFileError: If it would be refused or spoilt; the message says why.
+        CorruptFileError: If the maps would be refused or scored wrongly; the message says why.
         MissingFilesError: If images are missing on disk, so that no one can tell.
     """
-    form = form_of(cfg)
-    if cfg.predictions is None or form is None:
-        raise UserError("which maps? Give predictions=FILE or FOLDER, data=mit300, and submission=tuebingen or salicon")
-    datamodule = instantiate(cfg.data)
-    dataset = submitted_images(cfg, datamodule)
-    require_all_images(cfg, datamodule, dataset)
-    return validate_file(Path(cfg.predictions), form, dataset)
+    dataset = choose_submitted(datamodule)
+    require_all_images(datamodule, dataset, partial=partial)
+    return check_maps(path, form, dataset)
 
 
-def validate_file(path: Path, form: Submission, dataset: SaliencyDataset) -> Verdict:
-    """Check the maps of a data set and print what there is to know.
+def check_maps(path: Path, form: Submission, dataset: SaliencyDataset) -> Verdict:
+    """Check the maps of a data set offline as the benchmark's evaluator would, and print the result.
 
     Raises:
-        CorruptFileError: If they would be refused or spoilt; the message says why.
+        CorruptFileError: If they would be refused or scored wrongly; the message says why.
     """
     follow = partial(track, description=f"checking {path.name}")
     verdict = check_submission(path, form, dataset.ids, dataset.files, dataset.sizes, follow)
@@ -50,39 +72,24 @@ def validate_file(path: Path, form: Submission, dataset: SaliencyDataset) -> Ver
     return verdict
 
 
-def submitted_images(cfg: DictConfig, datamodule: SaliencyDataModule) -> SaliencyDataset:
-    """The images of a submission: those whose fixations are secret, unless ``data.eval_split`` names others."""
-    secret = None if cfg.data.get("eval_split") else datamodule.secret
+def choose_submitted(datamodule: SaliencyDataModule) -> SaliencyDataset:
+    """Return the images of a submission: the part without ground truth, unless the test split was chosen."""
+    secret = None if datamodule.chooses_eval_split else datamodule.secret
     return datamodule.dataset(secret or datamodule.eval_split)
 
 
-def require_all_images(cfg: DictConfig, datamodule: SaliencyDataModule, dataset: SaliencyDataset) -> None:
-    """A submission of a part of the published images would pass every other check, and be refused.
+def require_all_images(datamodule: SaliencyDataModule, dataset: SaliencyDataset, *, partial: bool = False) -> None:
+    """Refuse a submission of a part of the published images, which would pass every other check.
 
     Raises:
-        MissingFilesError: If fewer images are on disk than were published, unless ``submission.partial`` is set.
+        MissingFilesError: If fewer images are on disk than were published, unless `partial` is set.
     """
     source = datamodule.source
     published = source.images.get(dataset.split) if source else None
-    if source is None or published is None or len(dataset) >= published or cfg.submission.partial:
+    if source is None or published is None or len(dataset) >= published or partial:
         return
     raise MissingFilesError(
         f"{len(dataset):,} of the {published:,} {dataset.split} images of {dataset.name} are in {datamodule.root}, "
         f"{published - len(dataset):,} are missing: a submission needs the maps of all. Fetch them (python -m "
         f"explainsal.prepare {source.overrides}), or set submission.partial=true to do without them."
     )
-
-
-def form_of(cfg: DictConfig) -> Submission | None:
-    """What ``cfg.submission`` asks for, if anything.
-
-    Raises:
-        UserError: If the benchmark does not take its options together.
-    """
-    options = cfg.get("submission")
-    if options is None:
-        return None
-    try:
-        return Submission(options.benchmark, options.kind, options.file, bool(options.zip))
-    except ValueError as error:
-        raise UserError(f"submission: {error}") from None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -97,10 +98,12 @@ class SearchSweeper(Sweeper):
         from explainsal.app.jobs import job_key
 
         assert self.config is not None
-        config = OmegaConf.to_container(self.loader.load_sweep_config(self.config, list(fixed)), resolve=False)
+        composed = self.loader.load_sweep_config(self.config, list(fixed))
+        config = OmegaConf.to_container(composed, resolve=False)
         assert isinstance(config, dict)
         ranges = {name: distribution_to_json(found) for name, found in space.items()}
-        name = job_key({**{str(key): value for key, value in config.items()}, "search": [ranges, self.objectives]})
+        searched = {**{str(key): value for key, value in config.items()}, "search": [ranges, self.objectives]}
+        name = job_key(searched, partial(OmegaConf.select, composed))
         study = optuna.create_study(
             storage=self.storage or journal(folder),
             study_name=name,

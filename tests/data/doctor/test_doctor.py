@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 from copy import deepcopy
 from functools import cache
@@ -14,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from PIL import Image
 from tests.data.lookalikes.salicon import coco_names, write_salicon
 
+from explainsal.app.build import build_datamodule
 from explainsal.app.cli import conf_dir
 from explainsal.errors import MissingFilesError
 from explainsal.workflows.preparation import diagnose
@@ -68,7 +70,7 @@ def config(data):
 def doctor(root, outputs, data="folder"):
     cfg = deepcopy(config(data))
     cfg.data.root, cfg.paths.outputs = str(root), str(outputs)
-    return diagnose(cfg)
+    return diagnose(build_datamodule(cfg), outputs)
 
 
 def change_points(change):
@@ -107,6 +109,19 @@ def shrink(data, root):
     data.maps["t1"] = data.maps["t1"][::2, ::2]
 
 
+def upside_down(data, root):
+    """Pictures with something to see at the fixations, and fixations whose y counts from the bottom."""
+    for name, points in data.points.items():
+        points[:, 1] = np.clip(points[:, 1] * 0.4 + 4, 2.25, HEIGHT - 2.25)
+        image, noise = np.full((HEIGHT, WIDTH, 3), 90, np.uint8), data.images[name]
+        column, row = points.mean(axis=0).astype(int)
+        place = (slice(max(0, row - 9), row + 9), slice(max(0, column - 9), column + 9))
+        image[place] = noise[place]
+        data.images[name] = image
+        data.points[name] = np.column_stack([points[:, 0], HEIGHT - points[:, 1]])
+    data.maps = {name: data._density(points) for name, points in data.points.items()}
+
+
 FAULTS = {
     "missing partner": lambda data, root: data.maps.pop("t1"),
     "orphan": lambda data, root: data.maps.update(t99=data.maps["t1"]),
@@ -122,6 +137,8 @@ FAULTS = {
     "one-based": change_points(one_based),
     "clipped": change_points(lambda points, _: np.clip((points - 30) * 3 + 30, 0.125, [WIDTH - 0.5, HEIGHT - 0.5])),
     "repeated points": one(lambda points: np.repeat(points[:7], 6, axis=0)),  # twice for each observer
+    "doubled rows": change_points(lambda points, _: np.concatenate([points[:18], points[:18]])),
+    "mirrored": upside_down,
     "same fixations": lambda data, root: data.points.update(t1=data.points["t2"]),
     "empty image": lambda data, root: data.points.update(t3=np.zeros((0, 2))),
     "odd count": one(lambda points: points[:4]),
@@ -175,6 +192,51 @@ def test_a_rotation_tag_is_named(data, tmp_path):
     assert [(f.kind, f.items) for f in doctor(root, tmp_path).findings] == [("rotated", ("t3",))]
 
 
+def test_fixations_of_turned_pictures_are_no_swapped_axes(data, tmp_path):
+    data.points = {name: points[:, ::-1] * [0.9, 1.4] + 0.003 for name, points in data.points.items()}
+    data.maps = {}
+    root = data.write(tmp_path / "data")
+    shutil.rmtree(root / "maps")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for name, image in data.images.items():
+        Image.fromarray(image).save(root / "images" / f"{name}.png", exif=exif)
+    found = {(f.kind, f.split, len(f.items)) for f in doctor(root, tmp_path).findings}
+    assert found == {("rotated", "train", 8), ("rotated", "val", 4)}
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda text: text.replace(",", ";"),
+            r"\.csv, line 1: 'image;x;y;subject' is separated by semicolons",
+        ),
+        (lambda text: text.replace("\n", "\nt1,.,3,0\n", 1), r"line 2: '\.' is no number \(x\)"),
+        (
+            lambda text: text + "elsewhere,1,2,0\n",
+            r"1 fixations belong to no image, .* line 482 \('elsewhere'\)",
+        ),
+    ],
+    ids=["semicolons", "missing value", "unknown picture"],
+)
+def test_one_fault_of_the_table_is_one_finding(data, tmp_path, change, message):
+    root = data.write(tmp_path / "data")
+    table = root / "fixations.csv"
+    table.write_text(change(table.read_text()))
+    diagnosis = doctor(root, tmp_path)
+    assert [f.kind for f in diagnosis.findings] == ["refused"], [str(f) for f in diagnosis.findings]
+    assert re.search(message, str(diagnosis.findings[0]))
+
+
+def test_pictures_of_other_kinds_are_named(data, tmp_path):
+    root = data.write(tmp_path / "data")
+    Image.fromarray(data.images["t1"]).save(root / "images" / "more.gif")
+    with pytest.warns(UserWarning, match=r"1 pictures are of a kind that is not read.*more\.gif"):
+        found = doctor(root, tmp_path).findings
+    assert [(f.kind, f.items) for f in found] == [("other format", ("images/more.gif",))]
+
+
 def test_a_damaged_mat_file_and_a_missing_map_of_salicon(tmp_path):
     root = tmp_path / "salicon"
     for split in ("train", "val"):
@@ -206,8 +268,8 @@ def test_osie_and_generated_scenes_have_a_clean_bill(shared, tmp_path, monkeypat
     monkeypatch.setattr("explainsal.workflows.preparation.write_doctor", lambda *_: None)
     osie = deepcopy(config("osie"))
     osie.data.root, osie.paths.outputs = str(shared / "data" / "osie"), str(tmp_path)
-    assert diagnose(osie).findings == ()
+    assert diagnose(build_datamodule(osie), tmp_path).findings == ()
     scenes = deepcopy(config("synthetic"))
     scenes.data.root, scenes.paths.outputs = str(tmp_path / "synthetic"), str(tmp_path)
     scenes.data.sizes = {"train": 40, "val": 20, "test": 20}
-    assert diagnose(scenes).findings == ()
+    assert diagnose(build_datamodule(scenes), tmp_path).findings == ()

@@ -1,15 +1,15 @@
-"""Tests against values from elsewhere run on the plain path and on compiled kernels, these on several threads."""
+"""Tests against values from elsewhere run on the plain path and on compiled loops, these on several threads."""
 
 import pytest
 import torch
 
-from explainsal.functional.native import native_kernels
+from explainsal.functional.kernels.dispatch import plain_only
 
 
-@pytest.fixture(params=[None, 3], ids=["plain", "compiled"], scope="module")
+@pytest.fixture(params=[None, 3], ids=["plain", "fast"], scope="module")
 def kernels(request):
     before = torch.get_num_threads()
     torch.set_num_threads(request.param or before)
-    with native_kernels(request.param is not None):
+    with plain_only(request.param is None):
         yield
     torch.set_num_threads(before)

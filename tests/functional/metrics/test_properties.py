@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
@@ -12,11 +12,19 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from explainsal.functional import metrics
-from explainsal.functional.metrics import Nonfixations, Points, chunks, draws, ranks
+from explainsal.functional.kernels.dispatch import plain_only
+from explainsal.functional.metrics import Maps, Nonfixations, Points, chunks, draws, ranks
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 SIZE = (9, 14)
 PIXELS = SIZE[0] * SIZE[1]
+
+
+@pytest.fixture
+def plain() -> Iterator[None]:
+    """The path in plain PyTorch, whose chunks and tables are looked at."""
+    with plain_only():
+        yield
 
 
 def generator(seed: int) -> torch.Generator:
@@ -172,6 +180,7 @@ def test_batches_and_order_do_not_matter(seed: int, levels: int) -> None:
         equal(again, [value[part] for value in whole])
 
 
+@pytest.mark.usefixtures("plain")
 def test_chunks_do_not_matter_and_densities_agree_to_the_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Maps larger than what is handled at a time: the values of one chunk; no rounding depends on the batch."""
     preds, fixations, others = random_maps(3, 4, levels=50), random_fixations(3, 4), counts(3, 4)
@@ -256,6 +265,7 @@ def test_every_pixel_fixated_leaves_judd_no_negatives() -> None:
     assert metrics.auc(preds, everywhere, nonfixations="unfixated").isnan().all()
 
 
+@pytest.mark.usefixtures("plain")
 @pytest.mark.parametrize("cells", [1, 2, 64, 1 << 14])
 @pytest.mark.parametrize("kind", ["uniform", "peaked", "tiny", "levels", "denormal", "huge"])
 def test_ranks_do_not_depend_on_the_table(monkeypatch: pytest.MonkeyPatch, cells: int, kind: str) -> None:
@@ -448,3 +458,16 @@ def test_random_numbers_are_splitmix64() -> None:
         chi_square = ((torch.histc(numbers, 64, 0, 1) - expected) ** 2 / expected).sum().item()
         assert 25 < chi_square < 120  # 63 degrees of freedom
         assert 0 <= numbers.min() < numbers.max() < 1
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-170, 1e170, 1e300])
+def test_a_scale_near_the_ends_of_the_number_range_does_not_matter(scale: float) -> None:
+    preds, fixations, others = random_maps(1).double(), random_fixations(1), counts(1)
+    target = DensityMap(random_maps(2).double())
+    tiny = DensityMap(target.values * scale)
+    equal(all_metrics(preds * scale, fixations, others, tiny), all_metrics(preds, fixations, others, target), 1e-9)
+    together = torch.stack([preds[0] * scale, preds[1]])  # one of a batch
+    equal([metrics.cc(together, target)], [metrics.cc(preds, target)], 1e-9)
+    offset = {"offset": 1e-20}
+    plain = metrics.kl_div(Maps(preds * 2.0**-390), target, **offset)  # all of it is the offset
+    equal([metrics.kl_div(Maps(preds * 2.0**-410), target, **offset)], [plain], 1e-9)

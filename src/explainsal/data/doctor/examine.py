@@ -11,8 +11,8 @@ import numpy as np
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.doctor.files import check_files
 from explainsal.data.doctor.finding import Finding
-from explainsal.data.doctor.pictures import check_copies, look_at
-from explainsal.data.doctor.points import Points, check_points
+from explainsal.data.doctor.pictures import check_copies, look_at, quarter_turned
+from explainsal.data.doctor.points import Points, check_points, check_turned
 
 GRID = (36, 48)  # cells of the centre bias: rows, columns
 
@@ -64,7 +64,9 @@ def examine(root: Path, datasets: Iterable[SaliencyDataset], refused: Iterable[F
     statistics, pictures = [], []
     for dataset in datasets:
         points = Points.of(dataset) if dataset.has_fixations else None
-        findings += check_points(points) if points is not None else []
+        if points is not None:
+            turned = quarter_turned(dataset)
+            findings += [*check_turned(points, turned), *check_points(points.without(turned) if turned else points)]
         seen = look_at(dataset)
         findings += seen.found
         pictures.append(seen)

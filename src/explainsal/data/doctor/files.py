@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.decoding import IMAGE_SUFFIXES, read_image
+from explainsal.data.decoding import IMAGE_SUFFIXES, OTHER_SUFFIXES, read_image
 from explainsal.data.doctor.finding import Finding, finding
 from explainsal.data.listing import files_below
 from explainsal.data.mat import read_mat
@@ -39,6 +39,8 @@ def check_files(root: Path, datasets: Iterable[SaliencyDataset]) -> list[Finding
     known = {Path(file).stem for file in read}
     broken = [file for file in suspects if Path(file).stem not in known and not _is_readable(file)]
     text = "{n} files cannot be read: unpack or copy them again"
+    others = [Path(file).relative_to(root).as_posix() for file in files_below(root, OTHER_SUFFIXES)]
+    found += finding("other format", "", "{n} pictures are of a kind that is not read: convert them", others)
     return found + finding("unreadable", "", text, [Path(f).relative_to(root).as_posix() for f in broken])
 
 

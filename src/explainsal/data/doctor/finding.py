@@ -12,6 +12,7 @@ Kind = Literal[
     "refused", "missing partner", "orphan", "unreadable", "duplicate image", "leakage", "blank image", "rotated",
     "not a number", "out of image", "swapped axes", "wrong units", "one-based", "clipped", "repeated points",
     "same fixations", "empty image", "odd count", "off centre", "constant density", "density size", "density mismatch",
+    "mirrored", "doubled rows", "other format",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import cv2
 import numpy as np
 from PIL import Image
 from rich.progress import track
@@ -18,6 +19,7 @@ from explainsal.errors import UserError
 
 ORIENTATION = 0x0112  # EXIF tag
 BLANK = 2.0  # standard deviation in grey levels
+ENOUGH_IMAGES, SURE = 4, 3.0  # images, and standard errors, from which on fixations are called upside down
 POOR, USUAL = 0.3, 1.0  # NSS of a density at its own fixations: of a wrong one; of the median image of a sound set
 
 
@@ -30,6 +32,8 @@ class Pictures:
         ids: One per image.
         digests: Hash of the decoded pixels of each image, "" where it cannot be decoded.
         nss: Mean of each density, standardised, at its own fixations; NaN where there is none.
+        mirrored: Per image, how much more the picture has to see at the fixations turned upside down than at the
+            fixations, in standard deviations of its local contrast; NaN where there is none.
         found: What is wrong with single pictures.
     """
 
@@ -37,6 +41,7 @@ class Pictures:
     ids: tuple[str, ...]
     digests: list[str] = field(default_factory=list)
     nss: list[float] = field(default_factory=list)
+    mirrored: list[float] = field(default_factory=list)
     found: list[Finding] = field(default_factory=list)
 
 
@@ -46,7 +51,7 @@ def look_at(dataset: SaliencyDataset) -> Pictures:
     points = dataset.all_fixations()[0] if dataset.has_fixations else None
     odd: dict[str, list[str]] = defaultdict(list)
     for i in track(range(len(dataset)), f"looking at {dataset.split}", transient=True):
-        _look_at_image(dataset, i, seen, odd)
+        _look_at_image(dataset, i, seen, odd, points[i] if points is not None else None)
         density = _density(dataset, i, odd)
         seen.nss.append(_fit(density, points[i]) if density is not None and points is not None else np.nan)
     texts = {
@@ -59,6 +64,7 @@ def look_at(dataset: SaliencyDataset) -> Pictures:
     for kind, text in texts.items():
         seen.found += finding(kind, dataset.split, text, odd[kind])  # type: ignore[arg-type]
     seen.found += _mismatches(seen)
+    seen.found += _mirrored(seen)
     return seen
 
 
@@ -80,7 +86,9 @@ def check_copies(splits: Sequence[Pictures]) -> list[Finding]:
     return found + finding("leakage", "", text, sorted(shared))
 
 
-def _look_at_image(dataset: SaliencyDataset, index: int, seen: Pictures, odd: dict[str, list[str]]) -> None:
+def _look_at_image(
+    dataset: SaliencyDataset, index: int, seen: Pictures, odd: dict[str, list[str]], points: np.ndarray | None
+) -> None:
     name = dataset.ids[index]
     try:
         image = read_image(dataset.files[index])
@@ -88,16 +96,28 @@ def _look_at_image(dataset: SaliencyDataset, index: int, seen: Pictures, odd: di
         odd["unreadable"].append(name)
         seen.digests.append("")
         return
+    if points is not None and len(points):
+        contrast = _contrast(image)
+        upside_down = np.column_stack([points[:, 0], len(contrast) - points[:, 1]])
+        seen.mirrored.append(_fit(contrast, upside_down) - _fit(contrast, points))
     if float(image.std()) < BLANK:
         odd["blank image"].append(name)
-    if _is_rotated(dataset.files[index]):
+    if _orientation(dataset.files[index]) not in (0, 1):
         odd["rotated"].append(name)
     seen.digests.append(hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).hexdigest())
 
 
-def _is_rotated(file: str) -> bool:
-    with Image.open(file) as image:
-        return image.getexif().get(ORIENTATION, 1) not in (0, 1)
+def quarter_turned(dataset: SaliencyDataset) -> list[str]:
+    """Ids of the pictures whose EXIF tag asks for a quarter turn: other programs show them with sides exchanged."""
+    return [name for name, file in zip(dataset.ids, dataset.files, strict=True) if _orientation(file) in (5, 6, 7, 8)]
+
+
+def _orientation(file: str) -> int:
+    try:
+        with Image.open(file) as image:
+            return int(image.getexif().get(ORIENTATION, 1))
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return 1  # a damaged file is another finding
 
 
 def _density(dataset: SaliencyDataset, index: int, odd: dict[str, list[str]]) -> np.ndarray | None:
@@ -126,6 +146,29 @@ def _fit(density: np.ndarray, points: np.ndarray) -> float:
         return np.nan
     columns, rows = np.floor(points[inside]).astype(np.int64).T
     return float((density[rows, columns].mean() - density.mean()) / density.std())
+
+
+def _contrast(image: np.ndarray) -> np.ndarray:
+    """Where there is something to see: local standard deviation of the luminance, over a twentieth of the height."""
+    gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    sigma = max(1.0, len(gray) / 20)
+    mean = cv2.GaussianBlur(gray, (0, 0), sigma)
+    contrast: np.ndarray = np.sqrt(np.maximum(cv2.GaussianBlur(gray * gray, (0, 0), sigma) - mean * mean, 0))
+    return contrast + 1e-6 * np.arange(contrast.size, dtype=np.float32).reshape(contrast.shape)  # never constant
+
+
+def _mirrored(seen: Pictures) -> list[Finding]:
+    """Fixations that fit the pictures better upside down, over all images together."""
+    gains = np.array([gain for gain in seen.mirrored if not np.isnan(gain)])
+    if len(gains) < ENOUGH_IMAGES or gains.mean() <= 0:
+        return []
+    if gains.mean() / (gains.std(ddof=1) / np.sqrt(len(gains)) + 1e-12) < SURE:
+        return []
+    text = (
+        "the fixations fit the pictures better when they are turned upside down: is y counted from the bottom? "
+        "Take the height minus y"
+    )
+    return [Finding("mirrored", seen.split, text)]
 
 
 def _mismatches(seen: Pictures) -> list[Finding]:

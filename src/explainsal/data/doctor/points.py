@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +53,14 @@ class Points:
         xy = np.concatenate([*images, np.zeros((0, 2))])
         return cls(dataset.split, dataset.ids, images, dataset.observers(), widths, xy, widths[number], number)
 
+    def without(self, left_out: Collection[str]) -> Points:
+        """The fixations of all images but some."""
+        keep = [i for i, name in enumerate(self.ids) if name not in left_out]
+        rows = np.isin(self.image, keep)
+        images, observers = [self.images[i] for i in keep], [self.observers[i] for i in keep]
+        ids, number = tuple(self.ids[i] for i in keep), np.repeat(np.arange(len(keep)), [len(xy) for xy in images])
+        return Points(self.split, ids, images, observers, self.sizes[keep], self.xy[rows], self.limits[rows], number)
+
     def outside(self, xy: np.ndarray | None = None) -> np.ndarray:
         """Which fixations miss their image; what is not a number does not count."""
         xy = self.xy if xy is None else xy
@@ -64,6 +72,24 @@ class Points:
 
 
 Check = Callable[[Points], list[Finding]]
+
+
+def check_turned(points: Points, turned: Collection[str]) -> list[Finding]:
+    """Whether the fixations of pictures with a tag for a quarter turn are those of the turned pictures.
+
+    Args:
+        points: Of one split.
+        turned: Ids of the pictures with such a tag.
+    """
+    others = [name for name in points.ids if name not in turned]
+    tagged = points.without(others)
+    if not len(tagged.xy) or tagged.outside().mean() <= SWAPPED:
+        return []
+    text = (
+        "the fixations of {n} images fit the picture as its EXIF tag turns it, not as it is stored and read here: "
+        "save these pictures upright, without the tag"
+    )
+    return finding("rotated", points.split, text, list(tagged.ids))
 
 
 def check_points(points: Points) -> list[Finding]:
@@ -142,6 +168,18 @@ def _repeated(points: Points) -> list[Finding]:
     return finding("repeated points", points.split, text, rows)
 
 
+def _doubled(points: Points) -> list[Finding]:
+    """Rows that come twice, but not one after the other: a table that was appended to itself."""
+    shares = []
+    for xy, observers in zip(points.images, points.observers, strict=True):
+        rows = np.column_stack([xy, observers])
+        copies = len(rows) - len(np.unique(rows, axis=0)) - _repetitions(xy, observers)
+        shares.append(copies / max(1, len(rows)))
+    doubled = [points.ids[i] for i, share in enumerate(shares) if share > REPEATED]
+    text = f"in {{n}} images more than {REPEATED:.0%} of the fixations come twice: was the table appended to itself?"
+    return finding("doubled rows", points.split, text, doubled)
+
+
 def _repetitions(points: np.ndarray, observers: np.ndarray) -> int:
     same = (points[1:] == points[:-1]).all(axis=1) & (observers[1:] == observers[:-1])
     return int(same.sum())
@@ -177,5 +215,5 @@ def _centre(points: Points) -> list[Finding]:
     return [Finding("off centre", points.split, text)]
 
 
-ANYHOW: Sequence[Check] = (_repeated, _same, _counts)  # whatever the coordinates mean
+ANYHOW: Sequence[Check] = (_repeated, _doubled, _same, _counts)  # whatever the coordinates mean
 CHECKS: Sequence[Check] = (_clipped, *ANYHOW, _centre)

@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from explainsal.functional.metrics import compiled
+from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.metrics import fast
 from explainsal.functional.metrics.chunks import Part, dot, walk
 from explainsal.functional.metrics.maps import Maps, Normalization, paired
-from explainsal.functional.native import serves
 from explainsal.types import DensityMap
 
 EPS_PYSALIENCY = 2.2204e-16
@@ -133,23 +133,23 @@ def against_density(
     """
     maps, densities = paired(preds, target)
     measures = [_MEASURES[name](maps, densities, **chosen) for name, chosen in options.items()]
-    if serves(maps.values, densities.values):
-        sums = _compiled_sums(maps, densities, options)
+    if loops_run(maps.values, densities.values):
+        sums = _fast_sums(maps, densities, options)
     else:
         sums = [each.sum(dim=2) for each in walk(maps.values, [part for part, _ in measures])]
     return {name: finish(each) for name, (_, finish), each in zip(options, measures, sums, strict=True)}
 
 
-def _compiled_sums(maps: Maps, densities: Maps, options: Mapping[str, Mapping[str, Any]]) -> list[Tensor]:
-    """The sums of each measure, ``(K, B)``, from one pass of a compiled kernel."""
-    wanted = {"sim": compiled.SIM, "cc": compiled.CC, "kld": compiled.KLD}
+def _fast_sums(maps: Maps, densities: Maps, options: Mapping[str, Mapping[str, Any]]) -> list[Tensor]:
+    """The sums of each measure, ``(K, B)``, from one pass of a compiled loop."""
+    wanted = {"sim": fast.SIM, "cc": fast.CC, "kld": fast.KLD}
     given = [options.get(name, {}) for name in ("sim", "kld")]
     scalings = [
         m.scaling(one.get("normalization", "sum"), one.get("offset", 0.0)) for one in given for m in (maps, densities)
     ]
     means, eps = torch.stack([maps.mean, densities.mean], dim=1), given[1].get("eps", EPS_PYSALIENCY)
     bits = sum(wanted[name] for name in options)
-    sums = compiled.density_sums(maps.values, densities.values, torch.stack(scalings, dim=1), means, eps, bits)
+    sums = fast.density_sums(maps.values, densities.values, torch.stack(scalings, dim=1), means, eps, bits)
     rows = {"sim": slice(0, 1), "cc": slice(1, 4), "kld": slice(4, 5)}
     return [sums[rows[name]] for name in options]
 

@@ -8,13 +8,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional.metrics import compiled
+from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.metrics import fast
 from explainsal.functional.metrics.chunks import dot, walk
 from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
-from explainsal.functional.native import serves
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 
+_MODERATE = 400  # binary exponent up to which squares, and sums of them, are numbers of full precision
+_MOST = 1000  # exponent of the largest factor: a power of 2 that is a number itself
 Normalization = Literal["sum", "minmax", "raw"]
 
 
@@ -44,6 +46,7 @@ class Maps:
         self.size = (int(maps.shape[1]), int(maps.shape[2]))
         self.values = maps.detach().reshape(maps.shape[0], -1).to(torch.float64)  # (B, H*W)
         self.low, self.high, self.sum = self._extents()  # NaN and infinities come through
+        self._factors = self._rescale()
         bad = ~(self.high - self.low).isfinite()
         if bool(bad.any()):
             raise ValueError(f"{name} of images {bad.nonzero().flatten().tolist()} in the batch hold NaN or infinity")
@@ -84,6 +87,8 @@ class Maps:
     @cached_property
     def squares(self) -> Tensor:
         """Sum of squared deviations from the mean, shape ``(B,)``."""
+        if loops_run(self.values):
+            return fast.squares(self.values, self.mean)
         return walk(self.values, [self._squares])[0].sum(dim=2)[0]
 
     def centered(self, rows: slice, columns: slice) -> Tensor:
@@ -94,10 +99,28 @@ class Maps:
         part = self.centered(rows, columns)
         return dot(part, part)[None]
 
+    def _rescale(self) -> Tensor | None:
+        """Multiply maps whose squares would underflow or overflow by powers of 2, which rounds nothing.
+
+        No metric depends on a map's scale but by an offset, which is multiplied alike.
+
+        Returns:
+            The factors, shape ``(B,)``; None where all are 1.
+        """
+        largest = torch.maximum(self.low.abs(), self.high.abs())
+        exponent = torch.frexp(largest)[1].to(torch.float64)
+        extreme = (largest > 0) & largest.isfinite() & (exponent.abs() > _MODERATE)
+        if not bool(extreme.any()):
+            return None
+        factors = torch.where(extreme, -exponent, 0).clamp(-_MOST, _MOST).exp2()
+        self.values = self.values * factors[:, None]
+        self.low, self.high, self.sum = self._extents()
+        return factors
+
     def _extents(self) -> tuple[Tensor, Tensor, Tensor]:
         """Least, greatest and sum of each map."""
-        if serves(self.values):
-            return compiled.extents(self.values)
+        if loops_run(self.values):
+            return fast.extents(self.values)
 
         def part(rows: slice, columns: slice) -> Tensor:
             chunk = self.values[rows, columns]
@@ -152,11 +175,12 @@ class Maps:
             if normalization not in ("sum", "minmax", "raw"):
                 raise ValueError(f"normalization must be 'sum', 'minmax' or 'raw', got {normalization!r}")
             shift = {"sum": self.low.clamp(max=0), "minmax": self.low, "raw": torch.zeros_like(self.low)}[normalization]
-            total = self._total(shift) + offset * self.pixels
-            extra = torch.full_like(self.low, offset) if offset else None
+            added = torch.full_like(self.low, offset) * (1 if self._factors is None else self._factors)
+            total = self._total(shift) + added * self.pixels
+            extra = added if offset else None
             nothing = (total == 0) & (self.constant if normalization == "sum" else (self.low == 0) & (self.high == 0))
             if normalization == "sum" and bool(nothing.any()):  # uniform: (v - v + 1) / n
-                extra = torch.where(nothing, 1.0, offset)
+                extra = torch.where(nothing, 1.0, added)
             total = torch.where(nothing, self.pixels if normalization == "sum" else 1.0, total)
             plain = extra is None and not bool((shift != 0).any())
             self._affine[key] = None if plain else shift, extra, total

@@ -8,9 +8,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainsal.functional.metrics import compiled
+from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.metrics import fast
 from explainsal.functional.metrics.chunks import chunks
-from explainsal.functional.native import serves
 
 CELLS = 1 << 14
 _MOST_SHARED = 0.15  # share of pixels up to which they are picked out to be compared
@@ -46,9 +46,9 @@ class Ranks:
         self._images, self._length = len(levels), 2 * levels.shape[1] + 1
         self._below = 2 * torch.searchsorted(levels, at.contiguous())  # pixels in buckets 0.._below are below the value
         self._uniform: tuple[Tensor, Tensor, Tensor] | None = None
-        self._compiled = serves(values)
-        if self._compiled:
-            self._bucket, counts = compiled.buckets(values, low, high, levels)
+        self._fast = loops_run(values)
+        if self._fast:
+            self._bucket, counts = fast.buckets(values, low, high, levels)
             self._uniform = self._counts(counts)
         else:
             self._bucket = _buckets(values, low, high, levels)  # image * length + bucket
@@ -66,8 +66,8 @@ class Ranks:
             if self._uniform is None:
                 self._uniform = self._counts(torch.bincount(self._bucket, minlength=self._images * self._length))
             return self._uniform
-        if self._compiled:
-            return self._counts(compiled.weigh_buckets(self._bucket, weights, self._length))
+        if self._fast:
+            return self._counts(fast.weigh_buckets(self._bucket, weights, self._length))
         histogram = torch.zeros(self._images * self._length, dtype=weights.dtype, device=weights.device)
         return self._counts(histogram.index_add_(0, self._bucket, weights.reshape(-1)))
 

@@ -7,7 +7,6 @@ the end, in one step, with a card ``<file>.json`` that says how it was made.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import struct
 import zipfile
@@ -24,11 +23,12 @@ import numpy as np
 
 from explainsal.errors import UserError
 from explainsal.fetch.disk import full_disk_is_reported, require_space
+from explainsal.fetch.locks import locked
+from explainsal.fetch.writing import remove_unfinished, replaced_file, write_file
 from explainsal.reporting.submissions.form import FileType, Submission
 
 Track = Callable[[Iterable[Path]], Iterable[Path]]
 RECIPE = "recipe.json"
-_WRITING = ".writing-"
 _DAY = (2020, 1, 1, 0, 0, 0)  # of the files in a zip archive: the same maps make the same archive
 
 
@@ -94,9 +94,8 @@ class WrittenMaps:
             if self._removed():
                 self.path.replace(self.parts)
             self.parts.mkdir(parents=True, exist_ok=True)
-            for left in self.parts.rglob(f"{_WRITING}*"):
-                left.unlink()
-            _write(self.parts / RECIPE, json.dumps(self.recipe, indent=1).encode())
+            remove_unfinished(self.parts)
+            write_file(self.parts / RECIPE, json.dumps(self.recipe, indent=1).encode())
         if self.form.file != "png":
             needed = sum(sizes[i][0] * sizes[i][1] * 4 for i in self.missing())
             require_space(self.path.parent, needed, f"writing {self.path.name}", self.option)
@@ -111,7 +110,7 @@ class WrittenMaps:
             raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: are its weights sound?")
         content = encode(self.names[index], values, self.form.file, self.comment)
         with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
-            _write(self._files[index], content)
+            write_file(self._files[index], content)
 
     def finish(self, track: Track = iter) -> None:
         """Make the file of the parts and remove them.
@@ -127,12 +126,12 @@ class WrittenMaps:
             if self.form.suffix:
                 require_space(self.path.parent, total, f"writing {self.path.name}", self.option)
                 make = _collect_hdf5 if self.form.file == "hdf5" else _collect_zip
-                with _aside(self.path) as temporary:
+                with replaced_file(self.path) as temporary:
                     make(temporary, self.names, track(self._files), self.comment)
-                _write(self.card, json.dumps(self.recipe, indent=1).encode())
+                write_file(self.card, json.dumps(self.recipe, indent=1).encode())
                 shutil.rmtree(self.parts)
             else:
-                _write(self.card, json.dumps(self.recipe, indent=1).encode())
+                write_file(self.card, json.dumps(self.recipe, indent=1).encode())
                 (self.parts / RECIPE).unlink()
                 self.parts.replace(self.path)
 
@@ -157,6 +156,22 @@ class WrittenMaps:
                 f"{place.parent if place.name == RECIPE else self.path} was made in another way: {changes}. "
                 f"Remove it, or choose another place with {self.option}"
             )
+
+
+@contextmanager
+def only_writer(path: Path, option: str = "submission.to=FILE") -> Iterator[None]:
+    """Keep other processes from writing the same maps while the body runs; remove what killed ones left unfinished.
+
+    Args:
+        path: Of the maps.
+        option: How the user chooses another place, for the message.
+
+    Raises:
+        UserError: If another process writes them.
+    """
+    message = f"another process writes {path}: wait for it, or choose another place with {option}"
+    with locked(path.with_name(f".{path.name}.lock"), message):
+        yield
 
 
 def _is_empty(path: Path) -> bool:
@@ -198,7 +213,7 @@ def write_map(path: Path, saliency_map: np.ndarray, comment: str = "") -> None:
         UserError: If the disk is full or may not be written.
     """
     with full_disk_is_reported(f"writing {path.name}", path.parent, "paths.outputs=FOLDER"):
-        _write(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy", comment))
+        write_file(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy", comment))
 
 
 def _with_comment(png: bytes, comment: str) -> bytes:
@@ -209,23 +224,6 @@ def _with_comment(png: bytes, comment: str) -> bytes:
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
     header = 8 + 25  # signature, and the chunk IHDR
     return png[:header] + chunk + png[header:]
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with _aside(path) as temporary:
-        temporary.write_bytes(content)
-
-
-@contextmanager
-def _aside(path: Path) -> Iterator[Path]:
-    """A name to write under; what was written gets its own name at the end, and disappears after an error."""
-    temporary = path.with_name(f"{_WRITING}{path.name}")
-    try:
-        yield temporary
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _collect_hdf5(target: Path, names: Sequence[str], parts: Iterable[Path], comment: str) -> None:

@@ -53,8 +53,18 @@ def build_workspace(project: str) -> Any:
 
 
 def write_workspace(workspace: Any, path: Path) -> Path:
-    """Write the definition that a browser would get, as JSON."""
-    view = workspace._to_model().model_dump(by_alias=True, exclude_none=True)
+    """Write the definition that a browser would get, as JSON.
+
+    Raises:
+        UserError: If this version of wandb-workspaces has no such definition: it has no public way to it.
+    """
+    try:
+        view = workspace._to_model().model_dump(by_alias=True, exclude_none=True)
+    except (AttributeError, TypeError) as error:
+        raise UserError(
+            f"this version of wandb-workspaces does not write its dashboards down ({error}): publish the dashboard "
+            "instead, or install the version that pyproject.toml names"
+        ) from error
     path.write_text(json.dumps(view, indent=1, default=str) + "\n")
     return path
 

@@ -9,15 +9,14 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig
 
-from explainsal.app.record import write_record
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
@@ -29,14 +28,21 @@ from explainsal.reporting.results import summarize, write_results
 from explainsal.reporting.results_table import protocol_text
 from explainsal.reporting.run_figures import write_figures
 from explainsal.reporting.tables import print_results
-from explainsal.workflows.paper_tables.rows import Row, rows_of, score_row, submit_row, weights_of_row
-from explainsal.workflows.scoring import metrics_of, protocol
+from explainsal.workflows.paper_tables.options import TableOptions
+from explainsal.workflows.paper_tables.rows import Row, choose_rows, find_weights, score_row, submit_row
+from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.scoring import describe_protocol, prepare_metrics
 
 log = logging.getLogger(__name__)
 
 
-def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
+def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOptions) -> pd.DataFrame:
     """Score every row that is not scored yet, and write the table and its report.
+
+    Args:
+        datamodule: The data.
+        run: The output folder, which may hold the rows of an earlier run.
+        options: See `TableOptions`.
 
     Returns:
         The long results table of all rows that have scores.
@@ -44,35 +50,38 @@ def make_table(cfg: DictConfig, datamodule: SaliencyDataModule) -> pd.DataFrame:
     Raises:
         MissingFilesError: If the data set is absent; the table is written all the same, and says so in every row.
     """
-    rows, folder = rows_of(cfg), Path(cfg.paths.output)
-    write_record(folder, cfg, anew=True)
+    rows, folder = choose_rows(options), run.folder
+    run.record(anew=True)
     try:
         datamodule.prepare_data()
     except MissingFilesError as error:
         reason = str(error).splitlines()[0]
         outcomes = [Outcome(row.model, row.group, row.title, "missing", reason) for row in rows]
-        write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), cfg.data._target_.split(".")[-2])
+        write_table(run, options.name, outcomes, pd.DataFrame(), pd.DataFrame(), datamodule.name)
         raise
     dataset = datamodule.dataset(datamodule.eval_split)
     if not dataset.has_fixations:
-        outcomes = [make_row(row, partial(_submit, cfg, row, datamodule, folder)) for row in rows]
-        write_table(cfg, folder, outcomes, pd.DataFrame(), pd.DataFrame(), dataset.name)
+        outcomes = [make_row(row, partial(_submit, options, row, datamodule, folder)) for row in rows]
+        write_table(run, options.name, outcomes, pd.DataFrame(), pd.DataFrame(), dataset.name)
         return pd.DataFrame()
     datamodule.setup("test")
-    new_metrics, gain_over = metrics_of(cfg, datamodule)
-    kept = {row.model: _kept(folder, row, _identity(cfg, row, dataset)) for row in rows}  # decided before any is made
+    new_metrics, gain_over = prepare_metrics(options.evaluation, datamodule)
+    kept = {
+        row.model: _kept(folder, row, _identity(options, row, dataset)) for row in rows
+    }  # decided before any is made
     outcomes = [
-        kept[row.model] or make_row(row, partial(_score, cfg, row, datamodule, new_metrics, folder)) for row in rows
+        kept[row.model] or make_row(row, partial(_score, options, row, datamodule, new_metrics, folder)) for row in rows
     ]
     scored = [pd.read_parquet(_scores_file(folder, o.model)) for o in outcomes if o.status == "scored"]
     per_image = pd.concat(scored, ignore_index=True) if scored else pd.DataFrame()
-    results = summarize(per_image, protocol(cfg, dataset, gain_over), seed=cfg.seed) if scored else pd.DataFrame()
-    write_table(cfg, folder, outcomes, per_image, results, dataset.name)
+    protocol = describe_protocol(options.evaluation.profile, dataset, gain_over)
+    results = summarize(per_image, protocol, seed=options.evaluation.seed) if scored else pd.DataFrame()
+    write_table(run, options.name, outcomes, per_image, results, dataset.name)
     return results
 
 
 def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
-    """Make one row; what is missing, or goes wrong, is the row's own affair.
+    """Make one row; a failing row does not abort the table.
 
     Args:
         row: Which.
@@ -82,7 +91,7 @@ def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
     try:
         status, note = make()
     except UserError as error:
-        status, note = "missing", _line(error)
+        status, note = "missing", _line(error).partition(" By hand: ")[0]
     except Exception as error:
         log.exception("row %s failed", row.model)
         status, note = "failed", _line(error) or type(error).__name__
@@ -92,7 +101,7 @@ def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
 
 
 def _score(
-    cfg: DictConfig,
+    options: TableOptions,
     row: Row,
     datamodule: SaliencyDataModule,
     new_metrics: Callable[[], SaliencyMetrics],
@@ -100,28 +109,29 @@ def _score(
 ) -> tuple[str, str]:
     """Score a row and keep its scores."""
     dataset = datamodule.dataset(datamodule.eval_split)
-    note, per_image = score_row(cfg, row, datamodule, new_metrics, folder)
+    note, per_image = score_row(options, row, datamodule, new_metrics, folder)
     if len(per_image) < len(dataset):
         note = "; ".join(filter(None, [f"{len(per_image)} of {len(dataset)} images", note]))
-    _keep(folder, row, note, _identity(cfg, row, dataset), per_image)
+    _keep(folder, row, note, _identity(options, row, dataset), per_image)
     return "scored", note
 
 
-def _submit(cfg: DictConfig, row: Row, datamodule: SaliencyDataModule, folder: Path) -> tuple[str, str]:
-    return "submitted", submit_row(cfg, row, datamodule, folder)
+def _submit(options: TableOptions, row: Row, datamodule: SaliencyDataModule, folder: Path) -> tuple[str, str]:
+    return "submitted", submit_row(options, row, datamodule, folder)
 
 
 @rank_zero_only
 def write_table(
-    cfg: DictConfig, folder: Path, outcomes: list[Outcome], per_image: pd.DataFrame, results: pd.DataFrame, data: str
+    run: RunFolder, name: str, outcomes: list[Outcome], per_image: pd.DataFrame, results: pd.DataFrame, data: str
 ) -> None:
     """Write and print the table, its figure and its report."""
+    folder = run.folder
     if len(results):
         write_results(folder, per_image, results)
         print_results(results)
-    table = build_table(cfg.table.name, outcomes, per_image, results, _caption(results, data), data)
+    table = build_table(name, outcomes, per_image, results, _caption(results, data), data)
     write_table_files(folder, table)
-    write_record(folder, cfg, model={"name": f"The rows of {table.about.source}"})
+    run.record({"name": f"The rows of {table.about.source}"})
     write_figures(folder)
     for outcome in outcomes:
         if outcome.status not in DONE:
@@ -142,21 +152,22 @@ def _caption(results: pd.DataFrame, data: str) -> str:
     return f"{said['data']} {said['split']}{release}, {images} images, profile {said['profile']}, density sigma {sigma}"
 
 
-def _identity(cfg: DictConfig, row: Row, dataset: SaliencyDataset) -> dict[str, Any]:
+def _identity(options: TableOptions, row: Row, dataset: SaliencyDataset) -> dict[str, Any]:
     """Everything that the scores of a row depend on, but the code: other values, and it is scored again."""
-    limit = cfg.table.null_images if row.null else cfg.evaluation.explain_images
+    evaluation = options.evaluation
+    limit = options.null_images if row.null else evaluation.explain_images
     identity = {
         "row": [row.model, row.network, row.null],
         "data": [dataset.name, dataset.split, dataset.release, dataset.density_sigma, len(dataset), dataset.ids[-1]],
-        "profile": cfg.metrics.profile,
-        "extra_metrics": list(cfg.evaluation.extra_metrics),
-        "postprocessing": dict(cfg.postprocessing or {}),
-        "explanation": [cfg.table.preset, limit] if row.group in ("explainable", "null_model") else None,
-        "seed": cfg.seed,
+        "profile": evaluation.profile,
+        "extra_metrics": list(evaluation.extra_metrics),
+        "postprocessing": asdict(evaluation.postprocessing),
+        "explanation": [options.preset, limit] if row.group in ("explainable", "null_model") else None,
+        "seed": evaluation.seed,
     }
     if row.network is not None:
         try:
-            weights = weights_of_row(cfg, row.network)
+            weights = find_weights(options, row.network)
         except MissingFilesError:
             return identity | {"weights": None}
         path = Path(weights)
@@ -184,7 +195,7 @@ def _kept(folder: Path, row: Row, identity: dict[str, Any]) -> Outcome | None:
     if content is None or not _scores_file(folder, row.model).is_file():
         return None
     if content.get("identity") != json.loads(json.dumps(identity)):
-        log.info("row %s was scored otherwise: once more", row.model)
+        log.info("row %s: settings changed; rescoring", row.model)
         return None
     log.info("row %s is kept from before", row.model)
     return Outcome(row.model, row.group, row.title, "scored", content["note"])

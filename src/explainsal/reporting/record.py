@@ -8,12 +8,13 @@ import platform
 import shlex
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+import yaml  # type: ignore[import-untyped]
 from lightning.pytorch.utilities import rank_zero_only
-from omegaconf import DictConfig, OmegaConf
 
 from explainsal.fetch.writing import read_json, write_file, write_json
 
@@ -30,16 +31,18 @@ PACKAGES = (
 
 
 @rank_zero_only
-def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None = None, anew: bool = False) -> None:
+def write_record(
+    folder: Path, config: Mapping[str, Any], *, model: dict[str, Any] | None = None, anew: bool = False
+) -> None:
     """Write ``config.yaml`` and ``environment.json`` into the run's folder (again at the end, for `finished`).
 
     Args:
         folder: Of the run.
-        cfg: Its options.
+        config: Its options.
         model: What is known of the model; None keeps what stands there.
         anew: Whether the run starts now, in a folder that may hold the record of an earlier one.
     """
-    write_file(folder / "config.yaml", OmegaConf.to_yaml(cfg, resolve=True))
+    write_file(folder / "config.yaml", yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     path = folder / "environment.json"
     old = read_json(path) or {}  # a damaged record is replaced
     now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
@@ -48,7 +51,7 @@ def write_record(folder: Path, cfg: DictConfig, *, model: dict[str, Any] | None 
         "command": f"python -m explainsal.{Path(sys.argv[0]).stem} {shlex.join(sys.argv[1:])}".strip(),
         "started": now if anew else old.get("started", now),
         "finished": now,
-        "seed": cfg.get("seed"),
+        "seed": config.get("seed"),
         "git_commit": commit,
         "git_dirty": dirty,
         "device": torch.cuda.get_device_name()

@@ -8,7 +8,8 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from explainsal.tracking.loggers import log_weights, loggers_of, tracked, wandb_loggers
+from explainsal.app.runs import build_loggers, open_run
+from explainsal.tracking.loggers import log_weights, wandb_loggers
 
 
 class FakeRun:
@@ -46,13 +47,13 @@ def config(folder: Path, **more):
     return OmegaConf.create({"paths": {"output": str(folder)}, "logger": {"wandb": node}, **more})
 
 
-@tracked
-def job(cfg, loggers):
-    for logger in wandb_loggers(loggers):
-        logger.log_metrics({"a": 1.0})
-    if cfg.get("error"):
-        raise KeyboardInterrupt if cfg.error == "stop" else ValueError(cfg.error)
-    return len(loggers)
+def job(cfg):
+    with open_run(cfg, "job") as run:
+        for logger in wandb_loggers(run.loggers):
+            logger.log_metrics({"a": 1.0})
+        if cfg.get("error"):
+            raise KeyboardInterrupt if cfg.error == "stop" else ValueError(cfg.error)
+        return len(run.loggers)
 
 
 def test_each_job_has_its_own_run_and_closes_it(tmp_path, runs):
@@ -74,12 +75,8 @@ def test_a_job_that_fails_closes_its_run_as_failed_with_its_checkpoints(tmp_path
 
 
 def test_a_job_that_fails_before_it_logs_leaves_no_run(tmp_path, runs):
-    @tracked
-    def early(cfg, loggers):
+    with pytest.raises(ValueError, match="no data"), open_run(config(tmp_path), "job"):
         raise ValueError("no data")
-
-    with pytest.raises(ValueError, match="no data"):
-        early(config(tmp_path))
     assert runs == []
 
 
@@ -90,19 +87,19 @@ def test_without_a_logger_nothing_is_logged(tmp_path, runs):
 
 def test_the_run_of_a_resumed_checkpoint_goes_on_unless_another_is_asked_for(tmp_path, runs):
     torch.save({"wandb_run_id": "first"}, tmp_path / "last.ckpt")
-    (logger,) = loggers_of(config(tmp_path, resume=str(tmp_path / "last.ckpt")), "train")
+    (logger,) = build_loggers(config(tmp_path, resume=str(tmp_path / "last.ckpt")), "train")
     assert logger.experiment.id == "first"
     cfg = config(tmp_path, resume=str(tmp_path / "last.ckpt"))
     cfg.logger.wandb.id = "mine"
-    (logger,) = loggers_of(cfg, "train")
+    (logger,) = build_loggers(cfg, "train")
     assert logger.experiment.id == "mine"
-    (logger,) = loggers_of(config(tmp_path, resume=str(tmp_path / "absent.ckpt")), "train")
+    (logger,) = build_loggers(config(tmp_path, resume=str(tmp_path / "absent.ckpt")), "train")
     assert logger.experiment.id == "run2"
 
 
 def test_weights_that_were_used_are_an_input_named_like_the_output_of_their_run(tmp_path, runs):
     torch.save({"wandb_run_id": "first"}, tmp_path / "best.ckpt")
-    (logger,) = loggers_of(config(tmp_path), "evaluate")
+    (logger,) = build_loggers(config(tmp_path), "evaluate")
     log_weights(logger, str(tmp_path / "best.ckpt"))
     log_weights(logger, None)
     log_weights(logger, str(tmp_path / "absent.ckpt"))

@@ -1,4 +1,4 @@
-"""Compiled kernels against the plain path: ranks to the bit, sums to 1e-12, on one thread and on several."""
+"""Compiled loops against the plain path: ranks to the bit, sums to 1e-12, on one thread and on several."""
 
 from __future__ import annotations
 
@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from explainsal.errors import UserError
-from explainsal.functional import metrics, native, native_build
-from explainsal.functional.metrics import Maps, Points, compiled
-from explainsal.functional.native import native_kernels
-from explainsal.metrics import CC, PROFILES, SaliencyMetrics
+from explainsal.functional import metrics
+from explainsal.functional.kernels.dispatch import plain_only
+from explainsal.functional.metrics import Maps, Points, fast
+from explainsal.metrics import PROFILES, SaliencyMetrics
 from explainsal.types import DensityMap, FixationBatch
 
 pytestmark = pytest.mark.usefixtures("threads")
@@ -49,22 +48,21 @@ def scores(preds: Tensor, fixations: FixationBatch, target: DensityMap, profile:
     )
     names = [n for n in PROFILES[profile].metrics if n != "ig"]
     table = SaliencyMetrics(profile, names, nonfixations=everyone, options={"auc_borji": {"splits": 2}})
-    table.native = native._active.get()
     return table.scores(preds, fixations, target, index=torch.arange(len(preds)))
 
 
 @settings(deadline=None, max_examples=40)
 @given(
     kind=st.sampled_from(list(KINDS)),
-    size=st.tuples(st.integers(1, 45), st.integers(1, 70)),  # up to three parts of a kernel's loop
+    size=st.tuples(st.integers(1, 45), st.integers(1, 70)),  # up to three parts of a loop
     profile=st.sampled_from(list(PROFILES)),
     seed=st.integers(0, 10**6),
 )
 def test_scores_are_those_of_the_plain_path(kind: str, size: tuple[int, int], profile: str, seed: int) -> None:
     preds, fixations, target = scene(kind, size, seed)
-    plain = scores(preds, fixations, target, profile)
-    with native_kernels():
-        found = scores(preds, fixations, target, profile)
+    found = scores(preds, fixations, target, profile)
+    with plain_only():
+        plain = scores(preds, fixations, target, profile)
     for name, value in plain.items():
         exact = name in ("auc", "auc_judd", "sauc", "auc_borji")
         if kind == "tiny" and name in ("cc", "nss"):
@@ -81,15 +79,22 @@ def test_counts_are_those_of_comparing_all_pairs(kind: str, dtype: torch.dtype) 
     preds, fixations, _ = scene(kind, (37, 61))
     weights = torch.randint(0, 9, (1, 37 * 61), dtype=dtype, generator=torch.Generator().manual_seed(0))
     weights[0, 5] = 2**31 - 1  # sums beyond 32 bits
-    with native_kernels():
-        maps, points = Maps(preds), Points.of(fixations, (37, 61))
-        counted = [maps.ranks(points).weigh(one) for one in (None, weights.expand(len(preds), -1))]
+    maps, points = Maps(preds), Points.of(fixations, (37, 61))
+    counted = [maps.ranks(points).weigh(one) for one in (None, weights.expand(len(preds), -1))]
     for (below, level, total), factor in zip(counted, (torch.ones(1, 37 * 61), weights), strict=True):
         assert torch.equal(total, factor.sum(dim=1).double().expand(len(preds)))
         for image, values in enumerate(maps.values):
             at = values[points.pixel[image]][points.mask[image]][:, None]
             assert torch.equal(below[image][points.mask[image]], ((values < at) * factor).sum(dim=1).double())
             assert torch.equal(level[image][points.mask[image]], ((values == at) * factor).sum(dim=1).double())
+
+
+def test_more_levels_than_a_short_integer_counts() -> None:
+    values = torch.rand(1, 40_000, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    levels = values.sort(dim=1).values[:, ::2].contiguous()
+    found, counts = fast.buckets(values, values.amin(1), values.amax(1), levels)
+    assert torch.equal(found[0].long(), 2 * torch.searchsorted(levels[0], values[0]) + torch.isin(values[0], levels[0]))
+    assert torch.equal(counts[0], torch.bincount(found[0].long(), minlength=counts.shape[1]))
 
 
 def test_the_logarithm_is_numpys_from_subnormal_numbers_to_the_greatest() -> None:
@@ -99,8 +104,7 @@ def test_the_logarithm_is_numpys_from_subnormal_numbers_to_the_greatest() -> Non
     expected = np.log(1 / p)
     scalings = torch.tensor([0.0, 0.0, 1.0], dtype=torch.float64).expand(len(p), 4, 3)
     maps, means = torch.from_numpy(p)[:, None], torch.zeros(len(p), 2, dtype=torch.float64)
-    with native_kernels():
-        found = compiled.density_sums(maps, torch.ones_like(maps), scalings, means, 0.0, compiled.KLD)[4]
+    found = fast.density_sums(maps, torch.ones_like(maps), scalings, means, 0.0, fast.KLD)[4]
     np.testing.assert_allclose(found.numpy(), expected, rtol=4.5e-16, atol=0)  # two units in the last place
 
 
@@ -114,34 +118,26 @@ def test_what_is_undefined_stays_undefined() -> None:
         for eps in (0.0, 2.0**-52)
     ]
     for one in options:
-        plain = metrics.against_density(preds, target, one)
-        with native_kernels():
-            found = metrics.against_density(preds, target, one)
+        found = metrics.against_density(preds, target, one)
+        with plain_only():
+            plain = metrics.against_density(preds, target, one)
         for name, value in plain.items():
             torch.testing.assert_close(found[name], value, rtol=1e-12, atol=1e-12, equal_nan=True, msg=f"{name} {one}")
     for bad in (torch.nan, torch.inf, -torch.inf):
         preds[1, 0, 1] = bad
-        with native_kernels(), pytest.raises(ValueError, match=r"images \[1\] in the batch hold NaN or infinity"):
+        with pytest.raises(ValueError, match=r"images \[1\] in the batch hold NaN or infinity"):
             Maps(preds)
 
 
-def test_a_metric_uses_kernels_only_where_it_is_told_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_loops_run_by_default_and_not_where_plain_pytorch_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     preds, fixations, target = scene("noise", (5, 6), images=2)
     given: dict[str, Any] = {"fixations": fixations, "density": target, "index": torch.arange(2)}
-    plain, fast = (SaliencyMetrics(names=["sim", "auc"], compile=one) for one in (False, True))
 
     def refuse(*_: object) -> None:
-        raise AssertionError("a compiled kernel ran")
+        raise AssertionError("a loop ran")
 
-    monkeypatch.setattr(compiled, "kernel", refuse)
-    plain.update(preds, **given)
+    monkeypatch.setattr(fast, "share", refuse)
+    with plain_only():
+        SaliencyMetrics(names=["sim", "auc"]).update(preds, **given)
     with pytest.raises(AssertionError, match="ran"):
-        fast.update(preds, **given)
-
-
-def test_without_a_compiler_a_metric_says_so_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    native_build.library.cache_clear()
-    monkeypatch.setattr(native_build.shutil, "which", lambda name: None)
-    with pytest.raises(UserError, match="install one, or leave compile=False"):
-        CC(compile=True)
-    native_build.library.cache_clear()
+        SaliencyMetrics(names=["sim", "auc"]).update(preds, **given)

@@ -1,0 +1,151 @@
+"""Build the objects that a configuration describes: data, models, trainers, explanations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, cast
+
+import lightning
+import torch
+from hydra.utils import instantiate
+from lightning import LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+from torch import nn
+
+from explainsal.callbacks.stopping import StopOnSignal
+from explainsal.classical import MODELS
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
+from explainsal.explanation.run import ExplanationRun
+from explainsal.models import SaliencyModel
+from explainsal.models.weight_sources import locate_weights
+from explainsal.tracking.loggers import logger_callbacks
+from explainsal.workflows.devices import choose_device
+from explainsal.workflows.loading import NETWORKS, load_model, require_network, warn_if_untrained, with_preprocessing
+from explainsal.workflows.training import require_trainable
+
+
+def seed_everything(cfg: DictConfig) -> None:
+    """Seed Python, NumPy, PyTorch and the workers of the loaders with ``cfg.seed``."""
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+
+
+def build_datamodule(cfg: DictConfig) -> SaliencyDataModule:
+    """Build the data module of ``cfg.data``, which reads nothing yet."""
+    return cast(SaliencyDataModule, instantiate(cfg.data))
+
+
+def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
+    """Build the model of ``checkpoint=...``, or of ``model=NAME`` with ``weights=...`` if it has any.
+
+    Args:
+        cfg: The options of the command.
+        default: Name of the model if there is neither; None: that is an error.
+
+    Raises:
+        UserError: If there is none, or both, or a classical model with weights.
+    """
+    if default is not None and cfg.checkpoint is None and cfg.get("model") is None:
+        print(f"neither checkpoint= nor model= is given: taking {default}, the network that comes with explainsal")
+        return load_model(default)
+    if (cfg.checkpoint is None) == (cfg.get("model") is None):
+        raise UserError(
+            "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
+            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
+        )
+    if cfg.checkpoint is not None:
+        return load_model(cfg.checkpoint)
+    model = _build_named(cfg)
+    warn_if_untrained(model)
+    return model
+
+
+def _build_named(cfg: DictConfig) -> nn.Module:
+    if cfg.weights is None:
+        return with_preprocessing(instantiate(cfg.model).eval())
+    if "weights" not in cfg.model:
+        raise UserError(f"{cfg.model._target_.rpartition('.')[2]} is a classical model: it has no weights to load")
+    weights = locate_weights(cfg.weights, find_network_name(cfg.model), folder=Path(cfg.paths.weights))
+    return with_preprocessing(instantiate(cfg.model, weights=str(weights)).eval())
+
+
+def find_network_name(node: DictConfig) -> str:
+    """Return the name of the network that a node of the model group builds.
+
+    Example:
+        >>> find_network_name(OmegaConf.create({"_target_": "explainsal.models.unisal.build"}))
+        'unisal'
+    """
+    return str(node._target_).split(".")[-2]
+
+
+def build_network(cfg: DictConfig, default: str | None = None) -> SaliencyModel:
+    """Build the model as `build_model` does, for commands that look inside a network.
+
+    Raises:
+        UserError: If the model is a classical one.
+    """
+    return require_network(build_model(cfg, default))
+
+
+def build_module(cfg: DictConfig) -> LightningModule:
+    """Build the network of ``cfg.model`` in the training module of ``cfg.module``.
+
+    Raises:
+        UserError: If the model has no weights to train.
+    """
+    return cast(LightningModule, instantiate(cfg.module, model=require_trainable(instantiate(cfg.model))))
+
+
+def choose_cfg_device(cfg: DictConfig) -> torch.device:
+    """Return the device of ``cfg.trainer``.
+
+    Raises:
+        UserError: If this machine has no such device.
+    """
+    return choose_device(str(cfg.trainer.accelerator), cfg.trainer.devices)
+
+
+def trainer_factory(cfg: DictConfig) -> Callable[..., Trainer]:
+    """Return a function that builds the trainer of ``cfg.trainer`` with changes."""
+    return partial(instantiate, cfg.trainer)
+
+
+def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
+    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
+    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
+    return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
+
+
+def build_explanation(cfg: DictConfig) -> ExplanationRun:
+    """Build what explains with the preset and the single options of ``cfg.explainer`` and ``cfg.bank``.
+
+    Raises:
+        UserError: If there are two filter banks, or an option is out of range.
+    """
+    options = cast("dict[str, Any]", OmegaConf.to_container(cfg.explainer, resolve=True))
+    preset = str(options.pop("preset"))
+    bank = OmegaConf.to_container(cfg.bank, resolve=True) if cfg.get("bank") is not None else {}
+    if changed := {key: value for key, value in cast("dict[str, Any]", bank).items() if value is not None}:
+        if options.get("bank") is not None:
+            raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
+        options["bank"] = changed
+    return _build_run(cfg, preset, {key: value for key, value in options.items() if not key.startswith("_")})
+
+
+def build_preset_explanations(cfg: DictConfig) -> list[ExplanationRun]:
+    """Build one callback per preset in ``cfg.evaluation.presets``."""
+    return [_build_run(cfg, preset) for preset in cfg.evaluation.presets]
+
+
+def _build_run(cfg: DictConfig, preset: str, options: dict[str, Any] | None = None) -> ExplanationRun:
+    return ExplanationRun(
+        preset,
+        Path(cfg.paths.output) / "explanation" / preset,
+        limit=cfg.evaluation.explain_images,
+        batch_size=cfg.evaluation.explain_batch_size,
+        options=options,
+    )

@@ -1,0 +1,126 @@
+"""The folder of a run: its own, shared by its processes alone, and free of what a former run left."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
+
+from explainsal import signals
+from explainsal.errors import UserError
+from explainsal.fetch.locks import locked
+from explainsal.fetch.writing import remove_unfinished
+
+LOCK = ".run.lock"
+CHECKPOINTS = "checkpoints"
+_JOB = "EXPLAINSAL_JOB"  # the job of the first process, for those that Lightning starts
+_DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", _JOB, signals.FIRST_PROCESS)
+_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
+_RESULTS = (
+    "gallery", "explanation", "figures", "maps", "results.csv", "per_image.parquet", "profiles.csv",
+    "attribution.csv", "report.html",
+)  # fmt: skip
+_made: dict[str, str] = {}
+
+
+def make_free_folder(wanted: str) -> str:
+    """Make a folder that no other run has: `wanted`, or the first free one of ``wanted-2``, ``wanted-3``, ...
+
+    The same call in this process gives the same folder. Where none can be made, Hydra says why.
+    """
+    if not is_first():
+        return wanted
+    if wanted not in _made:
+        for number in itertools.count(1):
+            folder = Path(wanted if number == 1 else f"{wanted}-{number}")
+            try:
+                folder.parent.mkdir(parents=True, exist_ok=True)
+                folder.mkdir()
+            except FileExistsError:
+                if folder.parent.is_dir():
+                    continue
+                return wanted
+            except OSError:
+                return wanted
+            _made[wanted] = str(folder)
+            break
+    return _made[wanted]
+
+
+def is_first() -> bool:
+    """Whether this is the first or only process of a run, whoever starts the others: Lightning, torchrun or Slurm."""
+    return all(os.environ.get(name, "0") == "0" for name in _RANKS)
+
+
+@contextmanager
+def own_folder(folder: Path, command: str, resume: str | None) -> Iterator[None]:
+    """Keep other runs out of a run's folder while the body runs, and remove the results of a former run first.
+
+    Raises:
+        UserError: If another process works there, or a training would overwrite the checkpoints of a former one.
+    """
+    message = f"another process works in {folder}: wait for it, or choose another folder (hydra.run.dir=FOLDER)"
+    with locked(folder / LOCK, message):
+        remove_unfinished(folder)
+        if command == "train" and resume is None and any((folder / CHECKPOINTS).glob("*.ckpt")):
+            raise UserError(
+                f"{folder} holds the checkpoints of a former training, which a new one would overwrite. Go on with it "
+                f"(resume={folder / CHECKPOINTS / 'last.ckpt'}), remove the folder, or choose another one "
+                "(hydra.run.dir=FOLDER)"
+            )
+        if command in ("train", "evaluate", "explain"):
+            for name in (*_RESULTS, *(("metrics.csv",) if command == "train" and resume is None else ())):
+                _remove(folder / name)
+        yield
+
+
+@contextmanager
+def shared_job(folder: Path) -> Iterator[None]:
+    """Let the processes that Lightning starts for a distributed run take this job and its folder; then forget them.
+
+    Lightning repeats the command line, which in a multirun stands for all of the jobs, and leaves its variables in the
+    environment, which would keep the next job from starting processes of its own.
+    """
+    before = {name: os.environ.get(name) for name in _DISTRIBUTED}
+    if not signals.follows():
+        job = {"overrides": list(HydraConfig.get().overrides.task), "folder": str(folder.absolute())}
+        os.environ |= {_JOB: json.dumps(job), signals.FIRST_PROCESS: str(os.getpid())}
+    try:
+        yield
+    finally:
+        distributed = getattr(sys.modules.get("torch"), "distributed", None)
+        if distributed is not None and distributed.is_available() and distributed.is_initialized():
+            distributed.destroy_process_group()
+        for name, value in before.items():
+            os.environ.pop(name, None)
+            if value is not None:
+                os.environ[name] = value
+
+
+def follow_arguments(arguments: Sequence[str]) -> list[str]:
+    """Return the command line of a process that Lightning started: the first process's job, in its folder."""
+    job = json.loads(os.environ[_JOB])
+    folder = job["folder"].replace("\\", "\\\\").replace("'", "\\'")
+    flags = [a for a in arguments if "=" not in a and a[:1] not in ("+", "~") and a not in ("-m", "--multirun")]
+    search = [a for a in arguments if a.startswith("hydra.searchpath=")]
+    name = f"process_{os.environ['LOCAL_RANK']}"
+    own = (f"hydra.run.dir='{folder}'", "hydra.output_subdir=null", f"hydra.job.name={name}")
+    return [*flags, *job["overrides"], *search, *own]
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+OmegaConf.register_new_resolver("free_folder", make_free_folder, replace=True, use_cache=True)

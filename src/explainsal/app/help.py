@@ -1,0 +1,127 @@
+"""Help of the commands on one screen, and the nearest option to one that does not exist."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import textwrap
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+_WIDTH = 110
+_EXTRA = ("experiment", "sweep")  # groups that no defaults list names: +experiment=NAME
+_INTERNAL = ("paths", "hydra", "table", "wandb", "launcher")
+
+
+def asks_for_help(arguments: Sequence[str]) -> bool:
+    """Whether a command line asks for the help of the command."""
+    return any(argument in ("-h", "--help") for argument in arguments)
+
+
+def format_help(command: str, summary: str, examples: Sequence[str], conf: Path) -> str:
+    """Format the help of a command: purpose, examples, groups of options, where to read more.
+
+    Args:
+        command: Its name.
+        summary: Its purpose in a sentence.
+        examples: Arguments of example calls.
+        conf: The configuration folder.
+    """
+    lines = [f"usage: python -m explainsal.{command} [GROUP=NAME] [KEY=VALUE] ...", "", summary, "", "Examples:"]
+    lines += [f"  python -m explainsal.{command} {example}" for example in examples]
+    if groups := list_groups(command, conf):
+        lines += ["", "Groups (GROUP=NAME selects one):"]
+    for group, names in groups.items():
+        label = f"  {f'+{group}' if group in _EXTRA else group:<12} "
+        lines += textwrap.wrap(" ".join(names), _WIDTH, initial_indent=label, subsequent_indent=" " * len(label))
+    lines += [
+        "",
+        "All options with their values: --cfg job        Those of one group: --cfg job --package data",
+        "Several runs: -m KEY=A,B                        Hydra's own options: --hydra-help",
+        f"Every option is explained in {conf / f'{command}.yaml'}.",
+    ]
+    return "\n".join(lines)
+
+
+def list_groups(command: str, conf: Path) -> dict[str, list[str]]:
+    """Return the groups of a command's options, each with its choices."""
+    text = (conf / f"{command}.yaml").read_text()
+    defaults = text.split("defaults:", 1)[-1].split("\n\n", 1)[0]
+    named = re.findall(r"^\s+- (\w+): ", defaults, flags=re.MULTILINE)
+    extra = [group for group in _EXTRA if command in ("train", "evaluate", "explain")]
+    groups = [group for group in dict.fromkeys((*named, *extra)) if group not in _INTERNAL]
+    return {group: sorted(path.stem for path in (conf / group).glob("*.yaml")) for group in groups}
+
+
+def find_nearest(wrong: str, known: Iterable[str]) -> str | None:
+    """Return the known name that is most like a wrong one; a name in another group counts, too.
+
+    Example:
+        >>> find_nearest("trainer.max_epoch", ["trainer.max_epochs", "trainer.devices"])
+        'trainer.max_epochs'
+        >>> find_nearest("max_epochs", ["trainer.max_epochs", "seed"])
+        'trainer.max_epochs'
+    """
+    names = list(known)
+    if close := _closest(wrong, names):
+        return close
+    leaves = {name.rpartition(".")[2]: name for name in reversed(names)}
+    close = _closest(wrong.rpartition(".")[2], leaves)
+    return leaves[close] if close else None
+
+
+def _closest(wrong: str, names: Iterable[str]) -> str | None:
+    close = difflib.get_close_matches(wrong, names, n=3, cutoff=0.75)
+    swapped = [name for name in close if sorted(name) == sorted(wrong)]  # letters in another order
+    return next(iter([*swapped, *close]), None)
+
+
+def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str], conf: Path) -> str:
+    """Turn Hydra's error about an option into one message that names the nearest option.
+
+    Args:
+        error: Hydra's or OmegaConf's.
+        command: The command's name.
+        arguments: Its command line.
+        conf: The configuration folder.
+    """
+    text = str(error)
+    if found := re.search(r"Could not (?:override|delete from config:?) '?([\w.@/]+)'?", text):
+        wrong = found[1]
+        nearest = find_nearest(wrong, list_options(command, arguments, wrong, conf))
+        hint = f" Did you mean {nearest}?" if nearest else ""
+        return f"there is no option {wrong!r}.{hint} All options: --cfg job. Add new keys with +{wrong}=value."
+    if found := re.search(r"Could not find '(\w+(?:/\w+)*)/([^/']+)'", text):
+        group, wrong = found[1], found[2]
+        names = sorted(path.stem for path in (conf / group).glob("*.yaml"))
+        nearest = find_nearest(wrong, names)
+        hint = f" Did you mean {group}={nearest}?" if nearest else ""
+        return f"{group}={wrong} does not exist.{hint} Choose one of {', '.join(names)}."
+    return f"{text}\nThe options are in `--help`. Add new keys with +key=value."
+
+
+def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path) -> list[str]:
+    """List every option of a command as it is composed without the wrong one."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+    from omegaconf import DictConfig, OmegaConf
+
+    kept = [a for a in arguments if "=" in a and not a.startswith("-") and not a.lstrip("+~").startswith(wrong)]
+    groups = [a for a in kept if re.fullmatch(r"\+?[\w/@.]+=\w+", a) and (conf / a.lstrip("+").split("=")[0]).is_dir()]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(conf), version_base="1.3"):
+        try:
+            config = compose(command, overrides=groups)
+        except Exception:  # another override is wrong, too: its turn comes when this one is corrected
+            config = compose(command)
+
+    def walk(node: DictConfig, prefix: str) -> list[str]:
+        found = []
+        for key in node:
+            found.append(f"{prefix}{key}")
+            child = node._get_node(key)
+            if OmegaConf.is_dict(child) and not child._is_none():  # type: ignore[union-attr]
+                found += walk(child, f"{prefix}{key}.")  # type: ignore[arg-type]
+        return found
+
+    return walk(config, "")

@@ -1,0 +1,58 @@
+"""Open the run of a command: its folder, options and loggers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from explainsal.tracking.loggers import close_loggers
+from explainsal.tracking.wandb import run_id_in
+from explainsal.workflows.runs import RunFolder
+
+
+@contextmanager
+def open_run(cfg: DictConfig, command: str) -> Iterator[RunFolder]:
+    """Yield the run of a command; its loggers are closed when the block returns or fails.
+
+    Args:
+        cfg: The options of the command.
+        command: Its name, which W&B shows as the run's job type.
+    """
+    folder = Path(cfg.paths.output)
+    loggers = build_loggers(cfg, command)
+    failed = True
+    try:
+        yield RunFolder(folder, resolve_options(cfg), loggers, find_given_weights(cfg))
+        failed = False
+    finally:
+        close_loggers(loggers, folder / "checkpoints", failed=failed)
+
+
+def resolve_options(cfg: DictConfig) -> dict[str, Any]:
+    """Return the options as plain values, interpolations resolved."""
+    return cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
+
+
+def build_loggers(cfg: DictConfig, command: str) -> list[Logger]:
+    """Build the loggers of ``cfg.logger``; a resumed training continues its W&B run."""
+    nodes = dict(cfg.get("logger") or {})
+    if "wandb" in nodes:
+        known = run_id_in(cfg.resume) if cfg.get("resume") is not None else None
+        resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
+        nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
+    made = [instantiate(node) for node in nodes.values()]
+    return [logger for logger in made if logger is not None]  # W&B is off where it is not installed
+
+
+def find_given_weights(cfg: DictConfig) -> str | None:
+    """Return the weight file that a command was given; None if it trains its own or takes the packaged ones."""
+    if "checkpoint" not in cfg:
+        return None
+    source = cfg.checkpoint or cfg.weights or (cfg.get("model") or {}).get("weights")
+    return None if source is None else str(source)

@@ -1,0 +1,69 @@
+"""Build the data that a network is trained on from a configuration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hydra.utils import instantiate
+from lightning import LightningDataModule
+from omegaconf import DictConfig
+
+from explainsal.app.build import choose_cfg_device
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.domains import DomainsDataModule
+from explainsal.datamodules.fit import FitDataModule
+from explainsal.errors import UserError
+from explainsal.models import SaliencyModel
+from explainsal.models.unisal_parts import DOMAINS
+from explainsal.workflows.loading import model_name
+from explainsal.workflows.resuming import read_checkpoint
+
+
+def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> LightningDataModule:
+    """Build what is trained on: ``cfg.data``, alone, as ``cfg.fit`` says, or with ``cfg.domains`` beside it.
+
+    Raises:
+        UserError: If the network has no domains, or not these, or ``cfg.fit`` lacks a size.
+    """
+    if cfg.fit.size is not None or cfg.fit.beside or cfg.fit.teacher is not None:
+        return build_fit_data(cfg, datamodule)
+    if not cfg.domains:
+        return datamodule
+    own = cfg.model.get("domain")
+    if own is None:
+        raise UserError("domains=... are for a network with parts by domain: model=unisal")
+    if wrong := [name for name in cfg.domains if name not in DOMAINS or name == own]:
+        raise UserError(
+            f"domains.{wrong[0]}: choose one of {', '.join(d for d in DOMAINS if d != own)}; data=... is in {own}"
+        )
+    return DomainsDataModule({own: datamodule, **{name: instantiate(node) for name, node in cfg.domains.items()}})
+
+
+def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
+    """Build the training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, blended with a teacher.
+
+    Raises:
+        UserError: If there is no size, there are domains as well, or the teacher is no network.
+    """
+    if cfg.fit.size is None:
+        raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
+    if cfg.domains:
+        raise UserError("fit.size mixes data sets in every batch, domains=... keeps them apart: leave one out")
+    teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
+    if teacher is not None and not isinstance(teacher, SaliencyModel):
+        raise UserError(f"fit.teacher={model_name(teacher)} is no network: choose one, e.g. +model@fit.teacher=unisal")
+    beside = {name: instantiate(node) for name, node in cfg.fit.beside.items()}
+    own = {"data": datamodule}
+    return FitDataModule(
+        own | beside, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg)
+    )
+
+
+def check_resume(cfg: DictConfig) -> None:
+    """Refuse a checkpoint to resume that does not exist, is damaged, or holds no training.
+
+    Raises:
+        UserError: If ``cfg.resume`` is such a file.
+    """
+    if cfg.resume is not None:
+        read_checkpoint(Path(cfg.resume))

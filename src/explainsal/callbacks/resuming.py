@@ -1,0 +1,65 @@
+"""A training that goes on from a checkpoint as if nothing had stopped it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from explainsal.data.seeds import mix_seed, run_seed
+
+_PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+
+
+class GoOnExactly(Callback):
+    """Seed every epoch anew, keep the generators' states in checkpoints, and take over the best epoch from elsewhere.
+
+    Args:
+        dirpath: Folder of this run's checkpoints; that of the resumed run may be another.
+    """
+
+    def __init__(self, dirpath: str) -> None:
+        self.folder = os.path.realpath(dirpath)
+        self._restored: dict[str, Any] = {}
+
+    def state_dict(self) -> dict[str, Any]:
+        """The states of the generators that layers and losses draw from."""
+        cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
+        return {"torch": torch.get_rng_state(), "cuda": cuda}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Keep the states until the first step: what happens before draws from the generators, too."""
+        self._restored = state_dict
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Tell the checkpoint callbacks that what they kept lies in this run's folder."""
+        for name, state in checkpoint.get("callbacks", {}).items():
+            if str(name).startswith("ModelCheckpoint"):
+                checkpoint["callbacks"][name] = _moved(state, self.folder)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """No epoch depends on what was drawn before it."""
+        self._restored = {}
+        torch.manual_seed(mix_seed(run_seed(), trainer.fit_loop.epoch_progress.current.processed))
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        """Go on within an epoch, with the generators as they were left."""
+        state, self._restored = self._restored, {}
+        if state:
+            torch.set_rng_state(state["torch"].cpu())
+            if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
+                torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+
+
+def _moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
+    """The state of a ModelCheckpoint whose files lie in another folder now, under the same names."""
+
+    def moved(path: str) -> str:
+        return str(Path(folder) / Path(path).name) if path else path
+
+    paths = {name: moved(state[name]) for name in _PATHS if name in state}
+    kept = {moved(path): score for path, score in state.get("best_k_models", {}).items()}
+    return {**state, "dirpath": folder, **paths, "best_k_models": kept}

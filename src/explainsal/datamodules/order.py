@@ -1,0 +1,98 @@
+"""The order of training images and the randomness of each: both follow from seed, epoch and image alone.
+
+So a training that is resumed, with any number of worker processes, sees what an uninterrupted one would have seen.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import lightning as L
+import torch
+from torch.utils.data import Dataset, Sampler, SequentialSampler
+
+from explainsal.data.sample import SaliencySample
+from explainsal.data.seeds import mix_seed
+from explainsal.datamodules.batches import SizeGroupedBatchSampler
+
+Position = Callable[[], tuple[int, int]]  # the epoch, and how many batches of it are done
+Place = tuple[int, int]  # the epoch and the image's index
+
+
+def find_position(datamodule: L.LightningDataModule) -> tuple[int, int]:
+    """Where the training stands that a data module belongs to: the epoch, and how many batches of it are done.
+
+    Without a training, every call begins another epoch.
+    """
+    trainer = datamodule.trainer
+    if trainer is None:
+        return next(vars(datamodule).setdefault("_alone", itertools.count())), 0
+    epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
+    within = epochs.started > epochs.processed  # else the batches that are counted are those of the epoch before
+    if within and batches.processed >= trainer.num_training_batches:
+        return epochs.processed + 1, 0  # all are done, the validation is not
+    return epochs.processed, batches.processed if within else 0
+
+
+class SeededSamples(Dataset[SaliencySample]):
+    """Samples whose random changes follow from seed, epoch and index, in whichever process they are made.
+
+    Random changes have to be drawn from torch's generator. Any other generator is left as it is.
+
+    Args:
+        samples: A map-style data set that knows its ``sizes``.
+        seed: Of the run.
+    """
+
+    def __init__(self, samples: Any, seed: int) -> None:
+        self.samples, self.seed, self.sizes = samples, seed, samples.sizes
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, place: Place | int) -> SaliencySample:
+        """The sample of an epoch and index; of an index alone, with changes as torch's generator has them."""
+        if isinstance(place, int):
+            sample: SaliencySample = self.samples[place]
+            return sample
+        epoch, index = place
+        with torch.random.fork_rng(devices=[]):
+            torch.default_generator.manual_seed(mix_seed(self.seed, epoch, index))
+            sample = self.samples[index]
+        return sample
+
+
+class TrainingBatches(SizeGroupedBatchSampler):
+    """Shuffled batches of `SeededSamples`; an epoch that was begun goes on behind the batches that are done.
+
+    Args:
+        sampler: As for `SizeGroupedBatchSampler`; its own order does not matter.
+        batch_size: Images per batch.
+        drop_last: Whether smaller batches are left out.
+        seed: Of the run.
+        position: Gives the epoch, and how many batches of it are done.
+    """
+
+    def __init__(
+        self, sampler: Sampler[int], batch_size: int, drop_last: bool = False, *, seed: int, position: Position
+    ) -> None:
+        super().__init__(sampler, batch_size, drop_last)
+        self.seed, self.position, self._epoch = seed, position, 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self._epoch, done = self.position()
+        batches = list(super().__iter__())[done:]
+        return iter([[(self._epoch, index) for index in batch] for batch in batches])
+
+    def _order(self) -> list[int]:
+        if not self._is_shuffled():
+            return list(range(len(self.sizes)))
+        return torch.randperm(len(self.sizes), generator=self._generator()).tolist()
+
+    def _is_shuffled(self) -> bool:
+        return not isinstance(self.sampler, SequentialSampler)  # which Lightning puts here to overfit a few batches
+
+    def _generator(self) -> torch.Generator:
+        return torch.Generator().manual_seed(mix_seed(self.seed, self._epoch))

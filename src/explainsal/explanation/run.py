@@ -1,0 +1,168 @@
+"""A run's explanations of one preset: made image by image, in any loop or none, and written as tables at the end."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor, nn
+
+from explainsal.errors import UserError
+from explainsal.explanation.explainer import Explainer
+from explainsal.explanation.fidelity import fidelity_rows
+from explainsal.explanation.nulls import null_explainer
+from explainsal.explanation.presets import resolve_options
+from explainsal.explanation.result import Explanation
+from explainsal.explanation.tables import Tables
+from explainsal.types import DensityMap
+
+_KEPT_MAPS = 32  # at 800 x 600 these are 60 MB
+
+
+class ExplanationRun:
+    """Explains the images of a run and collects what its report needs.
+
+    Args:
+        preset: ``"paper"``, ``"normalized"`` or ``"sparse"``.
+        folder: Where :meth:`save` writes, e.g. ``<run>/explanation/<preset>``.
+        limit: Explain only the first so many images of the data set; None: all.
+        batch_size: Images explained at a time.
+        table_images: Images whose coefficients are written; every image is in ``layers.csv``.
+        map_images: Images of which a few maps per layer are written.
+        maps_per_layer: How many.
+        options: Single options of the :class:`~explainsal.explanation.Explainer` that differ from the preset's.
+        null: One of `explainsal.explanation.nulls.NULLS`: that null model of the explanation in its place.
+        seed: Of the null model.
+
+    Raises:
+        UserError: If the preset, an option or a value is unknown: at once, before any network is made.
+
+    Example:
+        >>> import torch
+        >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
+        >>> run = ExplanationRun("sparse", "outputs/mine")
+        >>> explanation = run.explain(net, torch.rand(1, 3, 24, 32))
+        >>> run.add(explanation, ["photo"])
+        >>> [row["image"] for row in run.rows], len(run)
+        (['photo'], 1)
+    """
+
+    def __init__(
+        self,
+        preset: str,
+        folder: str | Path,
+        *,
+        limit: int | None = None,
+        batch_size: int = 4,
+        table_images: int = 8,
+        map_images: int = 3,
+        maps_per_layer: int = 3,
+        options: Mapping[str, Any] | None = None,
+        null: str | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.null, self.seed = null, seed
+        self.preset, self.folder, self.options = preset, Path(folder), dict(options or {})
+        try:
+            resolve_options(self.preset, **self.options)
+        except ValueError as error:
+            raise UserError(str(error)) from None
+        self.limit = math.inf if limit is None else limit
+        self.batch_size, self.table_images, self.map_images = batch_size, table_images, map_images
+        self.maps_per_layer = maps_per_layer
+        self._explainer: Explainer | None = None
+        self._model: nn.Module | None = None
+        self.reset()
+
+    def __len__(self) -> int:
+        return self._explained
+
+    @property
+    def name(self) -> str:
+        """The explainable model's name in tables."""
+        return f"explainable/{self.preset}" if self.null is None else f"{self.null}/{self.preset}"
+
+    def reset(self) -> None:
+        """Forget all images."""
+        self._explained = 0
+        self._tables = Tables()
+        self.rows: list[dict[str, Any]] = []  # how faithful each explanation is, see `fidelity_rows`
+        self.maps: dict[int, Tensor] = {}  # data-set index -> explainable map (H, W), for pictures of the first images
+
+    def explainer_for(self, model: nn.Module) -> Explainer:
+        """The explainer of a model with this preset and these options; the same one while the model is the same."""
+        if self._explainer is None or self._model is not model:
+            explainer = Explainer(model, self.preset, **self.options)
+            null = None if self.null is None else null_explainer(explainer, self.null, seed=self.seed)
+            self._explainer, self._model = null or explainer, model
+        return self._explainer
+
+    def explain(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        *,
+        keep_maps: bool | int = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Explanation:
+        """Explain images ``(B, 3, H, W)`` without adding them to the run's tables."""
+        return self.explainer_for(model)(images, keep_maps=keep_maps, progress=progress)
+
+    def explain_batch(self, model: nn.Module, images: Tensor, index: Tensor) -> Iterator[tuple[slice, Explanation]]:
+        """Explain the images of a batch that are wanted, a few at a time.
+
+        Args:
+            model: The network.
+            images: Shape ``(B, 3, H, W)``.
+            index: Shape ``(B,)``: positions in the data set. The first image at or above `limit` ends the batch.
+
+        Yields:
+            Which images of the batch, and their explanation; for :meth:`add`.
+        """
+        stop = int((index < self.limit).long().cumprod(0).sum())
+        for start in range(0, stop, self.batch_size):
+            part = slice(start, min(start + self.batch_size, stop))
+            keep = self.maps_per_layer if self._explained < self.map_images else False
+            yield part, self.explain(model, images[part], keep_maps=keep)
+
+    def add(
+        self,
+        explanation: Explanation,
+        ids: Sequence[str],
+        *,
+        index: Tensor | None = None,
+        density: DensityMap | None = None,
+        coefficients: bool | None = None,
+    ) -> None:
+        """Take the tables of explained images.
+
+        Args:
+            explanation: Of these images.
+            ids: A name per image.
+            index: Their positions in the data set; with them the first maps are kept for pictures.
+            density: Their fixation densities, if there are any.
+            coefficients: Whether theirs are written; None: those of the first `table_images`.
+        """
+        self.rows += fidelity_rows(explanation, ids, density=density)
+        if index is not None and len(self.maps) < _KEPT_MAPS:
+            self.maps |= dict(zip(index.tolist(), explanation.explainable_map.squeeze(1).cpu(), strict=True))
+        wanted = self._explained < self.table_images if coefficients is None else coefficients
+        self._tables.add(explanation, ids, coefficients=wanted)
+        self._explained += len(ids)
+
+    @property
+    def collected(self) -> tuple[Tables, list[dict[str, Any]]]:
+        """The tables of this process, for :meth:`merge`."""
+        return self._tables, self.rows
+
+    def merge(self, processes: Sequence[tuple[Tables, list[dict[str, Any]]]]) -> None:
+        """Replace the tables of this process by those of all, each as :attr:`collected` gives them."""
+        self._tables = Tables.merged([tables for tables, _ in processes])
+        self.rows = [row for _, rows in processes for row in rows]
+
+    def save(self) -> None:
+        """Write ``layers.csv``, ``coefficients.parquet`` and ``maps.npz`` to the folder; nothing where nothing ran."""
+        if len(self._tables):
+            self._tables.save(self.folder)

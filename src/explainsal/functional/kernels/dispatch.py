@@ -1,0 +1,71 @@
+"""When compiled loops run, and how threads share them out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+
+_plain: ContextVar[bool] = ContextVar("plain", default=False)
+
+
+@contextmanager
+def plain_only(wanted: bool = True) -> Iterator[None]:
+    """Compute everything in plain PyTorch inside the block, as on an accelerator: the reference of the loops.
+
+    Example:
+        >>> with plain_only():
+        ...     loops_run(torch.zeros(3))
+        False
+    """
+    token = _plain.set(wanted)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
+
+
+def loops_run(*tensors: Tensor) -> bool:
+    """Whether compiled loops take these tensors: on a CPU, all of float32 or all of float64.
+
+    Example:
+        >>> loops_run(torch.zeros(3)), loops_run(torch.zeros(3), torch.zeros(3).double())
+        (True, False)
+    """
+    kinds = {tensor.dtype for tensor in tensors}
+    return (
+        not _plain.get()
+        and all(tensor.device.type == "cpu" for tensor in tensors)
+        and len(kinds) == 1
+        and kinds <= {torch.float32, torch.float64}
+    )
+
+
+def share(work: Callable[[int], object], count: int) -> None:
+    """Call `work` with every number below `count`, on as many threads as PyTorch may use.
+
+    Each thread waits without using its core, and calls loops that release the interpreter's lock. An exception in one
+    of them is raised here.
+
+    Example:
+        >>> done = []
+        >>> share(done.append, 3)
+        >>> sorted(done)
+        [0, 1, 2]
+    """
+    threads = min(torch.get_num_threads(), count)
+    if threads <= 1:
+        for number in range(count):
+            work(number)
+    else:
+        list(_pool(threads).map(work, range(count)))
+
+
+@lru_cache(maxsize=4)
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="explainsal")

@@ -1,0 +1,72 @@
+"""Read the jobs of a sweep: what became of each, and its measures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from explainsal.fetch.writing import read_json
+from explainsal.metrics.bootstrap import mean_interval, paired_difference
+
+JOB = "job.json"
+DONE, FAILED, RUNNING = "done", "failed", "running"
+
+
+def read_job(folder: Path) -> dict[str, Any] | None:
+    """Read the record of a job; None if no job began or its record is damaged."""
+    job = read_json(folder / JOB)
+    return job if job is not None and {"status", "commit"} <= job.keys() else None
+
+
+_INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
+
+
+def measures(folder: Path) -> dict[str, float] | None:
+    """What a job measured, by name; None where it is not done.
+
+    Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
+    images. Where null models were asked for: ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. Of a
+    training also what it logged last (``val/cc``, ...), and of an evaluation the model's mean of every metric. Cost:
+    ``seconds``, and ``cpu_seconds`` of the job's process, null models, evaluation and report included.
+    """
+    job = read_job(folder)
+    if job is None or job["status"] != DONE:
+        return None
+    cost = {name: float(job[name]) for name in ("seconds", "cpu_seconds")}
+    return {**job["returned"], **_scores(folder), **_fidelity(folder), **cost}
+
+
+def _scores(folder: Path) -> dict[str, float]:
+    """The means of the model that was evaluated, which stands first in the results table."""
+    if not (folder / "results.csv").is_file():
+        return {}
+    results = pd.read_csv(folder / "results.csv")
+    own = results[results["model"] == results["model"].iloc[0]] if len(results) else results
+    return {str(row["metric"]): float(row["mean"]) for row in own.to_dict("records")}
+
+
+def _fidelity(folder: Path) -> dict[str, float]:
+    """That of ``fidelity.csv`` where null models were explained, else of the results table and the layers."""
+    for path in sorted(folder.glob("explanation/*/fidelity.csv")):
+        return _beside_nulls(pd.read_csv(path, dtype={"image": str}))
+    values: dict[str, float] = {}
+    if (folder / "results.csv").is_file():
+        results = pd.read_csv(folder / "results.csv")
+        for row in results[results["metric"] == "cc_to_deep"].head(1).to_dict("records"):
+            values |= {f"cc_to_deep{end}": float(row[name]) for end, name in _INTERVAL.items()}
+    for path in sorted(folder.glob("explanation/*/layers.csv"))[:1]:
+        layers = pd.read_csv(path, dtype={"image": str})
+        values["layer_correlation"] = float(layers.groupby("image")["correlation"].mean().mean())
+    return values
+
+
+def _beside_nulls(table: pd.DataFrame) -> dict[str, float]:
+    wide = table.pivot(index="image", columns="variant", values=["cc_to_deep", "layer_correlation"])
+    own = mean_interval(wide["cc_to_deep", "explanation"])
+    values = {"cc_to_deep": own.mean, "cc_to_deep_low": own.low, "cc_to_deep_high": own.high}
+    for null in [variant for variant in table["variant"].unique() if variant != "explanation"]:
+        gap = paired_difference(wide["cc_to_deep", "explanation"], wide["cc_to_deep", null])
+        values |= {f"{null}_cc_to_deep": float(wide["cc_to_deep", null].mean()), f"{null}_gap": gap.mean}
+    return values | {"layer_correlation": float(wide["layer_correlation", "explanation"].mean())}

@@ -1,0 +1,63 @@
+"""``metrics.csv`` of a training, which a resumed training goes on with."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
+from lightning.pytorch.loggers.logger import rank_zero_experiment
+
+from explainsal.fetch.writing import write_file
+
+METRICS = "metrics.csv"
+
+
+class MetricsFile(CSVLogger):
+    """Lightning's CSV logger, but it adds to the file that is there.
+
+    Args:
+        save_dir: Folder of the run.
+    """
+
+    def __init__(self, save_dir: str) -> None:
+        super().__init__(save_dir, name="", version="")
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> ExperimentWriter:
+        """The writer of the file."""
+        if self._experiment is None:
+            self._experiment = _AddingWriter(log_dir=self.log_dir)
+        return self._experiment
+
+
+class _AddingWriter(ExperimentWriter):
+    def _check_log_dir_exists(self) -> None:
+        """Go on with the columns of the file that is there; Lightning's removes it."""
+        self.metrics_keys = read_header(Path(self.metrics_file_path))
+
+
+def read_header(path: Path) -> list[str]:
+    """The columns of a metrics file, none where there is no file."""
+    if not path.is_file():
+        return []
+    with open(path, newline="", encoding="utf-8") as file:
+        return next(csv.reader(file), [])
+
+
+def take_over_metrics(old: Path, new: Path, steps: int) -> None:
+    """Write the rows of a resumed training's metrics that were logged in its first `steps` steps.
+
+    A row that was cut short by a kill is left out. Nothing is written where there is no old file.
+    """
+    if not old.is_file():
+        return
+    columns = read_header(old)
+    with open(old, newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.reader(file) if len(row) == len(columns)][1:]
+    place = columns.index("step") if "step" in columns else None
+    kept = rows if place is None else [row for row in rows if row[place].isdigit() and int(row[place]) < steps]
+    lines = [",".join(row) for row in (columns, *kept)]
+    write_file(new, "".join(f"{line}\n" for line in lines))

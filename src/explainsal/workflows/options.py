@@ -1,0 +1,55 @@
+"""Options that several workflows share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning import Trainer
+
+from explainsal.workflows.devices import choose_device
+from explainsal.workflows.null_models import check_nulls
+from explainsal.workflows.postprocessing import PostprocessingOptions
+
+
+def _make_trainer(**options: Any) -> Trainer:
+    return Trainer(devices=1, **options)
+
+
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """How a model is scored and explained.
+
+    Args:
+        profile: Name of the metric profile.
+        profiles: More profiles that score the same maps.
+        extra_metrics: Metrics beside those of the profile.
+        baselines: Names of baselines in the table.
+        explain_images: Explain only the first so many images; None: all.
+        gallery: Number of images in the report.
+        nulls: Null models beside every explanation.
+        postprocessing: Steps applied to the model's maps before they are scored.
+        seed: Of bootstrap intervals and null models.
+        make_trainer: Builds the Lightning trainer of the test loop from keyword arguments.
+        device: Where explanations outside a Lightning loop are computed.
+
+    Raises:
+        UserError: If a null model is unknown.
+    """
+
+    profile: str = "tuebingen"
+    profiles: Sequence[str] = ()
+    extra_metrics: Sequence[str] = ()
+    baselines: Sequence[str] = ("center_bias", "chance")
+    explain_images: int | None = None
+    gallery: int = 6
+    nulls: Sequence[str] = ()
+    postprocessing: PostprocessingOptions = field(default_factory=PostprocessingOptions)
+    seed: int = 0
+    make_trainer: Callable[..., Trainer] = _make_trainer
+    device: torch.device = field(default_factory=choose_device)
+
+    def __post_init__(self) -> None:
+        check_nulls(self.nulls)

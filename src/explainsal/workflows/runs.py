@@ -1,0 +1,49 @@
+"""The folder that a workflow writes into: its record, its loggers, its report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from explainsal.reporting.html import write_report
+from explainsal.reporting.record import write_record
+from explainsal.reporting.run_figures import write_figures
+from explainsal.tracking.loggers import log_config, log_run
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The output folder of one run.
+
+    Args:
+        folder: Where everything is written.
+        config: The options of the run, for its record.
+        loggers: Lightning loggers that receive the run.
+        weights: The weight file that the run was given, if any; logged as its input.
+    """
+
+    folder: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    loggers: Sequence[Logger] = ()
+    weights: str | None = None
+
+    def record(self, model: dict[str, Any] | None = None, *, anew: bool = False) -> None:
+        """Write the record of the run; `model` as `describe` returns it, `anew` in a folder with an older record."""
+        write_record(self.folder, self.config, model=model, anew=anew)
+
+    def log_config(self) -> None:
+        """Log the options and the record, which has been written."""
+        log_config(self.loggers, self.folder, self.config)
+
+    @rank_zero_only
+    def finish(self) -> None:
+        """Complete the record, draw the figures, write the report, print its path, and log the run."""
+        self.record()
+        write_figures(self.folder)
+        print(f"report: {write_report(self.folder)}")
+        log_run(self.loggers, self.folder, self.config, self.weights)

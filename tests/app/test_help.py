@@ -1,0 +1,72 @@
+"""Help fits a screen, its examples compose, the nearest option is suggested, and both answer at once."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+
+from explainsal.app.cli import conf_dir
+from explainsal.app.help import explain_wrong_option, find_nearest, format_help
+
+CONF = Path(conf_dir())
+COMMANDS = sorted(path.stem for path in CONF.glob("*.yaml"))
+
+
+def examples(command: str) -> tuple[str, ...]:
+    found: tuple[str, ...] = importlib.import_module(f"explainsal.{command}").EXAMPLES
+    return found
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_a_screen(command):
+    text = format_help(command, "Summary.", examples(command), CONF)
+    assert len(text.splitlines()) <= 40
+    assert max(map(len, text.splitlines())) <= 110
+    assert len(examples(command)) == 5
+
+
+@pytest.mark.parametrize(("command", "example"), [(c, e) for c in COMMANDS for e in examples(c)])
+def test_every_example_composes(command, example):
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        assert compose(command, overrides=[word for word in example.split() if word != "-m"])
+
+
+@pytest.mark.parametrize(("wrong", "nearest"), [
+    ("modle", "model"), ("trainer.max_epoch", "trainer.max_epochs"), ("max_epochs", "trainer.max_epochs"), ("zz", None),
+])  # fmt: skip
+def test_the_nearest_name(wrong, nearest):
+    assert find_nearest(wrong, ["module", "model", "trainer.max_epochs", "seed"]) == nearest
+
+
+@pytest.mark.parametrize(("command", "arguments", "expected"), [
+    ("train", ["trainer.max_epoch=3"], "no option 'trainer.max_epoch'. Did you mean trainer.max_epochs?"),
+    ("explain", ["model=cmrnet", "model.widht=3"], "Did you mean model.width?"),
+    ("explain", ["top_k=3"], "Did you mean explainer.top_k?"),
+    ("train", ["data=osei"], "data=osei does not exist. Did you mean data=osie? Choose one of cat2000, "),
+])  # fmt: skip
+def test_a_wrong_option_is_answered_with_the_nearest_one(command, arguments, expected):
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception) as error:  # noqa: PT011
+        compose(command, overrides=arguments)
+    assert expected in explain_wrong_option(error.value, command, arguments, CONF)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("trainer.max_epoch=3", 2)])
+def test_help_and_a_wrong_option_cost_less_than_a_second(tmp_path, command, argument, code):
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        [sys.executable, "-m", f"explainsal.{command}", argument], cwd=tmp_path, env={**os.environ}, capture_output=True
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.returncode == code, done.stderr
+    assert (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime) < 1
+    assert b"Traceback" not in done.stderr
