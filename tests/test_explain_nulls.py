@@ -18,9 +18,9 @@ from explainsal.data.sample import SaliencySample
 from explainsal.errors import UserError
 from explainsal.evaluate import evaluate
 from explainsal.explain import explain
-from explainsal.models import load_model
 from explainsal.train import train
 from explainsal.workflows.explaining import explain_pictures
+from explainsal.workflows.loading import load_model
 from explainsal.workflows.null_models import check_nulls, write_nulls
 
 

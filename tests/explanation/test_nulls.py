@@ -15,9 +15,9 @@ from explainsal import models
 from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_rows, fidelity_table, layer_correlation
 from explainsal.explanation.nulls import NULLS, null_explainer, require_drawable, untrained_copy
-from explainsal.models import load_model
 from explainsal.models.unisal_parts import initial_priors
 from explainsal.types import DensityMap
+from explainsal.workflows.loading import load_model
 
 
 def smooth(count=1, size=(24, 32)):
