@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from tests.commands import TINY, run, wandb_records
 
-from explainsal.reporting.record import git_state
+from explainsal.reporting.manifest import git_state
 
 pytestmark = pytest.mark.slow
 

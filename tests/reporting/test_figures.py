@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import shutil
 from dataclasses import replace
@@ -9,7 +10,6 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
@@ -67,16 +67,20 @@ def test_figures_without_numbers_are_left_out_of_all(own_run: Path) -> None:
     ]
 
 
+def record(folder: Path, changes: dict) -> None:
+    """Note the options of a run's explanation in its manifest."""
+    path = folder / "environment.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "presets": {"sparse": changes}}))
+
+
 def test_the_bank_is_the_one_that_the_run_explained_with(own_run: Path) -> None:
     assert run_bank(read_run(own_run), "sparse") == PRESETS["sparse"].bank
-    explainer = {"preset": "sparse", "bank": {"name": None, "n_orientations": 3}, "low_pass": [2.0]}
-    (own_run / "config.yaml").write_text(yaml.safe_dump({"explainer": explainer}))
+    record(own_run, {"bank": {"n_orientations": 3}, "low_pass": [2.0]})
     changed = run_bank(read_run(own_run), "sparse")
     assert (changed.n_orientations, changed.low_pass) == (3, (2.0,))
     assert changed.wavelengths == PRESETS["sparse"].bank.wavelengths
     assert run_bank(read_run(own_run), "paper") == PRESETS["paper"].bank
-    explainer["bank"], group = None, {"name": "kovesi", "n_wavelengths": 2}
-    (own_run / "config.yaml").write_text(yaml.safe_dump({"explainer": explainer, "bank": group}))
+    record(own_run, {"bank": {"name": "kovesi", "n_wavelengths": 2}})
     assert run_bank(read_run(own_run), "sparse").wavelengths == BANKS["kovesi"].wavelengths[:2]
 
 

@@ -88,7 +88,8 @@ def command(
         @functools.wraps(task)
         def main() -> None:
             if asks_for_help(sys.argv[1:]):
-                return print(format_help(config_name, _summary(task), examples, Path(conf_dir())))
+                print(format_help(config_name, _summary(task), examples, Path(conf_dir())))
+                return
             full = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
             os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own, shortened tracebacks hide the message
             if signals.follows():

@@ -7,6 +7,7 @@ import re
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 _WIDTH = 110
 _EXTRA = ("experiment", "sweep")  # groups that no defaults list names: +experiment=NAME
@@ -104,7 +105,7 @@ def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path)
     """List every option of a command as it is composed without the wrong one."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
-    from omegaconf import DictConfig, OmegaConf
+    from omegaconf import OmegaConf
 
     kept = [a for a in arguments if "=" in a and not a.startswith("-") and not a.lstrip("+~").startswith(wrong)]
     groups = [a for a in kept if re.fullmatch(r"\+?[\w/@.]+=\w+", a) and (conf / a.lstrip("+").split("=")[0]).is_dir()]
@@ -115,13 +116,10 @@ def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path)
         except Exception:  # another override is wrong, too: its turn comes when this one is corrected
             config = compose(command)
 
-    def walk(node: DictConfig, prefix: str) -> list[str]:
-        found = []
-        for key in node:
-            found.append(f"{prefix}{key}")
-            child = node._get_node(key)
-            if OmegaConf.is_dict(child) and not child._is_none():  # type: ignore[union-attr]
-                found += walk(child, f"{prefix}{key}.")  # type: ignore[arg-type]
-        return found
+    return _list_keys(OmegaConf.to_container(config, resolve=False), "")
 
-    return walk(config, "")
+
+def _list_keys(node: Any, prefix: str) -> list[str]:
+    if not isinstance(node, dict):
+        return []
+    return [name for key, child in node.items() for name in (f"{prefix}{key}", *_list_keys(child, f"{prefix}{key}."))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+from explainsal.app.build import choose_cfg_device
 from explainsal.tracking.loggers import close_loggers
 from explainsal.tracking.wandb import run_id_in
 from explainsal.workflows.runs import RunFolder
@@ -28,7 +30,9 @@ def open_run(cfg: DictConfig, command: str) -> Iterator[RunFolder]:
     loggers = build_loggers(cfg, command)
     failed = True
     try:
-        yield RunFolder(folder, resolve_options(cfg), loggers, find_given_weights(cfg))
+        device = choose_cfg_device(cfg) if cfg.get("trainer") is not None else None
+        arguments = (command, *sys.argv[1:])
+        yield RunFolder(folder, resolve_options(cfg), loggers, find_given_weights(cfg), arguments, device)
         failed = False
     finally:
         close_loggers(loggers, folder / "checkpoints", failed=failed)

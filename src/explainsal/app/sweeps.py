@@ -31,7 +31,7 @@ def is_swept() -> bool:
 def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, float] | None:
     """Run a job of a sweep, unless it is done, and return what it measured: a sweeper may look for the best."""
     from explainsal.app.jobs import run_job
-    from explainsal.reporting.record import git_state  # a command that does not sweep starts without these
+    from explainsal.reporting.manifest import git_state  # a command that does not sweep starts without these
 
     hydra_cfg = HydraConfig.get()
     folder, overrides = Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task)

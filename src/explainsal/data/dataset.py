@@ -126,6 +126,11 @@ class SaliencyDataset(Dataset[SaliencySample]):
         """Fixations of all images together."""
         return len(self._fixations.xy) if self._fixations is not None else 0
 
+    @property
+    def fixated_images(self) -> int:
+        """How many images have a fixation."""
+        return int((self._fixations.counts > 0).sum()) if self._fixations is not None else 0
+
     def all_fixations(self) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
         """The fixations and the size of every image, without decoding one: for shuffled AUC and the centre bias.
 

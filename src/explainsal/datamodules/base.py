@@ -190,6 +190,18 @@ class SaliencyDataModule(L.LightningDataModule):
         """Check that every split needed is there and index it: once per machine, before the processes start."""
         for split in self.needed:
             self.dataset(split)
+        self._say_missing_fixations()
+
+    def _say_missing_fixations(self) -> None:
+        """Say before anything starts what cannot be computed for want of fixations."""
+        tested = self.dataset(self.eval_split)
+        if tested.has_density and not tested.fixated_images:
+            log.warning(
+                "%s %s has densities and no fixations: CC, SIM and KLD are computed; NSS, the AUCs and information "
+                "gain need fixations and are left out",
+                self.name,
+                tested.split,
+            )
 
     def setup(self, stage: str | None = None) -> None:
         """Index the splits of a stage (``fit``, ``validate``, ``test``, ``predict``) and log what they hold."""

@@ -80,6 +80,11 @@ class ExplanationRun:
         return self._explained
 
     @property
+    def changes(self) -> dict[str, Any]:
+        """Options that differ from the preset's."""
+        return {name: value for name, value in self.options.items() if value is not None}
+
+    @property
     def name(self) -> str:
         """The explainable model's name in tables."""
         return f"explainable/{self.preset}" if self.null is None else f"{self.null}/{self.preset}"

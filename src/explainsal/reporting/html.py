@@ -113,7 +113,7 @@ def _content(run: Run) -> dict[str, Any]:
         "standalone": _standalone(run),
         "browser": browser,
         "browser_json": _script_json(browser) if browser else None,
-        "packages": sorted((run.environment or {}).get("packages", {}).items()),
+        "packages": sorted(run.manifest.packages.items()),
     }
 
 

@@ -37,9 +37,8 @@ def null_caption(table: ResultsTable) -> str:
 
 def null_command(run: Run) -> str:
     """The command that explains what this run explained, beside a null model; a training is not done again for it."""
-    command = str((run.environment or {}).get("command", ""))
-    if command.startswith(("python -m explainsal.explain", "python -m explainsal.evaluate")):
-        return f"{command} nulls=[shuffled_filters]"
+    if run.manifest.task in ("explain", "evaluate"):
+        return f"{run.manifest.command} nulls=[shuffled_filters]"
     checkpoint = short(run.folder) / "checkpoints" / "best.ckpt"
     return f"python -m explainsal.evaluate checkpoint={checkpoint} data=... nulls=[shuffled_filters]"
 

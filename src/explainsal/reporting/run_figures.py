@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import yaml  # type: ignore[import-untyped]
 from matplotlib.figure import Figure
 
 from explainsal.errors import UserError
@@ -165,16 +164,10 @@ def _attribution(run: Run, preset: str | None) -> Figure:
 
 
 def run_bank(run: Run, preset: str) -> FilterBank:
-    """The filter bank that a run explained with: the preset's, with the changes that the run's config made to it."""
-    config = yaml.safe_load(run.config) if run.config else {}
-    config = config if isinstance(config, dict) else {}
-    if preset == "standalone":  # coefficients that explainsal.distill shares over a data set
-        return resolve_options("sparse", bank=(config.get("distill") or {}).get("bank")).bank
-    explainer = config.get("explainer")
-    if not isinstance(explainer, dict) or explainer.get("preset") != preset:
-        return resolve_options(preset).bank
-    bank = explainer.get("bank") or config.get("bank")  # the group bank=... of `explain` goes to the explainer
-    return resolve_options(preset, bank=bank, low_pass=explainer.get("low_pass")).bank
+    """The filter bank that a run explained with: the preset's, with the changes that its manifest names."""
+    changes = run.manifest.presets.get(preset, {})
+    base = "sparse" if preset == "standalone" else preset  # coefficients that explainsal.distill shares over a data set
+    return resolve_options(base, bank=changes.get("bank"), low_pass=changes.get("low_pass")).bank
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import pandas as pd
 from explainsal.errors import MissingFilesError
 from explainsal.explanation.tables import DESCRIPTION
 from explainsal.models.saliency_model import UNTRAINED
+from explainsal.reporting.manifest import Manifest, parse_manifest
 from explainsal.reporting.paper_table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
@@ -143,15 +144,16 @@ class Run:
     @property
     def untrained(self) -> bool:
         """Whether what it shows is the mechanics of a network with random weights."""
-        model = (self.environment or {}).get("model")
-        return isinstance(model, dict) and model.get("weights") == UNTRAINED
+        return (self.manifest.model or {}).get("weights") == UNTRAINED
+
+    @property
+    def manifest(self) -> Manifest:
+        """What was run; empty where the run has no manifest."""
+        return parse_manifest(self.environment or {})
 
     def expects(self, path: str) -> bool:
         """Whether a reader can miss the part at `path`: an explanation of a photo has no scores, a test no training."""
-        command = (
-            str((self.environment or {}).get("command", "")).removeprefix("python -m explainsal.").partition(" ")[0]
-        )
-        return path not in NEVER_WRITES.get(command, ())
+        return path not in NEVER_WRITES.get(self.manifest.task, ())
 
     def why_missing(self, path: str) -> str:
         """The sentence to print where the part at `path` would stand."""

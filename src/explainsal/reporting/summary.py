@@ -157,26 +157,25 @@ def _relation(one: Cell, other: Cell) -> str:
 
 def facts(run: Run) -> list[tuple[str, str]]:
     """Label and value of what is known about the model and the run."""
-    environment, model = run.environment or {}, _model(run)
+    manifest, model = run.manifest, _model(run)
     pairs = [
         ("Network" if model.get("parameters") else "Model", model_title(str(model.get("name") or ""))),
         ("Parameters", grouped(model.get("parameters") or None)),
         ("MACs", scaled(model.get("macs"))),
         ("Input", "×".join(map(str, model.get("input_size") or ()))),
         ("Weights", Path(str(model.get("weights") or "")).name),
-        ("Device", environment.get("device")),
-        ("Took", duration(environment.get("started"), environment.get("finished"))),
-        ("Seed", environment.get("seed")),
+        ("Device", manifest.device),
+        ("Took", duration(manifest.started or None, manifest.finished or None)),
+        ("Seed", manifest.seed),
     ]
     return [(label, str(value)) for label, value in pairs if value not in (None, "")]
 
 
 def commands(run: Run) -> list[str]:
     """The shell lines that make this run and this report again."""
-    environment = run.environment or {}
-    commit = environment.get("git_commit")
-    lines = [f"git checkout {commit}"] if commit else []
-    lines += [str(environment["command"])] if environment.get("command") else []
+    manifest = run.manifest
+    lines = [f"git checkout {manifest.git_commit}"] if manifest.git_commit else []
+    lines += [manifest.command] if manifest.command else []
     return [*lines, f"python -m explainsal.report run={short(run.folder)}"]
 
 
@@ -187,8 +186,7 @@ def short(folder: Path) -> Path:
 
 
 def _model(run: Run) -> dict[str, Any]:
-    model = (run.environment or {}).get("model")
-    return model if isinstance(model, dict) else {}
+    return dict(run.manifest.model or {})
 
 
 def grouped(count: int | None) -> str:

@@ -11,6 +11,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from explainsal.fetch.writing import read_json
+from explainsal.reporting.manifest import MANIFEST
 from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
 
 
@@ -28,7 +29,7 @@ def logger_callbacks(loggers: Sequence[Logger]) -> list[Callback]:
 def log_config(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any]) -> None:
     """Log the options of the run in `folder`, and its environment with the commit of the code."""
     for logger in wandb_loggers(loggers):
-        environment = read_json(folder / "environment.json")
+        environment = read_json(folder / MANIFEST)
         logger.log_hyperparams({**config, "environment": environment})
 
 

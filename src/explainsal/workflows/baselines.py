@@ -83,20 +83,28 @@ def trains_apart(datamodule: SaliencyDataModule) -> bool:
     return known and not overlap
 
 
-def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]:
-    """The names, but where no images are left to learn a centre bias from, that of the other evaluated images.
+def has_training_fixations(datamodule: SaliencyDataModule) -> bool:
+    """Whether a centre bias can be learned from a training split apart from the evaluated images."""
+    return trains_apart(datamodule) and datamodule.dataset(datamodule.fit_splits[0]).fixated_images > 0
 
-    A warning says so; without two images that have fixations there is none.
+
+def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]:
+    """The names that can be learned from the data; another centre bias where no training fixations are left for it.
+
+    That is the one of the other evaluated images. Without two images that have fixations there is none, and no gold
+    standard. A warning says so.
     """
     wanted = list(names)
-    if "center_bias" not in wanted or trains_apart(datamodule):
-        return wanted
     dataset = datamodule.dataset(datamodule.eval_split)
-    enough = sum(len(p) > 0 for p in dataset.all_fixations()[0]) > 1
-    said = "that of the other evaluated images (center_bias_loo) takes its place" if enough else "it is left out"
-    log.warning("%s has no training split to learn a centre bias from: %s", dataset.name, said)
-    instead = ["center_bias_loo"] if enough else []
-    return list(dict.fromkeys(n for name in wanted for n in (instead if name == "center_bias" else [name])))
+    enough = dataset.fixated_images > 1
+    instead = {} if enough else dict.fromkeys(("center_bias_loo", GOLD_STANDARD))
+    if not has_training_fixations(datamodule):
+        instead["center_bias"] = "center_bias_loo" if enough else None
+    for name in [name for name in wanted if name in instead]:
+        said = f"{instead[name]} (of the other evaluated images) takes its place" if instead[name] else "it is left out"
+        log.warning("%s: there are no fixations to learn %s from: %s", dataset.name, name, said)
+    chosen = (instead.get(name, name) for name in wanted)
+    return list(dict.fromkeys(name for name in chosen if name is not None))
 
 
 def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBiasMap | None, str]:
@@ -105,11 +113,11 @@ def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBia
     The centre bias of the training split; where there is none apart from the evaluated images, that of all other
     evaluated images.
     """
-    if trains_apart(datamodule):
+    if has_training_fixations(datamodule):
         bias = learned_center_bias(datamodule)
         return lambda size, index: bias.density(size), "centre bias of the training split"
     dataset = datamodule.dataset(datamodule.eval_split)
-    if sum(len(p) > 0 for p in dataset.all_fixations()[0]) < 2:
+    if dataset.fixated_images < 2:
         return None, "none: fewer than two images with fixations"
     return LeaveOneOutCenterBias(*read_fixations(dataset)).density, "centre bias of the other evaluated images"
 

@@ -76,7 +76,7 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
         The file of the standalone model.
     """
     train, val = mix_splits(sets, options.images)
-    run.record(describe(model))
+    run.record(describe(model), presets={"standalone": {"bank": options.stages.plain()["bank"]}})
     work = run.folder / "work"
     try:
         with _progress() as progress:

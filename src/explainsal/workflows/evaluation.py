@@ -6,6 +6,7 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import torch
@@ -32,7 +33,7 @@ from explainsal.workflows.null_models import check_nulls, write_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.postprocessing import NONE
 from explainsal.workflows.runs import RunFolder
-from explainsal.workflows.scoring import describe_protocol, prepare_metrics, score_images
+from explainsal.workflows.scoring import describe_data, describe_protocol, prepare_metrics, score_images
 from explainsal.workflows.stored_maps import StoredMaps
 
 log = logging.getLogger(__name__)
@@ -58,12 +59,25 @@ def evaluate(
         The results table, see `evaluate_model`.
     """
     explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
-    run.record(describe(model))
     check_nulls(options.nulls, explains=explained, model=model)
-    name = DEEP if explained else model_name(model)
-    results = evaluate_model(model, datamodule, run.folder, options, explanations if explained else [], name)
+    explanations, name = (explanations, DEEP) if explained else ((), model_name(model))
+    record_evaluation(run, describe(model), datamodule, options, explanations)
+    results = evaluate_model(model, datamodule, run.folder, options, explanations, name)
     run.finish()
     return results
+
+
+def record_evaluation(
+    run: RunFolder,
+    model: dict[str, Any],
+    datamodule: SaliencyDataModule,
+    options: EvaluationOptions,
+    explanations: Sequence[ExplanationRun] = (),
+) -> None:
+    """Write the manifest of a run that evaluates or explains; `model` as `describe` returns it."""
+    data = describe_data(datamodule.dataset(datamodule.eval_split))
+    presets = {explanation.preset: explanation.changes for explanation in explanations}
+    run.record(model, data=data, presets=presets, nulls=list(options.nulls))
 
 
 def evaluate_predictions(
@@ -82,7 +96,7 @@ def evaluate_predictions(
     checked = predictions.check(partial(track, description="checking the maps"))
     for line in checked.notes:
         print(f"predictions: {line}")
-    run.record({"name": predictions.name, "weights": str(path)})
+    record_evaluation(run, {"name": predictions.name, "weights": str(path)}, datamodule, options)
     maps = StoredMaps(predictions, checked)
     results = evaluate_model(maps, datamodule, run.folder, options, [], predictions.name)
     run.finish()

@@ -33,11 +33,12 @@ from explainsal.reporting.results import write_gallery
 from explainsal.reporting.submissions.writing import write_map
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.types import DensityMap
-from explainsal.workflows.evaluation import evaluate_model, gallery_image, write_explanation_nulls
+from explainsal.workflows.evaluation import evaluate_model, gallery_image, record_evaluation, write_explanation_nulls
 from explainsal.workflows.loading import describe, description
 from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.scoring import describe_data
 
 
 def explain(
@@ -67,7 +68,7 @@ def explain(
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(model, datamodule, run, limit=options.explain_images)
     check_nulls(options.nulls, model=model)
-    run.record(describe(model))
+    record_evaluation(run, describe(model), datamodule, options, [explaining])
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:
         evaluate_model(model, datamodule, run.folder, options, [explaining])
@@ -159,7 +160,7 @@ def explain_standalone(
     """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
     output = run.folder
     net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
-    run.record(describe(model))
+    run.record(describe(model), data=describe_data(dataset))
     count = min(limit or len(dataset), len(dataset))
     tables = []
     for index in track(range(count), description="explaining"):

@@ -14,7 +14,7 @@ from explainsal.models import SaliencyModel
 from explainsal.models.export import SUFFIXES, export_model
 from explainsal.models.published import trained_on
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.reporting.record import git_state
+from explainsal.reporting.manifest import git_state
 from explainsal.workflows.loading import model_name
 
 

@@ -31,6 +31,7 @@ from explainsal.workflows.devices import choose_device
 from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.postprocessing import NONE, Postprocessing, PostprocessingOptions
 from explainsal.workflows.runs import RunFolder
+from explainsal.workflows.scoring import describe_data
 from explainsal.workflows.submissions import SubmissionOptions, check_maps, choose_submitted, require_all_images
 from explainsal.workflows.videos import video_maps, video_model
 
@@ -96,7 +97,7 @@ def predict(model: nn.Module, datamodule: SaliencyDataModule, run: RunFolder, op
     dataset = choose_images(datamodule, options)
     model = model.to(options.device)
     postprocessing = make_postprocessing(options.postprocessing, datamodule).to(options.device)
-    run.record(describe(model))
+    run.record(describe(model), data=describe_data(dataset))
     model = model.for_prediction() if isinstance(model, SaliencyModel) else model
     print(f"post-processing: {postprocessing.description}")
     if options.submission is not None:

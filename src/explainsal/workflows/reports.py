@@ -7,6 +7,7 @@ from pathlib import Path
 
 from explainsal.errors import UserError
 from explainsal.reporting.html import write_report
+from explainsal.reporting.manifest import MANIFEST
 from explainsal.reporting.pooling import pool_runs
 from explainsal.reporting.results_table import results_tables
 from explainsal.reporting.run_figures import write_bank, write_figure, write_figures
@@ -64,4 +65,4 @@ def publish_dashboard(project: str) -> list[Path]:
 
 def newest_run(outputs: Path) -> Path | None:
     """The run in ``outputs/<date>/<time>`` that was started last, or None."""
-    return max((path.parent for path in outputs.glob("*/*/environment.json")), default=None)
+    return max((path.parent for path in outputs.glob(f"*/*/{MANIFEST}")), default=None)

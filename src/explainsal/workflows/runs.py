@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from explainsal.reporting.html import write_report
-from explainsal.reporting.record import write_record
+from explainsal.reporting.manifest import write_manifest
 from explainsal.reporting.run_figures import write_figures
 from explainsal.tracking.loggers import log_config, log_run
 
@@ -25,16 +26,27 @@ class RunFolder:
         config: The options of the run, for its record.
         loggers: Lightning loggers that receive the run.
         weights: The weight file that the run was given, if any; logged as its input.
+        command: Name of the command and its arguments; empty for a call from Python.
+        device: Where the run is computed; None: on a GPU if there is one.
     """
 
     folder: Path
     config: Mapping[str, Any] = field(default_factory=dict)
     loggers: Sequence[Logger] = ()
     weights: str | None = None
+    command: Sequence[str] = ()
+    device: torch.device | None = None
 
-    def record(self, model: dict[str, Any] | None = None, *, anew: bool = False) -> None:
-        """Write the record of the run; `model` as `describe` returns it, `anew` in a folder with an older record."""
-        write_record(self.folder, self.config, model=model, anew=anew)
+    def record(self, model: dict[str, Any] | None = None, *, anew: bool = False, **known: Any) -> None:
+        """Write the manifest of the run.
+
+        Args:
+            model: As `describe` returns it.
+            anew: Whether the folder may hold the manifest of an earlier run.
+            known: Other fields of the :class:`~explainsal.reporting.manifest.Manifest`.
+        """
+        command, device = self.command, self.device
+        write_manifest(self.folder, self.config, command=command, device=device, anew=anew, model=model, **known)
 
     def log_config(self) -> None:
         """Log the options and the record, which has been written."""

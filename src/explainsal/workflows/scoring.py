@@ -17,6 +17,7 @@ from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics, get_profile
+from explainsal.metrics.scoring import AGAINST_DENSITY
 from explainsal.modules.evaluation import EvaluationModule
 from explainsal.workflows.baselines import information_gain_baseline, read_fixations
 from explainsal.workflows.options import EvaluationOptions
@@ -27,12 +28,15 @@ def prepare_metrics(
 ) -> tuple[Callable[..., SaliencyMetrics], str]:
     """Return a factory of metrics for the evaluated images, and the name of the baseline of information gain."""
     center_bias, gain_over = information_gain_baseline(datamodule)
-    profile = get_profile(options.profile)
+    profile, dataset = get_profile(options.profile), datamodule.dataset(datamodule.eval_split)
+    names = (*profile.metrics, *options.extra_metrics)
+    if not dataset.fixated_images:  # then densities are all that there is
+        names = tuple(name for name in names if name in AGAINST_DENSITY)
     new_metrics = partial(
         SaliencyMetrics,
-        profile=replace(profile, metrics=(*profile.metrics, *options.extra_metrics)),
+        profile=replace(profile, metrics=names),
         # the non-fixations of an image are the fixations of all others: one pool, shared by the models
-        nonfixations=Nonfixations(*read_fixations(datamodule.dataset(datamodule.eval_split))),
+        nonfixations=Nonfixations(*read_fixations(dataset)) if dataset.fixated_images else None,
         center_bias=center_bias,
     )
     return new_metrics, gain_over
@@ -60,10 +64,15 @@ def score_images(
 
 def with_ids(per_image: pd.DataFrame, dataset: SaliencyDataset) -> pd.DataFrame:
     """Add each image's id and its number of fixations."""
-    points, _ = dataset.all_fixations()
+    points = dataset.all_fixations()[0] if dataset.has_fixations else [()] * len(dataset)
     per_image.insert(1, "id", [dataset.ids[index] for index in per_image["index"]])
     per_image.insert(3, "fixations", [len(points[index]) for index in per_image["index"]])
     return per_image
+
+
+def describe_data(dataset: SaliencyDataset) -> dict[str, object]:
+    """Describe a data set for the manifest of a run."""
+    return {"name": dataset.name, "split": dataset.split, "release": dataset.release, "images": len(dataset)}
 
 
 def describe_protocol(profile: str, dataset: SaliencyDataset, gain_over: str) -> dict[str, object]:

@@ -14,7 +14,7 @@ from explainsal.errors import UserError
 from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
-from explainsal.workflows.evaluation import evaluate_model
+from explainsal.workflows.evaluation import evaluate_model, record_evaluation
 from explainsal.workflows.loading import describe, model_name
 from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.options import EvaluationOptions
@@ -66,13 +66,18 @@ def train(
     if resume is not None:
         resume_from(Path(resume), run.folder, model, trainer.max_epochs)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
-    run.record(describe(model) | ({"weights": TRAINED_HERE} if trains else {}))
+    options = options or EvaluationOptions()
+    about = describe(model) | ({"weights": TRAINED_HERE} if trains else {})
+    if test_data is None:
+        run.record(about)
+    else:
+        record_evaluation(run, about, test_data, options, explanations)
     run.log_config()
     fit(trainer, module, training_data, resume=resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}
     if test_data is not None:
         tested = trained_network(run.folder / CHECKPOINTS, model) if trains else model.eval()
-        evaluate_model(tested, test_data, run.folder, options or EvaluationOptions(), explanations)
+        evaluate_model(tested, test_data, run.folder, options, explanations)
     run.finish()
     return metrics
 

@@ -131,7 +131,7 @@ def write_table(
         print_results(results)
     table = build_table(name, outcomes, per_image, results, _caption(results, data), data)
     write_table_files(folder, table)
-    run.record({"name": f"The rows of {table.about.source}"})
+    run.record({"name": f"The rows of {table.about.source}"}, data={"name": data})
     write_figures(folder)
     for outcome in outcomes:
         if outcome.status not in DONE:
