@@ -200,8 +200,8 @@ def ridge_regression(maps, target, ridge, counts=None):
 def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0, counts=None, floor=0.0):
     """Orthogonal matching pursuit with a fresh least-squares fit at every step.
 
-    counts: how much each pixel counts; floor: ends before a term that explains less than so many times
-    2 ln N / P of what is left.
+    counts: how much each pixel counts; floor: ends before a term, the first aside, that explains less than so many
+    times 2 ln N / P of what is left.
     """
     counts = np.ones(activation.shape) if counts is None else counts / counts.mean()
     root, mean = np.sqrt(counts).ravel(), weighted_moments(activation, counts)[0]
@@ -219,7 +219,7 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridg
         trial = [*support, int(score.argmax())]
         after = target - np.linalg.lstsq(atoms[trial].T, target, rcond=None)[0] @ atoms[trial]
         chance = 2 * math.log(len(candidates)) * (counts**2).mean() / target.size
-        if 1 - (after**2).sum() / (residual**2).sum() < floor * chance:
+        if support and 1 - (after**2).sum() / (residual**2).sum() < floor * chance:
             break
         support = trial
         weights = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
