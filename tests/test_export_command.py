@@ -17,9 +17,9 @@ def test_the_packaged_network_is_exported_and_says_where_it_comes_from(tmp_path)
     assert "its maps differ by" in done.stdout
     images = torch.rand(1, 3, 45, 70)
     with torch.no_grad():
-        torch.testing.assert_close(run_exported(path, images), load_model("cmrnet_osie")(images), atol=1e-5, rtol=0)
+        torch.testing.assert_close(run_exported(path, images), load_model("cmrnet_eyes")(images), atol=1e-5, rtol=0)
     said = exported_metadata(path)
-    assert said["weights"] == "cmrnet_osie.safetensors"
+    assert said["weights"] == "cmrnet_eyes.safetensors"
     assert "1001-1350" in said["trained_on"]["osie"]
 
 

@@ -3,7 +3,7 @@
 Importing this package is quick: names and subpackages are loaded at their first use.
 
 >>> import explainsal
->>> net = explainsal.load_model("cmrnet_osie")
+>>> net = explainsal.load_model("cmrnet_eyes")
 >>> type(net).__name__
 'SaliencyModel'
 """

@@ -1,4 +1,4 @@
-"""The CMRNet that comes with this project: small, trained on the eye fixations of OSIE, ready to be explained.
+"""A small CMRNet, trained from scratch on the eye fixations of OSIE alone.
 
 Its weight card, ``pretrained/cmrnet_osie.safetensors.card.json``, says what it was trained on and how it scores.
 """
@@ -7,12 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from safetensors.torch import load_file
-
-from explainsal.models.cmrnet import CMRNet
+from explainsal.models.packaged import build_packaged, packaged_file
 from explainsal.models.saliency_model import SaliencyModel
 
-WEIGHTS = Path(__file__).resolve().parent / "pretrained" / "cmrnet_osie.safetensors"
+WEIGHTS = packaged_file("cmrnet_osie")
 WIDTH, INPUT_SIZE = 32, (96, 128)
 
 
@@ -26,10 +24,4 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
         >>> build().trained
         True
     """
-    options: dict[str, object] = {}
-    model = SaliencyModel(CMRNet(WIDTH), name="cmrnet_osie", options=options, input_size=INPUT_SIZE)
-    if weights is not None:
-        return model.load_weights(weights)
-    model.net.load_state_dict({name: value.float() for name, value in load_file(WEIGHTS).items()})
-    model.weights = str(WEIGHTS)
-    return model
+    return build_packaged("cmrnet_osie", width=WIDTH, input_size=INPUT_SIZE, weights=weights)

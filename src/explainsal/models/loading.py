@@ -12,7 +12,7 @@ from explainsal.models.saliency_model import RECORD, SaliencyModel
 from explainsal.models.weights import read_weight_file
 
 # modules of this package that have a `build`
-NETWORKS = ("cmrnet", "cmrnet_osie", "unisal", "msinet", "dinet", "sam_resnet", "dsclrcn", "dva")
+NETWORKS = ("cmrnet", "cmrnet_eyes", "cmrnet_osie", "unisal", "msinet", "dinet", "sam_resnet", "dsclrcn", "dva")
 
 Builder = Callable[..., SaliencyModel]
 

@@ -20,7 +20,7 @@ from explainsal.models.saliency_model import UNTRAINED
 
 log = logging.getLogger(__name__)
 
-PACKAGED = "cmrnet_osie"  # the trained network that comes with the project
+PACKAGED = "cmrnet_eyes"  # the trained network that comes with the project
 NETWORKS = (*PLAIN_NETWORKS, "standalone")
 Classical = Literal[
     "center_gaussian", "chance", "gbvs", "hft", "icl", "itti", "rare_style", "signature", "sim2011", "sim_grouping",

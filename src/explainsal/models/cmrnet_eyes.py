@@ -1,0 +1,28 @@
+"""The CMRNet that commands take where none is asked for: small, trained on two sets of real eyes and by a teacher.
+
+It learned from scratch from OSIE, MIT1003 and the densities of the published UNISAL. Its weight card,
+``pretrained/cmrnet_eyes.safetensors.card.json``, says what it was trained on and how it scores.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from explainsal.models.packaged import build_packaged, packaged_file
+from explainsal.models.saliency_model import SaliencyModel
+
+WEIGHTS = packaged_file("cmrnet_eyes")
+WIDTH, INPUT_SIZE = 32, (96, 128)
+
+
+def build(*, weights: str | Path | None = None) -> SaliencyModel:
+    """CMRNet of width 32 at 96 x 128 pixels with its trained weights, stored in float16.
+
+    Args:
+        weights: Other weights of the same network; default the packaged ones.
+
+    Example:
+        >>> build().trained
+        True
+    """
+    return build_packaged("cmrnet_eyes", width=WIDTH, input_size=INPUT_SIZE, weights=weights)

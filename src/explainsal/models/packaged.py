@@ -1,0 +1,73 @@
+"""The small CMRNets that come with this project: weights in float16 beside a card of what they are."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from safetensors.torch import load_file, save_file
+
+from explainsal.fetch.checksum import Checksum
+from explainsal.models.cmrnet import CMRNet
+from explainsal.models.published import card_path, write_card
+from explainsal.models.saliency_model import SaliencyModel
+
+FOLDER = Path(__file__).resolve().parent / "pretrained"
+
+
+def packaged_file(name: str) -> Path:
+    """The weight file of a packaged network."""
+    return FOLDER / f"{name}.safetensors"
+
+
+def build_packaged(
+    name: str, *, width: int, input_size: tuple[int, int], weights: str | Path | None = None
+) -> SaliencyModel:
+    """CMRNet with packaged weights.
+
+    Args:
+        name: Of the network, of the module that builds it, and of its files.
+        width: See `CMRNet`.
+        input_size: Height and width that images are resized to.
+        weights: Other weights of the same network; default the packaged ones.
+    """
+    options: dict[str, object] = {}
+    model = SaliencyModel(CMRNet(width), name=name, options=options, input_size=input_size)
+    if weights is not None:
+        return model.load_weights(weights)
+    file = packaged_file(name)
+    model.net.load_state_dict({key: value.float() for key, value in load_file(file).items()})
+    model.weights = str(file)
+    return model
+
+
+def package_network(model: SaliencyModel, path: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """Write the weights of a trained network in float16, and their card.
+
+    Args:
+        model: The network.
+        path: The file to write, ``NAME.safetensors``.
+        card: What the file cannot say of itself: network, licence, trained_on, unseen_splits, recipe, scores.
+
+    Returns:
+        The whole card.
+    """
+    state = {key: value.half().contiguous() for key, value in model.net.state_dict().items()}
+    save_file(state, path)
+    known = {
+        "model": path.stem,
+        "file": path.name,
+        "bytes": path.stat().st_size,
+        "sha256": Checksum("sha256", "0" * 64).of(path).value,
+    }
+    whole = known | card | {"date": datetime.now(UTC).date().isoformat()}
+    write_card(path, whole)
+    return whole
+
+
+def read_card(name: str) -> dict[str, Any]:
+    """The card of a packaged network."""
+    card: dict[str, Any] = json.loads(card_path(packaged_file(name)).read_text())
+    return card

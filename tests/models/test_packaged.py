@@ -1,0 +1,67 @@
+"""The packaged networks: their files are whole and small, and their cards tell data, recipe and scores."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+
+from explainsal.app.cli import conf_dir
+from explainsal.models import load_network
+from explainsal.models.packaged import FOLDER, package_network, packaged_file, read_card
+from explainsal.models.published import seen_warning
+
+NAMES = ("cmrnet_eyes", "cmrnet_osie")
+
+
+def test_these_are_all():
+    assert {path.name.removesuffix(".safetensors") for path in FOLDER.glob("*.safetensors")} == set(NAMES)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_card_describes_the_file(name):
+    card, file = read_card(name), packaged_file(name)
+    assert card["model"] == name
+    assert card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert card["bytes"] == file.stat().st_size < 6e6
+    parameters = sum(p.numel() for p in load_network(name).parameters())
+    assert f"{parameters:,} parameters" in card["network"]
+    assert {"licence", "recipe", "scores", "date", "trained_on", "unseen_splits"} <= set(card)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_recipe_is_a_command_that_composes_to_this_network(name):
+    recipe = read_card(name)["recipe"].split()
+    overrides = [word for word in recipe if "=" in word and not word.startswith("(")]
+    assert recipe[:3] == ["python", "-m", "explainsal.train"]
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        cfg = compose("train", overrides=overrides)
+    assert (cfg.model.width, tuple(cfg.model.input_size)) == (32, load_network(name).input_size)
+
+
+def test_it_says_what_it_has_seen_of_two_data_sets():
+    file = packaged_file("cmrnet_eyes")
+    assert "1001-1350" in seen_warning(file, "osie")
+    assert "have not seen the part evaluated here, osie test" in seen_warning(file, "osie", "test")
+    assert "are no test" in seen_warning(file, "osie", "val")
+    assert "published:mit1003" in seen_warning(file, "mit1003")
+    assert "have not seen the part evaluated here" in seen_warning(file, "mit1003", "held_out test")
+    assert "are no test" in seen_warning(file, "mit1003", "all")
+
+
+def test_packaging_keeps_the_function_to_sixteen_bits(tmp_path):
+    torch.manual_seed(0)
+    model = load_network("cmrnet", width=32, input_size=(96, 128))
+    card = package_network(model, tmp_path / "other.safetensors", {"network": "a CMRNet", "scores": "none"})
+    assert (card["model"], card["network"]) == ("other", "a CMRNet")
+    assert (tmp_path / "other.safetensors.card.json").is_file()
+    images = torch.rand(1, 3, 60, 80)
+    torch.save(model.net.state_dict(), tmp_path / "whole.pth")
+    whole = load_network("cmrnet_eyes", weights=tmp_path / "whole.pth")
+    with torch.no_grad():
+        torch.testing.assert_close(whole(images), model(images))
+    halved = {key: value.half().float() for key, value in model.net.state_dict().items()}
+    model.net.load_state_dict(halved)
+    assert card["bytes"] < 1.3e6
