@@ -14,7 +14,7 @@ from tests.reporting.fake_run import NAMES
 
 from explainsal.reporting.browser import browser_data
 from explainsal.reporting.html import render_report, write_report
-from explainsal.reporting.results_table import results_tables
+from explainsal.reporting.results.table import results_tables
 from explainsal.reporting.run_folder import read_run
 from explainsal.reporting.summary import commands, duration, sentences
 

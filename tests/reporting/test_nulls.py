@@ -8,7 +8,7 @@ import pytest
 
 from explainsal.reporting.html import _headlines, render_report
 from explainsal.reporting.nulls import distance_text, null_command, null_table
-from explainsal.reporting.results_table import ResultsTable, results_tables
+from explainsal.reporting.results.table import ResultsTable, results_tables
 from explainsal.reporting.run_folder import ExplanationTables, read_run
 
 

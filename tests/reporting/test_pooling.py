@@ -5,7 +5,7 @@ import pytest
 
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.reporting.pooling import pool_runs
-from explainsal.reporting.results import summarize, write_results
+from explainsal.reporting.results.files import summarize, write_results
 
 VALUES = {"0": [0.1, 0.2], "1": [0.3, 0.4, 0.5], "2": [0.6, 0.9], "10": [1.0, 0.0]}
 

@@ -15,7 +15,7 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.osie import OSIEDataModule
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics
-from explainsal.reporting.results import summarize
+from explainsal.reporting.results.files import summarize
 from explainsal.workflows.baselines import (
     information_gain_baseline,
     learned_center_bias,

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import torch
 
 from explainsal.explanation.layer import Coefficients, ExplainedBatch, LayerExplanation, join_batches
+from explainsal.explanation.per_layer import coefficient_table, layer_table
 from explainsal.explanation.storage import read_batch, save_explanation
-from explainsal.explanation.tables import coefficient_table, layer_table
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,11 +37,11 @@ class Explanation(ExplainedBatch):
         )
 
     def to_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
-        """Every coefficient, a row each; see :func:`~explainsal.explanation.tables.coefficient_table`."""
+        """Every coefficient, a row each; see :func:`~explainsal.explanation.per_layer.coefficient_table`."""
         return coefficient_table(self, ids)
 
     def layer_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
-        """Fidelity per image and layer; see :func:`~explainsal.explanation.tables.layer_table`."""
+        """Fidelity per image and layer; see :func:`~explainsal.explanation.per_layer.layer_table`."""
         return layer_table(self, ids)
 
     def save(self, folder: str | Path, ids: Sequence[str] | None = None) -> Path:

@@ -13,9 +13,9 @@ from explainsal.errors import UserError
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import null_explainer
+from explainsal.explanation.per_layer import Tables
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
-from explainsal.explanation.tables import Tables
 from explainsal.types import DensityMap
 
 _KEPT_MAPS = 32  # at 800 x 600 these are 60 MB

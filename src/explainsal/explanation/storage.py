@@ -15,7 +15,7 @@ from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.layer import Coefficients, ExplainedBatch, LayerExplanation
 from explainsal.explanation.options import Options
-from explainsal.explanation.tables import Tables
+from explainsal.explanation.per_layer import Tables
 
 _JSON, _TENSORS = "explanation.json", "explanation.safetensors"
 

@@ -8,9 +8,9 @@ from typing import Any
 from torch import Tensor
 
 from explainsal.functional.metrics import Nonfixations
+from explainsal.metrics.per_image import PerImageTable
 from explainsal.metrics.profiles import METRICS, Profile, get_profile
 from explainsal.metrics.scoring import CenterBiasMap, score
-from explainsal.metrics.table import PerImageTable
 from explainsal.metrics.targets import as_density, as_fixations, without_channel
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 

@@ -17,7 +17,7 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc, kl_div, sim
 from explainsal.functional.outputs import check_finite, one_map, taking_rgb
 from explainsal.metrics import SaliencyMetrics
-from explainsal.metrics.table import PerImageTable
+from explainsal.metrics.per_image import PerImageTable
 from explainsal.types import DensityMap
 
 log = logging.getLogger(__name__)

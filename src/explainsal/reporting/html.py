@@ -21,15 +21,15 @@ from explainsal.reporting.figures.curves import training_panels
 from explainsal.reporting.figures.fidelity import fidelity_figure, fidelity_text
 from explainsal.reporting.figures.filters import bandwidth_panel, trend_text, usage_panel, usage_text
 from explainsal.reporting.figures.graph import graph_figure, graph_text
-from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled, themed_svg
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_caption, null_command, null_table
-from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of, mark_of
+from explainsal.reporting.paper.figure import paper_table_figure
+from explainsal.reporting.paper.table import METRICS, PaperTable, cell_of, mark_of
 from explainsal.reporting.pictures import file_uri, map_uri, photo_uri
-from explainsal.reporting.profiles import agreement_table, agreement_text
-from explainsal.reporting.results_table import (
+from explainsal.reporting.results.profiles import agreement_table, agreement_text
+from explainsal.reporting.results.table import (
     ResultsTable,
     higher_is_better,
     metric_title,

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pandas as pd
 
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.reporting.results_table import ResultsTable, results_tables
+from explainsal.reporting.results.table import ResultsTable, results_tables
 from explainsal.reporting.run_folder import Run
 from explainsal.reporting.summary import short
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from explainsal.errors import MissingFilesError, UserError
-from explainsal.reporting.results import summarize, write_results
+from explainsal.reporting.results.files import summarize, write_results
 from explainsal.reporting.run_folder import Run, read_run
 
 COLUMNS = ("model", "postprocessing", "metric", "mean", "low", "high", "images", "skipped")  # the rest is the protocol

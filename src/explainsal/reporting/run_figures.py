@@ -19,11 +19,11 @@ from explainsal.reporting.figures.curves import curves_figure
 from explainsal.reporting.figures.fidelity import fidelity_figure
 from explainsal.reporting.figures.filters import usage_figure
 from explainsal.reporting.figures.graph import graph_figure
-from explainsal.reporting.figures.paper_table import paper_table_figure
 from explainsal.reporting.figures.profiles import profiles_figure
 from explainsal.reporting.figures.strips import strips_figure
 from explainsal.reporting.figures.style import MUTED, save_figure, styled
 from explainsal.reporting.gallery import ranked_gallery, shown
+from explainsal.reporting.paper.figure import paper_table_figure
 from explainsal.reporting.run_folder import GRAPH, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 

@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from explainsal.errors import MissingFilesError
-from explainsal.explanation.tables import DESCRIPTION
+from explainsal.explanation.per_layer import DESCRIPTION
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.manifest import Manifest, parse_manifest
-from explainsal.reporting.paper_table import PaperTable, read_table
+from explainsal.reporting.paper.table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
 PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the most faithful one last

@@ -10,8 +10,8 @@ from typing import Any
 import pandas as pd
 
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.reporting.paper_table import PaperTable, cell_of
-from explainsal.reporting.results_table import Cell, ResultsTable, model_title, number
+from explainsal.reporting.paper.table import PaperTable, cell_of
+from explainsal.reporting.results.table import Cell, ResultsTable, model_title, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"

@@ -18,15 +18,15 @@ from explainsal.data.predictions import Predictions
 from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import Standalone
+from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
-from explainsal.explanation.tables import described
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
-from explainsal.reporting.profiles import summarize_profiles
-from explainsal.reporting.results import choose_gallery, summarize, write_gallery, write_results
+from explainsal.reporting.results.files import choose_gallery, summarize, write_gallery, write_results
+from explainsal.reporting.results.printing import print_results
+from explainsal.reporting.results.profiles import summarize_profiles
 from explainsal.reporting.run_folder import GalleryImage
-from explainsal.reporting.tables import print_results
 from explainsal.workflows.baselines import available, make_baselines, make_postprocessing
 from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.null_models import check_nulls, write_nulls

@@ -27,7 +27,7 @@ from explainsal.modules.evaluation import DEEP
 from explainsal.reporting.figures.attribution import PARTS, parts_figure
 from explainsal.reporting.figures.filters import trend_text
 from explainsal.reporting.figures.style import save_figure, styled
-from explainsal.reporting.results import write_gallery
+from explainsal.reporting.results.files import write_gallery
 from explainsal.reporting.submissions.writing import write_map
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.types import DensityMap

@@ -17,11 +17,11 @@ from explainsal.errors import UserError
 from explainsal.explanation.cascade import CASCADE, cascade_table
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
-from explainsal.explanation.tables import described
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
-from explainsal.reporting.tables import print_table
+from explainsal.reporting.results.printing import print_table
 from explainsal.workflows.loading import description
 
 

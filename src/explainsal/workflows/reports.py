@@ -9,10 +9,10 @@ from explainsal.errors import UserError
 from explainsal.reporting.html import write_report
 from explainsal.reporting.manifest import MANIFEST
 from explainsal.reporting.pooling import pool_runs
-from explainsal.reporting.results_table import results_tables
+from explainsal.reporting.results.printing import print_results, write_table
+from explainsal.reporting.results.table import results_tables
 from explainsal.reporting.run_figures import write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
-from explainsal.reporting.tables import print_results, write_table
 
 
 def rebuild_report(folder: Path) -> list[Path]:

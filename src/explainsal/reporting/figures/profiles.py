@@ -8,15 +8,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import MARKERS, MUTED, PAGE_WIDTH, SERIES, new_figure
-from explainsal.reporting.profiles import rank_table
-from explainsal.reporting.results_table import metric_title, model_title
+from explainsal.reporting.results.profiles import rank_table
+from explainsal.reporting.results.table import metric_title, model_title
 
 
 def profiles_figure(profiles: pd.DataFrame, width: float = PAGE_WIDTH, columns: int = 4) -> Figure:
     """A panel per metric: the profiles from left to right, the best model at the top, a line per model.
 
     Args:
-        profiles: Of :func:`~explainsal.reporting.profiles.summarize_profiles`.
+        profiles: Of :func:`~explainsal.reporting.results.profiles.summarize_profiles`.
         width: Inches.
         columns: Panels beside each other.
 

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 import wandb
 
-from explainsal.reporting.profiles import agreement_table, rank_table
+from explainsal.reporting.results.profiles import agreement_table, rank_table
 from explainsal.reporting.run_folder import Run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.tracking.dashboard.images import image_rows

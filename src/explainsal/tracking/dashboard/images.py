@@ -9,7 +9,7 @@ import matplotlib as mpl
 import numpy as np
 from PIL import Image
 
-from explainsal.explanation.tables import DESCRIPTION
+from explainsal.explanation.per_layer import DESCRIPTION
 from explainsal.reporting.figures.strips import displayed
 from explainsal.reporting.figures.style import DIFFERENCE_CMAP, SALIENCY_CMAP
 from explainsal.reporting.gallery import RankedImage, ranked_gallery

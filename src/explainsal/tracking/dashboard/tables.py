@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pandas as pd
 
-from explainsal.explanation.tables import described
+from explainsal.explanation.per_layer import described
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.nulls import null_table
 from explainsal.reporting.run_folder import ExplanationTables, Run

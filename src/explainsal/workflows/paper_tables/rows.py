@@ -20,8 +20,8 @@ from explainsal.models import SaliencyModel
 from explainsal.models.published import trained_on
 from explainsal.models.weight_sources import locate_weights
 from explainsal.modules.evaluation import DEEP, EvaluationModule
-from explainsal.reporting.paper_table import paper_figures
-from explainsal.reporting.results_table import PAPER_NETWORKS, model_title
+from explainsal.reporting.paper.table import paper_figures
+from explainsal.reporting.results.table import PAPER_NETWORKS, model_title
 from explainsal.workflows.baselines import make_baselines, make_postprocessing
 from explainsal.workflows.loading import NETWORKS, load_model, require_network
 from explainsal.workflows.paper_tables.options import TableOptions
@@ -42,7 +42,7 @@ class Row:
 
     Args:
         model: Its key; a classical model's name, a network's, ``explainable_<network>``, ``<null>_<network>``.
-        group: One of `reporting.paper_table.GROUPS`.
+        group: One of `reporting.paper.table.GROUPS`.
         title: How it is written.
         network: The network that is scored or explained, if any.
         null: The null model of its explanation, if it is one.

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from explainsal.explanation.tables import DESCRIPTION
+from explainsal.explanation.per_layer import DESCRIPTION
 from explainsal.fetch.writing import replaced_file, write_file
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.reporting.results_table import against_deep
+from explainsal.reporting.results.table import against_deep
 from explainsal.reporting.run_folder import GalleryImage
 
 KEYS = ("model", "id", "index", "fixations", "description")

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, new_figure
-from explainsal.reporting.paper_table import METRICS, PaperTable, cell_of
-from explainsal.reporting.results_table import metric_title
+from explainsal.reporting.paper.table import METRICS, PaperTable, cell_of
+from explainsal.reporting.results.table import metric_title
 
 _GAP = 0.9  # rows between two groups
 

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from explainsal.reporting.results import summarize
-from explainsal.reporting.results_table import metric_title, results_tables
-from explainsal.reporting.tables import print_results, write_table
+from explainsal.reporting.results.files import summarize
+from explainsal.reporting.results.printing import print_results, write_table
+from explainsal.reporting.results.table import metric_title, results_tables
 
 COLUMNS = ["model", "metric", "mean", "low", "high"]
 

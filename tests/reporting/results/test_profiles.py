@@ -10,7 +10,7 @@ import pytest
 from scipy.stats import kendalltau, rankdata
 
 from explainsal.reporting.figures.profiles import profiles_figure
-from explainsal.reporting.profiles import agreement_table, agreement_text, rank_table, summarize_profiles
+from explainsal.reporting.results.profiles import agreement_table, agreement_text, rank_table, summarize_profiles
 
 PROFILES, MODELS, METRICS = ("tuebingen", "mit2016", "salicon"), ("deep", "itti", "gbvs", "chance"), ("cc", "kld")
 

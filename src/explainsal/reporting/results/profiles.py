@@ -8,8 +8,8 @@ from itertools import combinations
 import pandas as pd
 
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.reporting.results import KEYS
-from explainsal.reporting.results_table import higher_is_better, metric_order, metric_title
+from explainsal.reporting.results.files import KEYS
+from explainsal.reporting.results.table import higher_is_better, metric_order, metric_title
 from explainsal.reporting.run_folder import PROFILE_COLUMNS
 
 

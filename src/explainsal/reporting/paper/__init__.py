@@ -1,0 +1,1 @@
+"""Tables of the paper beside the same rows measured here."""

@@ -1,0 +1,1 @@
+"""Results of an evaluation: means over images with their intervals, as tables, files and prints."""

@@ -1,0 +1,5 @@
+"""The runs of the reports' tests."""
+
+from tests.reporting.conftest import own_run, small_run
+
+__all__ = ["own_run", "small_run"]
