@@ -127,18 +127,28 @@ def build_explanation(cfg: DictConfig) -> ExplanationRun:
         UserError: If there are two filter banks, or an option is out of range.
     """
     options = cast("dict[str, Any]", OmegaConf.to_container(cfg.explainer, resolve=True))
-    preset = str(options.pop("preset"))
-    bank = OmegaConf.to_container(cfg.bank, resolve=True) if cfg.get("bank") is not None else {}
-    if changed := {key: value for key, value in cast("dict[str, Any]", bank).items() if value is not None}:
-        if options.get("bank") is not None:
-            raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
-        options["bank"] = changed
-    return _build_run(cfg, preset, {key: value for key, value in options.items() if not key.startswith("_")})
+    preset, changed = str(options.pop("preset")), _bank_changes(cfg)
+    if changed and options.get("bank") is not None:
+        raise UserError("two filter banks: give bank=NAME (and bank.KEY=...) or explainer.bank=..., not both")
+    return _build_run(cfg, preset, options | changed)
 
 
 def build_preset_explanations(cfg: DictConfig) -> list[ExplanationRun]:
-    """Build one callback per preset in ``cfg.evaluation.presets``."""
-    return [_build_run(cfg, preset) for preset in cfg.evaluation.presets]
+    """Build the explanations beside an evaluation.
+
+    These are one per preset in ``cfg.evaluation.presets``, or the one of ``cfg.explainer`` if that is given. The
+    filters of ``cfg.bank`` replace those of each.
+    """
+    if cfg.get("explainer") is not None and cfg.evaluation.presets:
+        return [build_explanation(cfg)]
+    return [_build_run(cfg, preset, _bank_changes(cfg)) for preset in cfg.evaluation.presets]
+
+
+def _bank_changes(cfg: DictConfig) -> dict[str, Any]:
+    """Return the option ``bank`` of an explanation, if the options of the command change the preset's filters."""
+    bank = OmegaConf.to_container(cfg.bank, resolve=True) if cfg.get("bank") is not None else {}
+    changed = {key: value for key, value in cast("dict[str, Any]", bank).items() if value is not None}
+    return {"bank": changed} if changed else {}
 
 
 def _build_run(cfg: DictConfig, preset: str, options: dict[str, Any] | None = None) -> ExplanationRun:

@@ -95,7 +95,7 @@ def command(
             if signals.follows():
                 sys.argv[1:] = follow_arguments(sys.argv[1:])
             with signals.handled():
-                return entry() if full else guarded_entry()
+                (entry if full else guarded_entry)()
 
         def guarded_entry() -> None:
             try:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 _WIDTH = 110
-_EXTRA = ("experiment", "sweep")  # groups that no defaults list names: +experiment=NAME
+_EXTRA = ("experiment", "sweep", "debug")  # groups that no defaults list names: +experiment=NAME
 _INTERNAL = ("paths", "hydra", "table", "wandb", "launcher")
 
 
@@ -49,7 +49,7 @@ def list_groups(command: str, conf: Path) -> dict[str, list[str]]:
     text = (conf / f"{command}.yaml").read_text()
     defaults = text.split("defaults:", 1)[-1].split("\n\n", 1)[0]
     named = re.findall(r"^\s+- (\w+): ", defaults, flags=re.MULTILINE)
-    extra = [group for group in _EXTRA if command in ("train", "evaluate", "explain")]
+    extra = _EXTRA if command == "train" else _EXTRA[:2] if command in ("evaluate", "explain") else ()
     groups = [group for group in dict.fromkeys((*named, *extra)) if group not in _INTERNAL]
     return {group: sorted(path.stem for path in (conf / group).glob("*.yaml")) for group in groups}
 

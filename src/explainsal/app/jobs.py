@@ -19,7 +19,7 @@ from explainsal.reporting.job_records import DONE, FAILED, JOB, RUNNING, measure
 LOCK = "job.lock"
 # These decide where a run lies and what is said of it, not what comes out.
 _IRRELEVANT = ("hydra", "paths", "logger")
-_FILES = ("checkpoint", "weights", "resume", "predictions", "image")
+_FILES = ("checkpoint", "weights", "resume", "ckpt_path", "predictions", "image")
 
 
 def job_key(config: Mapping[str, Any], look_up: Callable[[str], Any] | None = None) -> str:

@@ -1,0 +1,70 @@
+"""The groups of an explanation in every command, and names that users of lightning-hydra-template know."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from explainsal.app.build import build_explanation, build_preset_explanations, choose_cfg_device
+from explainsal.app.cli import conf_dir
+from explainsal.errors import UserError
+from explainsal.explanation import FilterBank, Options
+
+
+def config(command: str, *overrides: str) -> DictConfig:
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        return compose(command, overrides=["paths.output=run", *overrides])
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate"])
+def test_explainer_and_bank_are_groups_of_every_command_that_explains(command):
+    assert [run.preset for run in build_preset_explanations(config(command))] == ["paper", "normalized", "sparse"]
+    [run] = build_preset_explanations(config(command, "explainer=sparse", "explainer.top_k=5", "bank=octave"))
+    assert (run.preset, run.changes) == ("sparse", {"top_k": 5, "bank": {"name": "octave"}})
+    banks = [run.changes for run in build_preset_explanations(config(command, "bank=kovesi"))]
+    assert banks == [{"bank": {"name": "kovesi"}}] * 3
+    assert build_preset_explanations(config(command, "evaluation.presets=[]")) == []
+
+
+@pytest.mark.parametrize("name", ["paper", "normalized", "sparse"])
+def test_a_preset_without_changes_has_none(name):
+    run = build_explanation(config("explain", f"explainer={name}"))
+    assert (run.preset, run.changes) == (name, {})
+
+
+def test_the_options_in_conf_are_those_of_the_classes():
+    folder = Path(conf_dir())
+    explainer = set(OmegaConf.load(folder / "explainer/options/default.yaml"))
+    assert explainer == {field.name for field in fields(Options)} | {"low_pass"}
+    assert set(OmegaConf.load(folder / "bank/options/default.yaml")) <= {f.name for f in fields(FilterBank)} | {
+        "min_wavelength", "wavelength_factor", "n_wavelengths"
+    }  # fmt: skip
+
+
+def test_ckpt_path_is_understood():
+    assert config("train", "ckpt_path=last.ckpt").resume == "last.ckpt"
+    assert config("train").resume is None
+    for command in ("evaluate", "explain", "predict", "distill", "export"):
+        assert config(command, "ckpt_path=best.ckpt").checkpoint == "best.ckpt"
+        assert config(command).checkpoint is None
+
+
+def test_debug_configs_are_short():
+    quick = config("train", "+experiment=demo", "+debug=default")
+    assert (quick.trainer.max_epochs, quick.trainer.limit_train_batches, quick.trainer.accelerator) == (1, 2, "cpu")
+    assert config("train", "+debug=overfit").data.augmentation is None
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "explain", "predict", "distill"])
+def test_the_accelerator_is_obeyed_by_every_command(command, monkeypatch):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    assert choose_cfg_device(config(command, "trainer=cpu")).type == "cpu"
+    assert choose_cfg_device(config(command)).type == "cuda"
+    assert choose_cfg_device(config(command, "trainer=gpu", "trainer.devices=[1]")).index == 1
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(UserError, match="finds no GPU"):
+        choose_cfg_device(config(command, "trainer=gpu"))
