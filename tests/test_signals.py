@@ -137,7 +137,7 @@ def test_one_process_of_a_distributed_training(folder: Path, how: signal.Signals
         assert process.poll() is None, process.communicate()[0][-5000:]
         time.sleep(0.01)
     os.kill(other if receives else process.pid, how)
-    output = process.communicate(timeout=40)[0]
+    output = process.communicate(timeout=60)[0]
     if how != signal.SIGKILL:
         assert_ended(output, process, how)
         assert last.with_name("interrupted.ckpt").is_file()
