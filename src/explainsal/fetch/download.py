@@ -120,10 +120,14 @@ def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
         try:
             return _attempt(remote, target, retry)
         except requests.HTTPError as error:
-            status = error.response.status_code
+            assert error.response is not None  # an answer is what this error is about
+            status, reason = (
+                error.response.status_code,
+                f"{remote.address} answers {error.response.status_code} {error.response.reason}",
+            )
             if status not in PASSING:
-                raise RefusedError(f"{remote.address} answers {status} {error.response.reason}") from error
-            reason, pause = f"{remote.address} answers {status} {error.response.reason}", retry.pause * 2**attempt
+                raise RefusedError(reason) from error
+            pause = retry.pause * 2**attempt
         except gdown.exceptions.DownloadError as error:
             if isinstance(error.__cause__, requests.RequestException):  # it was tried again already
                 raise UserError(f"{host} does not answer ({_line(error)})") from error
