@@ -120,11 +120,9 @@ def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
         try:
             return _attempt(remote, target, retry)
         except requests.HTTPError as error:
-            assert error.response is not None  # an answer is what this error is about
-            status, reason = (
-                error.response.status_code,
-                f"{remote.address} answers {error.response.status_code} {error.response.reason}",
-            )
+            answer = error.response
+            status = 0 if answer is None else answer.status_code
+            reason = f"{remote.address} answers {status} {'' if answer is None else answer.reason}"
             if status not in PASSING:
                 raise RefusedError(reason) from error
             pause = retry.pause * 2**attempt
