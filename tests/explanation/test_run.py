@@ -46,7 +46,7 @@ def test_nothing_is_written_where_nothing_was_explained(tmp_path):
     assert not (tmp_path / "absent").exists()
 
 
-@pytest.mark.parametrize("options", [{"compile": "no"}, {"generations": 1.5}, {"topk": 3}])
+@pytest.mark.parametrize("options", [{"signed": "no"}, {"generations": 1.5}, {"topk": 3}])
 def test_wrong_options_end_in_one_line_before_a_network_is_made(options, tmp_path):
-    with pytest.raises(UserError, match="compile must be|generations must be|no option topk"):
+    with pytest.raises(UserError, match="signed must be|generations must be|no option topk"):
         ExplanationRun("sparse", tmp_path, options=options)
