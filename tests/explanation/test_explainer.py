@@ -111,7 +111,7 @@ def test_dead_maps_are_defined(preset):
 @pytest.mark.parametrize("value", [torch.nan, -torch.inf])
 def test_a_map_with_nan_or_infinity_costs_itself_and_nobody_else(preset, value):
     net, images = Plain(), smooth(2)
-    clean = Explainer(net, preset)(images, keep_maps=True)["second"]
+    clean = Explainer(net, preset, output_weight=0)(images, keep_maps=True)["second"]  # its output counts no pixel
     with torch.no_grad():
         net.second.bias[2] = value
     out = Explainer(net, preset)(images, keep_maps=True)["second"]
@@ -121,6 +121,14 @@ def test_a_map_with_nan_or_infinity_costs_itself_and_nobody_else(preset, value):
     assert (out.coefficients.source[:, 2] == -1).all()
     assert not out.dead.any()
     assert not (out.kept == 2).any()
+
+
+def test_all_pixels_count_alike_where_the_output_is_not_finite():
+    net, images = Plain(), smooth(2)
+    with torch.no_grad():
+        net.second.bias[2] = torch.nan
+    out, flat = (Explainer(net, "sparse", **some)(images, keep_maps=True)["first"] for some in ({}, {"output_weight": 0}))
+    assert torch.equal(out.reconstructions, flat.reconstructions)
 
 
 def test_an_image_of_nan_does_not_touch_its_neighbour():

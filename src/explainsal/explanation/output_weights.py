@@ -108,7 +108,9 @@ def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Seque
                 sizes[name] = torch.maximum(sizes[name], change.abs().sum(1, keepdim=True))
     alive = {name: size.flatten(1).isfinite().all(1)[:, None, None, None] for name, size in sizes.items()}
     sizes = {name: torch.where(alive[name], size, 0) for name, size in sizes.items()}
-    return {name: size for name, size in sizes.items() if name == layers[0] or bool(size.any())}
+    if not bool(sizes[layers[0]].any()):  # all pixels count alike
+        return {}
+    return {name: size for name, size in sizes.items() if bool(size.any())}
 
 
 @contextmanager
