@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
 from typing import Any
 
 import torch
@@ -23,9 +22,7 @@ from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
-from explainsal.functional.fused import fused_kernels
 from explainsal.functional.images import as_computed, resize
-from explainsal.functional.native import native_kernels
 from explainsal.functional.placement import Placement
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
@@ -95,7 +92,7 @@ class Chain:
         pools = [self.pools[source] for source in self.sources[name]]
         activations = as_computed(output)
         self.final = None  # the maps of the layer before go before those of this one come
-        with _compiled(self.options.compile, activations.device), sampled_bytes_at_most(self.for_banks):
+        with sampled_bytes_at_most(self.for_banks):
             pixels = self._pixel_weights(name, activations)
             rebuilt, coefficients = self._rebuild(activations, pools, pixels)
             maps = rebuilt.maps
@@ -183,11 +180,6 @@ class Chain:
             self.pools[name] = Pool(name, _pick(maps, kept), kept)
         for source in [source for source, user in self.last_use.items() if user == name]:
             del self.pools[source]
-
-
-def _compiled(wanted: bool, device: torch.device) -> AbstractContextManager[None]:
-    """Compiled inner loops where the device has any."""
-    return fused_kernels(wanted) if device.type == "cuda" else native_kernels(wanted and device.type == "cpu")
 
 
 def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Tensor) -> int:

@@ -62,9 +62,6 @@ class Options:
         layers: Which layers are rebuilt; see :func:`~explainsal.tracing.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
             8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
-        compile: Whether the inner loops run compiled: on a CPU as C, built once with the machine's own compiler, in
-            less than half the time; on CUDA as Triton kernels, which no GPU has run yet. The same numbers up to
-            rounding. An error where there is no compiler or no Triton; other devices ignore it.
     """
 
     bank: FilterBank
@@ -92,7 +89,6 @@ class Options:
     noise_floor: float = 0.0
     output_weight: float = 0.0
     memory_budget: int | None = None
-    compile: bool = False
 
     @property
     def matching(self) -> bool:
@@ -106,7 +102,7 @@ class Options:
         for name in ("top_k", "pool_size", "block_size", "generations"):
             if not _is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, a whole number; got {getattr(self, name)!r}")
-        for name in ("joint_scales", "signed", "image_candidates", "fill_pool", "compile"):
+        for name in ("joint_scales", "signed", "image_candidates", "fill_pool"):
             if not isinstance(getattr(self, name), bool):  # any other word, "no" say, would count as true
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         for name in ("ridge", "noise_floor"):

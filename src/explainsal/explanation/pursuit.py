@@ -12,7 +12,8 @@ from explainsal.explanation.candidates import Candidates, combine_candidates, in
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional.coefficients import SparseFit, matching_pursuit
+from explainsal.functional.coefficients import SparseFit, covariances, matching_pursuit
+from explainsal.functional.reconstruction import inner_products
 from explainsal.functional.weighted import scale_rows
 
 _JITTER = 1e-9  # keeps the triangle of nearly dependent terms real
@@ -32,9 +33,7 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
         variance, in units of the activations.
     """
     at_once, own = maps_at_once(activations, budget), candidates.pixel_weights
-    moments = [scale_rows(some.flatten(-2), own)[1:] for some in activations.split(at_once, dim=1)]
-    mean, std = (torch.cat(some, dim=1) for some in zip(*moments, strict=True))  # (B, A, 1)
-    forms = InParts(activations, at_once, lambda some: scale_rows(some.flatten(-2), own, rooted=True)[0])
+    forms, mean, std = _standardized(activations, candidates.pixel_weights, at_once)
     cross, gram = _inner_products(forms, candidates)
     nonnegative = options.coefficients == "nnls"
     fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
@@ -44,7 +43,22 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     weight = fit.weights * std
     maps = combine_candidates(candidates, fit.index, weight)
     maps = (maps if own is None else maps.div_(own.sqrt())).add_(mean)
-    return Rebuilt(maps.reshape(activations.shape), activations, Terms(fit.index, weight, mean[..., 0]))
+    terms = Terms(fit.index, weight, mean[..., 0])
+    return Rebuilt(maps.reshape(activations.shape), activations, terms, covariances(gram, cross, fit))
+
+
+def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> tuple[Iterable[Tensor], Tensor, Tensor]:
+    """Standardized rows ``(B, a, H * W)`` of so many maps at a time, with all means and deviations ``(B, A, 1)``."""
+
+    def scale(some: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        return scale_rows(some.flatten(-2), weights, rooted=True)
+
+    if at_once >= activations.shape[1]:
+        form, mean, std = scale(activations)
+        return [form], mean, std
+    moments = [scale(some)[1:] for some in activations.split(at_once, dim=1)]
+    mean, std = (torch.cat(some, dim=1) for some in zip(*moments, strict=True))
+    return InParts(activations, at_once, lambda some: scale(some)[0]), mean, std
 
 
 def chance_share(count: int, pixels: int, weights: Tensor | None = None) -> Tensor:
@@ -110,7 +124,8 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
     if (whole := candidates.whole) is not None:
         rows = whole.flatten(-2)
         products = [form @ rows.transpose(1, 2) for form in forms]
-        return torch.cat(products, dim=1).div_(pixels), (rows @ rows.transpose(1, 2)).div_(pixels)
+        together = products[0] if len(products) == 1 else torch.cat(products, dim=1)
+        return together.div_(pixels), inner_products(rows).div_(pixels)
     gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
     cross: list[tuple[Tensor, Tensor]] = []
     first = 0  # chunks before it have met all others
