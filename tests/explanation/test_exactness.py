@@ -7,6 +7,7 @@ accelerator.
 
 from __future__ import annotations
 
+import functools
 import math
 from contextlib import contextmanager
 from dataclasses import replace
@@ -76,7 +77,8 @@ def materialised(preset, activations, sources, counts=None, **changes):
     seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
     if preset == "sparse":
         how = {"top_k": 3, "ridge": options.ridge, "counts": counts, "floor": options.noise_floor}
-        return np.array([plain.rebuild_by_pursuit(one, seen, **how)[0] for one in activations])
+        rebuild = functools.partial(plain.rebuild_by_pursuit, **how)
+        return np.array([one[0] for one in plain.rebuild_layer(rebuild, activations, seen)])
     if options.scaling == "standardize":
         seen = [plain.standardized(one, counts) for one in seen]
     how = {"scales": options.scales, "top_k": 3, "block": options.block_size,

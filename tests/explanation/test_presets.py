@@ -7,28 +7,31 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from tests.explanation.nets import Plain
 
-from explainsal.explanation import BANKS, PRESETS, FilterBank, Options
+from explainsal.explanation import BANKS, PRESETS, Explainer, FilterBank, Options
 from explainsal.explanation.presets import named_bank, resolve_options
 
 CONF = Path(__file__).resolve().parents[2] / "conf"
 
 
+def composed(group, name, *overrides):
+    with initialize_config_dir(str(CONF / group), version_base="1.3"):
+        return OmegaConf.to_container(compose(name, overrides=list(overrides)))
+
+
 @pytest.mark.parametrize("preset", list(PRESETS))
 def test_an_explainer_file_names_every_option_and_no_value(preset):
-    node = OmegaConf.load(CONF / "explainer" / f"{preset}.yaml")
-    assert node.pop("preset") == preset
-    options = {key: value for key, value in node.items() if not key.startswith("_")}
+    options = composed("explainer", preset)
+    assert options.pop("preset") == preset
     assert set(options) == {field.name for field in fields(Options)} | {"low_pass"}
     assert set(options.values()) == {None}
 
 
 @pytest.mark.parametrize("name", [*BANKS, None])
 def test_a_bank_file_names_every_parameter_and_no_value(name):
-    node = OmegaConf.to_container(OmegaConf.load(CONF / "bank" / f"{name or 'preset'}.yaml"))
+    node = composed("bank", name or "preset")
     assert node.pop("name") == name
     series = {"min_wavelength", "wavelength_factor", "n_wavelengths"}
     assert set(node) == {field.name for field in fields(FilterBank) if field.init} | series
@@ -41,10 +44,9 @@ def test_files_and_presets_are_the_same_set():
 
 
 def test_a_composed_explainer_takes_overrides_of_both_groups():
-    with initialize_config_dir(str(CONF / "explainer"), version_base="1.3"):
-        node = compose("normalized", overrides=["top_k=3", "scales=[2,1]"])
-    node.bank = OmegaConf.merge(OmegaConf.load(CONF / "bank" / "octave.yaml"), {"n_orientations": 2})
-    options = instantiate(node)(Plain()).options
+    node = composed("explainer", "normalized", "top_k=3", "scales=[2,1]")
+    node["bank"] = composed("bank", "octave", "n_orientations=2")
+    options = Explainer(Plain(), **node).options
     assert (options.top_k, options.scales) == (3, (2, 1))
     assert options.bank.wavelengths == BANKS["octave"].wavelengths
     assert options.bank.n_orientations == 2

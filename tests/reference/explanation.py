@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -200,8 +201,8 @@ def ridge_regression(maps, target, ridge, counts=None):
 def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0, counts=None, floor=0.0):
     """Orthogonal matching pursuit with a fresh least-squares fit at every step.
 
-    counts: how much each pixel counts; floor: ends before a term, the first aside, that explains less than so many
-    times 2 ln N / P of what is left.
+    counts: how much each pixel counts; floor: ends before a term that explains less than so many times
+    2 ln N / P of what is left.
     """
     counts = np.ones(activation.shape) if counts is None else counts / counts.mean()
     root, mean = np.sqrt(counts).ravel(), weighted_moments(activation, counts)[0]
@@ -219,7 +220,7 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridg
         trial = [*support, int(score.argmax())]
         after = target - np.linalg.lstsq(atoms[trial].T, target, rcond=None)[0] @ atoms[trial]
         chance = 2 * math.log(len(candidates)) * (counts**2).mean() / target.size
-        if support and 1 - (after**2).sum() / (residual**2).sum() < floor * chance:
+        if 1 - (after**2).sum() / (residual**2).sum() < floor * chance:
             break
         support = trial
         weights = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
@@ -228,6 +229,14 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridg
         weights = weights * [weighted_moments(candidates[n], counts)[1] for n in support]
     rebuilt = mean + (weights @ plain[support] if support else 0 * target)
     return np.reshape(rebuilt, activation.shape), support, weights
+
+
+def rebuild_layer(rebuild, activations, candidates):
+    """All maps of a layer; where noise would explain each as well, each has one term all the same."""
+    details = [rebuild(activation, candidates) for activation in activations]
+    if any(len(one[1]) for one in details):
+        return details
+    return [rebuild(activation, candidates, top_k=1, floor=0.0) for activation in activations]
 
 
 def explain_chain(
@@ -262,7 +271,7 @@ def explain_chain(
                 for response in responses(one, bank_of(one.shape), energies(one.shape), low_pass_parts):
                     response = resize(response, size)
                     candidates.append(standardized(response, own) if standardize else response)
-        details = [rebuild(activation, candidates, counts=own) for activation in activations]
+        details = rebuild_layer(functools.partial(rebuild, counts=own), activations, candidates)
         maps = np.array([d[0] for d in details])
         errors = abs(activations - maps).mean((1, 2))
         if selection == "correlation":

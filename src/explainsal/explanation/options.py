@@ -47,9 +47,10 @@ class Options:
             were rebuilt from; and so on, the image aside (`image_candidates`). A number above the depth of the network
             offers all ancestors.
         chain_seed: Of that choice.
-        noise_floor: For ``"omp"``: after the first, a term counts only while it explains at least this many times the
-            share of what is left that the best of as many candidates of pure noise would explain by chance
-            (:func:`~explainsal.explanation.pursuit.chance_share`); 0 takes `top_k` terms whatever they explain.
+        noise_floor: For ``"omp"``: a term counts only while it explains at least this many times the share of what is
+            left that the best of as many candidates of pure noise would explain by chance
+            (:func:`~explainsal.explanation.pursuit.chance_share`); 0 takes `top_k` terms whatever they explain. Where
+            no map of a layer would have any term, each has its first.
         output_weight: From 0 to 1: how much pixels count by what the network's last step makes of them, instead of
             all alike (:mod:`~explainsal.explanation.output_weights`): in Eq. 2, in least squares, in the choice of a
             pool, and in the units of a reconstruction.

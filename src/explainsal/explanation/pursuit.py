@@ -84,7 +84,7 @@ def chance_share(count: int, pixels: int, weights: Tensor | None = None) -> Tens
 def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, ridge: float) -> SparseFit:
     """Keep the terms before one that explains less than a share of what those before it left, and fit again.
 
-    The first term is always kept.
+    Where that leaves no term in a whole layer, every map keeps its first, so that layers after it have candidates.
 
     Args:
         fit: Terms in the order in which they were taken, ``(B, A, T)``.
@@ -100,9 +100,9 @@ def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, rid
     triangle = torch.linalg.cholesky_ex(_restricted(products, taken, _JITTER))[0]
     explained = torch.linalg.solve_triangular(triangle, right[..., None], upper=False)[..., 0].square_()
     left = (1 - (explained.cumsum(-1) - explained)).clamp_min_(torch.finfo(explained.dtype).tiny)
-    counts = explained / left >= least.reshape(-1, 1, 1)
-    counts[..., 0] = True
-    kept = (taken & counts).cumprod(-1).bool()
+    kept = (taken & (explained / left >= least.reshape(-1, 1, 1))).cumprod(-1).bool()
+    nothing = ~kept.flatten(1).any(1)
+    kept[..., 0] |= taken[..., 0] & nothing[:, None]
     system = _restricted(products, kept, ridge)
     weights = torch.linalg.solve_ex(system, torch.where(kept, right, 0)[..., None])[0][..., 0]
     return SparseFit(fit.index.masked_fill(~kept, -1), weights.masked_fill_(~kept, 0).to(fit.weights))
