@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import cast
 
+from lightning.fabric.loggers.logger import rank_zero_experiment
 from lightning.pytorch.loggers import CSVLogger
 from lightning.pytorch.loggers.csv_logs import ExperimentWriter
-from lightning.pytorch.loggers.logger import rank_zero_experiment
 
 from explainsal.fetch.writing import write_file
 
@@ -30,7 +31,7 @@ class MetricsFile(CSVLogger):
         """The writer of the file."""
         if self._experiment is None:
             self._experiment = _AddingWriter(log_dir=self.log_dir)
-        return self._experiment
+        return cast(ExperimentWriter, self._experiment)
 
 
 class _AddingWriter(ExperimentWriter):
