@@ -42,7 +42,7 @@ def loops_run(*tensors: Tensor) -> bool:
     kinds = {tensor.dtype for tensor in tensors}
     return (
         not _plain.get()
-        and not (torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch.jit.is_tracing())
+        and not (torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch._C._is_tracing())
         and not any(tensor.requires_grad for tensor in tensors)
         and all(tensor.device.type == "cpu" for tensor in tensors)
         and len(kinds) == 1
