@@ -32,7 +32,7 @@ from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import pursue_layer
-from explainsal.functional.native import native_kernels
+from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.models.cmrnet import CMRNet
 
 BUDGET = 2 * 10**9
@@ -68,7 +68,7 @@ def smooth(*shape: int) -> torch.Tensor:
 
 
 def layer(
-    maps: int, size: tuple[int, int], pool: int, repeats: int, *, sparse: bool, compiled: bool, device: str
+    maps: int, size: tuple[int, int], pool: int, repeats: int, *, sparse: bool, fast: bool, device: str
 ) -> dict[str, object]:
     options = PRESETS["sparse" if sparse else "paper"]
     activations, sources = smooth(maps, *size).to(device), smooth(pool, *size).to(device)
@@ -76,7 +76,7 @@ def layer(
     def ours() -> object:
         pools = [Pool("before", sources[None], torch.arange(pool, device=device)[None])]
         candidates = Candidates(pools, options.bank, size, scaling=options.scaling, budget=BUDGET)
-        with native_kernels(compiled):
+        with plain_only(not fast):
             if sparse:
                 return pursue_layer(activations[None], candidates, options, BUDGET)
             return match_layer(activations[None], candidates, options, BUDGET)
@@ -94,11 +94,9 @@ def layer(
     return result | timed([("explainsal", ours), ("numpy_opencv", base)], repeats)
 
 
-def chain(
-    net: torch.nn.Module, size: tuple[int, int], repeats: int, *, preset: str, compiled: bool, device: str
-) -> dict[str, object]:
+def chain(net: torch.nn.Module, size: tuple[int, int], repeats: int, *, preset: str, device: str) -> dict[str, object]:
     net, images = net.eval().to(device), smooth(3, *size)[None].to(device)
-    explainer = Explainer(net, preset, compile=compiled)
+    explainer = Explainer(net, preset)
     layers = [one.shape for one in explainer.layers(size) if one.skipped is None]
     result: dict[str, object] = {"what": f"chain/{preset}", "size": size, "layers": len(layers), "widest": max(layers)}
     runs: list[tuple[str, Callable[[], object]]] = [("explainsal", lambda: explainer(images))]
@@ -117,7 +115,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--chain", action="store_true")
     parser.add_argument("--sparse", action="store_true")
-    parser.add_argument("--compile", action="store_true", help="compiled C kernels (the option `compile`)")
+    parser.add_argument("--plain", action="store_true", help="plain PyTorch instead of compiled loops")
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--maps", type=int, default=64)
     parser.add_argument("--pool", type=int, default=10)
@@ -132,16 +130,16 @@ def main() -> None:
     cv2.setNumThreads(args.threads)
     torch.manual_seed(0)
     size = (args.size[0], args.size[1])
-    how = {"compiled": args.compile, "device": args.device}
     if args.chain:
         net = load_model(args.model) if args.model else CMRNet(args.width)
-        result = chain(net, size, args.repeats, preset=args.preset, **how)
+        with plain_only(args.plain):
+            result = chain(net, size, args.repeats, preset=args.preset, device=args.device)
     else:
         result = layer(
-            args.maps, size, args.pool, args.repeats, sparse=args.sparse, compiled=args.compile, device=args.device
+            args.maps, size, args.pool, args.repeats, sparse=args.sparse, fast=not args.plain, device=args.device
         )
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else None
-    machine = {"threads": args.threads, "device": args.device, "compile": args.compile, "load": load,
+    machine = {"threads": args.threads, "device": args.device, "plain": args.plain, "load": load,
                "torch": torch.__version__,
                "processor": platform.processor() or platform.machine()}  # fmt: skip
     print(json.dumps(result | machine))

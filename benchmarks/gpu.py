@@ -4,8 +4,8 @@
     python benchmarks/gpu.py --smoke    # 32 x 64, one layer, on a CPU
 
 Writes a table to benchmarks/results (or --out). The network's weights are random: the work does not depend on them.
-Times are of the whole call, the network's own forward pass included: by PyTorch's operations alone, with the Triton
-kernels, and with these as a CUDA graph that is replayed. The floor is the time in which the device could
+Times are of the whole call, the network's own forward pass included: by PyTorch's operations one by one, and as a
+CUDA graph that is replayed. The floor is the time in which the device could
 write and read every candidate once (28 bytes per pixel and candidate, DESIGN.md section 6) at the bandwidth that a
 large copy reaches.
 """
@@ -79,17 +79,17 @@ def times(explainer: Explainer, images: torch.Tensor, repeats: int) -> tuple[dic
     """Seconds for an image, of each way that can be taken here; and why one could not, or what it got wrong."""
     plain = explainer(images).explainable_map
     found, notes = {"plain": seconds(lambda: explainer(images), images.device, repeats) / len(images)}, []
-    compiled = explainer.changed(compile=True)
-    for way in ("Triton", "graph") if images.device.type == "cuda" else ():
-        try:
-            run, out = replayed(compiled, images) if way == "graph" else (lambda: compiled(images), compiled(images))
-            found[way] = seconds(run, images.device, repeats) / len(images)
-        except Exception as error:  # a kernel that does not compile, a solver that waits: the other ways are still told
-            notes.append(f"{way} failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
-            continue
-        off = (out.explainable_map - plain).abs().max() / plain.abs().max()
-        if not off < 1e-2:  # float32, and of candidates that are all but equal another may be taken
-            notes.append(f"{way} is off by {off:.1e} of the largest value")
+    if images.device.type != "cuda":
+        return found, notes
+    try:
+        run, out = replayed(explainer, images)
+        found["graph"] = seconds(run, images.device, repeats) / len(images)
+    except Exception as error:  # a solver that waits: the other way is still told
+        notes.append(f"graph failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
+        return found, notes
+    off = (out.explainable_map - plain).abs().max() / plain.abs().max()
+    if not off < 1e-2:  # float32, and of candidates that are all but equal another may be taken
+        notes.append(f"graph is off by {off:.1e} of the largest value")
     return found, notes
 
 
@@ -109,7 +109,7 @@ def explained(
         pool["input"] = 3 if out.options.input_maps == "opponent" else 1
         floor = least_bytes(out, pool) / rate
         title = f"`{preset}`, {len(out.layers)} layers" + (f", {budget / 1e9:.0f} GB" if budget else "")
-        cells = [f"{1e3 * ways[way]:.1f}" if way in ways else "" for way in ("plain", "Triton", "graph")]
+        cells = [f"{1e3 * ways[way]:.1f}" if way in ways else "" for way in ("plain", "graph")]
         rows.append("| " + " | ".join([
             "; ".join([title, *notes]), str(batch), *cells, f"{1e3 * floor:.2f}", f"{floor / min(ways.values()):.1%}"
         ]) + " |")  # fmt: skip
@@ -144,7 +144,7 @@ def report(rows: list[str], device: torch.device, size: tuple[int, int], rate: f
         f"{size[0]} x {size[1]} pixels, pool of 10, float32, torch {torch.__version__}, {datetime.date.today()}, "
         f"commit {done.stdout.strip() or 'unknown'}; random weights; median of {repeats}; a copy moves "
         f"{rate / 1e9:.0f} GB/s.", "",
-        "| ms per image | batch | plain | Triton | CUDA graph | floor | floor / best |", "|" + "---|" * 7, *rows, "",
+        "| ms per image | batch | plain | CUDA graph | floor | floor / best |", "|" + "---|" * 6, *rows, "",
     ])  # fmt: skip
 
 

@@ -17,8 +17,6 @@ import argparse
 import itertools
 import weakref
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -26,7 +24,6 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from explainsal.explanation import Explainer
-from explainsal.functional import fused
 from explainsal.models.unisal import UNISAL
 
 SIZE = (288, 384)
@@ -96,33 +93,6 @@ def _moved(name: str, given: list[torch.Tensor], made: list[torch.Tensor]) -> in
     return (2 if name.startswith("_fft") else 1) * (size(given) + size(made))
 
 
-@contextmanager
-def kernels(wanted: bool) -> Iterator[None]:
-    """Count the Triton kernels as one operation each, of PyTorch's, that moves as many bytes."""
-
-    def centered_scale(values: torch.Tensor, out: torch.Tensor | None = None) -> tuple[torch.Tensor, ...]:
-        mean, std = values.new_empty(2, *values.shape[:-1], 1)
-        return torch.mul(values, 1, out=torch.empty_like(values) if out is None else out), mean, std
-
-    def pairwise_mae(first: torch.Tensor, second: torch.Tensor, *sign: Any) -> torch.Tensor:
-        return torch.cdist(first, second, p=1.0)
-
-    def matching_pursuit(gram: torch.Tensor, target: torch.Tensor, terms: int, *limits: float) -> torch.Tensor:
-        target.new_zeros(len(target), 2 * terms, target.shape[1])  # a row of `gram` read and one of the basis written
-        return target.new_empty(len(target), terms, dtype=torch.int64)
-
-    stand_ins = {"serves": lambda *tensors: True, "centered_scale": centered_scale, "pairwise_mae": pairwise_mae,
-                 "matching_pursuit": matching_pursuit}  # fmt: skip
-    own = {name: getattr(fused, name) for name in stand_ins}
-    try:
-        for name, function in stand_ins.items() if wanted else ():
-            setattr(fused, name, function)
-        yield
-    finally:
-        for name, function in own.items():
-            setattr(fused, name, function)
-
-
 def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None = None) -> Launches:
     """Count an explanation of UNISAL after one that lists the layers and samples the banks."""
     explainer = Explainer(UNISAL().eval().to("meta"), preset, layers="conv", pool_size=10, memory_budget=budget)
@@ -154,11 +124,9 @@ def main() -> None:
     estimates = [f"{name}, {how}, ms" for name in BANDWIDTHS for how in ("eager", "graph")]
     head = ["", "batch", "launches", "GB per image", "peak GB", *estimates]
     print("| " + " | ".join(head) + " |\n|" + "---|" * len(head))
-    cases = itertools.product(args.preset, (False, True), args.batches)
-    for preset, triton, batch in cases:
-        with kernels(triton):
-            launches = counted(preset, batch, SIZE, budget)
-        print(row(f"`{preset}`" + ", Triton" * triton, batch, launches))
+    for preset, batch in itertools.product(args.preset, args.batches):
+        launches = counted(preset, batch, SIZE, budget)
+        print(row(f"`{preset}`", batch, launches))
         for what in (launches.moved, launches.operations) if args.most else ():
             print(*(f"    {launches.operations[name]:6d} {launches.moved[name] / batch / 1e9:8.2f} GB  {name}"
                     for name, _ in what.most_common(args.most)), sep="\n")  # fmt: skip

@@ -65,7 +65,7 @@ def measure(args: argparse.Namespace, budget: float) -> dict[str, object]:
     torch.set_num_threads(1)
     net, images = network(args.model, args.width), photograph(args.root, tuple(args.size))
     layers = args.layers[0] if len(args.layers) == 1 else args.layers
-    how: dict[str, Any] = {"pool_size": args.pool_size, "layers": layers, "compile": not args.eager}
+    how: dict[str, Any] = {"pool_size": args.pool_size, "layers": layers}
     Explainer(net, args.preset, **how)(images[..., :40, :56])
     with torch.no_grad():
         net(images)
@@ -91,7 +91,6 @@ def main() -> None:
     parser.add_argument("--pool-size", type=int, default=2, help="decides the time; the presets take 10 and more")
     parser.add_argument("--width", type=int, default=8, help="of a CMRNet with random weights")
     parser.add_argument("--model", help="the bare network of a model of explainsal.load_model instead")
-    parser.add_argument("--eager", action="store_true", help="without compiled C kernels")
     args = parser.parse_args()
     if len(args.budgets) == 1:
         print(json.dumps(measure(args, args.budgets[0])), flush=True)

@@ -3,7 +3,7 @@
     python experiments/ablations/run.py cmrnet_osie --images 4
 
 Adds to results.csv, a row per group, change, model (explanation or null) and image;
-what is there is not computed again. Inner loops run compiled; seconds are CPU time per image.
+what is there is not computed again. Seconds are CPU time per image.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def main() -> None:
         if (group, name) in done():
             continue
         start = time.process_time()
-        explainer = Explainer(net, compile=True, **options)
+        explainer = Explainer(net, **options)
         table = fidelity_table(explainer, batch.images, ids=batch.ids, nulls=["shuffled_filters"])
         table.insert(0, "group", group)
         table.insert(1, "change", name)

@@ -97,7 +97,7 @@ def main() -> None:
     net = network(args.network, args.size)
     if args.size is not None:
         images = resize_bilinear(images.float() / 255, tuple(args.size))
-    explainer = Explainer(net, args.preset, bank=BANKS[args.bank], layers=args.layers, compile=True)
+    explainer = Explainer(net, args.preset, bank=BANKS[args.bank], layers=args.layers)
     parts = []
     for variant in ("explanation", *args.nulls):
         measured = explainer if variant == "explanation" else null_explainer(explainer, variant)

@@ -147,7 +147,7 @@ def main() -> None:
         model = load_model(name, weights=args.weights)
         assert isinstance(model, SaliencyModel)
         activations, pairs, layers = FIGURES[name]
-        explain = Explainer(model, args.preset, layers=layers, compile=True)
+        explain = Explainer(model, args.preset, layers=layers)
         explanation = explain(SaliencyBatch.collate([sample]).images, keep_maps=MAPS)
         said = f"{TITLES[name]}" + (f" ({model.description})" if model.description else "")
         with styled():

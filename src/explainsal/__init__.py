@@ -13,6 +13,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from explainsal.threads import wait_passively
+
 if TYPE_CHECKING:
     from explainsal.datamodules.folder import FolderDataModule as FolderDataModule
     from explainsal.datamodules.mit1003 import MIT1003DataModule as MIT1003DataModule
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from explainsal.workflows.loading import load_model as load_model
 
     __version__: str
+
+wait_passively()  # before PyTorch is imported
 
 _PUBLIC = {
     "CMRNet": "models",

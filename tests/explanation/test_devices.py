@@ -47,7 +47,7 @@ def test_a_network_elsewhere_is_explained_there_with_the_same_maps(preset, net, 
     net, images = net().double(), torch.rand(2, 3, 24, 32, dtype=torch.float64)
     here = Explainer(net, preset)(images)
     with pretended_device():
-        out = Explainer(net.to(DEVICE), preset, compile=True)(images)  # images are moved, `compile` is for CPUs
+        out = Explainer(net.to(DEVICE), preset)(images)  # images are moved
         assert out.explainable_map.device == out.layers[0].coefficients.weights.device == DEVICE
         there, names = out.explainable_map.cpu(), [layer.name for layer in out.layers]
     assert names == [layer.name for layer in here.layers]
@@ -73,7 +73,7 @@ def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, 
     here = Explainer(net, preset)(images).explainable_map
     sizes, explain = [], Explainer._explain
     monkeypatch.setattr(
-        Explainer, "_explain", lambda self, some, keep: sizes.append(len(some)) or explain(self, some, keep)
+        Explainer, "_explain", lambda self, some, *rest: sizes.append(len(some)) or explain(self, some, *rest)
     )
     with pretended_device():
         explainer, images = Explainer(net.to(DEVICE), preset, memory_budget=megabytes * 10**6), images.to(DEVICE)

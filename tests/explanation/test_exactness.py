@@ -1,7 +1,7 @@
-"""All shortcuts of a layer at once against the materialised computation: any size, any budget, compiled or not.
+"""All shortcuts of a layer at once against the materialised computation: any size, any budget, loops or plain PyTorch.
 
 The single shortcuts are tested in tests/functional; here they meet: candidates of another size than the layer, chunks
-of one map, combinations of one map at a time, compiled kernels on one thread and on three, the ways of an
+of one map, combinations of one map at a time, compiled loops on one thread and on three, the ways of an
 accelerator.
 """
 
@@ -25,7 +25,7 @@ from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import pursue_layer
-from explainsal.functional.native import native_kernels
+from explainsal.functional.kernels.dispatch import plain_only
 
 BANK = FilterBank(wavelengths=(3.0, 6.0), n_orientations=2, sigma_on_f=(0.55,), sigma_theta=(0.6,), low_pass=(1.0,))
 # odd, not divisible by 8, smaller than a block. Not below 5: standardised maps of one block of `normalized` (4 x 4) all
@@ -64,8 +64,7 @@ def rebuilt(preset, activations, sources, budget, counts=None, **changes):
         rooted=preset == "sparse",
     )  # fmt: skip
     rebuild = pursue_layer if preset == "sparse" else match_layer
-    with native_kernels(options.compile):
-        return rebuild(activations, candidates, options, budget)
+    return rebuild(activations, candidates, options, budget)
 
 
 def materialised(preset, activations, sources, counts=None, **changes):
@@ -76,7 +75,7 @@ def materialised(preset, activations, sources, counts=None, **changes):
     bank = np.concatenate([gabor, plain.gaussian_loop(size, BANK.low_pass)])
     seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
     if preset == "sparse":
-        how = {"top_k": 3, "ridge": options.ridge, "counts": counts}
+        how = {"top_k": 3, "ridge": options.ridge, "counts": counts, "floor": options.noise_floor}
         return np.array([plain.rebuild_by_pursuit(one, seen, **how)[0] for one in activations])
     if options.scaling == "standardize":
         seen = [plain.standardized(one, counts) for one in seen]
@@ -94,6 +93,8 @@ CASES = {
     "least squares": ("normalized", {"coefficients": "least_squares", "ridge": 0.1}),
     "least squares, maps as they come": ("paper", {"coefficients": "least_squares", "ridge": 0.01, "signed": False}),
     "pursuit with ridge": ("sparse", {"ridge": 0.1}),
+    "pursuit down to noise": ("sparse", {"noise_floor": 0.7}),
+    "pursuit down to noise with ridge": ("sparse", {"noise_floor": 0.7, "ridge": 0.1}),
 }
 WEIGHTED = {**CASES, "weighted blocks at scales": ("normalized", {"scales": (2, 1, 0.5)})}
 
@@ -103,17 +104,16 @@ WEIGHTED = {**CASES, "weighted blocks at scales": ("normalized", {"scales": (2, 
 @settings(deadline=None, max_examples=15)
 @example((9, 12), (9, 12), None, 10**5, 0)  # an accelerator, filters in groups
 @example((9, 12), (18, 7), None, 10**9, 0)  # resized into one array
-def test_a_layer_of_any_size_is_the_materialised_one(case, size, before, compiled_threads, budget, seed):
+def test_a_layer_of_any_size_is_the_materialised_one(case, size, before, looping, budget, seed):
     preset, changes = CASES[case]
     activations, sources = noise(3, size, seed), noise(2, before, seed + 1)
     expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()), **changes)
-    if compiled_threads is None:
+    if looping is None:
         found = rebuilt_elsewhere(preset, activations, sources, budget, **changes)[0].numpy()
         assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
         return
-    compiled = compiled_threads > 0
-    with threads(compiled_threads or 1):
-        found = rebuilt(preset, activations, sources, budget, compile=compiled, **changes).maps[0].numpy()
+    with threads(looping or 1), plain_only(looping == 0):
+        found = rebuilt(preset, activations, sources, budget, **changes).maps[0].numpy()
     assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
 
 

@@ -11,12 +11,12 @@ from torch import nn
 from torch.testing import assert_close
 
 from explainsal.errors import ModelError, UserError
-from explainsal.explanation import PRESETS, Explainer
+from explainsal.explanation import PRESETS, Explainer, Explanation
 from explainsal.explanation.input_maps import input_maps
 from explainsal.functional.log_gabor import filter_responses
 
 ALL = pytest.mark.parametrize("preset", list(PRESETS))
-COMPILED = pytest.mark.parametrize("compiled", [False, True], ids=["eager", "compiled"])
+LOOPS = pytest.mark.usefixtures("loops_or_plain")
 
 
 def smooth(count=2, size=(24, 32)):
@@ -62,7 +62,9 @@ def test_coefficients_rebuild_the_maps(preset, kind):
     net, images = Plain(), smooth(1)
     options = {} if preset == "sparse" else {"scales": (1,), "rescale": "none"}
     options["input_maps"] = kind
-    out = Explainer(net, preset, **options)(images, keep_maps=True)
+    explainer = Explainer(net, preset, **options)
+    out, pixels = explainer(images, keep_maps=True), explainer.output_weights(images)
+    counts = torch.ones(24, 32) if pixels is None else pixels.at("second", (24, 32), torch.float32).reshape(24, 32)
     layer = out["second"]
     terms = layer.coefficients
     for a in range(layer.shape[0]):
@@ -79,7 +81,8 @@ def test_coefficients_rebuild_the_maps(preset, kind):
                 )
                 candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
                 if out.options.scaling == "standardize":
-                    candidate = (candidate - candidate.mean()) / candidate.std(correction=0)
+                    candidate = candidate - (counts * candidate).mean()
+                    candidate = candidate / (counts * candidate.square()).mean().sqrt()
                 total += weight * candidate
         if terms.constant is not None:
             total += terms.constant[0, a]
@@ -88,12 +91,12 @@ def test_coefficients_rebuild_the_maps(preset, kind):
 
 
 @ALL
-@COMPILED
-def test_dead_maps_are_defined(preset, compiled):
+@LOOPS
+def test_dead_maps_are_defined(preset):
     net = Plain()
     with torch.no_grad():
         net.second.weight[1], net.second.bias[1] = 0, 0.25
-    layer = Explainer(net, preset, compile=compiled)(smooth(1), keep_maps=True)["second"]
+    layer = Explainer(net, preset)(smooth(1), keep_maps=True)["second"]
     assert layer.dead[0].tolist() == [False, True, False, False]
     assert layer.correlation[0, 1].isnan()
     assert layer.relative_mae[0, 1].isinf()
@@ -104,14 +107,14 @@ def test_dead_maps_are_defined(preset, compiled):
 
 
 @ALL
-@COMPILED
+@LOOPS
 @pytest.mark.parametrize("value", [torch.nan, -torch.inf])
-def test_a_map_with_nan_or_infinity_costs_itself_and_nobody_else(preset, compiled, value):
+def test_a_map_with_nan_or_infinity_costs_itself_and_nobody_else(preset, value):
     net, images = Plain(), smooth(2)
-    clean = Explainer(net, preset, compile=compiled)(images, keep_maps=True)["second"]
+    clean = Explainer(net, preset)(images, keep_maps=True)["second"]
     with torch.no_grad():
         net.second.bias[2] = value
-    out = Explainer(net, preset, compile=compiled)(images, keep_maps=True)["second"]
+    out = Explainer(net, preset)(images, keep_maps=True)["second"]
     assert out.reconstructions[:, 2].isnan().all()
     assert torch.equal(out.reconstructions[:, [0, 1, 3]], clean.reconstructions[:, [0, 1, 3]])
     assert out.activation_mae[:, 2].isnan().all()
@@ -253,13 +256,13 @@ def test_half_precision_networks_are_explained_in_float32():
 
 
 @ALL
-@COMPILED
-def test_images_outside_of_0_to_1_are_taken_as_they_are(preset, compiled):
+@LOOPS
+def test_images_outside_of_0_to_1_are_taken_as_they_are(preset):
     net, images = Plain(), 255 * smooth(1) - 100  # a network with its own input range
-    out = Explainer(net, preset, compile=compiled)(images)
+    out = Explainer(net, preset)(images)
     assert torch.equal(out.saliency_map, net(images))
     assert out.explainable_map.isfinite().all()
-    bright = Explainer(net, preset, compile=compiled)(images.clamp(0, 1))
+    bright = Explainer(net, preset)(images.clamp(0, 1))
     assert not torch.equal(out.explainable_map, bright.explainable_map)  # nothing was clamped on the way
     assert Explainer(net, preset)(images.double()).explainable_map.dtype == torch.float32
 
@@ -399,7 +402,7 @@ def test_what_is_no_map_is_refused_before_a_layer_is_rebuilt(change, message, mo
         ({"generations": 1.5}, "generations must be at least 1, a whole number; got 1.5"),
         ({"pool_size": "10"}, "a whole number; got '10'"),
         ({"fill_pool": "no"}, "fill_pool must be true or false, got 'no'"),
-        ({"compile": "off"}, "compile must be true or false"),
+        ({"signed": "off"}, "signed must be true or false"),
         ({"joint_scales": 1}, "joint_scales must be true or false"),
         ({"scales": 2}, "scales must be a list, got 2"),
         ({"scales": [1, float("nan")]}, "scales must hold positive numbers"),
@@ -542,3 +545,16 @@ def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_m
             pair = torch.stack([out["first"].activations[0, a].flatten(), seen[place].flatten()])
             assert weight.sign() == torch.corrcoef(pair)[0, 1].sign()
     assert (out["first"].correlation > 0).all()
+
+
+def test_a_result_knows_how_long_each_layer_took_and_progress_counts_layers(tmp_path):
+    seen = []
+    out = Explainer(Plain())(smooth(2), progress=lambda done, total: seen.append((done, total)))
+    assert out.preset == "sparse"
+    count = len(out.layers)
+    assert seen == [(i + 1, 2 * count) for i in range(2 * count)]
+    for layer in out.layers:
+        assert layer.seconds.shape == (2,)
+        assert (layer.seconds > 0).all()
+    loaded = Explanation.load(out.save(tmp_path))
+    assert torch.equal(loaded.layers[0].seconds, out.layers[0].seconds)

@@ -26,6 +26,7 @@ from explainsal.app.folders import CHECKPOINTS, follow_arguments, is_first, own_
 from explainsal.app.help import asks_for_help, explain_wrong_option, format_help
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
 from explainsal.errors import UserError
+from explainsal.threads import use_threads
 
 EXIT_USER_ERROR = 2
 RESUMED = "The same command goes on with what is missing."
@@ -69,6 +70,7 @@ def command(
             nonlocal jobs, said
             jobs += 1
             _quiet()
+            use_threads()
             try:
                 return _run(task, cfg, config_name)
             except KeyboardInterrupt as error:

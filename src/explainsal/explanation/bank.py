@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.log_gabor import (
     Border,
     filter_responses,
@@ -19,6 +20,7 @@ from explainsal.functional.log_gabor import (
     local_energy,
     log_gabor_bank,
     responses_in_parts,
+    responses_of_kinds,
     spectrum_of,
 )
 
@@ -168,7 +170,7 @@ class FilterBank:
         Args:
             maps: Shape ``(..., H, W)``.
             group: One of :meth:`groups`; default all filters.
-            out: Where to put it on an accelerator.
+            out: Where to put it.
 
         Returns:
             Shape ``(..., g, H, W)``, filters in the order of :meth:`available`.
@@ -180,12 +182,17 @@ class FilterBank:
         gabors = min(len(bank), max(0, len(self.served(size)) - low_pass - first) // len(self.parts))
         if maps.device.type != "cpu":
             return self._seen_elsewhere(maps, bank, gabors, out)
+        if loops_run(maps, bank):
+            kinds = [(range(gabors), self.parts), (range(gabors, len(bank)), self.low_pass_parts)]
+            made = responses_of_kinds(maps, bank, kinds, border=self.border)
+            return made if out is None else out.copy_(made)
         seen = []
         if gabors:
             seen.append(self._gabor_parts_of(maps, bank[:gabors]))
         if gabors < len(bank):
             seen.append(parts_of(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
-        return torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
+        made = torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
+        return made if out is None else out.copy_(made)
 
     def shuffled(self, seed: int = 0) -> FilterBank:
         """The null model of the same size and gains: see `shuffle`."""

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
-from explainsal.functional import native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.weighted import scale_rows
 from explainsal.tracing.layers import INPUT
@@ -78,8 +79,7 @@ class Candidates:
         self._keep = len(self) * each <= for_keeping
         self._plan = self._planned()
         largest = max((one.count for one in self._plan), default=1)
-        joined = self._keep and not on_cpu
-        self.chunk_count = -(-len(self) // self._per_chunk) if joined else len(self._plan)
+        self.chunk_count = -(-len(self) // self._per_chunk) if self._keep else len(self._plan)
         self.chunks_at_once = self.chunk_count if self._keep else max(1, budget // (2 * each * largest))
 
     def __len__(self) -> int:
@@ -112,8 +112,7 @@ class Candidates:
             only: Shape ``(N,)``, bool: chunks that are computed anew and have none of these are left out, too.
         """
         if self._kept is None and self._keep:
-            on_cpu = self.device.type == "cpu"
-            self._kept = [self._compute(one) for one in self._plan] if on_cpu else self._joined()
+            self._kept = self._joined()
         if self._kept is not None:
             return iter(self._kept[first:])
         return (
@@ -122,16 +121,11 @@ class Candidates:
 
     @property
     def whole(self) -> Tensor | None:
-        """Scaled maps ``(B, N, H, W)`` in order, where an accelerator holds them; else None."""
-        if not self._keep or self.device.type == "cpu":
+        """Scaled maps ``(B, N, H, W)`` in order, where all of them are held; else None."""
+        if not self._keep:
             return None
         self.chunks()
         return self._whole
-
-    def held_together(self, only: Tensor) -> Iterator[list[tuple[Tensor, Tensor]]]:
-        """The chunks as :meth:`chunks` gives them, in lists: one where all are kept, else one for each."""
-        chunks = self.chunks(only=only)
-        return iter([list(chunks)]) if self.kept else ([one] for one in chunks)
 
     @property
     def kept(self) -> bool:
@@ -152,15 +146,18 @@ class Candidates:
 
     def _joined(self) -> list[tuple[Tensor, Tensor]]:
         """All of them in one array, in order, scaled in place and cut where they must be: few launches and passes."""
-        maps = self.pools[0].maps.new_empty(len(self.pools[0].maps), len(self), *self.size)
+        maps = self.remembered.workspace(self.pools[0].maps, (len(self.pools[0].maps), len(self), *self.size))
+        by_chunk = loops_run(maps)  # scaled while a chunk is in the cache
         for chunk in self._plan:
             stop = chunk.start + chunk.filters * self.pools[chunk.source].maps.shape[1]
             own = maps[:, chunk.start : stop].unflatten(1, (-1, chunk.filters))
             places, group = (slice(some.start, some.stop) for some in (chunk.places, chunk.group))
-            self._see(chunk, own[:, places, group])
+            self._see(chunk, own[:, places, group], scale=by_chunk)
         self._whole = maps
         cuts = [slice(i, i + self._per_chunk) for i in range(0, len(self), self._per_chunk)]
         index = _counted(len(self), self.device)
+        if by_chunk:
+            return [(index[cut], maps[:, cut]) for cut in cuts]
         return [(index[cut], self._scaled(maps[:, cut], out=maps[:, cut])) for cut in cuts]
 
     def _compute(self, chunk: _Chunk) -> tuple[Tensor, Tensor]:
@@ -169,9 +166,14 @@ class Candidates:
     def _scaled(self, maps: Tensor, out: Tensor | None = None) -> Tensor:
         return scaled(maps, self.scaling, out, pixel_weights=self.pixel_weights, rooted=self.rooted)
 
-    def _see(self, chunk: _Chunk, out: Tensor | None = None) -> Tensor:
+    def _see(self, chunk: _Chunk, out: Tensor | None = None, *, scale: bool = False) -> Tensor:
         """Responses ``(B, p, g, H, W)`` at the size of the layer, made or remembered; put into `out` where given."""
         pool = self.pools[chunk.source]
+        if scale and out is not None:
+            seen = self._see(chunk)
+            for place in range(seen.shape[1]):
+                self._scaled(seen[:, place], out=out[:, place])
+            return out
         if pool.layer == INPUT:
             seen = self._of_the_image(chunk, self.size)
             return seen if out is None else out.copy_(seen)
@@ -210,19 +212,23 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
     Returns:
         Shape ``(B, R, H * W)``.
     """
-    if candidates.whole is not None:
+    if candidates.whole is not None and not loops_run(weights):
         return _matrix(candidates, index, weights) @ candidates.whole.flatten(-2)
     total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
     used = torch.zeros(len(candidates) + 1, dtype=torch.bool, device=index.device)
     used.index_fill_(0, index.flatten() % len(used), True)  # unused terms, -1, mark the last, which is none
-    if native.serves(total, weights):
+    if loops_run(total, weights):
         chosen = torch.where((weights != 0) & (index >= 0), index, len(candidates))
-        for group in candidates.held_together(used):
-            place = torch.zeros(len(total), len(candidates) + 1, dtype=torch.int64)
-            for position, maps in group:
-                place[:, position] = torch.stack([native.places(one) for one in maps])
+        if candidates.whole is not None:
+            index = index.masked_fill(weights == 0, -1)
             for b in range(len(total)):
-                native.add_combinations(total[b], place[b][chosen[b]], weights[b])
+                fast.add_combinations(total[b], candidates.whole[b].flatten(1), index[b], weights[b])
+            return total
+        for position, maps in candidates.chunks(only=used):
+            place = torch.full((len(candidates) + 1,), -1)
+            place[position] = torch.arange(len(position))
+            for b in range(len(total)):
+                fast.add_combinations(total[b], maps[b].flatten(1), place[chosen[b]], weights[b])
         return total
     matrix = _matrix(candidates, index, weights)
     for position, maps in candidates.chunks(only=used):

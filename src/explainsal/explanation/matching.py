@@ -12,14 +12,14 @@ from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional import native
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.weighted import scale_rows
 
 # Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
-# the three of the latter, stay in the second-level cache. Compiled code makes no such arrays.
+# the three of the latter, stay in the second-level cache. Compiled loops make no such arrays.
 _CPU_BLOCKS = (2**16, 2**18)
 _CPU_COMBINED = 2**20  # pixels of combinations that a CPU makes at a time, where candidates need not be made again
 
@@ -81,7 +81,7 @@ def _compare(
         for s, theirs in enumerate(_describe(maps, options)):
             # block means change their sign with the map, deviations do not
             flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
-            theirs = theirs if heavy[s] is None else theirs * heavy[s]
+            theirs = theirs if (weight := heavy[s]) is None else theirs * weight
             error = pairwise_mae(mine[s], theirs, negative if flipped else None, flipped)
             at_scales.append(error)
         errors.append((index, torch.stack(at_scales, dim=2)))
@@ -119,7 +119,7 @@ def _describe(
 
 
 def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
-    if native.serves(maps):
+    if loops_run(maps):
         return _describe_at(maps, options.scales, options)
     described: dict[float, Tensor] = {}
     for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):

@@ -47,6 +47,9 @@ class Options:
             were rebuilt from; and so on, the image aside (`image_candidates`). A number above the depth of the network
             offers all ancestors.
         chain_seed: Of that choice.
+        noise_floor: For ``"omp"``: after the first, a term counts only while it explains at least this many times the
+            share of what is left that the best of as many candidates of pure noise would explain by chance
+            (:func:`~explainsal.explanation.pursuit.chance_share`); 0 takes `top_k` terms whatever they explain.
         output_weight: From 0 to 1: how much pixels count by what the network's last step makes of them, instead of
             all alike (:mod:`~explainsal.explanation.output_weights`): in Eq. 2, in least squares, in the choice of a
             pool, and in the units of a reconstruction.
@@ -58,9 +61,6 @@ class Options:
         layers: Which layers are rebuilt; see :func:`~explainsal.tracing.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
             8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
-        compile: Whether the inner loops run compiled: on a CPU as C, built once with the machine's own compiler, in
-            less than half the time; on CUDA as Triton kernels, which no GPU has run yet. The same numbers up to
-            rounding. An error where there is no compiler or no Triton; other devices ignore it.
     """
 
     bank: FilterBank
@@ -85,9 +85,9 @@ class Options:
     ridge: float = 0.0
     generations: int = 1
     chain_seed: int = 0
+    noise_floor: float = 0.0
     output_weight: float = 0.0
     memory_budget: int | None = None
-    compile: bool = False
 
     @property
     def matching(self) -> bool:
@@ -101,11 +101,12 @@ class Options:
         for name in ("top_k", "pool_size", "block_size", "generations"):
             if not _is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, a whole number; got {getattr(self, name)!r}")
-        for name in ("joint_scales", "signed", "image_candidates", "fill_pool", "compile"):
+        for name in ("joint_scales", "signed", "image_candidates", "fill_pool"):
             if not isinstance(getattr(self, name), bool):  # any other word, "no" say, would count as true
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
-        if not _is_number(self.ridge) or self.ridge < 0:
-            raise ValueError(f"ridge must be a number from 0, got {self.ridge!r}")
+        for name in ("ridge", "noise_floor"):
+            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a number from 0, got {getattr(self, name)!r}")
         if not _is_number(self.output_weight) or not 0 <= self.output_weight <= 1:
             raise ValueError(f"output_weight must be a number from 0 to 1, got {self.output_weight!r}")
         if not self.scales or not all(_is_number(scale) and scale > 0 for scale in self.scales):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -74,6 +75,7 @@ class Remembered:
     def __init__(self) -> None:
         self.maps: dict[Any, Tensor] = {}
         self.nbytes = 0
+        self._workspace: Tensor | None = None
 
     def get(self, key: Any) -> Tensor | None:
         """What was made for this key."""
@@ -85,7 +87,24 @@ class Remembered:
             self.maps[key] = maps
             self.nbytes += maps.nbytes
 
+    def workspace(self, like: Tensor, shape: tuple[int, ...]) -> Tensor:
+        """Memory for the candidates of one layer after the other, in place of fresh pages for each.
+
+        It is written over by the next layer, and never more than twice what a layer needs.
+        """
+        count = math.prod(shape)
+        held = self._workspace
+        if (
+            held is None
+            or (held.dtype, held.device) != (like.dtype, like.device)
+            or not count <= len(held) <= 2 * count
+        ):
+            self._workspace = None  # the old memory goes before the new comes
+            self._workspace = held = like.new_empty(count)
+        return held[:count].view(shape)
+
     def forget(self) -> None:
         """Hold nothing."""
+        self._workspace = None
         self.maps.clear()
         self.nbytes = 0

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.reconstruction import least, pearson
+from explainsal.functional.reconstruction import compare_maps, least
 from explainsal.functional.weighted import scale_rows, weighted_pearson
 
 _PIXELS = 2**22  # of all maps of a layer, standardised at a time on a CPU
@@ -38,11 +38,14 @@ class Rebuilt:
         maps: Shape ``(B, A, H, W)``.
         target: What they are compared with, in the same units: the activations, or scaled activations.
         terms: Their make-up.
+        moments: Shape ``(B, A, A)`` each: covariances of the reconstructions, and of the activation maps at unit
+            variance with them, with the pixels' weights; None where nobody had them at hand.
     """
 
     maps: Tensor
     target: Tensor
     terms: Terms
+    moments: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,9 +80,7 @@ def _fields(fit: Fit) -> tuple[Tensor, ...]:
 
 
 def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> Fit:
-    mae = (target - maps).abs().mean((-2, -1))
-    deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
-    correlation = pearson(target, maps)
+    mae, deviation, correlation = compare_maps(target, maps)
     relative = torch.where(correlation.isnan(), torch.inf, mae / deviation)
     weighted = correlation.clone() if pixel_weights is None else weighted_pearson(target, maps, pixel_weights)
     return Fit(mae, relative, correlation, weighted)
@@ -91,6 +92,8 @@ def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weig
     Ties go to the lower position. A map whose criterion is undefined (infinite or NaN) is never taken.
     """
     if selection == "coverage":
+        if rebuilt.moments is not None:
+            return covering(*rebuilt.moments, count)
         return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights)
     scores = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.weighted_correlation}
     score = scores[selection]
@@ -127,20 +130,23 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    gram, cross = gram.clone(), cross.clone()
-    copy = _COPY * gram.diagonal(dim1=1, dim2=2)
-    nothing, forever = gram.new_zeros(()), gram.new_full((), torch.inf)
+    novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
+    copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
+    rows = shares = gram[:, :0]  # (B, s, A): what the chosen ones explain of all; the same relative to themselves
+    columns = cross[:, :, :0]  # (B, A, s): what they explain of the activation maps
     chosen, taken = [], []
-    for _ in range(min(count, gram.shape[1])):
-        novelty = gram.diagonal(dim1=1, dim2=2)
-        explained = torch.linalg.vector_norm(cross, dim=1).square_()
+    for _ in range(min(count, gram.shape[1])):  # neither matrix is written to: each step reads one of them once
         most, best = torch.where(novelty > copy, explained / novelty, nothing).max(1, keepdim=True)  # (B, 1)
-        live = most > 0
-        row = gram.gather(1, best[..., None].expand(-1, -1, gram.shape[2]))  # (B, 1, A)
-        column = cross.gather(2, best[:, None].expand(-1, cross.shape[1], -1))  # (B, A, 1)
-        share = row / torch.where(live[..., None], row.gather(2, best[..., None]), forever)
-        gram.addcmul_(row.transpose(1, 2), share, value=-1)
-        cross.addcmul_(column, share, value=-1)
+        live, place = most > 0, best[..., None]
+        known = shares.gather(2, place.expand(-1, shares.shape[1], -1))  # (B, s, 1)
+        row = gram.gather(1, place.expand(-1, -1, gram.shape[2])) - known.mT @ rows  # (B, 1, A)
+        column = cross.gather(2, place.expand(-1, cross.shape[1], -1)) - columns @ known  # (B, A, 1)
+        share = row / torch.where(live[..., None], row.gather(2, place), forever)
+        both = column.mT @ cross - (column.mT @ columns) @ shares
+        lost = share * (2 * both - share * column.square().sum(1, keepdim=True))
+        explained, novelty = (explained - lost[:, 0]).clamp_min(0), novelty - (row * share)[:, 0]
+        rows, shares = torch.cat([rows, row], dim=1), torch.cat([shares, share], dim=1)
+        columns = torch.cat([columns, column], dim=2)
         chosen.append(best)
         taken.append(live)
     return torch.cat(chosen, dim=1).masked_fill_(~torch.cat(taken, dim=1), -1)

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainsal.functional import native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import keeps_whole, resize_to_scale, scaled_size
 
 Partial = Literal["keep", "crop"]
@@ -76,8 +77,8 @@ def scaled_block_moments(
     """
     if block_size < 1:
         raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
-    if native.serves(maps):
-        return _compiled_moments(maps, scales, block_size, partial)
+    if loops_run(maps):
+        return _fast_moments(maps, scales, block_size, partial)
     shared: dict[float, _Parts] = {}
     results = []
     for scale in scales:
@@ -147,10 +148,10 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
     return parts[0][0], within
 
 
-def _compiled_moments(
+def _fast_moments(
     maps: Tensor, scales: Sequence[float], block_size: int, partial: Partial
 ) -> list[tuple[Tensor, Tensor]]:
-    """:func:`scaled_block_moments` in compiled code, which takes all scales of a map while it is in the cache.
+    """:func:`scaled_block_moments` by compiled loops, which take all scales of a map while it is in the cache.
 
     Only where a side does not divide is a resized map made for it.
     """
@@ -165,23 +166,23 @@ def _compiled_moments(
             blocks = _blocks(scaled_size(size, scale), block_size, partial)
             flat = maps.reshape(-1, *size)
             at_once = max(1, int(_PIXELS / (scale * scale * size[0] * size[1])))
-            parts = [native.block_moments(resize_to_scale(some, scale), [blocks])[0] for some in flat.split(at_once)]
+            parts = [fast.block_moments(resize_to_scale(some, scale), [blocks])[0] for some in flat.split(at_once)]
             shape = (*maps.shape[:-2], blocks.rows, blocks.columns)
             mean, variance = (torch.cat(some).reshape(shape) for some in zip(*parts, strict=True))
             found[scale] = mean, variance
-    found |= zip(together, native.block_moments(maps, list(together.values())), strict=True)
+    found |= zip(together, fast.block_moments(maps, list(together.values())), strict=True)
     return [found[scale] for scale in scales]
 
 
 def _blocks(
     size: tuple[int, int], cells: int, partial: Partial, *, shrink: int = 1, offsets: tuple[float, float] = (0.0, 0.0)
-) -> native.Blocks:
+) -> fast.Blocks:
     if partial not in ("keep", "crop"):
         raise ValueError(f"partial must be 'keep' or 'crop', got {partial!r}")
     height, width = (n // shrink for n in size)
     if partial == "keep":
-        return native.Blocks(shrink, cells, -(-height // cells), -(-width // cells), *offsets)
-    return native.Blocks(shrink, cells, max(1, height // cells), max(1, width // cells), *offsets)
+        return fast.Blocks(shrink, cells, -(-height // cells), -(-width // cells), *offsets)
+    return fast.Blocks(shrink, cells, max(1, height // cells), max(1, width // cells), *offsets)
 
 
 def _holds_whole_pixels(scale: float, block_size: int) -> bool:

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional import fused
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 
 # A candidate is left out when the chosen ones already explain all but this share of its variance.
 _DEPENDENT = 1e-6
@@ -78,6 +79,9 @@ def matching_pursuit(
     if terms < 1:
         raise ValueError(f"terms must be at least 1, got {terms}")
     rows, candidates = target.shape[-2:]
+    shape = (*target.shape[:-2], rows, terms)
+    if loops_run(gram, target) and not nonnegative:
+        return _fast_pursuit(gram, target, terms, ridge)
     grams = gram.double().expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
     work = _Pursuit(grams, target.double().reshape(-1, candidates), min(terms, candidates), ridge)
     if nonnegative:
@@ -85,8 +89,50 @@ def matching_pursuit(
     else:
         work.run_signed()
     index, weights = work.result(terms)
-    shape = (*target.shape[:-2], rows, terms)
     return SparseFit(index.reshape(shape), weights.to(target.dtype).reshape(shape))
+
+
+def covariances(gram: Tensor, cross: Tensor, fit: SparseFit) -> tuple[Tensor, Tensor]:
+    """Inner products of sparse combinations with each other, and of the rows that were fitted with them.
+
+    Args:
+        gram: Shape ``(B, N, N)``, see :func:`matching_pursuit`.
+        cross: Shape ``(B, A, N)``: its `target`.
+        fit: Of A rows.
+
+    Returns:
+        Two tensors ``(B, A, A)``, float64.
+
+    Example:
+        >>> gram, target = torch.eye(2)[None], torch.tensor([[[0.6, 0.8]]])
+        >>> own, with_rows = covariances(gram, target, matching_pursuit(gram, target, 1))
+        >>> round(own.item(), 4), round(with_rows.item(), 4)
+        (0.64, 0.64)
+    """
+    gram, cross, weights = gram.double(), cross.double(), fit.weights.double()
+    half = _combined(gram, fit.index, weights)  # (B, A, N)
+    return _combined(half.mT, fit.index, weights), _combined(cross.mT, fit.index, weights).mT
+
+
+def _combined(rows: Tensor, index: Tensor, weights: Tensor) -> Tensor:
+    """Sums of few weighted rows ``(B, N, D)`` each: ``(B, A, D)``."""
+    if loops_run(rows, weights):
+        total = rows.new_zeros(len(rows), index.shape[1], rows.shape[2])
+        for one, each, its, factors in zip(total, rows, index, weights, strict=True):
+            fast.add_combinations(one, each.contiguous(), its, factors)
+        return total
+    matrix = rows.new_zeros(len(rows), index.shape[1], rows.shape[1])
+    return matrix.scatter_add_(-1, index.clamp_min(0), weights * (index >= 0)) @ rows
+
+
+def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> SparseFit:
+    """Signed pursuit by compiled loops, one matrix of inner products after the other."""
+    shape, candidates = (*target.shape[:-1], terms), target.shape[-1]
+    grams = gram.expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
+    targets = target.reshape(-1, *target.shape[-2:])
+    fits = [fast.pursue(*pair, terms, _DEPENDENT, _FAINT, ridge) for pair in zip(grams, targets, strict=True)]
+    index, weights = (torch.stack(some).reshape(shape) for some in zip(*fits, strict=True))
+    return SparseFit(index, weights.to(target.dtype))
 
 
 class _Pursuit:
@@ -106,11 +152,6 @@ class _Pursuit:
 
     def run_signed(self) -> None:
         """Orthogonalise all candidates to each chosen one (Gram and Schmidt): nothing is asked of the values."""
-        terms, candidates = self.index.shape[1], self.target.shape[1]
-        if len(self.target) and candidates <= fused.MOST_CANDIDATES and fused.serves(self.gram, self.target):
-            self.index = fused.matching_pursuit(self.gram, self.target, terms, _DEPENDENT, _FAINT)
-            self.weights = self._solve()
-            return
         left, nothing = self.target.clone(), self.target.new_zeros(())
         diagonal = self.gram.diagonal(dim1=-2, dim2=-1)
         novelty = torch.where(diagonal > 0.5, diagonal, nothing)[self.image[:, 0]]

@@ -14,13 +14,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 
 Border = Literal["circular", "reflect"]
 
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
 _CPU_CHUNK = 2**19
-_COMPILED_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
+_LOOP_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
 _ACCELERATOR_CHUNK = 2**25  # 256 MiB
 _PIXELS = 2**16  # of transfer functions that are evaluated at a time
 
@@ -183,30 +184,70 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
         for members, responses in responses_in_parts(spectrum_of(maps, bank, border), bank, maps.shape[-2:]):
             torch.abs(responses, out=energy[..., members, :, :])  # one pass, and faint maps do not vanish
         return energy
+    if loops_run(maps, bank):
+        return responses_of_kinds(maps, bank, [(range(len(bank)), ("energy",))], border=border)
     height, width = maps.shape[-2:]
     # squares of very faint maps would vanish: every map is brought to a largest value of 1 first
-    level = maps.abs().amax((-2, -1), keepdim=True)
-    level = torch.where(level > 0, level, 1)
+    level = _level(maps)
     spectrum = spectrum_of(maps / level, bank, border)
     flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
     energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
-    compiled = native.serves(energy, bank)
-    limit = _COMPILED_CHUNK if compiled else _CPU_CHUNK
-    filters = max(1, min(bank.shape[0], limit // bank[0].numel()))
-    rows = max(1, limit // (filters * bank[0].numel()))  # 1 where not all filters are made at once
-    work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:]) if compiled else None
+    filters = max(1, min(bank.shape[0], _CPU_CHUNK // bank[0].numel()))
+    rows = max(1, _CPU_CHUNK // (filters * bank[0].numel()))  # 1 where not all filters are made at once
     for i in range(0, flat.shape[0], rows):
         for g in range(0, bank.shape[0], filters):
             some, group, total = flat[i : i + rows], bank[g : g + filters], energy[i : i + rows, g : g + filters]
-            if work is not None:
-                _compiled_energy(some, group, level.reshape(-1)[i : i + rows], total, work)
-                continue
             even, odd = torch.view_as_real(_inverse(some, group, (height, width))).unbind(-1)
             torch.mul(even, even, out=total)
             total.addcmul_(odd, odd).sqrt_()  # a third of the time of abs, which guards against overflow
-    if not compiled:
-        energy.mul_(level.reshape(-1, 1, 1, 1))
+    energy.mul_(level.reshape(-1, 1, 1, 1))
     return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
+
+
+def responses_of_kinds(
+    maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular"
+) -> Tensor:
+    """What is taken of the responses of maps to a bank whose filters are of several kinds, by compiled loops.
+
+    Args:
+        maps: Shape ``(..., H, W)``, real.
+        bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
+        kinds: Runs of filters, and of each what is taken: some of :data:`~explainsal.functional.fast.PARTS`.
+        border: See :func:`filter_responses`.
+
+    Returns:
+        Shape ``(..., C, H, W)``: run after run, filter after filter, part after part.
+    """
+    level = _level(maps)  # squares of very faint maps would vanish: every map is brought to a largest value of 1
+    spectrum = spectrum_of(maps / level, bank, border)
+    flat, level = spectrum.reshape(-1, *bank.shape[1:]), level.reshape(-1)
+    count = sum(len(some) * len(parts) for some, parts in kinds)
+    seen = maps.new_empty(len(flat), count, *maps.shape[-2:])
+    filters = max(1, min(len(bank), _LOOP_CHUNK // bank[0].numel()))
+    rows = max(1, _LOOP_CHUNK // (filters * bank[0].numel()))  # 1 where not all filters are made at once
+    work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:])
+    for i in range(0, len(flat), rows):
+        for g in range(0, len(bank), filters):
+            some, group = flat[i : i + rows], bank[g : g + filters]
+            product, responses = work[:, : len(some) * len(group)]
+            fast.filtered(some, group, product)
+            torch.fft.ifft2(product, out=responses)
+            first = 0
+            for run, parts in kinds:
+                start, stop = max(run.start, g), min(run.stop, g + len(group))
+                if start < stop:
+                    place = first + (start - run.start) * len(parts)
+                    ours = responses.view(len(some), *group.shape)
+                    its, into = level[i : i + rows], seen[i : i + rows]
+                    fast.write_parts(ours, range(start - g, stop - g), its, parts, place, into)
+                first += len(run) * len(parts)
+    return seen.reshape(*maps.shape[:-2], *seen.shape[1:])
+
+
+def _level(maps: Tensor) -> Tensor:
+    """Largest magnitude of every map, 1 for a map of zeros: shape ``(..., 1, 1)``."""
+    level = torch.linalg.vector_norm(maps, torch.inf, (-2, -1), keepdim=True)
+    return level.masked_fill(level == 0, 1)
 
 
 def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Iterator[tuple[slice, Tensor]]:
@@ -215,15 +256,6 @@ def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> I
     for start in range(0, len(bank), filters):
         some = slice(start, min(start + filters, len(bank)))
         yield some, _inverse(spectrum, bank[some], size)
-
-
-def _compiled_energy(spectrum: Tensor, bank: Tensor, level: Tensor, energy: Tensor, work: Tensor) -> None:
-    """Energies of spectra ``(n, H', W')`` into `energy` ``(n, g, H, W)``; `work` holds spectra and responses."""
-    product, responses = work[:, : len(spectrum) * len(bank)]
-    native.filtered(spectrum, bank, product)
-    torch.fft.ifft2(product, out=responses)
-    height, width = energy.shape[-2:]
-    native.magnitude(responses[:, :height, :width], level.repeat_interleave(len(bank)), energy.flatten(0, 1))
 
 
 def continued(maps: Tensor, border: str) -> Tensor:
@@ -251,8 +283,8 @@ def spectrum_of(maps: Tensor, bank: Tensor, border: str) -> Tensor:
 
 
 def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
-    if native.serves(bank) and spectrum.dtype == bank.dtype.to_complex():
-        product = native.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
+    if loops_run(bank) and spectrum.dtype == bank.dtype.to_complex():
+        product = fast.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
         product = product.reshape(*spectrum.shape[:-2], *bank.shape)
     else:
         product = spectrum[..., None, :, :] * bank

@@ -7,13 +7,15 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import fused, native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import keeps_whole, there_and_back
 
 Fusion = Literal["root_sum_squares", "mean"]
 
 # Numbers per tile of `pairwise_mae` on a CPU: two float32 tiles of 256 KiB stay in the second-level cache.
 _TILE = 2**16
+_LEAST_ROWS, _BANDS = 128, 6  # of a band of inner products: smaller ones take longer than they save
 
 
 def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, flipped: int = 0) -> Tensor:
@@ -33,8 +35,6 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
         [[1.0, 1.5]]
     """
     length = first.shape[-1]
-    if fused.serves(first, second):
-        return fused.pairwise_mae(first, second, negative, flipped)
     if negative is not None:
         opposite = torch.cat([-first[..., :flipped], first[..., flipped:]], dim=-1)
         return torch.where(negative, pairwise_mae(opposite, second), pairwise_mae(first, second))
@@ -43,8 +43,8 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
     total = first.new_zeros(*first.shape[:-1], second.shape[-2])
     pairs = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (first, second, total)), strict=True)
     for mine, others, sums in pairs:
-        if native.serves(mine, others):
-            sums.copy_(native.absolute_differences(mine, others))
+        if loops_run(mine, others):
+            sums.copy_(fast.absolute_differences(mine, others))
             continue
         _add_absolute_differences(mine, others, sums)
     return total.div_(length)
@@ -58,6 +58,26 @@ def _add_absolute_differences(first: Tensor, second: Tensor, total: Tensor) -> N
         difference = torch.empty_like(tile)
         for row, sums in zip(first[:, start : start + width], total, strict=True):
             sums += torch.sub(tile, row, out=difference).abs_().sum(-1)
+
+
+def inner_products(rows: Tensor) -> Tensor:
+    """Inner products of all pairs of rows ``(..., N, D)``, symmetric: ``(..., N, N)``, half of them computed.
+
+    Example:
+        >>> inner_products(torch.tensor([[1.0, 2.0], [0.0, 3.0]])).tolist()
+        [[5.0, 6.0], [6.0, 9.0]]
+    """
+    count = rows.shape[-2]
+    step = max(_LEAST_ROWS, -(-count // _BANDS))
+    if count <= step:
+        return rows @ rows.mT
+    out = rows.new_empty(*rows.shape[:-1], count)
+    for start in range(0, count, step):
+        stop = min(start + step, count)
+        band = rows[..., start:stop, :] @ rows[..., start:, :].mT
+        out[..., start:stop, start:] = band
+        out[..., stop:, start:stop] = band[..., stop - start :].mT
+    return out
 
 
 def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tensor, Tensor]:
@@ -104,10 +124,10 @@ def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_
         raise ValueError(f"fusion must be 'root_sum_squares' or 'mean', got {fusion!r}")
     size = (int(maps.shape[-2]), int(maps.shape[-1]))
     total = maps.new_zeros(*maps.shape[:-3], *size)
-    compiled, rows = native.serves(maps) and maps.is_contiguous(), maps.reshape(-1, *maps.shape[-3:])
+    looped, rows = loops_run(maps) and maps.is_contiguous(), maps.reshape(-1, *maps.shape[-3:])
     for s, scale in enumerate(scales):
-        if compiled and scale in (4, 2, 1, 0.5, 0.25) and keeps_whole(size, scale):
-            native.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
+        if looped and scale in (4, 2, 1, 0.5, 0.25) and keeps_whole(size, scale):
+            fast.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
             continue
         one = there_and_back(maps[..., s, :, :], scale)
         total.add_(one) if fusion == "mean" else total.addcmul_(one, one)
@@ -133,6 +153,23 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     return value.masked_fill_(std[..., 0] == 0, torch.nan)
 
 
+def compare_maps(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean absolute error, mean absolute deviation of the target, and :func:`pearson`, of paired maps ``(..., H, W)``.
+
+    Returns:
+        Three tensors ``(...)``.
+    """
+    if loops_run(target, maps):
+        shape, rows = target.shape[:-2], (-1, target.shape[-2] * target.shape[-1])
+        mae, deviation, std, spread, both = fast.compare(target.reshape(rows), maps.reshape(rows))
+        correlation = (
+            (both / (std * spread)).clamp_(-1, 1).masked_fill_(spread == 0, 0).masked_fill_(std == 0, torch.nan)
+        )
+        return mae.reshape(shape), deviation.reshape(shape), correlation.reshape(shape)
+    deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
+    return (target - maps).abs().mean((-2, -1)), deviation, pearson(target, maps)
+
+
 def standardize(values: Tensor) -> Tensor:
     """Zero mean and unit population variance along the last axis; rows that are constant up to rounding become 0.
 
@@ -154,8 +191,8 @@ def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, T
         ``(values - mean) / std`` of shape ``(..., D)``, the mean and the std, both ``(..., 1)``. The std of a row that
         is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is given as 0.
     """
-    if fused.serves(values, values if out is None else out):
-        return fused.centered_scale(values, out)
+    if loops_run(values, values if out is None else out):
+        return fast.standardize(values, out)
     if values.device.type != "cpu":
         return _centered_scale_elsewhere(values, out)
     mean = values.mean(-1, keepdim=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainsal.functional import native
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 
 
 def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
@@ -51,8 +52,8 @@ def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
     if scale not in (0.5, 0.25) or not keeps_whole((height, width), scale):
         return resize_bilinear(maps, scaled_size((height, width), scale))
     step = round(1 / scale)
-    if native.serves(maps):
-        return native.shrunk(maps, step)
+    if loops_run(maps):
+        return fast.shrunk(maps, step)
     first = step // 2 - 1
     rows = maps[..., first::step, :] + maps[..., first + 1 :: step, :]
     return (rows[..., first::step] + rows[..., first + 1 :: step]).mul_(0.25)

@@ -9,6 +9,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional import fast
+from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import centered_scale, pearson
 
 
@@ -43,6 +45,8 @@ def weighted_scale(
         >>> [round(x, 3) for x in form[0].tolist()], mean.item(), round(std.item(), 3)
         ([-1.0, 1.0, 3.5], 2.0, 2.0)
     """
+    if loops_run(values, weights) and (out is None or loops_run(out)):
+        return fast.standardize(values, out, weights, rooted=rooted)
     length = values.shape[-1]
     rounding = 8 * torch.finfo(values.dtype).eps * torch.linalg.vector_norm(values, torch.inf, -1, keepdim=True)
     mean = (values * weights).mean(-1, keepdim=True)

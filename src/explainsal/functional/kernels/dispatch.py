@@ -33,6 +33,8 @@ def plain_only(wanted: bool = True) -> Iterator[None]:
 def loops_run(*tensors: Tensor) -> bool:
     """Whether compiled loops take these tensors: on a CPU, all of float32 or all of float64.
 
+    They know no gradients, and no exported graph could hold them.
+
     Example:
         >>> loops_run(torch.zeros(3)), loops_run(torch.zeros(3), torch.zeros(3).double())
         (True, False)
@@ -40,6 +42,8 @@ def loops_run(*tensors: Tensor) -> bool:
     kinds = {tensor.dtype for tensor in tensors}
     return (
         not _plain.get()
+        and not (torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch._C._is_tracing())
+        and not any(tensor.requires_grad for tensor in tensors)
         and all(tensor.device.type == "cpu" for tensor in tensors)
         and len(kinds) == 1
         and kinds <= {torch.float32, torch.float64}
@@ -64,6 +68,18 @@ def share(work: Callable[[int], object], count: int) -> None:
             work(number)
     else:
         list(_pool(threads).map(work, range(count)))
+
+
+def share_runs(work: Callable[[slice], object], count: int) -> None:
+    """Call `work` with slices that make up ``range(count)``, one for each thread that PyTorch may use.
+
+    Example:
+        >>> share_runs(print, 3) if torch.get_num_threads() == 1 else print(slice(0, 3))
+        slice(0, 3)
+    """
+    threads = min(torch.get_num_threads(), count)
+    cuts = [count * i // max(threads, 1) for i in range(threads + 1)]
+    share(lambda i: work(slice(cuts[i], cuts[i + 1])), threads)
 
 
 @lru_cache(maxsize=4)

@@ -1,0 +1,267 @@
+"""What the engine computes by compiled loops, for tensors on a CPU; `kernels.dispatch.loops_run` says where."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from explainsal.functional.kernels.dispatch import share_runs
+
+_FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
+_INTEGER = {torch.float32: torch.int32, torch.float64: torch.int64}
+
+
+PARTS = ("energy", "even", "odd", "half_wave", "half_squared")
+"""What can be taken of a complex response: see :class:`~explainsal.explanation.bank.Filter`."""
+
+
+class Blocks(NamedTuple):
+    """Blocks of maps as they are, enlarged or made smaller.
+
+    Args:
+        shrink: How often the maps are made smaller, see :func:`shrunk`: 1, 2 or 4.
+        cells: Side of a block in pixels of these.
+        rows: How many blocks there are along y.
+        columns: The same along x.
+        square: Mean of t^2 over the sample offsets t in a pixel of maps that are enlarged, else 0.
+        size: Mean of their absolute values.
+    """
+
+    shrink: int
+    cells: int
+    rows: int
+    columns: int
+    square: float = 0.0
+    size: float = 0.0
+
+
+def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, Tensor]]:
+    """Mean and variance of blocks of maps ``(..., H, W)``: per scale two tensors ``(..., rows, columns)``."""
+    from explainsal.functional.kernels import block_loops as loops
+
+    flat = maps.reshape(-1, *maps.shape[-2:]).contiguous()
+    found = [flat.new_empty(2, len(flat), one.rows, one.columns) for one in scales]
+    given, bits, magnitude, faint = flat.numpy(), *_bits(flat), _FAINT[flat.dtype]
+    offsets = [(one.size / 2, one.square / 4, (one.square - one.size**2) / 4) for one in scales]
+    numbers = [torch.tensor(three, dtype=flat.dtype).numpy() for three in offsets]
+    into = [one.numpy() for one in found]
+
+    def work(run: slice) -> None:
+        for i in range(run.start, run.stop):
+            for how, three, out in zip(scales, numbers, into, strict=True):
+                enlarged = how.square > 0
+                loops.scaled_moments(
+                    given[i], bits[i], magnitude, faint, how.shrink, how.cells, enlarged, three, out[0, i], out[1, i]
+                )
+
+    share_runs(work, len(flat))
+    shape = maps.shape[:-2]
+    return [(one[0].reshape(*shape, *one.shape[2:]), one[1].reshape(*shape, *one.shape[2:])) for one in found]
+
+
+def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
+    """Sums of absolute differences between all rows of ``(A, D)`` and of ``(N, D)``: ``(A, N)``."""
+    from explainsal.functional.kernels import block_loops as loops
+
+    total = first.new_zeros(len(second), len(first))  # threads share out the second, whose rows are more
+    mine, others, sums = first.contiguous().numpy(), second.contiguous().numpy(), total.numpy()
+    share_runs(lambda run: loops.absolute_differences(others[run], mine, sums[run]), len(second))
+    return total.T
+
+
+def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor) -> None:
+    """Add to every row of `total` ``(R, D)`` some of the maps ``(n, D)``, each times its weight.
+
+    Args:
+        total: Shape ``(R, D)``, contiguous.
+        maps: Shape ``(n, D)``, contiguous.
+        place: Shape ``(R, T)``, int64: positions in `maps`; -1 adds nothing.
+        weights: Shape ``(R, T)``, of the dtype of `total` and of the maps.
+    """
+    from explainsal.functional.kernels import map_loops as loops
+
+    rows, places, factors, sums = maps.numpy(), place.contiguous().numpy(), weights.contiguous().numpy(), total.numpy()
+    share_runs(lambda run: loops.add_combinations(rows, places[run], factors[run], sums[run]), len(total))
+
+
+def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor:
+    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, in `out` if any."""
+    from explainsal.functional.kernels import map_loops as loops
+
+    if out is None:
+        out = torch.empty(len(spectra), *bank.shape, dtype=bank.dtype.to_complex())
+    out = out.view(len(spectra), *bank.shape)
+    given, gains = torch.view_as_real(spectra.contiguous()).flatten(1).numpy(), bank.contiguous().flatten(1).numpy()
+    into = torch.view_as_real(out).flatten(2).numpy()
+    share_runs(lambda run: loops.filtered(given[run], gains, into[run]), len(spectra))
+    return out
+
+
+def write_parts(responses: Tensor, some: range, level: Tensor, parts: Sequence[str], first: int, out: Tensor) -> None:
+    """Write what is taken of complex responses to some filters of a bank.
+
+    Args:
+        responses: Shape ``(n, g, H', W')``, contiguous.
+        some: Which of the g filters.
+        level: Shape ``(n,)``: what the responses to each map are multiplied by.
+        parts: Some of :data:`PARTS`, one after the other for each filter.
+        first: Where in `out` to begin.
+        out: Shape ``(n, c, H, W)``, contiguous.
+    """
+    from explainsal.functional.kernels import map_loops as loops
+
+    given, by, into = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy(), out.numpy()
+    codes = torch.tensor([PARTS.index(part) for part in parts]).numpy()
+    share_runs(
+        lambda run: loops.write_parts(given[run], some.start, some.stop, by[run], codes, first, into[run]), len(out)
+    )
+
+
+def shrunk(maps: Tensor, step: int) -> Tensor:
+    """Maps ``(..., H, W)`` made 2 or 4 times smaller, where `step` divides both sides: ``(..., H / step, W / step)``.
+
+    Every pixel is the mean of the 2 x 2 pixels around its center, as bilinear resizing without antialiasing has it.
+    """
+    from explainsal.functional.kernels import map_loops as loops
+
+    height, width = maps.shape[-2:]
+    flat = maps.reshape(-1, height, width).contiguous()
+    out = flat.new_empty(len(flat), height // step, width // step)
+    given, into = flat.numpy(), out.numpy()
+    share_runs(lambda run: [loops.shrink(given[i], step, into[i]) for i in range(run.start, run.stop)], len(flat))
+    return out.reshape(*maps.shape[:-2], *out.shape[-2:])
+
+
+def add_there_and_back(total: Tensor, maps: Tensor, scale: float, *, squared: bool) -> None:
+    """Add to `total` the maps taken to a scale and back bilinearly, or the squares of these.
+
+    Args:
+        total: Shape ``(n, H, W)``, contiguous.
+        maps: Shape ``(n, H, W)``; every map contiguous, but they may lie apart.
+        scale: 4, 2, 1, or where it keeps sides whole 0.5 or 0.25.
+        squared: Whether squares are added.
+    """
+    from explainsal.functional.kernels import map_loops as loops
+
+    given, into = maps.numpy(), total.numpy()
+    if scale < 1:
+        step = round(1 / scale)
+        away = [abs((p + 0.5) / step - 0.5) for p in range(step)]
+        sides = torch.tensor([[1 - one, one] for one in away], dtype=total.dtype).numpy()
+        small = (total.shape[1] // step, total.shape[2] // step)
+
+        def work(run: slice) -> None:
+            between = total.new_empty(small).numpy()
+            for i in range(run.start, run.stop):
+                loops.add_shrunk_and_back(given[i], step, sides, squared, between, into[i])
+
+    else:
+        side = {1.0: 0.0, 2.0: 0.125, 4.0: 0.0625}[float(scale)]
+        sides = torch.tensor([1 - 2 * side, side], dtype=total.dtype).numpy()
+
+        def work(run: slice) -> None:
+            for i in range(run.start, run.stop):
+                loops.add_enlarged_and_back(given[i], sides, squared, into[i])
+
+    share_runs(work, len(total))
+
+
+def standardize(
+    values: Tensor, out: Tensor | None = None, weights: Tensor | None = None, *, rooted: bool = False
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As :func:`~.weighted.weighted_scale`, or where there are no weights :func:`~.reconstruction.centered_scale`.
+
+    Args:
+        values: Shape ``(..., D)``.
+        out: Where the standardized rows go; it may be `values`.
+        weights: Shape ``(D,)``, or ``(B, 1, ..., 1, D)`` for values ``(B, ..., D)``.
+        rooted: Whether the rows are also multiplied by the roots of the weights.
+    """
+    if weights is not None and weights.numel() > weights.shape[-1]:
+        parts = zip(values, weights, values if out is None else out, strict=True)
+        found = [standardize(v, None if out is None else o, w, rooted=rooted) for v, w, o in parts]
+        forms, means, stds = (torch.stack(some) for some in zip(*found, strict=True))
+        return (forms if out is None else out), means, stds
+    into = torch.empty_like(values, memory_format=torch.contiguous_format) if out is None else out
+    if into.ndim > 2 and not into.is_contiguous():
+        found = [standardize(v, o, weights, rooted=rooted) for v, o in zip(values, into, strict=True)]
+        return into, torch.stack([one[1] for one in found]), torch.stack([one[2] for one in found])
+    means, stds = _standardize_rows(values, into, weights, rooted)
+    shape = (*values.shape[:-1], 1)
+    return into, means.reshape(shape), stds.reshape(shape)
+
+
+def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, rooted: bool) -> tuple[Tensor, Tensor]:
+    from explainsal.functional.kernels import map_loops as loops
+
+    rows, into = values.reshape(-1, values.shape[-1]), out.view(-1, out.shape[-1]).numpy()
+    rows = rows if rows.stride(1) == 1 else rows.contiguous()
+    own = rows.new_empty(0) if weights is None else weights.reshape(-1).to(rows.dtype).contiguous()
+    roots = own.sqrt().numpy() if rooted else rows.new_empty(0).numpy()
+    found = rows.new_empty(2, len(rows))
+    given, (bits, magnitude), factors, results = rows.numpy(), _bits(rows), own.numpy(), found.numpy()
+    rounding = 8 * torch.finfo(rows.dtype).eps
+    share_runs(
+        lambda run: loops.standardize(
+            given[run], bits[run], magnitude, rounding, factors, roots, into[run], results[:, run]
+        ), len(rows),
+    )  # fmt: skip
+    return found[0], found[1]
+
+
+def compare(target: Tensor, maps: Tensor) -> Tensor:
+    """How well rows ``(n, D)`` rebuild others: ``(5, n)``.
+
+    Mean absolute error, mean absolute deviation of the target, standard deviations of target and row (0 where a row is
+    constant up to rounding), and covariance.
+    """
+    from explainsal.functional.kernels import map_loops as loops
+
+    target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(5, len(target))
+    one, other, results = target.numpy(), maps.numpy(), found.numpy()
+    bits, magnitude = _bits(target)
+    others = _bits(maps)[0]
+    rounding = 8 * torch.finfo(target.dtype).eps
+    share_runs(
+        lambda run: loops.compare(
+            one[run], other[run], bits[run], others[run], magnitude, rounding, results[:, run]
+        ), len(target),
+    )  # fmt: skip
+    return found
+
+
+def pursue(
+    gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, ridge: float
+) -> tuple[Tensor, Tensor]:
+    """Signed pursuit of some rows: see :func:`explainsal.functional.coefficients.matching_pursuit`.
+
+    Args:
+        gram: Shape ``(N, N)``.
+        target: Shape ``(R, N)``.
+        terms: T.
+        dependent: A candidate of whose squared length less is new is passed over.
+        faint: A row takes no candidate that correlates less.
+        ridge: Added to the diagonal when weights are solved for.
+
+    Returns:
+        Positions, int64, -1 where nothing was taken, and weights, float64, both ``(R, T)``.
+    """
+    from explainsal.functional.kernels import pursuit_loops as loops
+
+    index = torch.full((len(target), terms), -1, dtype=torch.int64)
+    weights = torch.zeros(len(target), terms, dtype=torch.float64)
+    products, rows = gram.contiguous().numpy(), target.contiguous().numpy()
+    places, found = index.numpy(), weights.numpy()
+    share_runs(
+        lambda run: loops.pursue(products, rows[run], dependent, faint, ridge, places[run], found[run]), len(target)
+    )
+    return index, weights
+
+
+def _bits(rows: Tensor) -> tuple[Any, Any]:
+    """The same memory as integers, and the integer of all bits but the sign."""
+    kind = _INTEGER[rows.dtype]
+    return rows.view(kind).numpy(), torch.tensor(torch.iinfo(kind).max, dtype=kind).numpy()[()]

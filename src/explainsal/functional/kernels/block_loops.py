@@ -1,0 +1,242 @@
+"""Block means, block variances and their distances (Eq. 2), for float32 or float64 maps."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from explainsal.functional.kernels.jit import Array, loop, summing_loop
+from explainsal.functional.kernels.map_loops import largest_magnitude, shrink
+
+LENGTH = 512
+"""Of a piece of the rows of a distance: all pieces stay in the second-level cache."""
+
+
+@loop
+def add_columns(map_: Array, top: int, bottom: int, first: Array, second: Array) -> None:
+    """Add the pixels from `top` to `bottom` of each column, and their squares, as differences from the top pixel."""
+    shift = map_[top]
+    for y in range(top, bottom):
+        row = map_[y]
+        for x in range(len(row)):
+            d = row[x] - shift[x]
+            first[x] += d
+            second[x] += d * d
+
+
+@loop
+def along_y(map_: Array, y: int, half: float, work: Array) -> None:
+    """Write mean, difference and curvature along y of a row's pixels in the enlarged map, the border repeated."""
+    middle, before, after = map_[y], map_[max(y - 1, 0)], map_[min(y + 1, len(map_) - 1)]
+    level, step, curve, width = work[0], work[1], work[2], map_.shape[1]
+    for x in range(width):
+        c = (before[x] - middle[x]) + (after[x] - middle[x])
+        level[x + 1] = middle[x] + half * c
+        step[x + 1] = after[x] - before[x]
+        curve[x + 1] = c
+    for k in range(3):
+        work[k, 0], work[k, width + 1] = work[k, 1], work[k, width]
+
+
+@loop
+def add_enlarged(shift: Array, work: Array, numbers: Array, first: Array, second: Array, within: Array) -> None:
+    """Add a row of an enlarged map to the columns of its block: means, their squares, and the variance within pixels.
+
+    Args:
+        shift: Shape ``(W,)``, subtracted first.
+        work: Shape ``(3, W + 2)``, as :func:`along_y` writes it.
+        numbers: half, slope, bend: see :func:`block_moments`.
+        first: Shape ``(W,)``. Likewise the other two.
+        second: Of the squares.
+        within: Of the variances within pixels.
+    """
+    level, step, curve = work[0], work[1], work[2]
+    half, slope, bend = numbers[0], numbers[1], numbers[2]
+    if bend == 0:  # enlarged twice: the parts with a curvature but the mean's vanish
+        for x in range(len(first)):
+            lc = (level[x] - level[x + 1]) + (level[x + 2] - level[x + 1])
+            sc = (step[x] - step[x + 1]) + (step[x + 2] - step[x + 1])
+            ld, sd, sm = level[x + 2] - level[x], step[x + 2] - step[x], step[x + 1] + half * sc
+            d = (level[x + 1] - shift[x]) + half * lc
+            first[x] += d
+            second[x] += d * d
+            within[x] += slope * (ld * ld + sm * sm + slope * (sd * sd))
+        return
+    for x in range(len(first)):
+        lc = (level[x] - level[x + 1]) + (level[x + 2] - level[x + 1])
+        sc = (step[x] - step[x + 1]) + (step[x + 2] - step[x + 1])
+        cc = (curve[x] - curve[x + 1]) + (curve[x + 2] - curve[x + 1])
+        ld, sd, cd = level[x + 2] - level[x], step[x + 2] - step[x], curve[x + 2] - curve[x]
+        sm, cm = step[x + 1] + half * sc, curve[x + 1] + half * cc
+        d = (level[x + 1] - shift[x]) + half * lc
+        first[x] += d
+        second[x] += d * d
+        flat = slope * (ld * ld + sm * sm + slope * (sd * sd))
+        within[x] += flat + bend * (lc * lc + cm * cm + slope * (sc * sc + cd * cd) + bend * (cc * cc))
+
+
+@summing_loop
+def together(m: Array, v: Array) -> tuple[float, float]:
+    """Mean and variance of some equal columns, whose means are `m` and whose variances are `v`."""
+    away, inner, spread = m.dtype.type(0), m.dtype.type(0), m.dtype.type(0)
+    share = m.dtype.type(1) / m.dtype.type(len(m))
+    for x in range(len(m)):
+        away += m[x] - m[0]
+        inner += v[x]
+    away *= share
+    for x in range(len(m)):
+        d = m[x] - m[0] - away
+        spread += d * d
+    return m[0] + away, (inner + spread) * share
+
+
+@loop
+def pairs(m: Array, v: Array, count: int, mean: Array, variance: Array) -> None:
+    """Means and variances of `count` columns become those of half as many pairs."""
+    half = m.dtype.type(0.5)
+    for c in range(count // 2):
+        d = (m[2 * c + 1] - m[2 * c]) * half
+        mean[c] = m[2 * c] + d
+        variance[c] = (v[2 * c] + v[2 * c + 1]) * half + d * d
+
+
+@loop
+def merge_columns(work: Array, width: int, cells: int, mean: Array, variance: Array) -> None:
+    """Means and variances of columns, ``work[0]`` and ``work[1]``, become those of blocks; `work` is written over."""
+    whole = min(width // cells, len(mean))
+    for c in range(whole, len(mean)):  # the cut block, if any
+        mean[c], variance[c] = together(work[0, c * cells : width], work[1, c * cells : width])
+    each, count, mine = cells, whole * cells, 0
+    while each % 2 == 0:
+        last, other = each == 2, 2 - mine
+        into, spread = (mean, variance) if last else (work[other], work[other + 1])
+        pairs(work[mine], work[mine + 1], count, into, spread)
+        each, count, mine = each // 2, count // 2, other
+    if each > 1 or cells == 1:
+        for c in range(whole):
+            part = slice(c * each, (c + 1) * each)
+            mean[c], variance[c] = together(work[mine, part], work[mine + 1, part])
+
+
+@loop
+def block_moments(map_: Array, cells: int, enlarged: bool, numbers: Array, mean: Array, variance: Array) -> None:
+    """Write mean and variance of every block of a map, as if it was enlarged bilinearly.
+
+    First down the columns of a block, shifted by their top pixel so that smooth maps keep their variance in float32;
+    then neighboring columns are merged, of which only the differences are squared.
+
+    Args:
+        map_: Shape ``(H, W)``.
+        cells: Side of a block in pixels of the map; blocks at the right and lower border may have fewer.
+        enlarged: Whether the map counts as enlarged.
+        numbers: Of the offsets t of the samples in a pixel: mean of \\|t\\| / 2; mean of t^2 / 4; and that minus the
+            square of the mean of \\|t\\|, / 4.
+        mean: Shape ``(rows, columns)``.
+        variance: The same.
+    """
+    height, width = map_.shape
+    sides, work = np.empty((3, width + 2), map_.dtype), np.empty((7, width), map_.dtype)
+    first, second, within, nothing = work[4], work[5], work[6], map_.dtype.type(0)
+    for i in range(len(mean)):
+        top, bottom = i * cells, min((i + 1) * cells, height)
+        work[4:] = 0
+        if enlarged:
+            for y in range(top, bottom):
+                along_y(map_, y, numbers[0], sides)
+                add_enlarged(map_[top], sides, numbers, first, second, within)
+        else:
+            add_columns(map_, top, bottom, first, second)
+        shift, share = map_[top], map_.dtype.type(1) / map_.dtype.type(bottom - top)
+        for x in range(width):
+            away = share * first[x]
+            between = share * second[x] - away * away
+            work[0, x] = shift[x] + away
+            # NaN is kept: only what rounding made negative becomes 0
+            work[1, x] = (nothing if between < 0 else between) + share * within[x]
+        merge_columns(work, width, cells, mean[i], variance[i])
+
+
+@loop
+def lift(values: Array, largest: float, out: Array) -> float:
+    """Write numbers times a power of 2 that makes the largest about 1, and give what undoes that."""
+    exponent = max(math.frexp(largest)[1], -100 if values.itemsize == 4 else -1000)  # a power that the type can hold
+    by = values.dtype.type(math.ldexp(1.0, -exponent))
+    for x in range(len(values)):
+        out[x] = by * values[x]
+    return math.ldexp(1.0, exponent)
+
+
+@loop
+def scaled_moments(
+    map_: Array, bits: Array, magnitude: int, faint: float, step: int, cells: int, enlarged: bool, numbers: Array,
+    mean: Array, variance: Array,
+) -> None:  # fmt: skip
+    """Write the block moments of a map at one scale: as it is, enlarged, or made `step` times smaller first.
+
+    Args:
+        map_: Shape ``(H, W)``.
+        bits: See :func:`largest_magnitude`. Likewise `magnitude`.
+        magnitude: All bits but the sign.
+        faint: A map whose values all lie below is multiplied by a power of 2 first, exactly: its squares would be
+            subnormal numbers, which are coarse and, by the hundred cycles each, slow. The paper's chain without scaling
+            makes such maps.
+        step: 1, 2 or 4.
+        cells: As of :func:`block_moments`. Likewise `enlarged` and `numbers`.
+        enlarged: Whether the map counts as enlarged.
+        numbers: Of the samples.
+        mean: Shape ``(rows, columns)``.
+        variance: The same.
+    """
+    flat, back, source = map_.ravel(), 1.0, map_
+    largest = largest_magnitude(flat, bits.ravel(), magnitude)
+    if 0 < largest < faint:
+        source = np.empty_like(map_)
+        back = lift(flat, largest, source.ravel())
+    if step > 1:
+        small = np.empty((map_.shape[0] // step, map_.shape[1] // step), map_.dtype)
+        shrink(source, step, small)
+        source = small
+    block_moments(source, cells, enlarged, numbers, mean, variance)
+    if back != 1.0:
+        undo = mean.dtype.type(back)
+        for i in range(len(mean)):
+            for j in range(mean.shape[1]):
+                mean[i, j] *= undo
+                variance[i, j] = variance[i, j] * undo * undo
+
+
+@summing_loop
+def distances(w: Array, x: Array, y: Array, z: Array, p: Array, q: Array, sums: Array) -> None:
+    """Write the sums of absolute differences between four rows and two others to `sums` ``(4, 2)``."""
+    zero = p.dtype.type(0)
+    wp, xp, yp, zp, wq, xq, yq, zq = zero, zero, zero, zero, zero, zero, zero, zero
+    for d in range(len(p)):
+        wp += abs(w[d] - p[d])
+        xp += abs(x[d] - p[d])
+        yp += abs(y[d] - p[d])
+        zp += abs(z[d] - p[d])
+        wq += abs(w[d] - q[d])
+        xq += abs(x[d] - q[d])
+        yq += abs(y[d] - q[d])
+        zq += abs(z[d] - q[d])
+    sums[0, 0], sums[1, 0], sums[2, 0], sums[3, 0] = wp, xp, yp, zp
+    sums[0, 1], sums[1, 1], sums[2, 1], sums[3, 1] = wq, xq, yq, zq
+
+
+@loop
+def absolute_differences(first: Array, second: Array, total: Array) -> None:
+    """Add to `total` ``(A, N)`` the sums of absolute differences between all rows of ``(A, D)`` and of ``(N, D)``.
+
+    Four rows times two at a time, whose sums stay in registers; the last row stands in for what is missing.
+    """
+    sums, last, end = np.empty((4, 2), first.dtype), len(first) - 1, len(second) - 1
+    for start in range(0, first.shape[1], LENGTH):
+        mine, theirs = first[:, start : start + LENGTH], second[:, start : start + LENGTH]
+        for j in range(0, len(second), 2):
+            for i in range(0, len(first), 4):
+                w, x, y, z = mine[i], mine[min(i + 1, last)], mine[min(i + 2, last)], mine[min(i + 3, last)]
+                distances(w, x, y, z, theirs[j], theirs[min(j + 1, end)], sums)
+                for r in range(min(4, len(first) - i)):
+                    for c in range(min(2, len(second) - j)):
+                        total[i + r, j + c] += sums[r, c]
