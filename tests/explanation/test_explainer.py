@@ -111,10 +111,10 @@ def test_dead_maps_are_defined(preset):
 @pytest.mark.parametrize("value", [torch.nan, -torch.inf])
 def test_a_map_with_nan_or_infinity_costs_itself_and_nobody_else(preset, value):
     net, images = Plain(), smooth(2)
-    clean = Explainer(net, preset, output_weight=0)(images, keep_maps=True)["second"]  # its output counts no pixel
+    clean = Explainer(net, preset, output_weight=0)(images, keep_maps=True)["second"]  # other outputs, other weights
     with torch.no_grad():
         net.second.bias[2] = value
-    out = Explainer(net, preset)(images, keep_maps=True)["second"]
+    out = Explainer(net, preset, output_weight=0)(images, keep_maps=True)["second"]
     assert out.reconstructions[:, 2].isnan().all()
     assert torch.equal(out.reconstructions[:, [0, 1, 3]], clean.reconstructions[:, [0, 1, 3]])
     assert out.activation_mae[:, 2].isnan().all()
@@ -127,7 +127,9 @@ def test_all_pixels_count_alike_where_the_output_is_not_finite():
     net, images = Plain(), smooth(2)
     with torch.no_grad():
         net.second.bias[2] = torch.nan
-    out, flat = (Explainer(net, "sparse", **some)(images, keep_maps=True)["first"] for some in ({}, {"output_weight": 0}))
+    out, flat = (
+        Explainer(net, "sparse", **some)(images, keep_maps=True)["first"] for some in ({}, {"output_weight": 0})
+    )
     assert torch.equal(out.reconstructions, flat.reconstructions)
 
 
@@ -533,7 +535,7 @@ def test_units_of_the_reconstructions_change_no_correlation():
 
 def test_a_layer_of_one_map_does_not_starve_what_comes_after_it():
     """Functional: stem 4 maps, head 1 map, output; a pool of 5 places."""
-    out = Explainer(Functional(), "sparse", pool_size=5, image_candidates=False)(smooth(1))
+    out = Explainer(Functional(), "sparse", pool_size=5, image_candidates=False, fill_pool=True)(smooth(1))
     assert out["head"].parents == ("stem", "fuse")  # 4 + 4 maps are enough
     assert out["output"].parents == ("head", "stem", "fuse")  # 1 is not
     assert out["left"].parents == ("stem", "input")  # nor are 4
