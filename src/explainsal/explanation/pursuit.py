@@ -65,8 +65,8 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
     if (whole := candidates.whole) is not None:
         rows = whole.flatten(-2)
         products = [form @ rows.transpose(1, 2) for form in forms]
-        cross = products[0] if len(products) == 1 else torch.cat(products, dim=1)
-        return cross.div_(pixels), inner_products(rows).div_(pixels)
+        together = products[0] if len(products) == 1 else torch.cat(products, dim=1)
+        return together.div_(pixels), inner_products(rows).div_(pixels)
     gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
     cross: list[tuple[Tensor, Tensor]] = []
     first = 0  # chunks before it have met all others
