@@ -20,7 +20,8 @@ from explainsal.evaluate import evaluate
 from explainsal.explain import explain
 from explainsal.train import train
 from explainsal.workflows.explaining import explain_pictures
-from explainsal.workflows.null_models import write_nulls
+from explainsal.workflows.loading import load_model
+from explainsal.workflows.null_models import check_nulls, write_nulls
 
 
 def config(folder: Path, *overrides: str) -> DictConfig:
@@ -104,3 +105,34 @@ def test_nulls_are_measured_on_the_images_that_are_explained(
     assert "shuffled" in printed.lower()
     assert "with 2 of 2 layers fresh" in printed
     assert cascade.query("step == 2")["maps"].abs().max() < 0.999
+
+
+class Priors(nn.Module):
+    """A parameter that nothing draws again."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.priors, self.head = nn.Parameter(torch.rand(1, 1, 1, 1)), nn.Conv2d(3, 1, 3, padding=1)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.head(images.float() / 255) + self.priors
+
+
+@pytest.mark.parametrize("null", ["untrained_network", "cascade"])
+def test_what_cannot_be_drawn_again_is_refused_once_the_network_is_there(tmp_path: Path, null: str) -> None:
+    with pytest.raises(UserError, match=r"the network itself \(Priors\) has parameters of its own \(priors\)"):
+        check_nulls([null], model=Priors())
+    check_nulls(["shuffled_filters", "random_layer"], model=Priors())
+    check_nulls([null], model=load_model("unisal", input_size=(64, 96)))
+
+
+def test_a_null_model_that_fails_costs_its_own_rows_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    cfg = config(tmp_path, "nulls=[shuffled_filters,untrained_network]")
+    explainer = build_explanation(cfg)
+    image = np.random.default_rng(0).integers(0, 256, (16, 24, 3), dtype=np.uint8)
+    samples = [SaliencySample(id="a", index=0, image=image, fixations=None, density=None)]
+    explain_pictures(tmp_path, Priors(), samples, explainer)  # type: ignore[arg-type]
+    write_nulls(cfg.nulls, Priors(), samples, [explainer])  # type: ignore[arg-type]
+    table = pd.read_csv(tmp_path / "explanation" / "sparse" / "fidelity.csv")
+    assert table["variant"].tolist() == ["explanation", "shuffled_filters"]
+    assert "the null model untrained_network failed and is left out" in caplog.text

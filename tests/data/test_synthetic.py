@@ -9,7 +9,8 @@ import scipy.io
 
 from explainsal.data import synthetic as module
 from explainsal.data.scenes import KINDS, make_scene
-from explainsal.data.synthetic import SyntheticSettings, draw_scene, read_synthetic, write_synthetic
+from explainsal.data.synthetic import MARKER, SyntheticSettings, draw_scene, read_synthetic, write_synthetic
+from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
 
 SETTINGS = SyntheticSettings(seed=3, size=(48, 64), counts={"train": 4, "val": 2, "test": 2}, sigma=3.0)
@@ -64,6 +65,21 @@ def test_interrupted_writing_is_taken_up_and_ends_with_the_same_files(tmp_path, 
     assert 0 < len(pictures(tmp_path / "cut")) < 16
     assert write_synthetic(tmp_path / "cut", SETTINGS) == 5
     assert pictures(tmp_path / "cut") == pictures(tmp_path / "whole")
+
+
+def test_other_settings_beside_a_run_and_a_read_only_set(tmp_path):
+    options = {"sizes": {"train": 2, "val": 1, "test": 1}, "image_size": (24, 32), "batch_size": 1, "num_workers": 0}
+    first = SyntheticDataModule(tmp_path / "s", seed=0, **options)
+    first.prepare_data()
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*") if path.is_file()}
+    other = SyntheticDataModule(tmp_path / "s", seed=1, **options)
+    other.prepare_data()
+    assert other.root.parent == first.root
+    assert {path: path.stat().st_mtime_ns for path in files} == files  # what the first one reads is as it was
+    assert (first.dataset("train")[0].image != other.dataset("train")[0].image).any()
+    written = (first.root / MARKER).stat().st_mtime_ns
+    assert write_synthetic(first.root, first.settings) == 0
+    assert (first.root / MARKER).stat().st_mtime_ns == written  # not even the marker is written again
 
 
 def test_other_settings_replace_the_files_and_other_data_are_left_alone(tmp_path):

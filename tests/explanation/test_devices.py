@@ -73,7 +73,7 @@ def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, 
     here = Explainer(net, preset)(images).explainable_map
     sizes, explain = [], Explainer._explain
     monkeypatch.setattr(
-        Explainer, "_explain", lambda self, some, keep: sizes.append(len(some)) or explain(self, some, keep)
+        Explainer, "_explain", lambda self, some, *rest: sizes.append(len(some)) or explain(self, some, *rest)
     )
     with pretended_device():
         explainer, images = Explainer(net.to(DEVICE), preset, memory_budget=megabytes * 10**6), images.to(DEVICE)

@@ -75,7 +75,7 @@ def materialised(preset, activations, sources, counts=None, **changes):
     bank = np.concatenate([gabor, plain.gaussian_loop(size, BANK.low_pass)])
     seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
     if preset == "sparse":
-        how = {"top_k": 3, "ridge": options.ridge, "counts": counts}
+        how = {"top_k": 3, "ridge": options.ridge, "counts": counts, "floor": options.noise_floor}
         return np.array([plain.rebuild_by_pursuit(one, seen, **how)[0] for one in activations])
     if options.scaling == "standardize":
         seen = [plain.standardized(one, counts) for one in seen]
@@ -93,6 +93,8 @@ CASES = {
     "least squares": ("normalized", {"coefficients": "least_squares", "ridge": 0.1}),
     "least squares, maps as they come": ("paper", {"coefficients": "least_squares", "ridge": 0.01, "signed": False}),
     "pursuit with ridge": ("sparse", {"ridge": 0.1}),
+    "pursuit down to noise": ("sparse", {"noise_floor": 0.7}),
+    "pursuit down to noise with ridge": ("sparse", {"noise_floor": 0.7, "ridge": 0.1}),
 }
 WEIGHTED = {**CASES, "weighted blocks at scales": ("normalized", {"scales": (2, 1, 0.5)})}
 

@@ -11,7 +11,7 @@ from torch import nn
 from torch.testing import assert_close
 
 from explainsal.errors import ModelError, UserError
-from explainsal.explanation import PRESETS, Explainer
+from explainsal.explanation import PRESETS, Explainer, Explanation
 from explainsal.explanation.input_maps import input_maps
 from explainsal.functional.log_gabor import filter_responses
 
@@ -62,7 +62,9 @@ def test_coefficients_rebuild_the_maps(preset, kind):
     net, images = Plain(), smooth(1)
     options = {} if preset == "sparse" else {"scales": (1,), "rescale": "none"}
     options["input_maps"] = kind
-    out = Explainer(net, preset, **options)(images, keep_maps=True)
+    explainer = Explainer(net, preset, **options)
+    out, pixels = explainer(images, keep_maps=True), explainer.output_weights(images)
+    counts = torch.ones(24, 32) if pixels is None else pixels.at("second", (24, 32), torch.float32).reshape(24, 32)
     layer = out["second"]
     terms = layer.coefficients
     for a in range(layer.shape[0]):
@@ -79,7 +81,8 @@ def test_coefficients_rebuild_the_maps(preset, kind):
                 )
                 candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
                 if out.options.scaling == "standardize":
-                    candidate = (candidate - candidate.mean()) / candidate.std(correction=0)
+                    candidate = candidate - (counts * candidate).mean()
+                    candidate = candidate / (counts * candidate.square()).mean().sqrt()
                 total += weight * candidate
         if terms.constant is not None:
             total += terms.constant[0, a]
@@ -542,3 +545,16 @@ def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_m
             pair = torch.stack([out["first"].activations[0, a].flatten(), seen[place].flatten()])
             assert weight.sign() == torch.corrcoef(pair)[0, 1].sign()
     assert (out["first"].correlation > 0).all()
+
+
+def test_a_result_knows_how_long_each_layer_took_and_progress_counts_layers(tmp_path):
+    seen = []
+    out = Explainer(Plain())(smooth(2), progress=lambda done, total: seen.append((done, total)))
+    assert out.preset == "sparse"
+    count = len(out.layers)
+    assert seen == [(i + 1, 2 * count) for i in range(2 * count)]
+    for layer in out.layers:
+        assert layer.seconds.shape == (2,)
+        assert (layer.seconds > 0).all()
+    loaded = Explanation.load(out.save(tmp_path))
+    assert torch.equal(loaded.layers[0].seconds, out.layers[0].seconds)

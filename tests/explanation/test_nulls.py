@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import pkgutil
 from dataclasses import replace
 
 import pytest
@@ -9,10 +11,13 @@ import torch
 from tests.explanation.nets import Functional, Plain
 from torch import nn
 
+from explainsal import models
 from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_rows, fidelity_table, layer_correlation
-from explainsal.explanation.nulls import NULLS, null_explainer, untrained_copy
+from explainsal.explanation.nulls import NULLS, null_explainer, require_drawable, untrained_copy
+from explainsal.models.unisal_parts import initial_priors
 from explainsal.types import DensityMap
+from explainsal.workflows.loading import load_model
 
 
 def smooth(count=1, size=(24, 32)):
@@ -48,6 +53,25 @@ def test_an_untrained_copy_that_cannot_be_made_is_refused():
 
     with pytest.raises(ValueError, match="scale"):
         untrained_copy(Own())
+
+
+def test_unisal_is_drawn_again_as_it_is_built():
+    net = load_model("unisal", input_size=(64, 96)).net
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.fill_(0.25)
+    fresh = untrained_copy(net, seed=1)
+    assert torch.equal(fresh.coarse_gaussians_salicon, initial_priors())
+    assert fresh.smoothing_salicon.weight.sum().item() == pytest.approx(1, abs=1e-5)
+    assert not any(torch.equal(p, q) for p, q in zip(fresh.parameters(), net.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("name", [info.name for info in pkgutil.iter_modules(models.__path__)])
+def test_every_network_of_the_package_can_be_drawn_again(name):
+    """A new one without reset_parameters would fail only after hours of explaining."""
+    build = getattr(importlib.import_module(f"explainsal.models.{name}"), "build", None)
+    if build is not None:
+        require_drawable(build().net)
 
 
 def test_random_layers_are_earlier_ones_and_fixed_by_the_seed():

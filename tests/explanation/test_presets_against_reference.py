@@ -75,11 +75,16 @@ CASES = {
 def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
     changes, parents, axes = CASES[preset]
     net, images = Branches().double(), torch.rand(1, 3, *size, dtype=torch.float64)
-    out = Explainer(net, preset, **changes)(images, keep_maps=True)
+    explainer = Explainer(net, preset, **changes)
+    out, pixels = explainer(images, keep_maps=True), explainer.output_weights(images)
+    counts = None
+    if pixels is not None:
+        sizes = {layer.name: layer.shape[1:] for layer in out.layers}
+        counts = {name: pixels.at(name, size, torch.float64).reshape(size).numpy() for name, size in sizes.items()}
 
     options = PRESETS[preset]
     if preset == "sparse":
-        rebuild = functools.partial(plain.rebuild_by_pursuit, top_k=4)
+        rebuild = functools.partial(plain.rebuild_by_pursuit, top_k=4, floor=options.noise_floor)
     else:
         rebuild = functools.partial(plain.rebuild_by_matching, scales=options.scales, top_k=4, block=options.block_size,
                                     standardize=preset == "normalized", signed=options.signed)  # fmt: skip
@@ -88,7 +93,7 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
         seen, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
         energies=lambda s: len(transfer(options.bank, s)) - len(options.bank.low_pass),
         rebuild=rebuild, standardize=preset != "paper", selection=options.selection, pool_size=2,
-        low_pass_parts=options.bank.low_pass_parts,
+        low_pass_parts=options.bank.low_pass_parts, counts=counts,
     )  # fmt: skip
 
     assert [layer.name for layer in out.layers] == NAMES

@@ -101,11 +101,12 @@ def responses(array, bank, energies, low_pass_parts=("even",)):
     return seen
 
 
-def covering(activations, maps, count):
+def covering(activations, maps, count, counts=None):
     """Greedy choice of the reconstructions that together explain most of all activations, by least squares anew."""
     live = [a for a in range(len(maps)) if standardized(activations[a]).any()]
-    x = np.array([standardized(activations[a]).ravel() for a in live])
-    r = np.array([standardized(one).ravel() for one in maps])
+    root = 1 if counts is None else np.sqrt(counts)
+    x = np.array([(root * standardized(activations[a], counts)).ravel() for a in live])
+    r = np.array([(root * standardized(one, counts)).ravel() for one in maps])
     chosen = []
     for _ in range(min(count, len(maps))):
         rest = {}
@@ -196,14 +197,18 @@ def ridge_regression(maps, target, ridge, counts=None):
     return [w / std if std > 0 else 0.0 for w, std in zip(fitted, deviations, strict=True)]
 
 
-def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0, counts=None):
-    """Orthogonal matching pursuit with a fresh least-squares fit at every step; counts: how much each pixel counts."""
+def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridge=0.0, counts=None, floor=0.0):
+    """Orthogonal matching pursuit with a fresh least-squares fit at every step.
+
+    counts: how much each pixel counts; floor: ends before a term, the first aside, that explains less than so many
+    times 2 ln N / P of what is left.
+    """
     counts = np.ones(activation.shape) if counts is None else counts / counts.mean()
     root, mean = np.sqrt(counts).ravel(), weighted_moments(activation, counts)[0]
-    plain = np.array([standardized(c, counts).ravel() for c in candidates])
+    plain = np.array([standardized(c, counts).ravel() for c in candidates]).reshape(-1, activation.size)
     atoms, target = plain * root, (activation - mean).ravel() * root
     support, weights = [], np.zeros(0)
-    for _ in range(top_k):
+    for _ in range(top_k if candidates else 0):
         residual = target - (weights @ atoms[support] if support else 0)
         score = atoms @ residual
         score = score if nonnegative else abs(score)
@@ -211,7 +216,12 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridg
         score[~atoms.any(1)] = -np.inf
         if score.max() <= 1e-6 * np.sqrt((target**2).sum() * target.size):
             break
-        support.append(int(score.argmax()))
+        trial = [*support, int(score.argmax())]
+        after = target - np.linalg.lstsq(atoms[trial].T, target, rcond=None)[0] @ atoms[trial]
+        chance = 2 * math.log(len(candidates)) * (counts**2).mean() / target.size
+        if support and 1 - (after**2).sum() / (residual**2).sum() < floor * chance:
+            break
+        support = trial
         weights = np.linalg.lstsq(atoms[support].T, target, rcond=None)[0]
     if ridge and support:
         weights = np.array(ridge_regression([candidates[n] for n in support], activation, ridge, counts))
@@ -232,25 +242,27 @@ def explain_chain(
     selection,
     pool_size,
     low_pass_parts=("even",),
+    counts=None,
 ):
     """Rebuild layer after layer.
 
     input_maps: what of the image is filtered; layers: name -> activations (A, H, W), in order; parents: name -> names
     of the layers (or "input") it is rebuilt from; bank_of: size -> transfer functions; rebuild: (activation,
-    candidates) -> (reconstruction, ...).
+    candidates, counts=) -> (reconstruction, ...); counts: name -> how much each pixel counts.
     Returns name -> (reconstructions (A, H, W), kept maps, details).
     """
     pools = {"input": input_maps}
     result = {}
     for name, activations in layers.items():
         size = activations.shape[1:]
+        own = None if counts is None else counts[name]
         candidates = []
         for parent in parents[name]:
             for one in pools[parent]:
                 for response in responses(one, bank_of(one.shape), energies(one.shape), low_pass_parts):
                     response = resize(response, size)
-                    candidates.append(standardized(response) if standardize else response)
-        details = [rebuild(activation, candidates) for activation in activations]
+                    candidates.append(standardized(response, own) if standardize else response)
+        details = [rebuild(activation, candidates, counts=own) for activation in activations]
         maps = np.array([d[0] for d in details])
         errors = abs(activations - maps).mean((1, 2))
         if selection == "correlation":
@@ -262,7 +274,7 @@ def explain_chain(
         order = sorted(range(len(errors)), key=lambda a: (errors[a], a))[:pool_size]
         kept = [a for a in order if np.isfinite(errors[a])]
         if selection == "coverage":
-            kept = covering(activations, maps, pool_size)
+            kept = covering(activations, maps, pool_size, own)
         pools[name] = [maps[a] for a in kept]
         result[name] = (maps, kept, details)
     return result

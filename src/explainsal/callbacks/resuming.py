@@ -43,7 +43,8 @@ class GoOnExactly(Callback):
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """No epoch depends on what was drawn before it."""
         self._restored = {}
-        torch.manual_seed(mix_seed(run_seed(), trainer.fit_loop.epoch_progress.current.processed))
+        epochs: Any = trainer.fit_loop.epoch_progress.current
+        torch.manual_seed(mix_seed(run_seed(), epochs.processed))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Go on within an epoch, with the generators as they were left."""

@@ -55,13 +55,13 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
     paths: dict[str, list[Scanpath]] = {}
     for rows in _rows_per_scanpath(np.array(found), subjects, times):
         timed, lasting = not np.isnan(times[rows]).any(), not np.isnan(durations[rows]).all()
-        path = Scanpath(
+        scanpath = Scanpath(
             points[rows],
             int(subjects[rows[0]]),
             times[rows] if timed else None,
             durations[rows] if lasting else None,
         )
-        paths.setdefault(found[rows[0]], []).append(path)
+        paths.setdefault(found[rows[0]], []).append(scanpath)
     return paths
 
 

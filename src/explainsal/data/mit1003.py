@@ -137,7 +137,8 @@ def _from_scanpaths(
     """FixaTons' text files. Their points are rounded gaze, in pixels from the image's corner: taken as they are."""
     folder = _folder(root, "SCANPATHS", "scanpaths (SCANPATHS/<image>/<observer>)")
     files = list_scanpath_files(folder)
-    partners_of(images, files, f"scanpaths in {folder}", skip=reading.skip)
+    folders = {key: str(Path(next(iter(paths.values()))).parent) for key, paths in files.items() if paths}
+    partners_of(images, folders, f"scanpaths in {folder}", skip=reading.skip)
     observers = number_observers(files)
     trials = {
         stem: {name: files.get(stem, {}).get(name, str(folder / stem / name)) for name in observers} for stem in images

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -69,6 +70,15 @@ class SyntheticSettings:
     def generator(self, split: str, number: int) -> np.random.Generator:
         """The source of randomness of one image, independent of all others."""
         return np.random.default_rng([self.seed, SPLITS.index(split), number])
+
+
+def choose_folder(root: str | Path, settings: SyntheticSettings) -> Path:
+    """`root`, or a folder of its own below where `root` holds scenes of other settings, which another run may read."""
+    marker = Path(root) / MARKER
+    if not marker.is_file() or marker.read_text() == settings.stored():
+        return Path(root)
+    digest = hashlib.blake2b(settings.stored().encode(), digest_size=4).hexdigest()
+    return Path(root) / f"seed{settings.seed}-{settings.size[0]}x{settings.size[1]}-{digest}"
 
 
 def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
@@ -196,7 +206,12 @@ def _claim(root: Path, settings: SyntheticSettings) -> None:
         raise UserError(
             f"{root} holds something else than synthetic scenes: choose an empty or new folder with data.root=FOLDER"
         )
-    if marker.is_file() and marker.read_text() != settings.stored():
+    if marker.is_file() and marker.read_text() == settings.stored():
+        missing = [root / kind / split for kind in FOLDERS for split in settings.counts]
+        for folder in [folder for folder in missing if not folder.is_dir()]:
+            folder.mkdir(parents=True, exist_ok=True)
+        return  # nothing is written to a complete set, which may be read-only
+    if marker.is_file():
         for kind in FOLDERS:
             shutil.rmtree(root / kind, ignore_errors=True)
         marker.unlink()

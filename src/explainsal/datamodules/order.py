@@ -29,7 +29,8 @@ def find_position(datamodule: L.LightningDataModule) -> tuple[int, int]:
     trainer = datamodule.trainer
     if trainer is None:
         return next(vars(datamodule).setdefault("_alone", itertools.count())), 0
-    epochs, batches = trainer.fit_loop.epoch_progress.current, trainer.fit_loop.epoch_loop.batch_progress.current
+    epochs: Any = trainer.fit_loop.epoch_progress.current
+    batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
     within = epochs.started > epochs.processed  # else the batches that are counted are those of the epoch before
     if within and batches.processed >= trainer.num_training_batches:
         return epochs.processed + 1, 0  # all are done, the validation is not

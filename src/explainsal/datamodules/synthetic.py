@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Unpack
 
 from explainsal.data.dataset import SaliencyDataset
-from explainsal.data.synthetic import VERSION, SyntheticSettings, read_synthetic, write_synthetic
+from explainsal.data.synthetic import VERSION, SyntheticSettings, choose_folder, read_synthetic, write_synthetic
 from explainsal.datamodules.base import DataOptions, SaliencyDataModule
 
 
@@ -15,7 +15,7 @@ class SyntheticDataModule(SaliencyDataModule):
     """Scenes with a known answer to where people look; written at first use. See `write_synthetic`.
 
     Args:
-        root: Folder that receives the files.
+        root: Folder that receives the files; scenes of other settings than are there get a folder of their own in it.
         sizes: Number of images per split: train, val and test.
         image_size: Height and width in pixels.
         seed: Of the scenes and their fixations.
@@ -45,6 +45,7 @@ class SyntheticDataModule(SaliencyDataModule):
             )
         height, width = (int(side) for side in image_size)
         self.settings = SyntheticSettings(seed=seed, size=(height, width), counts=dict(sizes))
+        self.root = choose_folder(root, self.settings)
         self.release = f"v{VERSION}-seed{seed}"
 
     def prepare_data(self) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -39,6 +40,7 @@ class Chain:
         first_pool: Shape ``(B, P, H, W)``, the input maps of the images given to the module that is explained.
         keep_maps: Which maps stay in the result: see :class:`~explainsal.explanation.Explainer`.
         weights: Of the pixels; None: all count alike.
+        report: Called with the name of every layer once it is rebuilt.
     """
 
     def __init__(
@@ -48,8 +50,10 @@ class Chain:
         first_pool: Tensor,
         keep_maps: bool | int | Sequence[str],
         weights: OutputWeights | None = None,
+        report: Callable[[str], None] | None = None,
     ) -> None:
         self.options, self.first_pool, self.keep_maps, self.weights = options, first_pool, keep_maps, weights
+        self.report = report
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
         self.sources = sources_of(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
@@ -79,7 +83,7 @@ class Chain:
 
     def rebuild(self, name: str, output: Any) -> None:
         """Rebuild a layer that has just run."""
-        layer = self.layers[name]
+        layer, started = self.layers[name], time.perf_counter()
         if not isinstance(output, Tensor) or tuple(output.shape[1:]) != layer.shape:
             raise ValueError(
                 f"layer {name} gave {getattr(output, 'shape', type(output).__name__)} where the listing of the layers "
@@ -95,14 +99,17 @@ class Chain:
             fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)), pixels)
             kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels)
         self._add_pool(name, maps, kept)
+        seconds = torch.full((len(maps),), (time.perf_counter() - started) / len(maps), dtype=torch.float64)
         self.done.append(
             LayerExplanation(
                 name, layer.type, layer.kind, layer.shape, self.sources[name], fit.mae, fit.relative_mae,
-                fit.correlation, fit.weighted_correlation, kept, coefficients,
+                fit.correlation, fit.weighted_correlation, kept, coefficients, seconds,
                 *self._samples(name, activations, maps, kept),
             )
         )  # fmt: skip
         self.final = (name, maps)
+        if self.report is not None:
+            self.report(name)
 
     def finish(self, final: str) -> Tensor:
         """The reconstruction of the network's last map, ``(B, 1, h, w)``.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -37,7 +38,7 @@ class Explainer:
     Args:
         net: Maps images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around a bare
             network ``.net`` (as :func:`explainsal.load_model` returns) is explained by the layers of that network.
-        preset: ``"paper"``, ``"normalized"`` or ``"sparse"``; see :mod:`explainsal.explanation.presets`.
+        preset: ``"sparse"``, ``"normalized"`` or ``"paper"``; see :mod:`explainsal.explanation.presets`.
         options: Single choices that differ from the preset's; None keeps the preset's.
 
     Raises:
@@ -50,7 +51,7 @@ class Explainer:
         (torch.Size([2, 1, 32, 48]), ['0', '1', '2'])
     """
 
-    def __init__(self, net: nn.Module, preset: str = "paper", **options: Any) -> None:
+    def __init__(self, net: nn.Module, preset: str = "sparse", **options: Any) -> None:
         self.preset = preset
         self.options = resolve_options(preset, **options)
         self.net = unwrapped(net)
@@ -83,7 +84,13 @@ class Explainer:
         with as_in_evaluation(self.net):
             return self._plan(images)[0]
 
-    def __call__(self, images: Tensor, *, keep_maps: bool | int | Sequence[str] = False) -> Explanation:
+    def __call__(
+        self,
+        images: Tensor,
+        *,
+        keep_maps: bool | int | Sequence[str] = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Explanation:
         """Explain a batch.
 
         Args:
@@ -92,6 +99,8 @@ class Explainer:
                 input maps.
             keep_maps: Which activations and reconstructions stay in the result: all, those of the layers named, or,
                 as a number, the first so many maps of each layer's pool. Otherwise only one layer's exist at a time.
+            progress: Called after every layer with the number of layers that are rebuilt, and of all that there are,
+                those of images that are explained one after the other added up.
 
         Returns:
             The explanation, on the network's device.
@@ -106,7 +115,9 @@ class Explainer:
             step = images_at_once(self.options, self._plan(images)[0], images)
             if step > 1:
                 self._check_each(images)
-            parts = [self._explain(images[i : i + step], keep_maps) for i in range(0, len(images), step)]
+            starts = range(0, len(images), step)
+            report = None if progress is None else self._counter(progress, images, len(starts))
+            parts = [self._explain(images[i : i + step], keep_maps, report) for i in starts]
         return Explanation.joined(parts)
 
     def output_weights(self, images: Tensor) -> OutputWeights | None:
@@ -122,11 +133,19 @@ class Explainer:
         with as_in_evaluation(self.net):
             return self._weights(images)
 
-    def _explain(self, images: Tensor, keep_maps: bool | int | Sequence[str]) -> Explanation:
+    def _counter(self, progress: Callable[[int, int], None], images: Tensor, times: int) -> Callable[[str], None]:
+        """Count layers as they are reported, when all of them are rebuilt so many times."""
+        total = times * sum(layer.skipped is None for layer in self._plan(images)[0])
+        numbers = itertools.count(1)
+        return lambda name: progress(next(numbers), total)
+
+    def _explain(
+        self, images: Tensor, keep_maps: bool | int | Sequence[str], report: Callable[[str], None] | None = None
+    ) -> Explanation:
         layers, final = self._plan(images)
         place = self._placement(images)
         first_pool = input_maps(images, self.options.input_maps)
-        chain = Chain(self.options, layers, first_pool, keep_maps, self._weights(images))
+        chain = Chain(self.options, layers, first_pool, keep_maps, self._weights(images), report)
         with (
             same_calls(self.core, self._expected_calls(images)),
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),

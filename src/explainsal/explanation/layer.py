@@ -53,6 +53,8 @@ class LayerExplanation:
         weighted_correlation: The same with the weights that the layer was rebuilt with (option ``output_weight``).
         kept: Shape ``(B, P)``, int64: the maps of the next pool, best first; -1 where there were not enough.
         coefficients: What each reconstruction is made of.
+        seconds: Shape ``(B,)``: how long rebuilding the layer took, shared out among images that were rebuilt
+            together; None in a folder written before this was measured. An accelerator may still be at work then.
         channels: Shape ``(B, M)``, int64: which M maps were kept on request, -1 for none; else None.
         activations: Shape ``(B, M, H, W)``: these maps, else None.
         reconstructions: Likewise.
@@ -69,6 +71,7 @@ class LayerExplanation:
     weighted_correlation: Tensor
     kept: Tensor
     coefficients: Coefficients
+    seconds: Tensor | None = None
     channels: Tensor | None = None
     activations: Tensor | None = None
     reconstructions: Tensor | None = None

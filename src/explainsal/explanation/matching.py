@@ -81,7 +81,7 @@ def _compare(
         for s, theirs in enumerate(_describe(maps, options)):
             # block means change their sign with the map, deviations do not
             flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
-            theirs = theirs if heavy[s] is None else theirs * heavy[s]
+            theirs = theirs if (weight := heavy[s]) is None else theirs * weight
             error = pairwise_mae(mine[s], theirs, negative if flipped else None, flipped)
             at_scales.append(error)
         errors.append((index, torch.stack(at_scales, dim=2)))

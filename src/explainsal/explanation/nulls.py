@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from explainsal.errors import ModelError
 from explainsal.explanation.explainer import Explainer
 
 NULLS = ("shuffled_filters", "untrained_network", "random_layer")
@@ -33,6 +34,7 @@ def null_explainer(explainer: Explainer, null: str, *, seed: int = 0) -> Explain
 
     Raises:
         ValueError: If there is no such null model.
+        ModelError: If the network's weights cannot be drawn again.
     """
     if null == "shuffled_filters":
         return explainer.changed(bank=explainer.options.bank.shuffled(seed))
@@ -53,20 +55,37 @@ def untrained_copy(net: nn.Module, *, seed: int = 0, keep: Callable[[str], bool]
         keep: Which modules, by name, keep their weights.
 
     Raises:
-        ValueError: If a parameter belongs to a module that cannot draw it anew.
+        ModelError: If a parameter belongs to a module that cannot draw it anew.
     """
+    require_drawable(net, keep=keep)
     fresh = copy.deepcopy(net)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for name, module in fresh.named_modules():
-            own = [p for p, _ in module.named_parameters(recurse=False)]
-            if not own or keep(name):
-                continue
-            reset = getattr(module, "reset_parameters", None)
-            if reset is None:
-                raise ValueError(
-                    f"{name or type(net).__name__} holds parameters ({', '.join(own)}) but has no reset_parameters, so "
-                    "an untrained copy cannot be made; pass one to an Explainer yourself"
-                )
-            reset()
+            if not keep(name) and _own_parameters(module):
+                module.reset_parameters()  # type: ignore[operator]
     return fresh
+
+
+def require_drawable(net: nn.Module, *, keep: Callable[[str], bool] = lambda name: False) -> None:
+    """Refuse a network of which :func:`untrained_copy` can make no untrained copy.
+
+    Args:
+        net: Any network.
+        keep: Which modules, by name, keep their weights.
+
+    Raises:
+        ModelError: If a parameter belongs to a module without ``reset_parameters``.
+    """
+    for name, module in net.named_modules():
+        own = _own_parameters(module)
+        if own and not keep(name) and not callable(getattr(module, "reset_parameters", None)):
+            raise ModelError(
+                f"an untrained copy of {type(net).__name__} cannot be made: {name or 'the network itself'} "
+                f"({type(module).__name__}) has parameters of its own ({', '.join(own)}) but no method "
+                "reset_parameters to draw them again. Give the class one, or leave this null model out"
+            )
+
+
+def _own_parameters(module: nn.Module) -> list[str]:
+    return [name for name, _ in module.named_parameters(recurse=False)]

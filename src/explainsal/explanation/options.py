@@ -47,6 +47,9 @@ class Options:
             were rebuilt from; and so on, the image aside (`image_candidates`). A number above the depth of the network
             offers all ancestors.
         chain_seed: Of that choice.
+        noise_floor: For ``"omp"``: after the first, a term counts only while it explains at least this many times the
+            share of what is left that the best of as many candidates of pure noise would explain by chance
+            (:func:`~explainsal.explanation.pursuit.chance_share`); 0 takes `top_k` terms whatever they explain.
         output_weight: From 0 to 1: how much pixels count by what the network's last step makes of them, instead of
             all alike (:mod:`~explainsal.explanation.output_weights`): in Eq. 2, in least squares, in the choice of a
             pool, and in the units of a reconstruction.
@@ -82,6 +85,7 @@ class Options:
     ridge: float = 0.0
     generations: int = 1
     chain_seed: int = 0
+    noise_floor: float = 0.0
     output_weight: float = 0.0
     memory_budget: int | None = None
 
@@ -100,8 +104,9 @@ class Options:
         for name in ("joint_scales", "signed", "image_candidates", "fill_pool"):
             if not isinstance(getattr(self, name), bool):  # any other word, "no" say, would count as true
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
-        if not _is_number(self.ridge) or self.ridge < 0:
-            raise ValueError(f"ridge must be a number from 0, got {self.ridge!r}")
+        for name in ("ridge", "noise_floor"):
+            if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
+                raise ValueError(f"{name} must be a number from 0, got {getattr(self, name)!r}")
         if not _is_number(self.output_weight) or not 0 <= self.output_weight <= 1:
             raise ValueError(f"output_weight must be a number from 0 to 1, got {self.output_weight!r}")
         if not self.scales or not all(_is_number(scale) and scale > 0 for scale in self.scales):

@@ -101,7 +101,8 @@ PRESETS: dict[str, Options] = {
         selection="coverage",
         chain="graph",
         input_maps="opponent",
-        fill_pool=True,
+        noise_floor=1.0,
+        output_weight=0.9,
     ),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 import torch
@@ -11,9 +12,11 @@ from explainsal.explanation.candidates import Candidates, combine_candidates, in
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional.coefficients import covariances, matching_pursuit
+from explainsal.functional.coefficients import SparseFit, covariances, matching_pursuit
 from explainsal.functional.reconstruction import inner_products
 from explainsal.functional.weighted import scale_rows
+
+_JITTER = 1e-9  # keeps the triangle of nearly dependent terms real
 
 
 def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -34,6 +37,9 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     cross, gram = _inner_products(forms, candidates)
     nonnegative = options.coefficients == "nnls"
     fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
+    if options.noise_floor > 0 and not nonnegative:
+        least = options.noise_floor * chance_share(len(candidates), candidates.size[0] * candidates.size[1], own)
+        fit = _above_noise(fit, gram, cross, least.to(gram.device), options.ridge)
     weight = fit.weights * std
     maps = combine_candidates(candidates, fit.index, weight)
     maps = (maps if own is None else maps.div_(own.sqrt())).add_(mean)
@@ -53,6 +59,59 @@ def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> 
     moments = [scale(some)[1:] for some in activations.split(at_once, dim=1)]
     mean, std = (torch.cat(some, dim=1) for some in zip(*moments, strict=True))
     return InParts(activations, at_once, lambda some: scale(some)[0]), mean, std
+
+
+def chance_share(count: int, pixels: int, weights: Tensor | None = None) -> Tensor:
+    r"""What the best of some candidates of pure noise would explain of a map by chance: :math:`2 \ln N / P`.
+
+    Args:
+        count: N, of the candidates.
+        pixels: P, of a map.
+        weights: Shape ``(B, 1, P)``, mean 1: how much each pixel counts. As many pixels of equal weight as have the
+            same sum and sum of squares are taken for P.
+
+    Returns:
+        Shape ``(B,)``, or a single number without weights, float64.
+
+    Example:
+        >>> round(chance_share(1000, 768).item(), 4)
+        0.018
+    """
+    uneven = torch.ones((), dtype=torch.float64) if weights is None else weights.double().square().mean(-1)[:, 0]
+    return 2 * math.log(max(count, 1)) * uneven / pixels
+
+
+def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, ridge: float) -> SparseFit:
+    """Keep the terms before one that explains less than a share of what those before it left, and fit again.
+
+    The first term is always kept.
+
+    Args:
+        fit: Terms in the order in which they were taken, ``(B, A, T)``.
+        gram: Shape ``(B, N, N)``: inner products of the candidates.
+        cross: Shape ``(B, A, N)``: of the activations with them.
+        least: The share, ``(B,)`` or a single number.
+        ridge: As for the pursuit.
+    """
+    chosen, taken = fit.index.clamp_min(0), fit.index >= 0
+    image = torch.arange(len(gram), device=gram.device)[:, None, None, None]
+    products = gram[image, chosen[..., :, None], chosen[..., None, :]].double()
+    right = torch.where(taken, cross.gather(2, chosen).double(), 0)
+    triangle = torch.linalg.cholesky_ex(_restricted(products, taken, _JITTER))[0]
+    explained = torch.linalg.solve_triangular(triangle, right[..., None], upper=False)[..., 0].square_()
+    left = (1 - (explained.cumsum(-1) - explained)).clamp_min_(torch.finfo(explained.dtype).tiny)
+    counts = explained / left >= least.reshape(-1, 1, 1)
+    counts[..., 0] = True
+    kept = (taken & counts).cumprod(-1).bool()
+    system = _restricted(products, kept, ridge)
+    weights = torch.linalg.solve_ex(system, torch.where(kept, right, 0)[..., None])[0][..., 0]
+    return SparseFit(fit.index.masked_fill(~kept, -1), weights.masked_fill_(~kept, 0).to(fit.weights))
+
+
+def _restricted(products: Tensor, taken: Tensor, ridge: float) -> Tensor:
+    """Inner products of the terms that are taken, with a ridge; the identity elsewhere."""
+    both = taken[..., :, None] & taken[..., None, :]
+    return torch.where(both, products, 0) + torch.diag_embed(torch.where(taken, ridge, 1.0).to(products))
 
 
 def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -104,9 +104,16 @@ class ExplanationRun:
             self._explainer, self._model = null or explainer, model
         return self._explainer
 
-    def explain(self, model: nn.Module, images: Tensor, *, keep_maps: bool | int = False) -> Explanation:
+    def explain(
+        self,
+        model: nn.Module,
+        images: Tensor,
+        *,
+        keep_maps: bool | int = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Explanation:
         """Explain images ``(B, 3, H, W)`` without adding them to the run's tables."""
-        return self.explainer_for(model)(images, keep_maps=keep_maps)
+        return self.explainer_for(model)(images, keep_maps=keep_maps, progress=progress)
 
     def explain_batch(self, model: nn.Module, images: Tensor, index: Tensor) -> Iterator[tuple[slice, Explanation]]:
         """Explain the images of a batch that are wanted, a few at a time.

@@ -120,10 +120,12 @@ def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
         try:
             return _attempt(remote, target, retry)
         except requests.HTTPError as error:
-            status = error.response.status_code
+            answer = error.response
+            status = 0 if answer is None else answer.status_code
+            reason = f"{remote.address} answers {status} {'' if answer is None else answer.reason}"
             if status not in PASSING:
-                raise RefusedError(f"{remote.address} answers {status} {error.response.reason}") from error
-            reason, pause = f"{remote.address} answers {status} {error.response.reason}", retry.pause * 2**attempt
+                raise RefusedError(reason) from error
+            pause = retry.pause * 2**attempt
         except gdown.exceptions.DownloadError as error:
             if isinstance(error.__cause__, requests.RequestException):  # it was tried again already
                 raise UserError(f"{host} does not answer ({_line(error)})") from error

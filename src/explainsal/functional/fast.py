@@ -188,8 +188,7 @@ def standardize(
     into = torch.empty_like(values, memory_format=torch.contiguous_format) if out is None else out
     if into.ndim > 2 and not into.is_contiguous():
         found = [standardize(v, o, weights, rooted=rooted) for v, o in zip(values, into, strict=True)]
-        means, stds = (torch.stack([one[k] for one in found]) for k in (1, 2))
-        return into, means, stds
+        return into, torch.stack([one[1] for one in found]), torch.stack([one[2] for one in found])
     means, stds = _standardize_rows(values, into, weights, rooted)
     shape = (*values.shape[:-1], 1)
     return into, means.reshape(shape), stds.reshape(shape)

@@ -14,6 +14,7 @@ from explainsal.models.trunks import DilatedResNet50, Normalized
 
 _SCENE = (227, 227)
 _UNITS = 128
+_SCALE = 400.0  # of the features of unit length, at the start of a training
 
 
 class SceneNet(nn.Module):
@@ -86,10 +87,14 @@ class DSCLRCN(Normalized):
         self.trunk, self.scene = DilatedResNet50(stem_bias=True), SceneNet()
         self.fourth, self.fifth = nn.Conv2d(1024, 512, 1), nn.Conv2d(2048, 512, 1)
         self.fuse = nn.Conv2d(1024, 512, 1)
-        self.scales = nn.Parameter(torch.full((4,), 400.0))
+        self.scales = nn.Parameter(torch.full((4,), _SCALE))
         self.rows = nn.ModuleList([BothWays(512), BothWays(2 * _UNITS)])
         self.columns = nn.ModuleList([BothWays(2 * _UNITS), BothWays(2 * _UNITS)])
         self.last = nn.Conv2d(2 * _UNITS, 1, 1)
+
+    def reset_parameters(self) -> None:
+        """Put the scales back to where training starts; the modules draw their own weights."""
+        nn.init.constant_(self.scales, _SCALE)
 
     def forward(self, images: Tensor) -> Tensor:
         """Predict saliency: ``(B, 3, H, W)``, RGB in [0, 1], to densities ``(B, 1, H / 8, W / 8)`` that sum to 1."""

@@ -49,8 +49,15 @@ class Priors(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.center = nn.Parameter(torch.rand(2, _PRIORS) * 0.4 + 0.3)  # share of height, of width
-        self.spread = nn.Parameter(torch.rand(2, _PRIORS) * 0.2 + 0.1)
+        self.center = nn.Parameter(torch.empty(2, _PRIORS))  # share of height, of width
+        self.spread = nn.Parameter(torch.empty(2, _PRIORS))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw centres around the middle of the map, and widths."""
+        with torch.no_grad():
+            self.center.copy_(torch.rand(2, _PRIORS) * 0.4 + 0.3)
+            self.spread.copy_(torch.rand(2, _PRIORS) * 0.2 + 0.1)
 
     def forward(self, x: Tensor) -> Tensor:
         """Maps ``(B, C, H, W)`` and the 16 priors: ``(B, C + 16, H, W)``."""

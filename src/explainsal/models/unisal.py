@@ -78,6 +78,12 @@ class UNISAL(nn.Module):
             self.add_module(f"adaptation_{domain}", nn.Sequential(pointwise(64, 1, bias=True)))
             self.add_module(f"smoothing_{domain}", Smoothing())
 
+    def reset_parameters(self) -> None:
+        """Put the priors of all domains back to where training starts; the modules draw their own weights."""
+        with torch.no_grad():
+            for domain in self.domains:
+                self.get_parameter(f"coarse_gaussians_{domain.lower()}").copy_(initial_priors())
+
     @property
     def domains(self) -> tuple[str, ...]:
         """The domains that there are parts for: all, but in a copy for prediction."""

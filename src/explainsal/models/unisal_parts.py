@@ -169,7 +169,10 @@ class Smoothing(nn.Conv2d):
         seen = torch.div(places + taps - half, _REPEATED, rounding_mode="floor") + self.reach  # (8, 41)
         sums = F.one_hot(seen, 2 * self.reach + 1).movedim(-1, 1).reshape(-1, _SMOOTHING)
         self.register_buffer("sums", sums.float(), persistent=False)  # (8 * 7, 41)
-        start = torch.tensor([[[0.5, -2.0], [0.5, -2.0]]])
+
+    def reset_parameters(self) -> None:
+        """Start as a Gaussian of sum 1."""
+        start = torch.tensor([[[0.5, -2.0], [0.5, -2.0]]], device=self.weight.device)
         with torch.no_grad():
             kernel = prior_maps(start, (_SMOOTHING, _SMOOTHING))
             self.weight.copy_((kernel / kernel.sum())[None])
@@ -220,6 +223,12 @@ class ConvGRUCell(nn.Module):
         for name in ("w_r", "u_r", "w_z", "u_z", "w", "u"):
             self.add_module(name, SeparableConv(channels))
         self.register_buffer("drop_mask_1", torch.ones(3, channels))
+
+    def reset_parameters(self) -> None:
+        """Start with biases of 0 and scales of 1; the modules draw their own weights."""
+        with torch.no_grad():
+            for name, parameter in self.named_parameters(recurse=False):
+                parameter.fill_(0.0 if name.startswith("b_") else 1.0)
 
     def start_sequence(self) -> None:
         """Draw the dropout masks of a training sequence anew; evaluation leaves the generator alone."""

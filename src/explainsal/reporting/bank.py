@@ -35,11 +35,11 @@ def bank_figure(bank: FilterBank, title: str = "") -> Figure:
     transfer = bank.transfer((_SIDE, _SIDE), dtype=torch.float64).numpy()
     if bank.border == "reflect":
         transfer = transfer[:, ::2, ::2]
-    served = [bank.filters[i] for i in bank.available((_SIDE, _SIDE)).tolist()]
-    gabor = np.array([f.kind == "log_gabor" for f in served])
+    fitting = [bank.filters[i] for i in bank.available((_SIDE, _SIDE)).tolist()]
+    gabor = np.array([f.kind == "log_gabor" for f in fitting])
     _draw_plane(plane, transfer, gabor)
-    _draw_profile(profile, transfer, [f.wavelength for f in served], gabor)
-    _draw_filters(patches, transfer, [(f.wavelength, f.orientation, f.sigma_on_f) for f in served], gabor)
+    _draw_profile(profile, transfer, [f.wavelength for f in fitting], gabor)
+    _draw_filters(patches, transfer, [(f.wavelength, f.orientation, f.sigma_on_f) for f in fitting], gabor)
     count = f"{int(gabor.sum())} log-Gabor" + (f" + {int((~gabor).sum())} low-pass" if (~gabor).any() else "")
     figure.suptitle(f"{title}: {count} filters" if title else f"{count} filters", fontsize=8, color=INK)
     return figure

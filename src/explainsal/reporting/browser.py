@@ -91,8 +91,8 @@ def _drop_last_maps(keep: dict[str, list[MapKey]]) -> bool:
     """Drop one map of every layer that has several; whether there was any."""
     dropped = False
     for name, keys in keep.items():
-        seen = pd.Series([(key.image, key.layer) for key in keys])
-        last = seen.duplicated(keep="first") & ~seen.duplicated(keep="last")
+        layer_keys = pd.Series([(key.image, key.layer) for key in keys])
+        last = layer_keys.duplicated(keep="first") & ~layer_keys.duplicated(keep="last")
         keep[name] = [key for key, drop in zip(keys, last, strict=True) if not drop]
         dropped |= bool(last.any())
     return dropped

@@ -26,7 +26,7 @@ from explainsal.reporting.figures.style import COLUMN_WIDTH, new_figure, styled,
 from explainsal.reporting.gallery import RankedImage, median, ranked_gallery, shown
 from explainsal.reporting.nulls import distance_text, null_caption, null_command, null_table
 from explainsal.reporting.paper.figure import paper_table_figure
-from explainsal.reporting.paper.table import METRICS, PaperTable, cell_of, mark_of
+from explainsal.reporting.paper.table import METRICS, PaperTable, find_cell, find_mark
 from explainsal.reporting.pictures import file_uri, map_uri, photo_uri
 from explainsal.reporting.results.profiles import agreement_table, agreement_text
 from explainsal.reporting.results.table import (
@@ -77,8 +77,8 @@ def render_report(run: Run) -> str:
         number=number,
         higher_is_better=higher_is_better,
         paper_metrics=METRICS,
-        cell_of=cell_of,
-        mark_of=mark_of,
+        find_cell=find_cell,
+        find_mark=find_mark,
         null_caption=null_caption,
     )
     return templates.get_template("report.html").render(_content(run))

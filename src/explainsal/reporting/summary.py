@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from explainsal.models.saliency_model import UNTRAINED
-from explainsal.reporting.paper.table import PaperTable, cell_of
+from explainsal.reporting.paper.table import PaperTable, find_cell
 from explainsal.reporting.results.table import Cell, ResultsTable, model_title, number
 from explainsal.reporting.run_folder import Run
 
@@ -78,7 +78,7 @@ def table_headlines(table: PaperTable) -> list[Headline]:
     most = table.rows["images"].max()
     found = []
     for row in chosen.to_dict("records"):
-        if cell := cell_of(row, HEADLINE):
+        if cell := find_cell(row, HEADLINE):
             subset = f"{row['images']:.0f} of {most:.0f} images" if row["images"] < most else ""
             note = ", ".join(filter(None, (f"CC {cell.interval}".strip(), subset)))
             found.append(Headline(str(row["title"]), number(cell.mean), note))

@@ -19,7 +19,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from explainsal.functional.outputs import one_map
-from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer, call_name, is_leaf, kind_of
+from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer, call_name, classify_module, is_leaf
 from explainsal.tracing.token_layouts import TokenLayouts
 
 _PASS_THROUGH = (nn.Identity, nn.modules.dropout._DropoutNd)
@@ -141,7 +141,7 @@ class _Tracer(TorchDispatchMode):
             if reason is None and self._tokens.made_by(module, output):
                 reason = "features along the last axis, (B, H, W, A), as tokens: no maps (B, A, H, W)"
             self.parents.append(self._union(_storages(output)))
-            self.calls.append(NetworkLayer(name, type(module).__name__, kind_of(module), shape, (), reason))
+            self.calls.append(NetworkLayer(name, type(module).__name__, classify_module(module), shape, (), reason))
             if reason is None:
                 self._claim(output, len(self.calls) - 1, single=is_leaf(module))
 
@@ -166,7 +166,7 @@ class _Tracer(TorchDispatchMode):
             return maker
         single = [
             i
-            for i in self._ancestors_of(self._sources.get(storage, frozenset()))
+            for i in self._collect_ancestors(self._sources.get(storage, frozenset()))
             if i in reached and i != _IMAGE and _is_one_map(self.calls[i])
         ]
         if storage in self._normalised and single:
@@ -185,9 +185,9 @@ class _Tracer(TorchDispatchMode):
         return reached
 
     def _ancestors(self, call: int) -> set[int]:
-        return self._ancestors_of(frozenset({call}))
+        return self._collect_ancestors(frozenset({call}))
 
-    def _ancestors_of(self, calls: frozenset[int]) -> set[int]:
+    def _collect_ancestors(self, calls: frozenset[int]) -> set[int]:
         found: set[int] = set()
         waiting = list(calls)
         while waiting:

@@ -61,11 +61,11 @@ def call_name(path: str, time: int) -> str:
     return path if time == 1 and path not in (INPUT, OUTPUT) else f"{path}:{time}"
 
 
-def kind_of(module: nn.Module) -> Kind:
+def classify_module(module: nn.Module) -> Kind:
     """What a module does, from its class.
 
     Example:
-        >>> kind_of(nn.Conv2d(1, 1, 1)), kind_of(nn.ReLU()), kind_of(nn.Sequential(nn.ReLU()))
+        >>> classify_module(nn.Conv2d(1, 1, 1)), classify_module(nn.ReLU()), classify_module(nn.Sequential(nn.ReLU()))
         ('conv', 'activation', 'block')
     """
     for kind, classes in _KINDS:
@@ -78,7 +78,7 @@ def kind_of(module: nn.Module) -> Kind:
 
 def is_leaf(module: nn.Module) -> bool:
     """Whether a module is one operation rather than made of modules."""
-    return kind_of(module) != "block"
+    return classify_module(module) != "block"
 
 
 def select_layers(

@@ -59,7 +59,7 @@ def evaluate(
         The results table, see `evaluate_model`.
     """
     explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
-    check_nulls(options.nulls, explains=explained)
+    check_nulls(options.nulls, explains=explained, model=model)
     explanations, name = (explanations, DEEP) if explained else ((), model_name(model))
     record_evaluation(run, describe(model), datamodule, options, explanations)
     results = evaluate_model(model, datamodule, run.folder, options, explanations, name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from pathlib import Path
 from typing import cast
 
@@ -10,7 +11,7 @@ import numpy as np
 import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from rich.progress import track
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
 from torch import Tensor
 
 from explainsal.data.dataset import SaliencyDataset
@@ -20,6 +21,7 @@ from explainsal.distillation import Standalone, attribute
 from explainsal.distillation.attribution import BY
 from explainsal.distillation.quality import attribution_table, write_tables
 from explainsal.errors import UserError
+from explainsal.explanation import Explanation
 from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import cc
 from explainsal.models import SaliencyModel
@@ -33,6 +35,7 @@ from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.types import DensityMap
 from explainsal.workflows.evaluation import evaluate_model, gallery_image, record_evaluation, write_explanation_nulls
 from explainsal.workflows.loading import describe, description
+from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.runs import RunFolder
 from explainsal.workflows.scoring import describe_data
@@ -64,6 +67,7 @@ def explain(
         if options.nulls:
             raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
         return explain_standalone(model, datamodule, run, limit=options.explain_images)
+    check_nulls(options.nulls, model=model)
     record_evaluation(run, describe(model), datamodule, options, [explaining])
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.has_fixations:
@@ -95,10 +99,10 @@ def explain_pictures(
     """
     if device is not None:
         model.to(device)
-    for index in track(range(int(min(explaining.limit, len(dataset)))), description="explaining"):
+    count = int(min(explaining.limit, len(dataset)))
+    for index in range(count):
         sample = dataset[index]
-        images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
-        explanation = explaining.explain(model, images, keep_maps=explaining.maps_per_layer)
+        explanation = _explain_visibly(model, sample, explaining, f"{index + 1} of {count}: {sample.id}")
         deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
         print(f"{sample.id}: {agreement(explainable, deep)}")
         explaining.add(explanation, [sample.id], coefficients=True)
@@ -122,6 +126,21 @@ def agreement(explainable: Tensor, deep: Tensor) -> str:
     if math.isnan(value):
         return "the deep map is constant, so that nothing correlates with it"
     return f"CC of the explainable to the deep map {value:.3f}"
+
+
+def _explain_visibly(
+    model: SaliencyModel, sample: SaliencySample, explaining: ExplanationRun, title: str
+) -> Explanation:
+    """Explain one picture, and show how many of its layers are done."""
+    images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
+    columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TextColumn("layers"), TimeRemainingColumn())
+    with Progress(*columns) as bar:
+        show = partial(_show, bar, bar.add_task(title, total=None))
+        return explaining.explain(model, images, keep_maps=explaining.maps_per_layer, progress=show)
+
+
+def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)
 
 
 @rank_zero_only

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Any
+import logging
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 
 import pandas as pd
 import torch
@@ -15,8 +16,9 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencyBatch
 from explainsal.errors import UserError
 from explainsal.explanation.cascade import CASCADE, cascade_table
+from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.fidelity import fidelity_rows
-from explainsal.explanation.nulls import NULLS, null_explainer
+from explainsal.explanation.nulls import NULLS, null_explainer, require_drawable
 from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
 from explainsal.reporting.figures.cascade import cascade_text
@@ -24,22 +26,28 @@ from explainsal.reporting.nulls import null_caption, null_table
 from explainsal.reporting.results.printing import print_table
 from explainsal.workflows.loading import description
 
+log = logging.getLogger(__name__)
 
-def check_nulls(nulls: Collection[str], *, explains: bool = True) -> None:
+
+def check_nulls(nulls: Collection[str], *, explains: bool = True, model: nn.Module | None = None) -> None:
     """Refuse null models that do not exist, or of no explanation, before anything else is done.
 
     Args:
         nulls: Their names.
         explains: Whether anything is explained.
+        model: What is explained, once it is there.
 
     Raises:
-        UserError: If a name is unknown, or there is nothing to stand beside.
+        UserError: If a name is unknown, there is nothing to stand beside, or the model's weights cannot be drawn again
+            where a null model asks for that.
     """
     known = (*NULLS, CASCADE)
     if unknown := set(nulls) - set(known):
         raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(known)}")
     if nulls and not explains:
         raise UserError("nulls=... stand beside an explanation, and nothing is explained here: nulls=[]")
+    if model is not None and not {"untrained_network", CASCADE}.isdisjoint(nulls):
+        require_drawable(model)
 
 
 @rank_zero_only
@@ -71,24 +79,49 @@ def write_nulls(
     device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     model.to(device)
     count = min(limit or len(dataset), len(dataset))
+    batches = [partial(_batch, dataset, index, device) for index in range(count)]
     for each in explanations:
         own = each.explainer_for(model)
-        variants = {null: null_explainer(own, null, seed=seed) for null in nulls if null != CASCADE}
-        explained = {row["image"]: row for row in each.rows}  # a distributed sampler may repeat an image
-        rows: list[dict[str, Any]] = []
-        cascades = []
-        for index in track(range(count), description=f"null models of {each.preset}"):
-            batch = SaliencyBatch.collate([dataset[index]]).to(device)
-            rows.append(explained[batch.ids[0]])
-            for null, variant in variants.items():
-                rows += fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
-            if CASCADE in nulls:
-                cascades.append(cascade_table(own, batch.images, ids=batch.ids, seed=seed))
-        _write_fidelity(pd.DataFrame(rows), each, description(model))
-        if cascades:
-            cascade = pd.concat(cascades).sort_values("step", kind="stable")
+        found = {null: _measured(null, own, batches, seed, each.preset) for null in nulls}
+        cascade = found.pop(CASCADE, None)
+        fidelity = _beside(each, [rows for rows in found.values() if rows is not None])
+        _write_fidelity(fidelity, each, description(model))
+        if cascade is not None:
+            cascade = cascade.sort_values("step", kind="stable")
             described(cascade, description(model)).to_csv(each.folder / "cascade.csv", index=False)
             print(cascade_text(cascade))
+
+
+def _batch(dataset: SaliencyDataset, index: int, device: torch.device) -> SaliencyBatch:
+    return SaliencyBatch.collate([dataset[index]]).to(device)
+
+
+def _measured(
+    null: str, own: Explainer, batches: Sequence[Callable[[], SaliencyBatch]], seed: int, preset: str
+) -> pd.DataFrame | None:
+    """The rows of one null model; None where it fails, which costs the others nothing."""
+    try:
+        variant = own if null == CASCADE else null_explainer(own, null, seed=seed)
+        parts = []
+        for read in track(batches, description=f"{null} of {preset}"):
+            batch = read()
+            if null == CASCADE:
+                parts.append(cascade_table(own, batch.images, ids=batch.ids, seed=seed))
+                continue
+            rows = fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
+            parts.append(pd.DataFrame(rows))
+        return pd.concat(parts)
+    except (ArithmeticError, RuntimeError, ValueError) as error:
+        log.warning("the null model %s failed and is left out: %s", null, error)
+        return None
+
+
+def _beside(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """The rows of an explanation, then those of its null models, image by image."""
+    explained = {row["image"]: row for row in run.rows}  # a distributed sampler may repeat an image
+    order = {image: position for position, image in enumerate(nulls[0]["image"] if nulls else explained)}
+    table = pd.concat([pd.DataFrame([explained[image] for image in order]), *nulls], ignore_index=True)
+    return table.sort_values("image", key=lambda images: images.map(order), kind="stable", ignore_index=True)
 
 
 def _write_fidelity(fidelity: pd.DataFrame, run: ExplanationRun, label: str) -> None:

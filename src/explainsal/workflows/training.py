@@ -16,6 +16,7 @@ from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.workflows.evaluation import evaluate_model, record_evaluation
 from explainsal.workflows.loading import describe, model_name
+from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.resuming import CHECKPOINTS, resume_from, trained_network
 from explainsal.workflows.runs import RunFolder
@@ -60,6 +61,8 @@ def train(
     """
     model = module.model
     assert isinstance(model, SaliencyModel)
+    if test_data is not None and options is not None:
+        check_nulls(options.nulls, model=model)
     if resume is not None:
         resume_from(Path(resume), run.folder, model, trainer.max_epochs)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is

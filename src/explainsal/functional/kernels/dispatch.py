@@ -42,18 +42,12 @@ def loops_run(*tensors: Tensor) -> bool:
     kinds = {tensor.dtype for tensor in tensors}
     return (
         not _plain.get()
-        and not _is_traced()
+        and not (torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch._C._is_tracing())
         and not any(tensor.requires_grad for tensor in tensors)
         and all(tensor.device.type == "cpu" for tensor in tensors)
         and len(kinds) == 1
         and kinds <= {torch.float32, torch.float64}
     )
-
-
-def _is_traced() -> bool:
-    """Whether a graph is being made of what runs, for which numbers in memory are constants."""
-    tracing = torch._C._get_tracing_state() is not None
-    return tracing or torch.compiler.is_compiling() or torch.compiler.is_exporting()
 
 
 def share(work: Callable[[int], object], count: int) -> None:

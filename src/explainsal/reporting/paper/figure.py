@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, new_figure
-from explainsal.reporting.paper.table import METRICS, PaperTable, cell_of
+from explainsal.reporting.paper.table import METRICS, PaperTable, find_cell
 from explainsal.reporting.results.table import metric_title
 
 _GAP = 0.9  # rows between two groups
@@ -46,14 +46,16 @@ def _lines(table: PaperTable) -> tuple[list[str], list[float]]:
 
 def _numbers(row: Mapping[Hashable, object]) -> list[bool]:
     """Which numbers a row has."""
-    return [cell_of(row, m) is not None or not math.isnan(float(str(row[f"{m}_paper"]))) for m in METRICS]
+    return [find_cell(row, m) is not None or not math.isnan(float(str(row[f"{m}_paper"]))) for m in METRICS]
 
 
 def _panel(axes: Axes, table: PaperTable, metric: str, places: dict[str, float]) -> None:
     rows = [row for _, group in table.groups() for row in group if row["model"] in places]
-    cells = [(places[str(row["model"])], cell) for row in rows if (cell := cell_of(row, metric)) is not None]
+    cells = [(places[str(row["model"])], cell) for row in rows if (cell := find_cell(row, metric)) is not None]
     printed = [(places[str(row["model"])], float(str(row[f"{metric}_paper"]))) for row in rows]
-    reference = next((c.mean for r in rows if r["model"] == table.about.reference and (c := cell_of(r, metric))), None)
+    reference = next(
+        (c.mean for r in rows if r["model"] == table.about.reference and (c := find_cell(r, metric))), None
+    )
     if reference is not None:
         axes.axvline(reference, color=SERIES[0], linewidth=0.6, linestyle=(0, (4, 3)), zorder=1)
     if cells:

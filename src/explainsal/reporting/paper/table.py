@@ -103,7 +103,7 @@ class PaperTable:
         if not self.about.reference or classical.empty:
             return []
         beaten = [
-            f"{sum(mark_of(row, metric) == '▼' for row in classical.to_dict('records'))} in {metric_title(metric)}"
+            f"{sum(find_mark(row, metric) == '▼' for row in classical.to_dict('records'))} in {metric_title(metric)}"
             for metric in METRICS
         ]
         return [
@@ -133,13 +133,13 @@ def paper_figures() -> pd.DataFrame:
     return pd.read_csv(Path(__file__).with_name("paper_tables.csv"))
 
 
-def cell_of(row: Mapping[Hashable, object], metric: str) -> Cell | None:
+def find_cell(row: Mapping[Hashable, object], metric: str) -> Cell | None:
     """The measured mean of a row with its interval; None where there is none."""
     mean, low, high = (float(str(row.get(f"{metric}{part}", math.nan))) for part in ("", "_low", "_high"))
     return None if math.isnan(mean) else Cell(mean, low, high)
 
 
-def mark_of(row: Mapping[Hashable, object], metric: str) -> str:
+def find_mark(row: Mapping[Hashable, object], metric: str) -> str:
     """How the row stands to the reference row: ▲, ▼, ≈, or nothing where they were not compared."""
     p, difference = (float(str(row.get(f"{metric}_{part}", math.nan))) for part in ("p", "versus"))
     if math.isnan(p):
@@ -205,9 +205,9 @@ def markdown(table: PaperTable) -> str:
 
 
 def _texts(row: Mapping[Hashable, object], metric: str) -> list[str]:
-    cell = cell_of(row, metric)
+    cell = find_cell(row, metric)
     absent = str(row["status"]) if metric == METRICS[0] and row["status"] != "scored" else "–"
-    here = f"{cell} {mark_of(row, metric)}".strip() if cell else absent
+    here = f"{cell} {find_mark(row, metric)}".strip() if cell else absent
     return [here, *([number(float(str(row[f"{metric}_paper"])))] if metric in METRICS else [])]
 
 
