@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import albumentations as A  # its usual name
 import lightning as L
 import pytest
 import torch
@@ -18,7 +19,7 @@ from explainsal import signals
 from explainsal.callbacks.checkpointing import AtomicCheckpointIO, InterruptCheckpoint
 from explainsal.callbacks.resuming import GoOnExactly
 from explainsal.callbacks.stopping import StopOnSignal, interrupts
-from explainsal.data.augmentation import TrainingAugmentation
+from explainsal.data.augmentation import Augmentation
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.synthetic import SyntheticDataModule
 
@@ -64,7 +65,8 @@ def train(
 ) -> tuple[Network, dict[str, Any]]:
     """Train, until a signal if any; returns the network and its last checkpoint."""
     L.seed_everything(7, workers=True, verbose=False)
-    augmentation = TrainingAugmentation(flip=0.5, affine=0.9, photometric=0.9, zoom=1.2, rotate=5)
+    steps = {"flip": A.HorizontalFlip(p=0.5), "affine": A.Affine(rotate=(-5, 5), p=0.9), "colour": A.ColorJitter(p=0.9)}
+    augmentation = Augmentation(steps)
     module = SyntheticDataModule(
         data, sizes={"train": 2 * STEPS, "val": 4, "test": 2}, image_size=(24, 32), seed=0, batch_size=2,
         num_workers=workers, augmentation=augmentation,

@@ -283,7 +283,7 @@ def spectrum_of(maps: Tensor, bank: Tensor, border: str) -> Tensor:
 
 
 def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
-    if loops_run(bank) and not spectrum.requires_grad and spectrum.dtype == bank.dtype.to_complex():
+    if loops_run(bank) and spectrum.dtype == bank.dtype.to_complex() and not spectrum.requires_grad:
         product = fast.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
         product = product.reshape(*spectrum.shape[:-2], *bank.shape)
     else:
