@@ -101,8 +101,7 @@ PRESETS: dict[str, Options] = {
         selection="coverage",
         chain="graph",
         input_maps="opponent",
-        noise_floor=1.0,
-        output_weight=0.9,
+        output_weight=0.98,
     ),
 }
 
