@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from explainsal.explanation import PRESETS, Explainer
-from explainsal.functional import native
+from explainsal.functional import fast
 
 VALUES = ("aten::_local_scalar_dense", "aten::nonzero", "aten::masked_select", "aten::equal")
 
@@ -42,10 +42,11 @@ class Waits(TorchDispatchMode):
 @pytest.mark.parametrize("preset", list(PRESETS))
 @pytest.mark.parametrize("net", [Plain, Functional])
 def test_a_network_elsewhere_is_explained_there_with_the_same_maps(preset, net, monkeypatch):
-    monkeypatch.setattr(native, "kernel", lambda *args: pytest.fail("a kernel for CPUs ran"))
     torch.manual_seed(0)
     net, images = net().double(), torch.rand(2, 3, 24, 32, dtype=torch.float64)
     here = Explainer(net, preset)(images)
+    for name in ("block_moments", "absolute_differences", "add_combinations", "filtered", "standardize", "pursue"):
+        monkeypatch.setattr(fast, name, lambda *args, **kwargs: pytest.fail("a loop for CPUs ran"))
     with pretended_device():
         out = Explainer(net.to(DEVICE), preset)(images)  # images are moved
         assert out.explainable_map.device == out.layers[0].coefficients.weights.device == DEVICE
