@@ -67,7 +67,7 @@ def test_an_accelerator_never_waits_for_the_host(preset, monkeypatch):
     assert waits.found == []
 
 
-@pytest.mark.parametrize(("preset", "megabytes"), [("paper", 13), ("normalized", 62), ("sparse", 45)])
+@pytest.mark.parametrize(("preset", "megabytes"), [("paper", 13), ("normalized", 62), ("sparse", 10)])
 def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, megabytes, monkeypatch):
     torch.manual_seed(0)
     net, images = Plain().double(), torch.rand(5, 3, 24, 32, dtype=torch.float64)
@@ -90,8 +90,12 @@ def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, 
 def test_a_layer_is_few_launches_however_many_images(preset, most):
     """Counted on the `meta` device, which has no numbers: a look at one would be an error."""
     counts = []
+    plainly = {"output_weight": 0, "noise_floor": 0}  # neither derivatives nor a second fit: those come on top
     for batch in (1, 4):
-        explainer, images = Explainer(Plain(16).to("meta"), preset), torch.rand(batch, 3, 48, 64, device="meta")
+        explainer, images = (
+            Explainer(Plain(16).to("meta"), preset, **plainly),
+            torch.rand(batch, 3, 48, 64, device="meta"),
+        )
         explainer(images)
         with Launches() as launches:
             layers = explainer(images).layers
