@@ -12,7 +12,7 @@ from explainsal.explanation.candidates import Candidates, combine_candidates, in
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional.coefficients import SparseFit, covariances, matching_pursuit
+from explainsal.functional.coefficients import SparseFit, matching_pursuit
 from explainsal.functional.reconstruction import inner_products
 from explainsal.functional.weighted import scale_rows
 
@@ -44,7 +44,8 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     maps = combine_candidates(candidates, fit.index, weight)
     maps = (maps if own is None else maps.div_(own.sqrt())).add_(mean)
     terms = Terms(fit.index, weight, mean[..., 0])
-    return Rebuilt(maps.reshape(activations.shape), activations, terms, covariances(gram, cross, fit))
+    # the pool is chosen from the maps themselves: covariances from single-precision moments lose .05 to .14 of CC
+    return Rebuilt(maps.reshape(activations.shape), activations, terms)
 
 
 def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> tuple[Iterable[Tensor], Tensor, Tensor]:

@@ -39,14 +39,11 @@ class Rebuilt:
         maps: Shape ``(B, A, H, W)``.
         target: What they are compared with, in the same units: the activations, or scaled activations.
         terms: Their make-up.
-        moments: Shape ``(B, A, A)`` each: covariances of the reconstructions, and of the activation maps at unit
-            variance with them, with the pixels' weights; None where nobody had them at hand.
     """
 
     maps: Tensor
     target: Tensor
     terms: Terms
-    moments: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,8 +90,6 @@ def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weig
     Ties go to the lower position. A map whose criterion is undefined (infinite or NaN) is never taken.
     """
     if selection == "coverage":
-        if rebuilt.moments is not None:
-            return covering(*rebuilt.moments, count)
         return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights)
     scores = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.weighted_correlation}
     score = scores[selection]
