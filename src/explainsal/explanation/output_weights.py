@@ -54,7 +54,7 @@ class OutputWeights:
         """
         name = layer if layer in self.sensitivity else self._first
         if (name, size) not in self._at:
-            relative: Tensor | float = 1.0
+            relative: Any = 1.0
             for one in dict.fromkeys((self._first, name)):
                 d = averaged_to(self.sensitivity[one].double(), size).flatten(-2)
                 mean = d.mean(-1, keepdim=True)
