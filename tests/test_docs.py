@@ -181,7 +181,7 @@ def test_every_block_of_the_pages_is_run_above() -> None:
         "index": ["bash"],
         "explain": ["bash", "python", "bash", "python", "bash"],
         "evaluate": ["bash", "bash", "python", "bash"],
-        "train": ["bash", "bash"],
+        "train": ["bash", "bash", "bash"],
     }
 
 

@@ -58,7 +58,7 @@ def test_only_missing_maps_are_made_again(cfg, tmp_path, monkeypatch, form, caps
         seen = count(patched, stop=2)
         with pytest.raises(KeyboardInterrupt):
             predict(cfg(f"format={form}"))
-    (parts,) = (tmp_path / "outputs/maps/pictures").iterdir()
+    (parts,) = (tmp_path / "outputs/maps/pictures").glob("[!.]*")  # the lock beside it is hidden
     assert parts.name.endswith(".parts")
     assert files(parts) == sorted([*(f"{name}.{form}" for name in seen), "recipe.json"])
     again = count(monkeypatch)
@@ -106,6 +106,6 @@ def test_a_disk_that_fills_up_leaves_no_half_map_and_one_message(cfg, tmp_path, 
         with pytest.raises(UserError, match=r"^the disk is full while writing center_gaussian-.*make room") as error:
             predict(cfg(f"format={form}", "data.batch_size=1"))
     assert "\n" not in str(error.value)
-    (parts,) = (tmp_path / "outputs/maps/pictures").iterdir()
+    (parts,) = (tmp_path / "outputs/maps/pictures").glob("[!.]*")  # the lock beside it is hidden
     assert files(parts) == sorted([f"0.{form}", f"1.{form}", "recipe.json"])
     assert files(predict(cfg(f"format={form}"))) == sorted(f"{name}.{form}" for name in NAMES)

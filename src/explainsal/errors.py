@@ -33,6 +33,10 @@ class MissingFilesError(UserError):
     """A data set or weight file is not on disk. The message says where it was looked for and where it comes from."""
 
 
+class MissingEntryError(MissingFilesError):
+    """One image has no entry in the file of all images."""
+
+
 class CorruptFileError(UserError):
     """A file is there but cannot be read as what it should be. The message names the file."""
 

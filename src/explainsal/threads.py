@@ -43,7 +43,7 @@ def usable_cores() -> int:
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(cores, math.floor(container_quota())))
+    return max(1, math.floor(min(cores, container_quota())))
 
 
 def container_quota(root: Path = _CGROUP) -> float:

@@ -15,6 +15,8 @@ from explainsal.tracking.loggers import log_weights, wandb_loggers
 class FakeRun:
     """Remembers what it is asked for."""
 
+    offline = True
+
     def __init__(self, **options):
         self.options, self.artifacts, self.ends = options, [], []
         self.id = options["id"] or f"run{len(FakeRun.all)}"
@@ -24,6 +26,9 @@ class FakeRun:
 
     def _log_artifact(self, artifact, aliases, use_after_commit, **_):
         self.artifacts.append((artifact.name, artifact.type, aliases, use_after_commit))
+
+    def log_artifact(self, artifact, aliases=None):
+        self._log_artifact(artifact, aliases, use_after_commit=False)
 
     def log(self, values):
         pass

@@ -122,20 +122,17 @@ def test_a_layer_of_any_size_is_the_materialised_one(case, size, before, looping
 @pytest.mark.parametrize("case", list(WEIGHTED))
 @given(SIZES, SIZES, st.sampled_from([0, 1, None]), st.sampled_from([1, 10**5, 10**9]), st.integers(0, 2**31))
 @settings(deadline=None, max_examples=10)
-def test_a_layer_whose_pixels_count_by_weights_is_the_materialised_one(
-    case, size, before, compiled_threads, budget, seed
-):
+def test_a_layer_whose_pixels_count_by_weights_is_the_materialised_one(case, size, before, looping, budget, seed):
     preset, changes = WEIGHTED[case]
     activations, sources = noise(3, size, seed), noise(2, before, seed + 1)
     counts = noise(1, size, seed + 2)[0, 0].exp().numpy()
     counts /= counts.mean()
     expected = materialised(preset, activations[0].numpy(), list(sources[0].numpy()), counts, **changes)
-    if compiled_threads is None:
+    if looping is None:
         found = rebuilt_elsewhere(preset, activations, sources, budget, counts, **changes)[0].numpy()
     else:
-        with threads(compiled_threads or 1):
-            compiled = {"compile": compiled_threads > 0}
-            found = rebuilt(preset, activations, sources, budget, counts, **compiled, **changes).maps[0].numpy()
+        with threads(looping or 1), plain_only(looping == 0):
+            found = rebuilt(preset, activations, sources, budget, counts, **changes).maps[0].numpy()
     assert_close(found, expected, rtol=1e-9, atol=1e-9 * abs(expected).max())
 
 

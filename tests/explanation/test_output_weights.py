@@ -157,7 +157,9 @@ def test_a_map_averaged_down_keeps_its_mean_and_one_enlarged_its_corners():
 
 def test_an_image_of_which_nothing_is_seen_is_explained_with_equal_weights():
     net, images = with_ending(lambda x: (x - 1e6).clamp(min=0) + 0 * x), smooth(1)
-    assert Explainer(net, "sparse", output_weight=0.9).output_weights(images) is None
+    weights = Explainer(net, "sparse", output_weight=0.9).output_weights(images)
+    assert weights is not None
+    assert torch.equal(weights.at("head", (12, 16), torch.float32), torch.ones(1, 1, 192))
 
 
 @pytest.mark.parametrize("mode", [torch.inference_mode, torch.no_grad, torch.enable_grad])

@@ -6,6 +6,7 @@ import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,7 +19,7 @@ from explainsal.data.cache import cache_folder, cached_table
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size, read_density, read_image
 from explainsal.data.fixation_table import FixationTable, Outside, Scanpath
-from explainsal.errors import CorruptFileError, UserError, printable
+from explainsal.errors import CorruptFileError, MissingEntryError, UserError, printable
 
 Points = Callable[[int], Sequence[np.ndarray | Scanpath]]
 Unreadable = Literal["error", "skip"]
@@ -138,7 +139,8 @@ def _parse(
 ) -> FixationTable:
     kept, sizes, observers = [], [], []
     if shared and points and ids:
-        points(0)  # outside the loop: a fault in the one file of all images is not skipped with one of them
+        with suppress(MissingEntryError):  # outside the loop: a fault in the one file of all images is not skipped
+            points(0)
     for i in track(range(len(ids)), f"{label}: indexing, once", transient=True, disable=len(ids) < QUICK):
         try:
             if reading.skip:

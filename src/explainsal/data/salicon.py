@@ -22,7 +22,7 @@ from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Points, Reading, read_dataset
 from explainsal.data.salicon_2015 import json_file, lsun_file, observers_of, read_json, read_lsun
 from explainsal.data.sources import SALICON, Source
-from explainsal.errors import CorruptFileError, MissingFilesError, UserError
+from explainsal.errors import CorruptFileError, MissingEntryError, UserError
 
 GroundTruth = Literal["fixations", "mouse"]
 FIELDS = {"fixations": "fixations", "mouse": "location"}  # of the struct ``gaze`` in a .mat file
@@ -167,7 +167,7 @@ def _points_of_all(path: Path, field: str, stems: Sequence[str]) -> Points:
 
     def points(index: int) -> list[np.ndarray]:
         if stems[index] not in observers():
-            raise MissingFilesError(
+            raise MissingEntryError(
                 f"{path} has no entry for the image {stems[index]}. Set data.unreadable=skip to leave such images out."
             )
         return observers()[stems[index]]

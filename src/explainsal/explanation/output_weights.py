@@ -48,12 +48,17 @@ class OutputWeights:
         self._at: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
     def at(self, layer: str, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
-        """Weights ``(B, 1, H * W)`` of mean 1 for a layer's maps; all 1 for an image without any sensitivity."""
+        """Weights ``(B, 1, H * W)`` of mean 1 for a layer's maps.
+
+        An image without any sensitivity to a layer has the weights of the first one, and without any at all has 1.
+        """
         name = layer if layer in self.sensitivity else self._first
         if (name, size) not in self._at:
-            d = averaged_to(self.sensitivity[name].double(), size).flatten(-2)
-            mean = d.mean(-1, keepdim=True)
-            relative = torch.where(mean > 0, d / mean, 1)
+            relative: Any = 1.0
+            for one in dict.fromkeys((self._first, name)):
+                d = averaged_to(self.sensitivity[one].double(), size).flatten(-2)
+                mean = d.mean(-1, keepdim=True)
+                relative = torch.where(mean > 0, d / mean, relative)
             self._at[name, size] = ((1 - self.share) + self.share * relative).clamp_min_(_LEAST)
         return self._at[name, size].to(dtype)
 
@@ -108,9 +113,7 @@ def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Seque
                 sizes[name] = torch.maximum(sizes[name], change.abs().sum(1, keepdim=True))
     alive = {name: size.flatten(1).isfinite().all(1)[:, None, None, None] for name, size in sizes.items()}
     sizes = {name: torch.where(alive[name], size, 0) for name, size in sizes.items()}
-    if not bool(sizes[layers[0]].any()):  # all pixels count alike
-        return {}
-    return {name: size for name, size in sizes.items() if bool(size.any())}
+    return sizes
 
 
 @contextmanager

@@ -111,7 +111,8 @@ def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, rid
 def _restricted(products: Tensor, taken: Tensor, ridge: float) -> Tensor:
     """Inner products of the terms that are taken, with a ridge; the identity elsewhere."""
     both = taken[..., :, None] & taken[..., None, :]
-    return torch.where(both, products, 0) + torch.diag_embed(torch.where(taken, ridge, 1.0).to(products))
+    diagonal = torch.ones_like(taken, dtype=products.dtype).masked_fill_(taken, ridge)
+    return torch.where(both, products, 0) + torch.diag_embed(diagonal)
 
 
 def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Tensor, Tensor]:

@@ -13,6 +13,7 @@ from explainsal.functional.weighted import scale_rows, weighted_pearson
 _PIXELS = 2**22  # of all maps of a layer, standardised at a time on a CPU
 _ACCELERATOR_PIXELS = 2**25
 _COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
+_TIE = 1e-6  # maps whose merits differ by less, relatively, are equals: rounding decides nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,10 +129,13 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
     novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
     copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
     rows = shares = gram[:, :0]  # (B, s, A): what the chosen ones explain of all; the same relative to themselves
+    order = torch.arange(gram.shape[1], device=gram.device)
     columns = cross[:, :, :0]  # (B, A, s): what they explain of the activation maps
     chosen, taken = [], []
     for _ in range(min(count, gram.shape[1])):  # neither matrix is written to: each step reads one of them once
-        most, best = torch.where(novelty > copy, explained / novelty, nothing).max(1, keepdim=True)  # (B, 1)
+        share_of = torch.where(novelty > copy, explained / novelty, nothing)
+        most = share_of.amax(1, keepdim=True)  # (B, 1)
+        best = torch.where(share_of >= most * (1 - _TIE), order, len(order)).amin(1, keepdim=True)
         live, place = most > 0, best[..., None]
         known = shares.gather(2, place.expand(-1, shares.shape[1], -1))  # (B, s, 1)
         row = gram.gather(1, place.expand(-1, -1, gram.shape[2])) - known.mT @ rows  # (B, 1, A)

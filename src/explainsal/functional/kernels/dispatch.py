@@ -74,8 +74,10 @@ def share_runs(work: Callable[[slice], object], count: int) -> None:
     """Call `work` with slices that make up ``range(count)``, one for each thread that PyTorch may use.
 
     Example:
-        >>> share_runs(print, 3) if torch.get_num_threads() == 1 else print(slice(0, 3))
-        slice(0, 3)
+        >>> done = []
+        >>> share_runs(lambda part: done.extend(range(3)[part]), 3)
+        >>> sorted(done)
+        [0, 1, 2]
     """
     threads = min(torch.get_num_threads(), count)
     cuts = [count * i // max(threads, 1) for i in range(threads + 1)]
