@@ -34,7 +34,9 @@ def cfg(tmp_path):
 
 
 def files(folder):
-    return sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+    return sorted(
+        p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file() and not p.name.endswith(".lock")
+    )
 
 
 def count(monkeypatch, stop=None):
