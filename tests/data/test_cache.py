@@ -97,10 +97,10 @@ def test_a_kill_while_writing_leaves_nothing_that_looks_whole(source, monkeypatc
 
 
 def test_a_kill_before_the_file_is_moved_into_place(source, monkeypatch):
-    def killed(self, target):
+    def killed(temporary, target):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(Path, "replace", killed)
+    monkeypatch.setattr(os, "replace", killed)
     with pytest.raises(KeyboardInterrupt):
         get(source, Builder())
     assert list((source.parent / ".explainsal").iterdir()) == []

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from explainsal.data.fixation_table import FixationTable
 from explainsal.errors import MissingFilesError
+from explainsal.fetch.writing import replaced_file
 
 FORMAT = 3  # raise it when the meaning of a stored table changes: older files are then rebuilt
 
@@ -78,17 +78,9 @@ def cache_folder(root: Path, folder: Path | None = None) -> Path:
 
 
 def _write(table: FixationTable, path: Path, *, stale: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     old = [other for other in path.parent.glob(stale) if len(other.name) == len(path.name) and other != path]
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".npz")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with replaced_file(path) as temporary:
         table.save(temporary)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     for other in old:
         other.unlink(missing_ok=True)
 

@@ -7,9 +7,7 @@ pictures, so that an interrupted run goes on with the next file and a changed pi
 from __future__ import annotations
 
 import logging
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +17,7 @@ from rich.progress import track
 
 from explainsal.data.cache import fingerprint
 from explainsal.data.headers import Expected
+from explainsal.fetch.writing import replaced_file
 
 SHARD = 500
 SPARE = 1 << 30  # bytes that have to stay free on the disk
@@ -132,17 +131,9 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 def _write(path: Path, pictures: Iterable[np.ndarray], *, stale: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".pixels")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            for picture in pictures:
-                file.write(np.ascontiguousarray(picture).data)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_file(path) as temporary, open(temporary, "wb") as file:
+        for picture in pictures:
+            file.write(np.ascontiguousarray(picture).data)
     for other in path.parent.glob(stale):
         if other != path:
             other.unlink(missing_ok=True)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import os
-import tempfile
 import zipfile
 from collections.abc import Callable, Sequence
 from copy import copy
@@ -20,6 +18,7 @@ from explainsal.data.cache import fingerprint
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.sample import SaliencySample
 from explainsal.errors import UserError
+from explainsal.fetch.writing import replaced_file
 
 Predict = Callable[[np.ndarray], np.ndarray]  # picture (H, W, 3), uint8 -> density (H, W)
 FORMAT = 1  # raise it when the meaning of a stored file changes: older files are then rebuilt
@@ -161,17 +160,9 @@ def cached_arrays(
 
 def _write(path: Path, arrays: dict[str, np.ndarray], *, stale: str) -> None:
     """The whole file or none, under its name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     old = [other for other in path.parent.glob(stale) if other != path]
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".writing-", suffix=".npz")
-    os.close(handle)
-    temporary = Path(name)
-    try:
+    with replaced_file(path) as temporary:
         np.savez(temporary, **arrays)  # type: ignore[arg-type]
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
     for other in old:
         other.unlink(missing_ok=True)
 
