@@ -92,39 +92,6 @@ def matching_pursuit(
     return SparseFit(index.reshape(shape), weights.to(target.dtype).reshape(shape))
 
 
-def covariances(gram: Tensor, cross: Tensor, fit: SparseFit) -> tuple[Tensor, Tensor]:
-    """Inner products of sparse combinations with each other, and of the rows that were fitted with them.
-
-    Args:
-        gram: Shape ``(B, N, N)``, see :func:`matching_pursuit`.
-        cross: Shape ``(B, A, N)``: its `target`.
-        fit: Of A rows.
-
-    Returns:
-        Two tensors ``(B, A, A)``, float64.
-
-    Example:
-        >>> gram, target = torch.eye(2)[None], torch.tensor([[[0.6, 0.8]]])
-        >>> own, with_rows = covariances(gram, target, matching_pursuit(gram, target, 1))
-        >>> round(own.item(), 4), round(with_rows.item(), 4)
-        (0.64, 0.64)
-    """
-    gram, cross, weights = gram.double(), cross.double(), fit.weights.double()
-    half = _combined(gram, fit.index, weights)  # (B, A, N)
-    return _combined(half.mT, fit.index, weights), _combined(cross.mT, fit.index, weights).mT
-
-
-def _combined(rows: Tensor, index: Tensor, weights: Tensor) -> Tensor:
-    """Sums of few weighted rows ``(B, N, D)`` each: ``(B, A, D)``."""
-    if loops_run(rows, weights):
-        total = rows.new_zeros(len(rows), index.shape[1], rows.shape[2])
-        for one, each, its, factors in zip(total, rows, index, weights, strict=True):
-            fast.add_combinations(one, each.contiguous(), its, factors)
-        return total
-    matrix = rows.new_zeros(len(rows), index.shape[1], rows.shape[1])
-    return matrix.scatter_add_(-1, index.clamp_min(0), weights * (index >= 0)) @ rows
-
-
 def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> SparseFit:
     """Signed pursuit by compiled loops, one matrix of inner products after the other."""
     shape, candidates = (*target.shape[:-1], terms), target.shape[-1]
