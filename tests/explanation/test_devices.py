@@ -90,9 +90,7 @@ def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, 
     ("preset", "most"),
     [
         ("normalized", 230),
-        pytest.param(
-            "sparse", 520, marks=pytest.mark.xfail(strict=True, reason="671 a layer: the cause was not looked for")
-        ),
+        pytest.param("sparse", 520, marks=pytest.mark.xfail(strict=True, reason="671, the cause is open")),
     ],
 )
 def test_a_layer_is_few_launches_however_many_images(preset, most):
