@@ -5,10 +5,13 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 
+from explainsal.explanation import Explainer
+from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.reporting.html import _headlines, render_report
 from explainsal.reporting.nulls import distance_text, null_command, null_table
-from explainsal.reporting.results.table import ResultsTable, results_tables
+from explainsal.reporting.results.table import ResultsTable, metric_title, results_tables
 from explainsal.reporting.run_folder import ExplanationTables, read_run
 
 
@@ -31,6 +34,16 @@ def test_means_over_images_with_intervals_and_no_winner(tables: ExplanationTable
     sections = {section.title: section.metrics for section in table.sections()}
     assert sections["Against the deep map"] == ("cc_to_deep", "layer_correlation")
     assert not any(cell.best for cell in table.cells.values())
+
+
+def test_every_measure_of_an_explanation_but_scores_compares_with_the_network() -> None:
+    """The columns are those that a real explanation writes."""
+    net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3, padding=1))
+    rows = fidelity_rows(Explainer(net)(torch.rand(1, 3, 24, 32)), ["a"])
+    sections = {section.title: section.metrics for section in null_table(pd.DataFrame(rows)).sections()}
+    assert set(sections) == {"Against the deep map"}
+    assert sections["Against the deep map"][-2:] == ("layer_correlation", "weighted_layer_correlation")
+    assert metric_title("weighted_layer_correlation") == "Weighted layer correlation"
 
 
 def test_the_distance_is_that_to_the_best_null_model() -> None:

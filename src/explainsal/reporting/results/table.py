@@ -23,6 +23,7 @@ METRIC_TITLES = {
     "ll": "Log-likelihood",
     "emd": "EMD",
     "layer_correlation": "Layer correlation",
+    "weighted_layer_correlation": "Weighted layer correlation",
 }
 MODEL_TITLES = {
     "deep": "Deep model",
@@ -234,7 +235,7 @@ def higher_is_better(metric: str) -> bool:
 
 def against_deep(metric: str) -> bool:
     """Whether a metric compares with the deep network, not with where people looked."""
-    return metric.endswith(TO_DEEP) or metric == "layer_correlation"
+    return metric.endswith((TO_DEEP, "layer_correlation"))
 
 
 def metric_order(metric: str) -> tuple[bool, int]:
