@@ -39,22 +39,13 @@ class FetchOptions:
     verify: bool = True
 
 
-def prepare(
-    datamodule: SaliencyDataModule,
-    fetching: FetchOptions,
-    *,
-    decode: bool = False,
-    pysaliency: Path | None = None,
-    pictures: bool = False,
-) -> list[SplitCheck]:
+def prepare(datamodule: SaliencyDataModule, fetching: FetchOptions, *, decode: bool = False) -> list[SplitCheck]:
     """Fetch missing files of a data set, index every split, print its content beside the published counts.
 
     Args:
         datamodule: The data set.
         fetching: How files are fetched.
         decode: Read every picture and map once, to find damaged ones.
-        pysaliency: A folder that receives every split as pysaliency's HDF5 files.
-        pictures: Whether those files hold the pictures themselves.
 
     Raises:
         MissingFilesError: If something must be fetched by hand; the message says how.
@@ -66,8 +57,6 @@ def prepare(
     datamodule.prepare_data()
     checks = [check_split(d, datamodule.source, decode=decode) for d in _datasets(datamodule)]
     print_checks(datamodule, checks)
-    if pysaliency is not None:
-        export_pysaliency(datamodule, pysaliency, pictures=pictures)
     damaged = [message for check in checks for message in check.damaged]
     if damaged:
         more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
@@ -75,11 +64,33 @@ def prepare(
     return checks
 
 
-def export_pysaliency(datamodule: SaliencyDataModule, folder: Path, *, pictures: bool) -> None:
-    """Write every split as pysaliency's HDF5 files, each into a folder of its own."""
+def export_pysaliency(
+    datamodule: SaliencyDataModule,
+    fetching: FetchOptions,
+    folder: str | Path | None,
+    *,
+    decode: bool = False,
+    pictures: bool = False,
+) -> list[SplitCheck]:
+    """Prepare a data set, then write every split as pysaliency's HDF5 files, each into a folder of its own.
+
+    Args:
+        datamodule: The data set.
+        fetching: How files are fetched.
+        folder: Where the files go.
+        decode: Read every picture and map once, to find damaged ones.
+        pictures: Whether the files hold the pictures themselves.
+
+    Raises:
+        UserError: If there is no folder; besides, as :func:`prepare`.
+    """
+    if folder is None:
+        raise UserError("where do the files go? Give to=FOLDER")
+    checks = prepare(datamodule, fetching, decode=decode)
     for dataset in _datasets(datamodule):
-        files = export_dataset(dataset, folder / dataset.split, pictures=pictures)
+        files = export_dataset(dataset, Path(folder) / dataset.split, pictures=pictures)
         print(f"for pysaliency: {' and '.join(map(str, files))}")
+    return checks
 
 
 def fetch_missing(datamodule: SaliencyDataModule, fetching: FetchOptions) -> list[Fetched]:
