@@ -124,7 +124,7 @@ def test_a_job_is_left_to_the_process_that_works_at_it_until_that_is_killed(tmp_
         assert other.stdout.readline() == "works\n"
         assert read_job(tmp_path / "x")["status"] == "running"
         assert fake_job(tmp_path / "x", 0.8, "explainer.top_k=5") == "left"
-        assert "another process works at this job" in capsys.readouterr().out
+        assert "another process runs this job" in capsys.readouterr().out
     finally:
         other.kill()
         other.communicate()

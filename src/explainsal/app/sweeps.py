@@ -1,4 +1,4 @@
-"""How a command's jobs under ``-m +sweep=...`` resume, and what is made of them when the last one has ended."""
+"""Resume the jobs of ``-m +sweep=...`` and write the tables and figures of a sweep after its last job."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _launched: set[Path] = set()
 
 
 class SweepFolder(Callback):
-    """Notes the folder of a sweep in the process that launches its jobs, wherever these run."""
+    """Record the folder of a sweep in the process that launches its jobs."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
-        """Before the first job."""
+        """Record the folder before the first job."""
         _launched.add(Path(config.hydra.sweep.dir).absolute())
 
 
 def is_swept() -> bool:
-    """Whether this is a job of ``-m +sweep=...``."""
+    """Return whether this is a job of ``-m +sweep=...``."""
     return HydraConfig.get().mode == RunMode.MULTIRUN and "sweep" in HydraConfig.get().runtime.choices
 
 
 def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, float] | None:
-    """Run a job of a sweep, unless it is done, and return what it measured: a sweeper may look for the best."""
+    """Run a job of a sweep unless it is done, and return its measures, which a sweeper may optimize."""
     from explainsal.app.jobs import run_job
-    from explainsal.reporting.manifest import git_state  # a command that does not sweep starts without these
+    from explainsal.reporting.manifest import git_state  # imported here so that other commands start faster
 
     hydra_cfg = HydraConfig.get()
     folder, overrides = Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task)
@@ -39,10 +39,10 @@ def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, f
 
 
 def finish_sweeps() -> None:
-    """Write the tables and figures of the sweeps that this process launched, however they end."""
+    """Write the tables and figures of the sweeps that this process launched, finished or not."""
     while _launched:
         folder = _launched.pop()
-        if any(folder.glob("*/job.json")):  # else nothing began, and the error says why
+        if any(folder.glob("*/job.json")):  # without any, no job has started
             from explainsal.reporting.sweep import write_sweep
 
             write_sweep(folder)
