@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TypeVar
+from typing import Any
 
 from omegaconf import DictConfig
 
 from explainsal.errors import UserError
 
-T = TypeVar("T")
 
-
-def run_mode(cfg: DictConfig, modes: Mapping[str, Callable[[DictConfig], T]]) -> T:
+def run_mode(cfg: DictConfig, modes: Mapping[str, Callable[[DictConfig], Any]]) -> Any:
     """Call the function of ``modes`` that ``cfg.mode`` names.
 
     Raises:
