@@ -78,7 +78,7 @@ def test_an_evaluation_measures_the_metrics_of_its_model(tmp_path: Path) -> None
         table = pd.DataFrame(rows, columns=["model", "metric", "mean"])
         table.to_csv(tmp_path / "results.csv", index=False)
 
-    found = run_job(tmp_path, ["seed=1"], "c1", evaluate)
+    found = run_job(tmp_path, {"seed": "1"}, "c1", evaluate)
     assert found is not None
     assert (found["cc"], found["nss"]) == (0.4, 1.5)
 
@@ -112,7 +112,7 @@ WORKS = """
 import sys
 from pathlib import Path
 from explainsal.app.jobs import run_job
-run_job(Path(sys.argv[1]), ["explainer.top_k=5"], "c1", lambda: (print("works", flush=True), sys.stdin.read()))
+run_job(Path(sys.argv[1]), {"explainer.top_k": "5"}, "c1", lambda: (print("works", flush=True), sys.stdin.read()))
 """
 
 

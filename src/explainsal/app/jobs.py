@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_content
 from explainsal.fetch.writing import write_json
 from explainsal.reporting.job_records import DONE, FAILED, JOB, RUNNING, measures, read_job
 
@@ -35,7 +33,7 @@ def job_key(config: Mapping[str, Any], look_up: Callable[[str], Any] | None = No
     """
     relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}
     relevant = _with_content(relevant, "", look_up)
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return fingerprint(relevant)[:12]
 
 
 def _with_content(node: Mapping[str, Any], place: str, look_up: Callable[[str], Any] | None) -> dict[str, Any]:
@@ -50,31 +48,14 @@ def _with_content(node: Mapping[str, Any], place: str, look_up: Callable[[str], 
         if isinstance(value, Mapping):
             result[name] = _with_content({str(k): v for k, v in value.items()}, f"{place}{name}.", look_up)
         elif name in _FILES and value is not None:
-            result[name] = _content(Path(str(look_up(place + name) if look_up else value))) or value
+            result[name] = fingerprint_content(Path(str(look_up(place + name) if look_up else value))) or value
         elif name == "root":
-            result[name] = [value, _content(Path(str(look_up(place + name) if look_up else value)))]
+            result[name] = [value, fingerprint_content(Path(str(look_up(place + name) if look_up else value)))]
     return result
 
 
-def _content(path: Path) -> str | None:
-    """Return a digest of a file, or of the names, sizes and times of the files in a folder; None if neither exists."""
-    if path.is_file():
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    if not path.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for folder, folders, files in os.walk(path, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # .explainsal holds caches
-        for name in sorted(name for name in files if not name.startswith(".")):
-            stat = os.stat(os.path.join(folder, name))
-            line = f"{os.path.relpath(folder, path)}/{name} {stat.st_size} {stat.st_mtime_ns}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
 def run_job(
-    folder: Path, overrides: Sequence[str], commit: str | None, task: Callable[[], Any]
+    folder: Path, parameters: Mapping[str, str], commit: str | None, task: Callable[[], Any]
 ) -> dict[str, float] | None:
     """Run a job of a sweep unless it is done, record it in ``job.json``, and return its measures.
 
@@ -86,7 +67,7 @@ def run_job(
         try:
             with FileLock(folder / LOCK, timeout=0):  # released whenever the process ends
                 if not _is_done(folder, commit):
-                    _record(folder, overrides, commit, task)
+                    _record(folder, parameters, commit, task)
         except Timeout:
             print(f"{folder}: another process runs this job")
             return None
@@ -102,9 +83,9 @@ def _is_done(folder: Path, commit: str | None) -> bool:
     return True
 
 
-def _record(folder: Path, overrides: Sequence[str], commit: str | None, task: Callable[[], Any]) -> None:
+def _record(folder: Path, parameters: Mapping[str, str], commit: str | None, task: Callable[[], Any]) -> None:
     _clear(folder)
-    job = {"overrides": list(overrides), "commit": commit, "status": RUNNING, "error": None}
+    job = {"parameters": dict(parameters), "commit": commit, "status": RUNNING, "error": None}
     job |= dict.fromkeys(("seconds", "cpu_seconds", "returned"))
     write_json(folder / JOB, job)
     start, cpu_start = time.perf_counter(), time.process_time()

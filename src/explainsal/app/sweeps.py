@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.experimental.callback import Callback
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -34,8 +35,19 @@ def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, f
     from explainsal.reporting.manifest import git_state  # imported here so that other commands start faster
 
     hydra_cfg = HydraConfig.get()
-    folder, overrides = Path(hydra_cfg.runtime.output_dir), list(hydra_cfg.overrides.task)
-    return run_job(folder, overrides, git_state()[0], lambda: task(cfg))
+    folder, parameters = Path(hydra_cfg.runtime.output_dir), parse_parameters(hydra_cfg.overrides.task)
+    return run_job(folder, parameters, git_state()[0], lambda: task(cfg))
+
+
+def parse_parameters(overrides: Iterable[str]) -> dict[str, str]:
+    """Return the name and value of every override; one that deletes has the value ``""``.
+
+    Example:
+        >>> parse_parameters(["+sweep=grid", "explainer.scales=[1,2]", "~debug"])
+        {'sweep': 'grid', 'explainer.scales': '[1,2]', 'debug': ''}
+    """
+    parsed = OverridesParser.create().parse_overrides(list(overrides))
+    return {o.get_key_element().lstrip("+~"): "" if o.value() is None else o.get_value_string() for o in parsed}
 
 
 def finish_sweeps() -> None:

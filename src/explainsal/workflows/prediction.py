@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -16,11 +14,10 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.data.cache import fingerprint
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
-from explainsal.fetch.checksum import Checksum
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_files, sha256
 from explainsal.functional.postprocessing import log_density
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import UNTRAINED
@@ -156,7 +153,7 @@ def write_folder(
     form = Submission("tuebingen", "map", options.format, zip=False)
     said = "maps as the model gives them" + (", of the frames of videos" if options.video else "")
     made = make_recipe(options, dataset, model, form, said)
-    digest = hashlib.blake2b(json.dumps(made, default=str).encode(), digest_size=4).hexdigest()
+    digest = fingerprint(made)[:8]
     path = options.to or options.outputs / "maps" / dataset.name / f"{name_model(model)}-{digest}"
     names = form.names(dataset.ids, dataset.files)
     if options.video:
@@ -254,10 +251,10 @@ def make_recipe(
     return {
         "model": model_name(model),
         "options": model.options if isinstance(model, SaliencyModel) else dict(options.model_options),
-        "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights or untrained,
+        "weights": sha256(weights) if weights and known else weights or untrained,
         "postprocessing": asdict(options.postprocessing),
         "values": values,
         "form": asdict(form),
-        "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint(dataset.files)}",
+        "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint_files(dataset.files)}",
         "explainsal": importlib.metadata.version("explainsal"),
     }

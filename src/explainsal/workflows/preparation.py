@@ -39,22 +39,13 @@ class FetchOptions:
     verify: bool = True
 
 
-def prepare(
-    datamodule: SaliencyDataModule,
-    fetching: FetchOptions,
-    *,
-    decode: bool = False,
-    pysaliency: Path | None = None,
-    pictures: bool = False,
-) -> list[SplitCheck]:
+def prepare(datamodule: SaliencyDataModule, fetching: FetchOptions, *, decode: bool = False) -> list[SplitCheck]:
     """Fetch missing files of a data set, index every split, and print its counts next to the published ones.
 
     Args:
         datamodule: The data set.
         fetching: Options for fetching files.
         decode: Whether to read every picture and map once, to find damaged ones.
-        pysaliency: Folder for every split as pysaliency's HDF5 files; None: no export.
-        pictures: Whether those files hold the pictures themselves.
 
     Raises:
         MissingFilesError: If a file must be fetched by hand; the message says how.
@@ -66,8 +57,6 @@ def prepare(
     datamodule.prepare_data()
     checks = [check_split(d, datamodule.source, decode=decode) for d in _datasets(datamodule)]
     print_checks(datamodule, checks)
-    if pysaliency is not None:
-        export_pysaliency(datamodule, pysaliency, pictures=pictures)
     damaged = [message for check in checks for message in check.damaged]
     if damaged:
         more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
@@ -75,11 +64,33 @@ def prepare(
     return checks
 
 
-def export_pysaliency(datamodule: SaliencyDataModule, folder: Path, *, pictures: bool) -> None:
-    """Write every split as pysaliency's HDF5 files, each into its own folder."""
+def export_pysaliency(
+    datamodule: SaliencyDataModule,
+    fetching: FetchOptions,
+    folder: str | Path | None,
+    *,
+    decode: bool = False,
+    pictures: bool = False,
+) -> list[SplitCheck]:
+    """Prepare a data set, then write every split as pysaliency's HDF5 files, each into its own folder.
+
+    Args:
+        datamodule: The data set.
+        fetching: Options for fetching files.
+        folder: Target folder.
+        decode: Whether to read every picture and map once, to find damaged ones.
+        pictures: Whether the files hold the pictures themselves.
+
+    Raises:
+        UserError: If `folder` is None, or :func:`prepare` raises.
+    """
+    if folder is None:
+        raise UserError("which target folder? Give to=FOLDER")
+    checks = prepare(datamodule, fetching, decode=decode)
     for dataset in _datasets(datamodule):
-        files = export_dataset(dataset, folder / dataset.split, pictures=pictures)
+        files = export_dataset(dataset, Path(folder) / dataset.split, pictures=pictures)
         print(f"for pysaliency: {' and '.join(map(str, files))}")
+    return checks
 
 
 def fetch_missing(datamodule: SaliencyDataModule, fetching: FetchOptions) -> list[Fetched]:

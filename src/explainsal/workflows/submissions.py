@@ -10,7 +10,7 @@ from rich.progress import track
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.reporting.submissions.check import Verdict, check_submission
 from explainsal.reporting.submissions.form import Submission
 
@@ -35,23 +35,25 @@ class SubmissionOptions:
 
 
 def check_submission_file(
-    path: Path, form: Submission, datamodule: SaliencyDataModule, *, partial: bool = False
+    maps: str | Path | None, submission: SubmissionOptions | None, datamodule: SaliencyDataModule
 ) -> Verdict:
     """Check maps offline as the benchmark's evaluator would.
 
     Args:
-        path: An HDF5 file, an archive, or a folder of maps.
-        form: The required form.
+        maps: An HDF5 file, an archive, or a folder of maps.
+        submission: The required form, and whether images of the benchmark may be missing on disk.
         datamodule: The images.
-        partial: Whether images of the benchmark may be missing on disk.
 
     Raises:
+        UserError: If `maps` or `submission` is None.
         CorruptFileError: If the maps would be refused or scored wrongly; the message says why.
         MissingFilesError: If images are missing on disk, so that the maps cannot be checked.
     """
+    if maps is None or submission is None:
+        raise UserError("which maps? Give predictions=FILE or FOLDER, data=mit300, and submission=tuebingen or salicon")
     dataset = choose_submitted(datamodule)
-    require_all_images(datamodule, dataset, partial=partial)
-    return check_maps(path, form, dataset)
+    require_all_images(datamodule, dataset, partial=submission.partial)
+    return check_maps(Path(maps), submission.form, dataset)
 
 
 def check_maps(path: Path, form: Submission, dataset: SaliencyDataset) -> Verdict:

@@ -6,7 +6,6 @@ only rows that are missing or whose settings changed (docs/decisions/0025).
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
+from explainsal.fetch.fingerprints import find_changes
 from explainsal.fetch.writing import read_json, replaced_file, write_json
 from explainsal.metrics import SaliencyMetrics
 from explainsal.reporting.html import write_report
@@ -194,8 +194,8 @@ def _kept(folder: Path, row: Row, identity: dict[str, Any]) -> Outcome | None:
     content = read_json(record)
     if content is None or not _scores_file(folder, row.model).is_file():
         return None
-    if content.get("identity") != json.loads(json.dumps(identity)):
-        log.info("row %s: settings changed; rescoring", row.model)
+    if changes := find_changes(content.get("identity"), identity):
+        log.info("row %s: %s changed; scoring it again", row.model, ", ".join(changes))
         return None
     log.info("row %s: keeping earlier scores", row.model)
     return Outcome(row.model, row.group, row.title, "scored", content["note"])
