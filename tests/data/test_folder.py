@@ -62,7 +62,8 @@ def test_points_outside_are_dropped_moved_or_refused(root):
 
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
-    [(["a,1,2"], "image,x", "lacks the columns y"), (["a,1,zwei"], "image,x,y", r"line 2: 'zwei' is not a number \(y\)"),
+    [(["a,1,2"], "image,x", "lacks the columns y"),
+     (["a,1,zwei"], "image,x,y", r"line 2: 'zwei' is not a number \(y\)"),
      (["a,1,2", "nobody,1,2"], "image,x,y", r"1 fixations belong to no image, the first in line 3"),
      ([], "", r"cannot read .*fixations\.csv")],
     ids=["column", "number", "image", "empty"],

@@ -148,8 +148,8 @@ def write_pictures(folder, sizes):
 
 def test_a_folder_of_mixed_sizes_in_batches_of_one_size(tmp_path):
     write_pictures(tmp_path, [(4, 6), (6, 4), (4, 6), (4, 6), (6, 4)])
-    (tmp_path / "notes.txt").write_text("not a picture")
-    (tmp_path / "._hidden.png").write_text("not a picture")
+    (tmp_path / "notes.txt").write_text("no picture")
+    (tmp_path / "._hidden.png").write_text("no picture")
     batches = list(FolderDataModule(tmp_path, batch_size=2, num_workers=0).predict_dataloader())
     assert sorted(name for b in batches for name in b.ids) == ["0/0", "0/3", "1/1", "1/4", "2/2"]
     assert {b.images.shape[1:] for b in batches} == {(3, 4, 6), (3, 6, 4)}
