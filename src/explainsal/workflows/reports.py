@@ -1,4 +1,4 @@
-"""Make the figures and report.html of a finished run again, or of a sweep, or one figure."""
+"""Rebuild the figures and report.html of a finished run or sweep, or a single figure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from explainsal.reporting.sweep import write_sweep
 
 
 def rebuild_report(folder: Path) -> list[Path]:
-    """Draw the figures of a run again, print its results, write its report; return the files."""
+    """Redraw the figures of a run, print its results, and write its report; return the files."""
     run = read_run(folder)
     written = write_figures(folder)
     if run.results is not None:
@@ -27,10 +27,10 @@ def rebuild_report(folder: Path) -> list[Path]:
 
 
 def rebuild_figure(folder: Path, figure: str | None, preset: str | None = None) -> list[Path]:
-    """Draw one figure of a run again, of a preset or of all; return the files.
+    """Redraw one figure of a run, for one preset or all; return the files.
 
     Raises:
-        UserError: If there is no such figure.
+        UserError: If the figure is unknown.
     """
     if figure is None:
         raise UserError(f"which figure? Give figure=NAME: {', '.join(FIGURES)}")
@@ -58,7 +58,7 @@ def require_run(run: str | Path | None, outputs: Path) -> Path:
     """Return the folder of the run.
 
     Raises:
-        UserError: If none is given; the newest run is proposed.
+        UserError: If `run` is None; the message suggests the newest run.
     """
     if run is None:
         raise UserError(f"which run? Give run={newest_run(outputs) or 'outputs/<date>/<time>'}")
@@ -66,7 +66,7 @@ def require_run(run: str | Path | None, outputs: Path) -> Path:
 
 
 def publish_dashboard(project: str | None) -> list[Path]:
-    """Save the W&B dashboard of ``ENTITY/PROJECT``; its definition is written to a file first, also if W&B refuses."""
+    """Save the W&B dashboard of ``ENTITY/PROJECT``, after writing its definition to a file."""
     if project is None:
         raise UserError("which project? Give project=ENTITY/PROJECT, as in the address wandb.ai/ENTITY/PROJECT")
     from explainsal.tracking.dashboard.workspace import build_workspace, publish_workspace, write_workspace
@@ -79,5 +79,5 @@ def publish_dashboard(project: str | None) -> list[Path]:
 
 
 def newest_run(outputs: Path) -> Path | None:
-    """The run in ``outputs/<date>/<time>`` that was started last, or None."""
+    """Return the latest run in ``outputs/<date>/<time>``, or None."""
     return max((path.parent for path in outputs.glob(f"*/*/{MANIFEST}")), default=None)
