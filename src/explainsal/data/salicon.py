@@ -20,7 +20,7 @@ from explainsal.data.decoding import read_gray
 from explainsal.data.listing import files_by_stem, find_partners
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Points, Reading, read_dataset
-from explainsal.data.salicon_2015 import json_file, lsun_file, split_observers, read_json, read_lsun
+from explainsal.data.salicon_2015 import json_file, lsun_file, read_json, read_lsun, split_observers
 from explainsal.data.sources import SALICON, Source
 from explainsal.errors import CorruptFileError, MissingEntryError, UserError
 
