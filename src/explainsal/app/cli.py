@@ -24,9 +24,12 @@ from omegaconf.errors import OmegaConfBaseException
 from explainsal import signals
 from explainsal.app.folders import CHECKPOINTS, follow_arguments, is_first, own_folder, shared_job
 from explainsal.app.help import asks_for_help, explain_wrong_option, format_help
+from explainsal.app.schemas import register_options
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
 from explainsal.errors import UserError
 from explainsal.threads import use_threads
+
+register_options()
 
 EXIT_USER_ERROR = 2
 RESUMED = "Run the same command again to resume."

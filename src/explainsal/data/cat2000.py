@@ -14,7 +14,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
 from explainsal.data.fixation_table import Scanpath
 from explainsal.data.ground_truth import are_whole, read_binary_map
-from explainsal.data.listing import files_below, partners_of, unpacked
+from explainsal.data.listing import files_below, find_partners, unpacked
 from explainsal.data.mat import mat_errors
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import CAT2000
@@ -60,7 +60,7 @@ def read_cat2000(
     annotations: list[str] = []
     if split == "all" and ground_truth == "maps":
         locations = _by_category(base / "FIXATIONLOCS", (".mat",))
-        ids = partners_of(images, locations, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
+        ids = find_partners(images, locations, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
         annotations = [locations[key] for key in ids]
     elif split == "all":
         ids, annotations = list(images), [str(base / "allFixData.mat")]

@@ -143,7 +143,7 @@ def read_stored(path: str | Path, accept: Accept | None = None, content: bytes |
         CorruptFileError: If the file is not a complete picture, or if `accept` raises it.
     """
     encoded = _encoded(path) if content is None else np.frombuffer(content, np.uint8)
-    size = _size_of(path, BytesIO(encoded.data))
+    size = _read_size(path, BytesIO(encoded.data))
     if accept is not None:
         accept(size)
     return _decoded(path, encoded, cv2.IMREAD_UNCHANGED)
@@ -156,10 +156,10 @@ def image_size(path: str | Path) -> tuple[int, int]:
         MissingFilesError: If there is no such file.
         CorruptFileError: If the header is not that of a picture, or states an invalid size.
     """
-    return _size_of(path, path)
+    return _read_size(path, path)
 
 
-def _size_of(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int]:
+def _read_size(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int]:
     try:
         size = picture_size(source)
     except FileNotFoundError as error:
@@ -177,7 +177,7 @@ def _size_of(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int
 
 def _decode(path: str | Path, flags: int, expected: Expected | None) -> np.ndarray:
     encoded = _encoded(path)
-    size = _size_of(path, BytesIO(encoded.data))
+    size = _read_size(path, BytesIO(encoded.data))
     if expected is not None:
         expected.check(path, size)
     return _decoded(path, encoded, flags)

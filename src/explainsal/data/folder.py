@@ -29,7 +29,7 @@ from explainsal.data.decoding import ARRAY_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFI
 from explainsal.data.fixation_table import Scanpath
 from explainsal.data.folder_parts import select_part
 from explainsal.data.ground_truth import read_binary_map, read_fixation_table, whole_pixels_to_middles
-from explainsal.data.listing import files_below, partners_of
+from explainsal.data.listing import files_below, find_partners
 from explainsal.data.pysaliency_hdf5 import FIXATIONS, HDF5_SUFFIXES, STIMULI, form, read_scanpaths
 from explainsal.data.reading import Points, Reading, read_dataset
 from explainsal.data.scanpath_files import list_scanpath_files, number_observers, read_scanpath_files
@@ -159,7 +159,7 @@ def _maps(path: Path, images: dict[str, str]) -> dict[str, str]:
 
 def _with_density(images: dict[str, str], maps: dict[str, str], reading: Reading) -> list[str]:
     """Return all images; images without a density raise here, or are skipped as unreadable when decoded."""
-    partners_of(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
+    find_partners(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
     return list(images)
 
 
@@ -195,7 +195,7 @@ def _table(path: Path, ids: list[str]) -> Annotations:
 def _binary_maps(folder: Path, images: dict[str, str], reading: Reading) -> Annotations:
     files = _by_id(folder, (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "binary maps")
     ids, pictures = list(images), list(images.values())
-    present = partners_of(images, files, f"binary map in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
+    present = find_partners(images, files, f"binary map in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     return Annotations(
         "binary maps",
         tuple(files[key] for key in present),
@@ -207,7 +207,7 @@ def _scanpath_files(folder: Path, images: dict[str, str], reading: Reading) -> A
     named = list_scanpath_files(folder)
     files = {key: named.get(key) or named.get(f"{key}{Path(picture).suffix}", {}) for key, picture in images.items()}
     known = {key: str(folder / key) for key in files if files[key]}
-    partners_of(images, known, f"scanpaths in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
+    find_partners(images, known, f"scanpaths in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     ids, observers = list(images), number_observers(files)
 
     @cache

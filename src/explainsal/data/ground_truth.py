@@ -107,14 +107,14 @@ def read_binary_map(path: str | Path, image: str | Path) -> np.ndarray:
     remedy = "fixation maps are never resized: create it at the size of the image"
     expected = Expected(image_size(image), f"its image {image} is", remedy)
     read = read_array if Path(path).suffix.lower() in ARRAY_SUFFIXES else read_gray
-    return points_of(_is_fixated(read(path, expected), path))
+    return find_points(_is_fixated(read(path, expected), path))
 
 
-def points_of(fixated: np.ndarray) -> np.ndarray:
+def find_points(fixated: np.ndarray) -> np.ndarray:
     """Return the centers (x, y) of the true pixels, shape ``(N, 2)``, float64.
 
     Example:
-        >>> points_of(np.array([[False, False, True], [True, False, False]])).tolist()
+        >>> find_points(np.array([[False, False, True], [True, False, False]])).tolist()
         [[2.5, 0.5], [0.5, 1.5]]
     """
     rows, columns = np.nonzero(fixated)

@@ -75,7 +75,7 @@ def unpacked(root: Path, *names: str) -> Iterator[Path]:
     yield root
 
 
-def partners_of(
+def find_partners(
     images: dict[str, str],
     partners: dict[str, str],
     what: str,

@@ -13,7 +13,7 @@ from explainsal.data.decoding import image_size
 from explainsal.data.fixation_table import Scanpath
 from explainsal.data.gaze_events import find_fixations
 from explainsal.data.ground_truth import read_binary_map
-from explainsal.data.listing import files_by_stem, partners_of, unpacked
+from explainsal.data.listing import files_by_stem, find_partners, unpacked
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.scanpath_files import list_scanpath_files, number_observers, read_scanpath_files
@@ -138,7 +138,7 @@ def _from_scanpaths(
     folder = _folder(root, "SCANPATHS", "scanpaths (SCANPATHS/<image>/<observer>)")
     files = list_scanpath_files(folder)
     folders = {key: str(Path(next(iter(paths.values()))).parent) for key, paths in files.items() if paths}
-    partners_of(images, folders, f"scanpaths in {folder}", skip=reading.skip)
+    find_partners(images, folders, f"scanpaths in {folder}", skip=reading.skip)
     observers = number_observers(files)
     trials = {
         stem: {name: files.get(stem, {}).get(name, str(folder / stem / name)) for name in observers} for stem in images
@@ -178,7 +178,7 @@ def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> Saliency
     )
     ids = list(images)
     for partners, ending in ((points, "_fixPts.jpg"), (maps, "_fixMap.jpg")):
-        ids = partners_of({stem: images[stem] for stem in ids}, partners, f"{ending} in {folder}", skip=reading.skip)
+        ids = find_partners({stem: images[stem] for stem in ids}, partners, f"{ending} in {folder}", skip=reading.skip)
     return read_dataset(
         root,
         name="mit1003",

@@ -17,10 +17,10 @@ import numpy as np
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import read_gray
-from explainsal.data.listing import files_by_stem, partners_of
+from explainsal.data.listing import files_by_stem, find_partners
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Points, Reading, read_dataset
-from explainsal.data.salicon_2015 import json_file, lsun_file, observers_of, read_json, read_lsun
+from explainsal.data.salicon_2015 import json_file, lsun_file, read_json, read_lsun, split_observers
 from explainsal.data.sources import SALICON, Source
 from explainsal.errors import CorruptFileError, MissingEntryError, UserError
 
@@ -120,7 +120,7 @@ def read_layout(
     for kind, files in partners.items():
         folder = Path(next(iter(files.values()))).parent
         what = f"{SUFFIXES[kind][0]} file in {folder}"
-        images = {stem: images[stem] for stem in partners_of(images, files, what, skip=reading.skip)}
+        images = {stem: images[stem] for stem in find_partners(images, files, what, skip=reading.skip)}
     mats = [partners["fixations"][stem] for stem in images] if "fixations" in partners else []
     points = _points_of_all(whole, field, list(images)) if whole else lambda i: read_gaze(mats[i], field)
     return read_dataset(
@@ -158,7 +158,7 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
         content = read_mat(path, remedy, variable_names=["gaze"])
         if "gaze" not in content:
             raise CorruptFileError(f"{path} holds no gaze: it is incomplete, or belongs to the test split. {remedy}")
-        return observers_of(content["gaze"], field)
+        return split_observers(content["gaze"], field)
 
 
 def _points_of_all(path: Path, field: str, stems: Sequence[str]) -> Points:

@@ -53,10 +53,12 @@ def read_lsun(path: Path, field: str) -> Observers:
         if len(content) != 1:
             raise ValueError(f"it holds {len(content)} variables, the published one has one")
         (images,) = content.values()
-        return {Path(str(entry["image"].item())).stem: observers_of(entry["gaze"], field) for entry in images.ravel()}
+        return {
+            Path(str(entry["image"].item())).stem: split_observers(entry["gaze"], field) for entry in images.ravel()
+        }
 
 
-def observers_of(gaze: np.ndarray, field: str) -> list[np.ndarray]:
+def split_observers(gaze: np.ndarray, field: str) -> list[np.ndarray]:
     """Return (x, y) of every observer in a struct ``gaze``, whose unsigned integers count pixels from 1.
 
     Raises:

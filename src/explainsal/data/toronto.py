@@ -9,7 +9,7 @@ import numpy as np
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
-from explainsal.data.ground_truth import points_of
+from explainsal.data.ground_truth import find_points
 from explainsal.data.listing import files_by_stem, unpacked
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
@@ -74,7 +74,7 @@ def _points(maps: list[np.ndarray], number: int, size: tuple[int, int], mat: Pat
         raise CorruptFileError(
             f"image {number} is {size[0]} x {size[1]} pixels (H x W), but its map in {mat} is {values.shape}"
         )
-    return points_of(values > 0)
+    return find_points(values > 0)
 
 
 def _locate(root: Path) -> Path:
