@@ -195,7 +195,7 @@ def standardize(
 
 
 def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, rooted: bool) -> tuple[Tensor, Tensor]:
-    from explainsal.functional.kernels import map_loops as loops
+    from explainsal.functional.kernels import row_loops as loops
 
     rows, into = values.reshape(-1, values.shape[-1]), out.view(-1, out.shape[-1]).numpy()
     rows = rows if rows.stride(1) == 1 else rows.contiguous()
@@ -218,7 +218,7 @@ def compare(target: Tensor, maps: Tensor) -> Tensor:
     Mean absolute error, mean absolute deviation of the target, standard deviations of target and row (0 where a row is
     constant up to rounding), and covariance.
     """
-    from explainsal.functional.kernels import map_loops as loops
+    from explainsal.functional.kernels import row_loops as loops
 
     target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(5, len(target))
     one, other, results = target.numpy(), maps.numpy(), found.numpy()

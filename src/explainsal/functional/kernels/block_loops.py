@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from explainsal.functional.kernels.jit import Array, loop, summing_loop
-from explainsal.functional.kernels.map_loops import largest_magnitude, shrink
+from explainsal.functional.kernels.map_loops import shrink
+from explainsal.functional.kernels.row_loops import largest_magnitude
 
 LENGTH = 512
 """Of a piece of the rows of a distance: all pieces stay in the second-level cache."""
