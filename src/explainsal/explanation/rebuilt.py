@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.reconstruction import compare_maps, least
-from explainsal.functional.weighted import scale_rows, weighted_pearson
+from explainsal.functional.reconstruction import least
+from explainsal.functional.weighted import compare_maps, scale_rows
 
 _PIXELS = 2**22  # of all maps of a layer, standardised at a time on a CPU
 _ACCELERATOR_PIXELS = 2**25
@@ -78,9 +78,8 @@ def _fields(fit: Fit) -> tuple[Tensor, ...]:
 
 
 def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> Fit:
-    mae, deviation, correlation = compare_maps(target, maps)
+    mae, deviation, correlation, weighted = compare_maps(target, maps, pixel_weights)
     relative = torch.where(correlation.isnan(), torch.inf, mae / deviation)
-    weighted = correlation.clone() if pixel_weights is None else weighted_pearson(target, maps, pixel_weights)
     return Fit(mae, relative, correlation, weighted)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -189,7 +190,7 @@ def standardize(
     if into.ndim > 2 and not into.is_contiguous():
         found = [standardize(v, o, weights, rooted=rooted) for v, o in zip(values, into, strict=True)]
         return into, torch.stack([one[1] for one in found]), torch.stack([one[2] for one in found])
-    means, stds = _standardize_rows(values, into, weights, rooted)
+    means, stds = _standardize_rows(values, into.view(-1, into.shape[-1]), weights, rooted)
     shape = (*values.shape[:-1], 1)
     return into, means.reshape(shape), stds.reshape(shape)
 
@@ -197,37 +198,56 @@ def standardize(
 def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, rooted: bool) -> tuple[Tensor, Tensor]:
     from explainsal.functional.kernels import row_loops as loops
 
-    rows, into = values.reshape(-1, values.shape[-1]), out.view(-1, out.shape[-1]).numpy()
+    rows = values.reshape(-1, values.shape[-1])
     rows = rows if rows.stride(1) == 1 else rows.contiguous()
     own = rows.new_empty(0) if weights is None else weights.reshape(-1).to(rows.dtype).contiguous()
     roots = own.sqrt().numpy() if rooted else rows.new_empty(0).numpy()
     found = rows.new_empty(2, len(rows))
-    given, (bits, magnitude), factors, results = rows.numpy(), _bits(rows), own.numpy(), found.numpy()
-    rounding = 8 * torch.finfo(rows.dtype).eps
-    share_runs(
-        lambda run: loops.standardize(
-            given[run], bits[run], magnitude, rounding, factors, roots, into[run], results[:, run]
-        ), len(rows),
-    )  # fmt: skip
+    given, into, factors, results, length = _memory(rows), _memory(out), own.numpy(), found.numpy(), rows.shape[1]
+    (bits, magnitude), values_, written = _bits(given), given.numpy(), into.numpy()
+    step, stride, rounding, reach = rows.stride(0), out.stride(0), 8 * torch.finfo(rows.dtype).eps, _reach(rows, own)
+
+    def work(run: slice) -> None:
+        first, other = run.start * step, run.start * stride
+        loops.standardize(
+            values_[first:], bits[first:], magnitude, rounding, reach, step, factors, roots, written[other:], stride,
+            length, results[:, run],
+        )  # fmt: skip
+
+    share_runs(work, len(rows))
     return found[0], found[1]
 
 
-def compare(target: Tensor, maps: Tensor) -> Tensor:
-    """How well rows ``(n, D)`` rebuild others: ``(5, n)``.
+def _memory(rows: Tensor) -> Tensor:
+    """The numbers from the first of some rows ``(n, D)`` to their last, with what lies between."""
+    count = 0 if len(rows) == 0 else (len(rows) - 1) * rows.stride(0) + rows.shape[1]
+    return rows.as_strided((count,), (1,))
+
+
+def _reach(rows: Tensor, weights: Tensor) -> float:
+    """The most standard deviations that a number of a row can be away from the mean."""
+    least = float(weights.min()) if len(weights) else 1.0
+    return math.sqrt(rows.shape[1] / least) if least > 0 else math.inf
+
+
+def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tensor:
+    """How well rows ``(n, D)`` rebuild others: ``(8, n)``.
 
     Mean absolute error, mean absolute deviation of the target, standard deviations of target and row (0 where a row is
-    constant up to rounding), and covariance.
+    constant up to rounding), covariance; and the last three in which pixels count by weights ``(D,)``, where given.
     """
     from explainsal.functional.kernels import row_loops as loops
 
-    target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(5, len(target))
-    one, other, results = target.numpy(), maps.numpy(), found.numpy()
+    target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(8, len(target))
+    own = target.new_empty(0) if weights is None else weights.reshape(-1).to(target.dtype).contiguous()
+    one, other, factors, results = target.numpy(), maps.numpy(), own.numpy(), found.numpy()
     bits, magnitude = _bits(target)
     others = _bits(maps)[0]
     rounding = 8 * torch.finfo(target.dtype).eps
+    reaches = torch.tensor([_reach(target, own[:0]), _reach(target, own)], dtype=torch.float64).numpy()
     share_runs(
         lambda run: loops.compare(
-            one[run], other[run], bits[run], others[run], magnitude, rounding, results[:, run]
+            one[run], other[run], bits[run], others[run], magnitude, rounding, reaches, factors, results[:, run]
         ), len(target),
     )  # fmt: skip
     return found

@@ -153,23 +153,6 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     return value.masked_fill_(std[..., 0] == 0, torch.nan)
 
 
-def compare_maps(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean absolute error, mean absolute deviation of the target, and :func:`pearson`, of paired maps ``(..., H, W)``.
-
-    Returns:
-        Three tensors ``(...)``.
-    """
-    if loops_run(target, maps):
-        shape, rows = target.shape[:-2], (-1, target.shape[-2] * target.shape[-1])
-        mae, deviation, std, spread, both = fast.compare(target.reshape(rows), maps.reshape(rows))
-        correlation = (
-            (both / (std * spread)).clamp_(-1, 1).masked_fill_(spread == 0, 0).masked_fill_(std == 0, torch.nan)
-        )
-        return mae.reshape(shape), deviation.reshape(shape), correlation.reshape(shape)
-    deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
-    return (target - maps).abs().mean((-2, -1)), deviation, pearson(target, maps)
-
-
 def standardize(values: Tensor) -> Tensor:
     """Zero mean and unit population variance along the last axis; rows that are constant up to rounding become 0.
 
