@@ -12,7 +12,7 @@ from explainsal.functional.block_variance import block_variance, scaled_block_mo
 from explainsal.functional.coefficients import matching_pursuit
 from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.log_gabor import local_energy, log_gabor_bank
-from explainsal.functional.reconstruction import fuse_scales, pairwise_mae
+from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
 from explainsal.functional.weighted import compare_maps, scale_rows
 
@@ -88,6 +88,17 @@ def test_distances_are_numpys(mine, others, length):
     expected = abs(first.numpy()[:, None] - second.numpy()[None]).mean(-1)
     np.testing.assert_allclose(found.numpy(), expected, rtol=1e-9)
     np.testing.assert_allclose(coarse.numpy(), expected, rtol=1e-5, atol=1e-7)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, torch.inf, torch.nan]), min_size=1), st.integers(1, 12))
+def test_the_least_are_those_of_a_stable_sort(values, count):
+    """Equal values, infinite ones and NaN among them."""
+    rows = torch.tensor([values, values[::-1]])
+    with plain_only():
+        plain = least(rows, count)
+    for mine, other in zip(least(rows, count), plain, strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
 
 
 @settings(deadline=None, max_examples=25)

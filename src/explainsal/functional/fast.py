@@ -73,6 +73,17 @@ def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
     return total.T
 
 
+def least(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """As :func:`~.reconstruction.least`: the least values of rows ``(R, N)`` and their positions, ``(R, count)``."""
+    from explainsal.functional.kernels import choice_loops as loops
+
+    found = values.new_empty(len(values), min(count, values.shape[1]))
+    index = torch.empty(found.shape, dtype=torch.int64)
+    rows, into, places = values.contiguous().numpy(), found.numpy(), index.numpy()
+    share_runs(lambda run: loops.least(rows[run], into[run], places[run]), len(rows))
+    return found, index
+
+
 def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor) -> None:
     """Add to every row of `total` ``(R, D)`` some of the maps ``(n, D)``, each times its weight.
 

@@ -95,8 +95,12 @@ def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tens
         >>> least(torch.tensor([3.0, 1.0, 2.0, 1.0]), 2)
         (tensor([1., 1.]), tensor([1, 3]))
     """
-    ordered, position = values.sort(dim=-1, stable=True)
-    ordered, position = ordered[..., :count], position[..., :count]
+    if loops_run(values) and count < values.shape[-1]:
+        rows = fast.least(values.reshape(-1, values.shape[-1]), count)
+        ordered, position = (one.reshape(*values.shape[:-1], count) for one in rows)
+    else:
+        ordered, position = values.sort(dim=-1, stable=True)
+        ordered, position = ordered[..., :count], position[..., :count]
     return ordered, position if index is None else index.gather(-1, position)
 
 

@@ -233,11 +233,13 @@ def absolute_differences(first: Array, second: Array, total: Array) -> None:
     """
     sums, last, end = np.empty((4, 2), first.dtype), len(first) - 1, len(second) - 1
     for start in range(0, first.shape[1], LENGTH):
-        mine, theirs = first[:, start : start + LENGTH], second[:, start : start + LENGTH]
+        stop = start + LENGTH
         for j in range(0, len(second), 2):
+            p, q = second[j, start:stop], second[min(j + 1, end), start:stop]
             for i in range(0, len(first), 4):
-                w, x, y, z = mine[i], mine[min(i + 1, last)], mine[min(i + 2, last)], mine[min(i + 3, last)]
-                distances(w, x, y, z, theirs[j], theirs[min(j + 1, end)], sums)
+                w, x = first[i, start:stop], first[min(i + 1, last), start:stop]
+                y, z = first[min(i + 2, last), start:stop], first[min(i + 3, last), start:stop]
+                distances(w, x, y, z, p, q, sums)
                 for r in range(min(4, len(first) - i)):
                     for c in range(min(2, len(second) - j)):
                         total[i + r, j + c] += sums[r, c]
