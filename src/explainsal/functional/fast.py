@@ -43,24 +43,29 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
     """Mean and variance of blocks of maps ``(..., H, W)``: per scale two tensors ``(..., rows, columns)``."""
     from explainsal.functional.kernels import block_loops as loops
 
+    if not scales:
+        return []
     flat = maps.reshape(-1, *maps.shape[-2:]).contiguous()
-    found = [flat.new_empty(2, len(flat), one.rows, one.columns) for one in scales]
-    given, bits, magnitude, faint = flat.numpy(), *_bits(flat), _FAINT[flat.dtype]
+    sizes = [one.rows * one.columns for one in scales]
+    starts = [sum(sizes[:s]) for s in range(len(scales))]
+    found = flat.new_empty(2, len(flat), sum(sizes))
+    plan = [
+        (one.shrink, one.cells, one.square > 0, one.rows, one.columns, start)
+        for one, start in zip(scales, starts, strict=True)
+    ]
     offsets = [(one.size / 2, one.square / 4, (one.square - one.size**2) / 4) for one in scales]
-    numbers = [torch.tensor(three, dtype=flat.dtype).numpy() for three in offsets]
-    into = [one.numpy() for one in found]
-
-    def work(run: slice) -> None:
-        for i in range(run.start, run.stop):
-            for how, three, out in zip(scales, numbers, into, strict=True):
-                enlarged = how.square > 0
-                loops.scaled_moments(
-                    given[i], bits[i], magnitude, faint, how.shrink, how.cells, enlarged, three, out[0, i], out[1, i]
-                )
-
-    share_runs(work, len(flat))
+    numbers, plans = torch.tensor(offsets, dtype=flat.dtype).numpy(), torch.tensor(plan, dtype=torch.int64).numpy()
+    given, (mean, variance), faint = flat.numpy(), found.numpy(), _FAINT[flat.dtype]
+    share_runs(
+        lambda run: loops.scaled_moments(given[run], faint, plans, numbers, mean[run], variance[run]), len(flat)
+    )
     shape = maps.shape[:-2]
-    return [(one[0].reshape(*shape, *one.shape[2:]), one[1].reshape(*shape, *one.shape[2:])) for one in found]
+    parts = [found[..., start : start + size] for start, size in zip(starts, sizes, strict=True)]
+    return [
+        (part[0].unflatten(-1, (how.rows, how.columns)).reshape(*shape, how.rows, how.columns),
+         part[1].unflatten(-1, (how.rows, how.columns)).reshape(*shape, how.rows, how.columns))
+        for part, how in zip(parts, scales, strict=True)
+    ]  # fmt: skip
 
 
 def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
