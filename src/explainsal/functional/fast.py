@@ -126,15 +126,18 @@ def write_parts(responses: Tensor, some: range, level: Tensor, parts: Sequence[s
         level: Shape ``(n,)``: what the responses to each map are multiplied by.
         parts: Some of :data:`PARTS`, one after the other for each filter.
         first: Where in `out` to begin.
-        out: Shape ``(n, c, H, W)``, contiguous.
+        out: Shape ``(n, c, H, W)``; the maps of a row lie one after the other, rows may lie apart.
     """
     from explainsal.functional.kernels import map_loops as loops
 
-    given, by, into = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy(), out.numpy()
-    codes = torch.tensor([PARTS.index(part) for part in parts]).numpy()
+    given, by = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy()
+    codes, step, size = torch.tensor([PARTS.index(part) for part in parts]).numpy(), out.stride(0), out.shape[-2:]
+    into, sides = _memory(out.flatten(1)).numpy(), torch.tensor(size).numpy()
     share_runs(
-        lambda run: loops.write_parts(given[run], some.start, some.stop, by[run], codes, first, into[run]), len(out)
-    )
+        lambda run: loops.write_parts(
+            given[run], some.start, some.stop, by[run], codes, first, into[run.start * step :], step, sides
+        ), len(out),
+    )  # fmt: skip
 
 
 def shrunk(maps: Tensor, step: int) -> Tensor:

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from explainsal.functional.kernels.jit import Array, loop
-from explainsal.functional.kernels.row_loops import PART
+from explainsal.functional.kernels.row_loops import PART, total
 
 
 @loop
@@ -25,42 +25,68 @@ def filtered(spectra: Array, bank: Array, out: Array) -> None:
 
 
 @loop
-def write_part(rows: Array, part: int, level: float, out: Array) -> None:
-    """Write what is taken of a complex response ``(H, 2 W)``, times a level, to ``(H, W)``.
-
-    Args:
-        rows: Real and imaginary parts in turns, of the first rows and columns of the response.
-        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: what of the real part is above its mean; 4: the
-            square of that.
-        level: The number.
-        out: Where to.
-    """
-    nothing, first = level * rows.dtype.type(0), 1 if part == 2 else 0
-    if part == 0:
-        for y in range(len(out)):
-            row, into = rows[y], out[y]
-            for x in range(len(into)):
-                into[x] = level * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
-        return
-    total = 0.0
-    for y in range(len(out)):
-        row, into = rows[y], out[y]
-        for x in range(len(into)):
-            into[x] = level * row[2 * x + first]
-        for x in range(len(into)):
-            total += into[x]
-    if part >= 3:
-        mean = rows.dtype.type(total / out.size)
-        for y in range(len(out)):
-            into = out[y]
-            for x in range(len(into)):
-                above = into[x] - mean
-                above = above if above > 0 or above != above else nothing
-                into[x] = above * above if part == 4 else above
+def write_energy(row: Array, level: float, out: Array) -> None:
+    """Write the magnitudes (Eq. 1) of a row of complex numbers, real and imaginary parts in turns, times a level."""
+    for x in range(len(out)):
+        out[x] = level * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
 
 
 @loop
-def write_parts(responses: Array, start: int, stop: int, level: Array, parts: Array, first: int, out: Array) -> None:
+def write_every_other(row: Array, level: float, out: Array) -> None:
+    """Write the first, third, ... number of a row, times a level."""
+    for x in range(len(out)):
+        out[x] = level * row[2 * x]
+
+
+@loop
+def keep_above(values: Array, mean: float, squared: bool) -> None:
+    """Replace numbers by what of them lies above a mean, or by its square; NaN stays."""
+    nothing = values.dtype.type(0)
+    for x in range(len(values)):
+        above = values[x] - mean
+        values[x] = nothing if above <= 0 else above
+    if squared:
+        for x in range(len(values)):
+            values[x] *= values[x]
+
+
+@loop
+def write_row(row: Array, part: int, level: float, out: Array) -> None:
+    """Write the magnitudes, real parts or imaginary parts of a row of a response: see :func:`write_part`."""
+    if part == 0:
+        write_energy(row, level, out)
+    else:
+        write_every_other(row[1:] if part == 2 else row, level, out)
+
+
+@loop
+def write_part(rows: Array, part: int, level: float, out: Array, width: int) -> None:
+    """Write what is taken of a complex response ``(H, 2 W)``, times a level.
+
+    Args:
+        rows: Real and imaginary parts in turns; there may be more rows and columns than are taken.
+        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: what of the real part is above its mean; 4: the
+            square of that.
+        level: The number.
+        out: Shape ``(H * W,)``.
+        width: W.
+    """
+    if rows.shape[1] == 2 * width:
+        write_row(rows.ravel(), part, level, out)
+    else:
+        for y in range(len(out) // width):
+            write_row(rows[y], part, level, out[y * width : (y + 1) * width])
+    if part >= 3:
+        sums = 0.0
+        for start in range(0, len(out), PART):
+            sums += total(out[start : start + PART])
+        keep_above(out, out.dtype.type(sums / len(out)), part == 4)
+
+
+@loop
+def write_parts(
+    responses: Array, start: int, stop: int, level: Array, parts: Array, first: int, out: Array, step: int, size: Array
+) -> None:
     """Write what is taken of the responses to some filters.
 
     Args:
@@ -69,14 +95,17 @@ def write_parts(responses: Array, start: int, stop: int, level: Array, parts: Ar
         stop: The one after the last.
         level: Shape ``(n,)``: what the responses to each map are multiplied by.
         parts: What to take of every response, one after the other: see :func:`write_part`.
-        first: Where in `out` to begin.
-        out: Shape ``(n, c, H, W)``.
+        first: Where among the maps of a row of `out` to begin.
+        out: Memory in which a row of maps begins every `step` numbers.
+        step: From row to row.
+        size: Shape ``(2,)``: height and width of a map.
     """
+    length = size[0] * size[1]
     for i in range(len(responses)):
         for j in range(start, stop):
             for k in range(len(parts)):
-                into = out[i, first + (j - start) * len(parts) + k]
-                write_part(responses[i, j], parts[k], level[i], into)
+                place = i * step + (first + (j - start) * len(parts) + k) * length
+                write_part(responses[i, j], parts[k], level[i], out[place : place + length], size[1])
 
 
 @loop
