@@ -56,9 +56,7 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
     offsets = [(one.size / 2, one.square / 4, (one.square - one.size**2) / 4) for one in scales]
     numbers, plans = torch.tensor(offsets, dtype=flat.dtype).numpy(), torch.tensor(plan, dtype=torch.int64).numpy()
     given, (mean, variance), faint = flat.numpy(), found.numpy(), _FAINT[flat.dtype]
-    share_runs(
-        lambda run: loops.scaled_moments(given[run], faint, plans, numbers, mean[run], variance[run]), len(flat)
-    )
+    share_runs(lambda run: loops.scaled_moments(given[run], faint, plans, numbers, mean[run], variance[run]), len(flat))
     shape = maps.shape[:-2]
     parts = [found[..., start : start + size] for start, size in zip(starts, sizes, strict=True)]
     return [

@@ -77,9 +77,7 @@ def weighted_pearson(first: Tensor, second: Tensor, weights: Tensor | None) -> T
     return value.masked_fill_(std[..., 0] == 0, torch.nan)
 
 
-def compare_maps(
-    target: Tensor, maps: Tensor, weights: Tensor | None = None
-) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+def compare_maps(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """How well maps ``(B, A, H, W)`` rebuild others.
 
     Args:
