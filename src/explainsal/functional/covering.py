@@ -7,10 +7,12 @@ from torch import Tensor
 
 from explainsal.functional import fast
 from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.reconstruction import inner_products
 from explainsal.functional.weighted import scale_rows
 
 _PIXELS = 2**22  # of all maps of a layer, standardized at a time on a CPU
 _ACCELERATOR_PIXELS = 2**25
+_IN_CACHE, _LEAST_COLUMNS = 2**18, 1024  # numbers that compiled loops standardize at a time, and columns at least
 _COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
 _TIE = 1e-6  # maps whose merits differ by less, relatively, are equals: rounding decides nothing
 
@@ -26,6 +28,8 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
+    if loops_run(gram, cross):
+        return fast.covering(gram, cross, min(count, gram.shape[1]), _COPY, _TIE)
     novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
     copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
     rows = shares = gram[:, :0]  # (B, s, A): what the chosen ones explain of all; the same relative to themselves
@@ -54,7 +58,8 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
 def correlations(target: Tensor, maps: Tensor, pixels: Tensor | None = None) -> tuple[Tensor, Tensor]:
     """Correlations of maps with each other and of others with them.
 
-    In double precision and a few pixels at a time: not even one copy of a layer's maps is made.
+    A few pixels at a time: not even one copy of a layer's maps is made. Sums over more than these are in double
+    precision.
 
     Args:
         target: Shape ``(B, A, H, W)``.
@@ -64,6 +69,8 @@ def correlations(target: Tensor, maps: Tensor, pixels: Tensor | None = None) -> 
     Returns:
         Two tensors ``(B, A, A)``, float64: maps with maps, and targets (rows) with maps (columns).
     """
+    if loops_run(target, maps):
+        return _fast_correlations(target, maps, pixels)
     moments = [_moments(some, pixels) for some in (target, maps)]
     finite = moments[1][1].isfinite()
     x, r = target.flatten(-2), maps.flatten(-2)
@@ -81,6 +88,24 @@ def correlations(target: Tensor, maps: Tensor, pixels: Tensor | None = None) -> 
         gram += other @ other.transpose(1, 2)
         cross += one @ other.transpose(1, 2)
     return gram / x.shape[-1], cross / x.shape[-1]
+
+
+def _fast_correlations(target: Tensor, maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
+    """The same by compiled loops, image by image."""
+    found = []
+    for b in range(len(maps)):
+        own = None if pixels is None else pixels[b, 0].to(maps.dtype)
+        pairs = [(rows, *fast.mean_and_std(rows, own)) for rows in (target[b].flatten(1), maps[b].flatten(1))]
+        finite, step = pairs[1][2].isfinite(), max(_LEAST_COLUMNS, _IN_CACHE // maps.shape[1])
+        scales = [(rows, mean, torch.where(finite & (std > 0), 1 / std, 0)) for rows, mean, std in pairs]
+        gram = torch.zeros(maps.shape[1], maps.shape[1], dtype=torch.float64)
+        cross = torch.zeros_like(gram)
+        for start in range(0, scales[0][0].shape[1], step):
+            one, other = (fast.standardized_columns(*scale, own, start, step) for scale in scales)
+            gram += inner_products(other)
+            cross += one @ other.mT
+        found.append((gram.div_(scales[0][0].shape[1]), cross.div_(scales[0][0].shape[1])))
+    return torch.stack([one[0] for one in found]), torch.stack([one[1] for one in found])
 
 
 def _pixels(maps: Tensor) -> int:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from explainsal.functional.kernels.dispatch import share_runs
+from explainsal.functional.kernels.dispatch import share, share_runs
 
 _FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
 _INTEGER = {torch.float32: torch.int32, torch.float64: torch.int64}
@@ -233,6 +233,68 @@ def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, roote
 
     share_runs(work, len(rows))
     return found[0], found[1]
+
+
+def mean_and_std(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What :func:`standardize` finds of rows ``(n, D)``, ``(n,)`` each, without standardizing them."""
+    from explainsal.functional.kernels import row_loops as loops
+
+    rows = rows if rows.stride(1) == 1 else rows.contiguous()
+    own = rows.new_empty(0) if weights is None else weights.contiguous()
+    found, given, step, length = rows.new_empty(2, len(rows)), _memory(rows), rows.stride(0), rows.shape[1]
+    (bits, magnitude), values, factors, results = _bits(given), given.numpy(), own.numpy(), found.numpy()
+    rounding, reach = 8 * torch.finfo(rows.dtype).eps, _reach(rows, own)
+
+    def work(run: slice) -> None:
+        first = run.start * step
+        loops.describe(
+            values[first:], bits[first:], magnitude, rounding, reach, step, factors, length, results[:, run]
+        )
+
+    share_runs(work, len(rows))
+    return found[0], found[1]
+
+
+def standardized_columns(
+    rows: Tensor, mean: Tensor, inverse: Tensor, weights: Tensor | None, start: int, count: int
+) -> Tensor:
+    """Some columns ``(n, c)`` of standardized rows, times the roots of the weights if there are any.
+
+    Args:
+        rows: Shape ``(n, D)``.
+        mean: Shape ``(n,)``.
+        inverse: Shape ``(n,)``: of the standard deviations; where it is 0, the row is.
+        weights: Shape ``(D,)``.
+        start: The first column.
+        count: How many columns; as many as there are.
+    """
+    from explainsal.functional.kernels import row_loops as loops
+
+    out = rows.new_empty(len(rows), min(count, rows.shape[1] - start))
+    roots = rows.new_empty(0) if weights is None else weights.sqrt()
+    given, into, means, shares = rows.contiguous().numpy(), out.numpy(), mean.numpy(), inverse.numpy()
+    share_runs(
+        lambda run: loops.write_columns(given[run], means[run], shares[run], roots.numpy(), start, into[run]), len(rows)
+    )
+    return out
+
+
+def covering(gram: Tensor, cross: Tensor, count: int, copy: float, tie: float) -> Tensor:
+    """As :func:`explainsal.functional.covering.covering`, image by image.
+
+    Args:
+        gram: Shape ``(B, A, A)``.
+        cross: Shape ``(B, C, A)``.
+        count: How many maps to take, at most A.
+        copy: Share of itself of which less must be new for a map to count as a copy.
+        tie: Relative difference below which merits are equal.
+    """
+    from explainsal.functional.kernels import choice_loops as loops
+
+    chosen = torch.full((len(gram), count), -1)
+    products, others, places = gram.double().contiguous().numpy(), cross.double().contiguous().numpy(), chosen.numpy()
+    share(lambda b: loops.cover(products[b], others[b], copy, tie, places[b]), len(gram))
+    return chosen
 
 
 def _memory(rows: Tensor) -> Tensor:

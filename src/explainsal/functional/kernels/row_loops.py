@@ -155,6 +155,37 @@ def standardize_row(
 
 
 @loop
+def describe(
+    values: Array, bits: Array, magnitude: int, rounding: float, reach: float, step: int, weights: Array, length: int,
+    found: Array,
+) -> None:  # fmt: skip
+    """Write the means and standard deviations of rows, as :func:`standardize` does, and nothing else."""
+    for i in range(found.shape[1]):
+        row, its = values[i * step : i * step + length], bits[i * step : i * step + length]
+        mean, variance = moments(row, weights)
+        std = math.sqrt(variance)
+        dead = is_constant(row, its, magnitude, mean, std, rounding, reach)
+        found[0, i], found[1, i] = mean, 0.0 if dead else std
+
+
+@loop
+def write_columns(values: Array, mean: Array, share: Array, roots: Array, start: int, out: Array) -> None:
+    """Write some columns of rows, each minus its mean and times its share, and times the roots of weights if any.
+
+    Args:
+        values: Shape ``(n, D)``.
+        mean: Shape ``(n,)``.
+        share: Shape ``(n,)``; where it is 0, zeros are written whatever the row holds.
+        roots: Shape ``(D,)``, or empty.
+        start: The first column.
+        out: Shape ``(n, c)``.
+    """
+    stop = start + out.shape[1]
+    for i in range(len(values)):
+        write_scaled(values[i, start:stop], mean[i], share[i], roots[start:stop], out[i])
+
+
+@loop
 def standardize(
     values: Array, bits: Array, magnitude: int, rounding: float, reach: float, step: int, weights: Array, roots: Array,
     out: Array, stride: int, length: int, found: Array,
