@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import BatchSampler, DistributedSampler, RandomSampler, Sampler
 
 
 class SizeGroupedBatchSampler(BatchSampler):
-    """Every batch holds images of one size; every image occurs, none twice.
+    """Batch sampler whose batches hold images of one size each; every image occurs exactly once.
 
-    A size with fewer images than `batch_size` left makes a smaller batch: nothing is dropped and nothing resized.
-    In a distributed run all processes make the same list of batches and take turns; the first batches are repeated
-    until each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
+    If fewer than `batch_size` images of a size are left, they form a smaller batch; no image is dropped or resized. In
+    a distributed run all processes build the same list of batches and take turns. The first batches are repeated until
+    each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
 
     Args:
-        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image (or more
-            numbers, all of which a batch then shares): a `RandomSampler`, a
-            `SequentialSampler`, or the `DistributedSampler` that Lightning puts in their place in a distributed run:
-            then its seed and epoch decide the order and its rank the share.
+        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image (or more numbers, all of
+            which a batch shares). It is a `RandomSampler`, a `SequentialSampler`, or the `DistributedSampler` that
+            Lightning uses in distributed runs; then its seed and epoch decide the order and its rank selects the
+            batches.
         batch_size: Images per batch.
-        drop_last: Whether the smaller batches are left out.
+        drop_last: Whether smaller batches are dropped.
 
     Raises:
         ValueError: If `batch_size` is not positive or the sampler's data set has no ``sizes``.
@@ -36,7 +37,7 @@ class SizeGroupedBatchSampler(BatchSampler):
 
     def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool = False) -> None:
         super().__init__(sampler, batch_size, drop_last)
-        self.sizes = _sizes(sampler)
+        self.sizes: list[tuple[int, ...]] = list(find_samples(sampler, "sizes").sizes)
         self._shuffled = isinstance(sampler, RandomSampler)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -66,7 +67,7 @@ class SizeGroupedBatchSampler(BatchSampler):
         return self.sampler.shuffle if isinstance(self.sampler, DistributedSampler) else self._shuffled
 
     def _generator(self) -> torch.Generator | None:
-        """The same in all processes of a distributed run; torch's own otherwise."""
+        """Return a generator that agrees across distributed processes; None selects torch's own."""
         if not isinstance(self.sampler, DistributedSampler):
             return None
         return torch.Generator().manual_seed(self.sampler.seed + self.sampler.epoch)
@@ -82,12 +83,20 @@ class SizeGroupedBatchSampler(BatchSampler):
         return batches if self.drop_last else [*batches, *waiting.values()]
 
 
-def _sizes(sampler: object) -> list[tuple[int, ...]]:
-    """The sizes of the data set that a sampler draws from, found through the samplers that wrap it."""
+def find_samples(sampler: object, attribute: str) -> Any:
+    """Return the data set that a sampler draws from, found through wrapping samplers.
+
+    Args:
+        sampler: The outermost sampler.
+        attribute: An attribute that the data set has and no sampler has.
+
+    Raises:
+        ValueError: If there is none.
+    """
     inner: object | None = sampler
-    while inner is not None and not hasattr(inner, "sizes"):
+    while inner is not None and not hasattr(inner, attribute):
         names = (name for name in ("data_source", "dataset", "_sampler") if hasattr(inner, name))
         inner = getattr(inner, next(names, ""), None)
     if inner is None:
-        raise ValueError(f"the data set of {type(sampler).__name__} has no sizes to group by")
-    return list(inner.sizes)
+        raise ValueError(f"the data set of {type(sampler).__name__} has no {attribute}")
+    return inner
