@@ -247,9 +247,7 @@ def mean_and_std(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, T
 
     def work(run: slice) -> None:
         first = run.start * step
-        loops.describe(
-            values[first:], bits[first:], magnitude, rounding, reach, step, factors, length, results[:, run]
-        )
+        loops.describe(values[first:], bits[first:], magnitude, rounding, reach, step, factors, length, results[:, run])
 
     share_runs(work, len(rows))
     return found[0], found[1]

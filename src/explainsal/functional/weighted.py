@@ -86,7 +86,8 @@ def compare_maps(target: Tensor, maps: Tensor, weights: Tensor | None = None) ->
         weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts in the last value alone.
 
     Returns:
-        Mean absolute error, mean absolute deviation of the target, correlation, and :func:`weighted_pearson`, ``(B, A)``.
+        Mean absolute error, mean absolute deviation of the target, :func:`~.reconstruction.pearson` and
+        :func:`weighted_pearson`, all of shape ``(B, A)``.
     """
     if loops_run(target, maps):
         per_image = [None] * len(target) if weights is None else list(weights)
@@ -96,7 +97,9 @@ def compare_maps(target: Tensor, maps: Tensor, weights: Tensor | None = None) ->
         return found[0], found[1], correlation, correlation.clone() if weights is None else _correlation(*found[5:])
     deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
     away = (target - maps).abs().mean((-2, -1))
-    return away, deviation, pearson(target, maps), weighted_pearson(target, maps, weights)
+    correlation = pearson(target, maps)
+    weighted = correlation.clone() if weights is None else weighted_pearson(target, maps, weights)
+    return away, deviation, correlation, weighted
 
 
 def _correlation(std: Tensor, other: Tensor, covariance: Tensor) -> Tensor:

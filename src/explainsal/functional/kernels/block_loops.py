@@ -186,7 +186,7 @@ def block_moments(
 @loop
 def is_faint(values: Array, faint: float) -> bool:
     """Whether all numbers are less than a bound; NaN is not."""
-    for x in range(len(values)):
+    for x in range(len(values)):  # noqa: SIM110 - a generator is no loop that numba compiles
         if not abs(values[x]) < faint:
             return False
     return True

@@ -1,7 +1,7 @@
 """Loops over rows of numbers: standardizing and comparing maps.
 
 Every loop takes float32 or float64. Constants are numbers of the same type: others would make float32 slow. Loops over
-pixels run over whole one-dimensional arrays, cut out of the rows before: only these are compiled to vector instructions.
+pixels run over whole one-dimensional arrays, cut out of the rows before: only these become vector instructions.
 """
 
 from __future__ import annotations
