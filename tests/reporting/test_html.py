@@ -154,7 +154,7 @@ def test_without_null_models_its_first_screen_says_how_faithful_it_is_all_the_sa
     said = page.text["section"]
     assert f"correlates {own['cc_to_deep'].mean():.3f} with the network’s." in said
     assert "Null model:" not in said
-    assert "nulls=[shuffled_filters]" in page.text["layers"]
+    assert "nulls=[shuffled_filters]" in page.text["fidelity"]
 
 
 def test_a_single_photo_is_shown_once(own_run: Path) -> None:

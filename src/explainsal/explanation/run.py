@@ -14,7 +14,7 @@ from explainsal.errors import UserError
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import null_explainer
-from explainsal.explanation.per_layer import Tables, described
+from explainsal.explanation.per_layer import Tables
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.types import DensityMap
@@ -151,8 +151,8 @@ class ExplanationRun:
             density: Their fixation densities, if there are any.
             coefficients: Whether theirs are written; None: those of the first `table_images`.
         """
-        rows = pd.DataFrame(fidelity_rows(explanation, ids, density=density))
-        self.rows += described(rows, explanation.description).to_dict("records")
+        said = {"description": explanation.description} if explanation.description else {}
+        self.rows += [row | said for row in fidelity_rows(explanation, ids, density=density)]
         if index is not None and len(self.maps) < _KEPT_MAPS:
             self.maps |= dict(zip(index.tolist(), explanation.explainable_map.squeeze(1).cpu(), strict=True))
         wanted = self._explained < self.table_images if coefficients is None else coefficients
