@@ -128,12 +128,19 @@ def test_metrics_in_python(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_explain_a_photo_with_published_weights(folder: Path) -> None:
+    said = run_block(blocks("docs/explain.md", "bash")[0], "bash", folder)  # fetches the weights of UNISAL
+    names = [json.loads(Path(path).with_name("environment.json").read_text())["model"]["name"]
+             for path in re.findall(r"report: (\S+)", said)]  # fmt: skip
+    assert names == ["unisal", "cmrnet_eyes"]
+
+
+@pytest.mark.slow
 def test_explain_your_own_network(folder: Path) -> None:
     block = blocks("docs/explain.md", "python")[0]
     assert len(block.split("\n\n", 1)[1].splitlines()) + 3 <= 10  # three imports: ten lines in all
     run_block(block, "python", folder)
     assert np.load(folder / "explainable.npy").shape == (96, 128)
-    run_block(blocks("docs/explain.md", "bash")[0], "bash", folder)
     said = run_block(blocks("docs/explain.md", "bash")[1], "bash", folder)
     tables = Path(re.findall(r"report: (\S+)", said)[-1]).parent / "explanation" / "sparse"
     assert set(pd.read_csv(tables / "fidelity.csv")["variant"]) == {"explanation", "shuffled_filters"}
@@ -169,7 +176,7 @@ def test_submit_to_mit300(folder: Path) -> None:
     block = blocks("docs/evaluate.md", "bash")[-1]
     block = block.replace("data=mit300", "data=mit300 submission.partial=true")  # 2 images of 300
     said = run_block(block, "bash", folder)
-    assert said.count("as the MIT/Tübingen Saliency Benchmark wants it") == 2
+    assert said.count("accepted by the rules of the MIT/Tübingen Saliency Benchmark") == 2
 
 
 def test_every_block_of_the_pages_is_run_above() -> None:

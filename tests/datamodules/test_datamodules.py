@@ -58,7 +58,7 @@ def ids(loader: DataLoader) -> list[str]:
 
 
 def test_sizes_that_a_shell_took_apart_are_refused(synthetic):
-    with pytest.raises(ValueError, match="sizes=train:2: a number of images per split.*quotes"):
+    with pytest.raises(ValueError, match="sizes=train:2 must give a number of images per split.*quote"):
         synthetic(sizes="train:2")
 
 
@@ -171,7 +171,7 @@ def test_folder_errors(tmp_path):
         FolderDataModule(None, batch_size=1)
     with pytest.raises(MissingFilesError, match=r"nowhere\.jpg"):
         FolderDataModule(tmp_path / "nowhere.jpg", batch_size=1).setup("predict")
-    with pytest.raises(MissingFilesError, match="no pictures"):
+    with pytest.raises(MissingFilesError, match="not a pictures"):
         FolderDataModule(tmp_path, batch_size=1).setup("predict")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not really")
     with pytest.raises(CorruptFileError, match=r"broken\.jpg"):

@@ -58,7 +58,7 @@ def test_a_test_set_is_tested_whole_and_says_how_to_train_on_it(toronto):
     module.setup("test")
     assert len(ids(module.test_dataloader())) == 11
     assert module.needed == ["all"]
-    with pytest.raises(UserError, match=r"toronto has no train split, but all.*data\.fold=0 data\.folds=10"):
+    with pytest.raises(UserError, match=r"toronto has no train split, only all.*data\.fold=0 data\.folds=10"):
         module.train_dataloader()
     with pytest.raises(UserError, match=r"no split 'unisal'"):
         TorontoDataModule(toronto, split="unisal", **OPTIONS)
@@ -96,7 +96,7 @@ def test_cat2000_s_folds_have_a_share_of_every_category(tmp_path):
     assert len(ids(official.predict_dataloader())) == 12
     with pytest.raises(UserError, match="no ground truth"):
         official.dataset("test").all_fixations()
-    with pytest.raises(UserError, match=r"all 2000 images, here are 12"):
+    with pytest.raises(UserError, match=r"all 2000 images, but 12 exist"):
         CAT2000DataModule(tmp_path, split="msinet", **OPTIONS).prepare_data()
 
 
@@ -134,7 +134,7 @@ def test_mit300_is_predicted_and_never_scored(tmp_path):
     assert all(batch.fixations is None for batch in batches)
     with pytest.raises(UserError, match="no ground truth"):
         module.dataset("test").all_fixations()
-    with pytest.raises(UserError, match="mit300 has no ground truth.*secret"):
+    with pytest.raises(UserError, match="mit300 has no ground truth.*not public"):
         module.train_dataloader()
 
 

@@ -353,7 +353,7 @@ def test_archives_may_hold_a_folder_and_other_kinds_of_files_are_refused(tmp_pat
     verdict = check(tmp_path / "sent.tar", Submission("salicon", "map", "png"))
     assert "takes .zip" in verdict.errors[0]
     archive.rename(tmp_path / "sent.rar")
-    with pytest.raises(UserError, match=r"sent\.rar: \.rar archives cannot be opened here.*pack the maps as \.zip"):
+    with pytest.raises(UserError, match=r"sent\.rar: \.rar archives are not supported.*pack the maps as \.zip"):
         check(tmp_path / "sent.rar", MAP)
     (tmp_path / "sent.rar").rename(tmp_path / "sent.txt")
     with pytest.raises(UserError, match="give a folder of maps"):

@@ -1,10 +1,8 @@
-"""A training split shrunk once to one size and kept in memory: what small networks are trained on, many epochs long."""
+"""Shrink a training split once and keep it in memory, for training small networks over many epochs."""
 
 from __future__ import annotations
 
 import hashlib
-import logging
-import zipfile
 from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
@@ -14,26 +12,25 @@ import numpy as np
 from rich.progress import track
 from torch.utils.data import ConcatDataset, Dataset
 
-from explainsal.data.cache import fingerprint
+from explainsal.data.cache import cached_file
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.sample import SaliencySample
 from explainsal.errors import UserError
-from explainsal.fetch.writing import replaced_file
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
 
 Predict = Callable[[np.ndarray], np.ndarray]  # picture (H, W, 3), uint8 -> density (H, W)
+Arrays = dict[str, np.ndarray]
 FORMAT = 1  # raise it when the meaning of a stored file changes: older files are then rebuilt
-
-log = logging.getLogger(__name__)
 
 
 class SmallSamples(Dataset[SaliencySample]):
-    """Pictures and densities of one small size, without fixations; a density sums to 1.
+    """Pictures and densities of one small size, without fixations; each density sums to 1.
 
     Args:
-        ids: One per image.
+        ids: Id of each image.
         images: Shape ``(N, H, W, 3)``, uint8, RGB.
         densities: Shape ``(N, H, W)``, float32.
-        transform: Applied to every sample, e.g. an augmentation.
+        transform: Function applied to every sample, e.g. an augmentation.
     """
 
     def __init__(
@@ -45,7 +42,7 @@ class SmallSamples(Dataset[SaliencySample]):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> SaliencySample:
-        """The sample of a position."""
+        """Return the sample of a position."""
         index = range(len(self))[index]
         sample = SaliencySample(self.ids[index], index, self.images[index], None, self.densities[index])
         return self.transform(sample) if self.transform is not None else sample
@@ -56,20 +53,20 @@ class SmallSamples(Dataset[SaliencySample]):
         return [(int(self.images.shape[1]), int(self.images.shape[2]))] * len(self)
 
     def with_transform(self, transform: Transform | None) -> SmallSamples:
-        """The same samples with another transform."""
+        """Return the samples with another transform."""
         other = copy(self)
         other.transform = transform
         return other
 
     def blended(self, densities: np.ndarray, share: float) -> SmallSamples:
-        """Targets of which a share is of other densities ``(N, H, W)``, e.g. of a teacher's; all sum to 1."""
+        """Return the samples with a share of other densities ``(N, H, W)`` in their targets; all sum to 1."""
         other = copy(self)
         other.densities = ((1 - share) * self.densities + share * densities).astype(np.float32)
         return other
 
 
 class SmallMixture(ConcatDataset[SaliencySample]):
-    """Shrunk samples of several data sets, one after another; all have one size."""
+    """Shrunk samples of several data sets in sequence; all have one size."""
 
     def __init__(self, parts: Sequence[SmallSamples]) -> None:
         super().__init__(parts)
@@ -77,14 +74,14 @@ class SmallMixture(ConcatDataset[SaliencySample]):
 
 
 def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path | None = None) -> SmallSamples:
-    """The images and densities of a data set at a small size, from the cache or newly made.
+    """Return the images and densities of a data set at a small size, from the cache or newly computed.
 
-    Every output pixel is the mean of the area that it covers; the aspect ratio is bent where it has to be.
+    Every output pixel is the mean of the area that it covers; the aspect ratio may change.
 
     Args:
         dataset: Samples with densities.
         size: Height and width.
-        folder: Where to keep the result; None keeps nothing.
+        folder: Cache folder; None disables the cache.
 
     Raises:
         UserError: If the data set has no densities.
@@ -92,7 +89,7 @@ def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path
     if not dataset.has_density:
         raise UserError(f"{dataset.name} {dataset.split} has no fixation densities: a network cannot be trained on it")
 
-    def build() -> dict[str, np.ndarray]:
+    def build() -> Arrays:
         images = np.empty((len(dataset), *size, 3), np.uint8)
         densities = np.empty((len(dataset), *size), np.float32)
         for i in track(range(len(dataset)), f"{dataset.name}: shrinking, once", transient=True):
@@ -101,70 +98,53 @@ def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path
             images[i], densities[i] = shrink(sample.image, size), shrink_density(sample.density, size)
         return {"images": images, "densities": densities}
 
-    arrays = cached_arrays(_name(dataset, size), _key(dataset, size), build, folder)
+    arrays = _cached(_name(dataset, size), _key(dataset, size), build, folder)
     return SmallSamples(dataset.ids, arrays["images"], arrays["densities"])
 
 
 def predict_densities(
     dataset: SaliencyDataset, predict: Predict, teacher: str, size: tuple[int, int], folder: Path | None = None
 ) -> np.ndarray:
-    """What a network predicts for every image, shrunk, ``(N, *size)``; computed once and kept.
+    """Return a network's shrunk prediction for every image, ``(N, *size)``, computed once and cached.
 
     Args:
-        dataset: Its pictures are given to the network at their own size.
-        predict: The network.
-        teacher: Distinguishes it and its weights from every other network.
+        dataset: The pictures, which the network gets at native size.
+        predict: The network as a function of one picture.
+        teacher: Text that identifies the network and its weights.
         size: Height and width.
         folder: As for `shrink_dataset`.
     """
 
-    def build() -> dict[str, np.ndarray]:
+    def build() -> Arrays:
         steps = track(range(len(dataset)), f"{dataset.name}: the teacher's densities, once", transient=True)
         return {"densities": np.stack([shrink_density(predict(dataset[i].image), size) for i in steps])}
 
-    key = _key(dataset, size) + hashlib.blake2b(teacher.encode(), digest_size=8).hexdigest()
-    return cached_arrays(f"{_name(dataset, size)}-teacher", key, build, folder)["densities"]
+    key = fingerprint([_key(dataset, size), teacher])
+    return _cached(f"{_name(dataset, size)}-teacher", key, build, folder)["densities"]
 
 
 def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture ``(H, W)`` or ``(H, W, 3)`` at a smaller size; every pixel is the mean of the area that it covers."""
+    """Shrink a picture ``(H, W)`` or ``(H, W, 3)``; every pixel is the mean of the area that it covers."""
     return cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
 
 
 def shrink_density(density: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A density at a smaller size, float32, its sum 1; one that is empty stays so."""
+    """Shrink a density to float32 with sum 1; an all-zero density stays zero."""
     small = shrink(density.astype(np.float32), size).astype(np.float64)
     return (small / (small.sum() or 1.0)).astype(np.float32)
 
 
-def cached_arrays(
-    name: str, key: str, build: Callable[[], dict[str, np.ndarray]], folder: Path | None
-) -> dict[str, np.ndarray]:
-    """Arrays from a file whose name carries `key`, or newly built; a file of another key goes."""
-    if folder is None:
-        return build()
-    path = folder / f"{name}-{key}.npz"
-    if path.is_file():
-        try:
-            with np.load(path) as stored:
-                return dict(stored)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            log.warning("cannot read %s (%s): making it again", path, error)
-    arrays = build()
-    try:
-        _write(path, arrays, stale=f"{name}-{'?' * len(key)}.npz")
-    except OSError as error:
-        log.warning("cannot keep %s (%s): it will be made at every start", path, error)
-    return arrays
+def _cached(name: str, key: str, build: Callable[[], Arrays], folder: Path | None) -> Arrays:
+    return build() if folder is None else cached_file(folder, name, key, build, _read, _write)
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray], *, stale: str) -> None:
-    """The whole file or none, under its name."""
-    old = [other for other in path.parent.glob(stale) if other != path]
-    with replaced_file(path) as temporary:
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
-    for other in old:
-        other.unlink(missing_ok=True)
+def _read(path: Path) -> Arrays:
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def _write(arrays: Arrays, path: Path) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def _name(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
@@ -173,8 +153,7 @@ def _name(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
 
 def _key(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
     """Sixteen digits over the pictures, the maps or fixations, their width, and the size."""
-    digest = hashlib.blake2b(f"{FORMAT} {size} {dataset.density_sigma}".encode(), digest_size=8)
-    digest.update(fingerprint((*dataset.files, *dataset.map_files)).encode())
-    if dataset.fixations is not None:
-        digest.update(np.ascontiguousarray(dataset.fixations.xy).tobytes())
-    return digest.hexdigest()
+    points = None if dataset.fixations is None else np.ascontiguousarray(dataset.fixations.xy).tobytes()
+    files = fingerprint_files((*dataset.files, *dataset.map_files))
+    digest = None if points is None else hashlib.sha256(points).hexdigest()
+    return fingerprint([FORMAT, size, dataset.density_sigma, files, digest])

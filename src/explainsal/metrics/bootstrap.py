@@ -1,4 +1,4 @@
-"""Uncertainty over images: bootstrap intervals of means, and paired differences of two models on the same images."""
+"""Uncertainty over images: bootstrap intervals of means, and paired comparisons of two models on the same images."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ class Interval:
     """A mean over images and its percentile interval.
 
     Args:
-        mean: Over the images where the value is defined.
+        mean: Mean over the images where the value is defined.
         low: Lower end; NaN with fewer than two images.
         high: Upper end; NaN with fewer than two images.
-        images: How many images the mean is over.
+        images: Number of images in the mean.
     """
 
     mean: float
@@ -28,17 +28,19 @@ class Interval:
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether 0 lies outside the interval: for a difference, whether it is significant at the interval's level."""
+        """Return whether 0 lies outside the interval: a difference is then significant at the interval's level."""
         return self.low > 0 or self.high < 0
 
 
 def mean_interval(values: ArrayLike, *, confidence: float = 0.95, resamples: int = 5000, seed: int = 0) -> Interval:
-    """Mean over images with its bootstrap percentile interval: images are drawn with repetition, as many as there are.
+    """Return the mean over images and its bootstrap percentile interval.
+
+    Each resample draws as many images as there are, with replacement.
 
     Args:
-        values: Shape ``(N,)``, one value per image; NaN is left out.
-        confidence: Probability that the interval is to cover.
-        resamples: How many resamples; 5000 make the ends of a 95% interval steady to about 1% of its width.
+        values: Shape ``(N,)``, one value per image; NaN values are ignored.
+        confidence: Coverage probability of the interval.
+        resamples: Number of resamples; 5000 fix the ends of a 95% interval to about 1% of its width.
         seed: Equal seeds and images give equal intervals.
 
     Raises:
@@ -65,13 +67,15 @@ def mean_interval(values: ArrayLike, *, confidence: float = 0.95, resamples: int
 def paired_difference(
     first: ArrayLike, second: ArrayLike, *, confidence: float = 0.95, resamples: int = 5000, seed: int = 0
 ) -> Interval:
-    """Mean of ``first - second`` over the same images, with its interval: far narrower than that of either model.
+    """Return the mean of ``first - second`` over the same images and its interval.
+
+    The interval is far narrower than that of either model's mean.
 
     Args:
         first: Shape ``(N,)``, one value per image of one model.
-        second: Shape ``(N,)``, of another model on the same images in the same order; NaN in either is left out.
-        confidence: Probability that the interval is to cover.
-        resamples: How many resamples.
+        second: Shape ``(N,)``, of another model on the same images in the same order. Images with a NaN are ignored.
+        confidence: Coverage probability of the interval.
+        resamples: Number of resamples.
         seed: Equal seeds and images give equal intervals.
 
     Raises:
@@ -88,15 +92,16 @@ def paired_difference(
 
 
 def sign_flip_test(first: ArrayLike, second: ArrayLike, *, flips: int = 10_000, seed: int = 0) -> float:
-    """Two-sided p-value of a paired randomisation test: were the two models exchangeable on every image?
+    """Return the two-sided p-value of a paired randomization test of two models.
 
-    Under that hypothesis every difference could as well have the other sign. The p-value is the share of random
-    assignments of signs whose mean lies at least as far from 0, the observed one counted among them: never 0.
+    Under the null hypothesis the models are exchangeable on every image, so each difference may have either sign. The
+    p-value is the share of random sign assignments whose mean lies at least as far from 0 as the observed mean. The
+    observed assignment is counted, so the p-value is never 0.
 
     Args:
         first: Shape ``(N,)``, one value per image of one model.
-        second: Shape ``(N,)``, of another model on the same images in the same order; NaN in either is left out.
-        flips: How many assignments; the smallest p-value is ``1 / (flips + 1)``.
+        second: Shape ``(N,)``, of another model on the same images in the same order. Images with a NaN are ignored.
+        flips: Number of sign assignments; the smallest p-value is ``1 / (flips + 1)``.
         seed: Equal seeds and images give equal p-values.
 
     Returns:
@@ -119,7 +124,7 @@ def sign_flip_test(first: ArrayLike, second: ArrayLike, *, flips: int = 10_000, 
         return float("nan")
     generator = np.random.default_rng(seed)
     rows = max(1, _CHUNK // len(differences))
-    # room for rounding: the same differences summed in another order are no smaller than observed
+    # tolerance for rounding: the sum of the same differences depends slightly on their order
     observed = abs(differences.sum()) * (1 - 1e-12)
     reached = 0
     for start in range(0, flips, rows):
@@ -129,10 +134,10 @@ def sign_flip_test(first: ArrayLike, second: ArrayLike, *, flips: int = 10_000, 
 
 
 def holm(p_values: ArrayLike) -> NDArray[np.float64]:
-    """Holm's step-down adjustment: p-values that keep the chance of a single false finding among all of them.
+    """Adjust p-values for multiple tests with Holm's step-down method (family-wise error rate).
 
     Args:
-        p_values: Shape ``(K,)``; NaN is no test, and stays NaN.
+        p_values: Shape ``(K,)``; NaN marks a missing test and stays NaN.
 
     Example:
         >>> holm([0.01, 0.04, 0.03]).round(2).tolist()

@@ -1,4 +1,4 @@
-"""Every metric of an evaluation in one torchmetrics Metric, computed together from shared pieces."""
+"""All metrics of an evaluation in one torchmetrics Metric; the metrics share intermediate results."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ class SaliencyMetrics(PerImageTable):
 
     Args:
         profile: Name of the conventions (``tuebingen``, ``mit2016``, ``salicon``), or a `Profile`.
-        names: Which metrics. None: those of the profile that the next two arguments allow.
-        nonfixations: Fixations of the whole data set, for ``sauc``; without it there is no ``sauc``.
-        center_bias: Function from (H, W) and positions in the data set to densities, the baseline of ``ig``; without
-            it there is no ``ig``.
-        options: Single options of the profile to change, metric -> keyword arguments; its name then says so.
-        seed: Of the profiles that draw random negatives.
-        kwargs: Of `torchmetrics.Metric`.
+        names: Metrics to compute. None: the metrics of the profile, without those whose data (see below) are missing.
+        nonfixations: Fixations of the whole data set; required for ``sauc``.
+        center_bias: Baseline of ``ig`` and required for it: a function from (H, W) and positions in the data set to
+            densities.
+        options: Options of the profile to change, metric -> keyword arguments; the profile's name then lists them.
+        seed: Seed for profiles that draw random negatives.
+        kwargs: Further arguments of `torchmetrics.Metric`.
 
     Raises:
-        ValueError: If a name is unknown, or a metric was asked for without what it needs.
+        ValueError: If a name is unknown, or a requested metric lacks the data that it needs.
 
     Example:
         >>> import torch
@@ -69,7 +69,7 @@ class SaliencyMetrics(PerImageTable):
         self.nonfixations = nonfixations
         self.center_bias = center_bias
         self.seed = seed
-        self._updated, self._before = 0, 0  # images so far: random negatives of images without an index are drawn by it
+        self._updated, self._before = 0, 0  # images so far; they seed the random negatives of images without an index
 
     def update(
         self,
@@ -83,11 +83,11 @@ class SaliencyMetrics(PerImageTable):
 
         Args:
             preds: Shape ``(B, H, W)`` or ``(B, 1, H, W)``, at the size of the ground truth.
-            fixations: Points in pixels, in a form that `as_fixations` takes; None makes the metrics at fixations NaN.
-            density: Fixation densities, as a tensor of the shape of `preds`, too; None makes the metrics against a
-                density NaN.
-            index: Shape ``(B,)``, int64, the images' positions in the data set. None: every image counts once;
-                ``sauc``, and an ``ig`` whose baseline differs from image to image, need them.
+            fixations: Points in pixels, in a form that `as_fixations` accepts. None: metrics at fixations are NaN.
+            density: Fixation densities, or a tensor of the same shape as `preds`. None: metrics against a density are
+                NaN.
+            index: Shape ``(B,)``, int64, the images' positions in the data set. None: every image counts once. ``sauc``
+                requires positions, and so does an ``ig`` whose baseline differs between images.
 
         Raises:
             TypeError: If a ground truth is of the wrong type.
@@ -103,15 +103,15 @@ class SaliencyMetrics(PerImageTable):
         self._updated += len(preds)
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Score a batch, and return the means over it alone."""
-        self._before = self._updated  # torchmetrics resets the metric for a moment
+        """Score a batch and return its means."""
+        self._before = self._updated  # torchmetrics resets the metric temporarily
         try:
             return super().forward(*args, **kwargs)
         finally:
             self._updated, self._before = self._before + self._updated, 0
 
     def reset(self) -> None:
-        """Forget all images."""
+        """Remove all images."""
         super().reset()
         self._updated = 0
 
@@ -123,7 +123,7 @@ class SaliencyMetrics(PerImageTable):
         *,
         index: Tensor | None = None,
     ) -> dict[str, Tensor]:
-        """The values of a batch by metric, ``(B,)`` each, without keeping them; arguments as those of `update`."""
+        """Return the values of a batch, metric -> ``(B,)``, without storing them; for the arguments see `update`."""
         return score(
             preds,
             fixations,

@@ -14,7 +14,7 @@ from torch import Tensor
 from explainsal.functional.metrics.maps import Maps, Normalization, paired
 from explainsal.types import DensityMap
 
-CELL = 32  # px: the MIT code scales maps by 1/32
+CELL = 32  # px; the MIT code scales maps by 1/32
 
 
 def emd(
@@ -25,23 +25,23 @@ def emd(
     normalization: Normalization = "sum",
     nan_for_constant: bool = False,
 ) -> Tensor:
-    r"""Earth mover's distance of two densities: :math:`\min_f \sum_{ij} f_{ij} d_{ij}`, exactly.
+    r"""Return the exact earth mover's distance of two densities: :math:`\min_f \sum_{ij} f_{ij} d_{ij}`.
 
-    Both maps become densities, and each cell of `cell` x `cell` pixels one mass at its centre of grid (cells at the
-    border are smaller where the side is no multiple). The flow moves the one density to the other at a cost of the
-    Euclidean distance between cells, in cells; no distance is cut off. Since that distance is a metric, mass that both
-    have in a cell stays there. The MIT code also gives the prediction the histogram of the target first and shrinks
-    with a bicubic kernel; this does neither (docs/decisions/0020).
+    Both maps are converted to densities. Each cell of `cell` x `cell` pixels becomes one mass at its grid position;
+    cells at the border are smaller if the side is not a multiple. The flow moves one density to the other. Its cost is
+    the Euclidean distance between cells, in cells, without a cut-off. Mass that both maps have in a cell stays there,
+    because the distance is a metric. Unlike the MIT code, this function does not match the prediction's histogram to
+    the target first, and does not shrink with a bicubic kernel (docs/decisions/0020).
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         target: Fixation densities of the same shape.
         cell: Side of a cell in pixels. The time grows with the cube of the number of cells: 0.5 s for 600 x 800.
-        normalization: How maps become densities, see `Maps.density`.
-        nan_for_constant: NaN where either map is constant, instead of a uniform density.
+        normalization: Conversion of maps to densities, see `Maps.density`.
+        nan_for_constant: Return NaN if either map is constant, instead of treating it as a uniform density.
 
     Returns:
-        Shape ``(B,)``, float64, in cells, 0 is best.
+        Shape ``(B,)``, float64, in cells; 0 is best.
 
     Raises:
         TypeError: If `target` is not a DensityMap.
@@ -67,7 +67,7 @@ def emd(
 
 
 def _cells(density: Tensor, size: tuple[int, int], cell: int) -> np.ndarray:
-    """Mass per cell, ``(B, rows, columns)``."""
+    """Return the mass per cell, ``(B, rows, columns)``."""
     rows, columns = (torch.arange(n, device=density.device) // cell for n in size)
     shape = int(rows[-1]) + 1, int(columns[-1]) + 1
     place = (rows[:, None] * shape[1] + columns).flatten()
@@ -77,7 +77,7 @@ def _cells(density: Tensor, size: tuple[int, int], cell: int) -> np.ndarray:
 
 
 def _transport(mass: np.ndarray, wanted: np.ndarray) -> float:
-    """Least cost of turning one map of masses ``(rows, columns)`` into the other, of the same total."""
+    """Return the least transport cost between two maps of masses ``(rows, columns)`` with equal totals."""
     surplus = (mass / mass.sum() - wanted / wanted.sum()).ravel()
     tiny = 1e-15
     givers, takers = np.flatnonzero(surplus > tiny), np.flatnonzero(surplus < -tiny)
@@ -90,8 +90,8 @@ def _transport(mass: np.ndarray, wanted: np.ndarray) -> float:
     m, n = cost.shape
     leaves = sparse.kron(sparse.eye_array(m), np.ones((1, n)))
     arrives = sparse.kron(np.ones((1, m)), sparse.eye_array(n))
-    constraints = sparse.vstack([leaves, arrives]).tocsr()[:-1]  # the last follows from the others
-    # SciPy takes sparse constraints; its stubs do not know
+    constraints = sparse.vstack([leaves, arrives]).tocsr()[:-1]  # the last constraint follows from the others
+    # SciPy accepts sparse constraints; its type stubs do not
     options: dict[str, Any] = {"A_eq": constraints, "b_eq": np.concatenate([given, taken])[:-1], "method": "highs-ds"}
     solution: Any = linprog(cost.ravel(), **options)
     if solution.status != 0:

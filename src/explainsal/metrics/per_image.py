@@ -21,14 +21,15 @@ _NUMBERS = itertools.count()
 
 
 class PerImageTable(Metric):
-    """Rows (index, value of each column), gathered from all processes when they are read.
+    """Table with rows (index, value of each column), gathered from all processes on reading.
 
-    An index seen twice, as a distributed sampler causes by padding, is one image; images without an index are each
-    counted. Means are exactly rounded sums, so they do not depend on batches, their order, or the number of processes.
+    An index that occurs twice, e.g. through the padding of a distributed sampler, counts as one image. Images without
+    an index are counted individually. Means are exactly rounded sums. They do not depend on the batches, their order,
+    or the number of processes.
 
     Args:
         columns: Names of the values.
-        kwargs: Of `torchmetrics.Metric`.
+        kwargs: Further arguments of `torchmetrics.Metric`.
     """
 
     full_state_update = False
@@ -37,20 +38,20 @@ class PerImageTable(Metric):
     def __init__(self, columns: Sequence[str], **kwargs: Any) -> None:
         super().__init__(dist_sync_fn=self._gather, **kwargs)
         self.columns = tuple(columns)
-        # a name of its own: a MetricCollection takes metrics whose states are equal after one batch for one
+        # unique state name: MetricCollection merges metrics whose states are equal after one batch
         self._rows = f"rows_{next(_NUMBERS)}"
         self.add_state(self._rows, default=[], dist_reduce_fx="cat")
 
     @property
     def rows(self) -> Any:
-        """The state: a tensor ``(B, 1 + columns)`` per batch; one of all images once it is gathered."""
+        """State: one tensor ``(B, 1 + columns)`` per batch, or a single tensor once the processes are synchronized."""
         return getattr(self, self._rows)
 
     def append(self, index: Tensor | None, values: Mapping[str, Tensor]) -> None:
         """Add one row per image.
 
         Args:
-            index: Shape ``(B,)``, int64, positions in the data set; None: the images have none, and all count.
+            index: Shape ``(B,)``, int64, positions in the data set. None: every image counts.
             values: Column -> shape ``(B,)``.
         """
         device = values[self.columns[0]].device if index is None else index.device
@@ -59,14 +60,15 @@ class PerImageTable(Metric):
         self.rows.append(torch.stack([first, *columns], dim=1).cpu())  # one copy per batch
 
     def compute(self) -> dict[str, Tensor]:
-        """Mean of each column over the images where it is defined; scalars, float64, on the CPU."""
+        """Return the mean of each column over the images where it is defined: float64 scalars on the CPU."""
         table = self._table()
         return {name: torch.tensor(_mean(table[:, i + 1]), dtype=torch.float64) for i, name in enumerate(self.columns)}
 
     def per_image(self) -> pd.DataFrame:
-        """All images of all processes, sorted: ``index``, then the columns. Every process has to call it.
+        """Return one row per image of all processes, sorted by index: ``index``, then the columns.
 
-        Images without an index are numbered as they came.
+        Images without an index are numbered in order of arrival. This is a collective call: every process has to make
+        it.
         """
         import pandas as pd
 
@@ -79,13 +81,16 @@ class PerImageTable(Metric):
         return frame
 
     def undefined(self) -> dict[str, int]:
-        """In how many images each column is NaN (no fixations, say) and left out of its mean. Collective as above."""
+        """Return the number of images where each column is NaN and ignored in its mean, e.g. for lack of fixations.
+
+        This is a collective call, like `per_image`.
+        """
         table = self.per_image()
         return {name: int(table[name].isna().sum()) for name in self.columns}
 
     def _table(self) -> Tensor:
-        """One row per image, sorted by index."""
-        rows = [self.rows] if isinstance(self.rows, Tensor) else self.rows  # a tensor once synced
+        """Return one row per image, sorted by index."""
+        rows = [self.rows] if isinstance(self.rows, Tensor) else self.rows  # a tensor after synchronization
         table = torch.cat([torch.zeros(0, len(self.columns) + 1, dtype=torch.float64), *(r.cpu() for r in rows)])
         if bool(table[:, 0].isnan().any()) and not bool(table[:, 0].isnan().all()):
             raise ValueError(
@@ -98,7 +103,7 @@ class PerImageTable(Metric):
         return table[~again]
 
     def _check_repeated(self, table: Tensor, again: Tensor) -> None:
-        """Repeats of one image agree up to rounding; else two images were given one index, and one would be lost."""
+        """Raise if two rows with one index differ by more than rounding: then two images share an index."""
         first, second = table[:-1][again[1:]], table[1:][again[1:]]
         differ = ~torch.isclose(first, second, rtol=0.05, atol=0.05, equal_nan=True)
         if bool(differ.any()):
@@ -109,7 +114,10 @@ class PerImageTable(Metric):
             )
 
     def _gather(self, rows: Tensor, group: Any = None) -> list[Tensor]:
-        """Tables of all processes. A process without images has an empty one of another shape, NCCL no CPU tensors."""
+        """Gather the tables of all processes.
+
+        A process without images has an empty table of another shape. NCCL cannot gather CPU tensors.
+        """
         rows = rows.to(torch.float64).reshape(-1, len(self.columns) + 1)
         if torch.distributed.get_backend(group) == "nccl":
             rows = rows.cuda()

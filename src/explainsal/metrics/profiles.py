@@ -1,6 +1,6 @@
-"""Named conventions: which metrics a published protocol reports, and with which options of the functions.
+"""Named conventions: the metrics that a published protocol reports, and the options of their functions.
 
-What the conventions are, where they come from and how far apart they are: docs/decisions/0005-metric-profiles.md.
+docs/decisions/0005-metric-profiles.md describes the conventions, their sources and how much they differ.
 """
 
 from __future__ import annotations
@@ -12,23 +12,24 @@ from typing import Any, Literal
 MATLAB_EPS = 2.0**-52
 
 METRICS = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc", "ig", "auc_borji", "ll", "emd")
-"""Every metric, by its column name, in the order of tables."""
+"""Column names of all metrics, in the order of tables."""
 
 Pool = Literal["others", "others_off_own_pixels", "random_images"]
 
 
 @dataclass(frozen=True)
 class Profile:
-    """One protocol.
+    """Conventions of one protocol.
 
     Args:
-        name: Printed beside every number.
-        metrics: The metrics it reports, from `METRICS`.
-        pool: The non-fixations of the shuffled AUC: all fixations of all other images; the same without the pixels
-            fixated in the image itself; the pixels fixated in a few random other images.
+        name: Name of the profile; printed with every number.
+        metrics: Metrics that the protocol reports, from `METRICS`.
+        pool: Non-fixations of the shuffled AUC: all fixations of all other images (``others``); the same without the
+            pixels fixated in the image itself (``others_off_own_pixels``); or the pixels fixated in a few random other
+            images (``random_images``).
         sampled_sauc: Whether the shuffled AUC is `sampled_shuffled_auc` (fixed thresholds) or the exact `shuffled_auc`.
         options: Metric -> keyword arguments of its function.
-        random_images: How many other images, for the pool ``random_images``.
+        random_images: Number of other images for the pool ``random_images``.
     """
 
     name: str
@@ -39,11 +40,13 @@ class Profile:
     random_images: int = 10
 
     def of(self, metric: str) -> Mapping[str, Any]:
-        """Keyword arguments for the function of a metric."""
+        """Return the keyword arguments for the function of a metric."""
         return self.options.get(metric, {})
 
     def with_options(self, changes: Mapping[str, Mapping[str, Any]]) -> Profile:
-        """This profile with single options changed; its name then says so, since its numbers are others.
+        """Return this profile with changed options.
+
+        The new name lists the changes, because the numbers are no longer those of the profile.
 
         Example:
             >>> get_profile("tuebingen").with_options({"ig": {"offset": 1e-20}}).name
@@ -103,7 +106,7 @@ PROFILES = {
 
 
 def get_profile(profile: str | Profile) -> Profile:
-    """A profile by its name; a `Profile` of one's own passes through.
+    """Return a profile by its name, or a `Profile` unchanged.
 
     Raises:
         ValueError: If no profile has that name.

@@ -1,4 +1,4 @@
-"""All metrics of a batch under one profile, from shared pieces: maps are checked, normalised and ranked once."""
+"""All metrics of a batch under one profile; maps are checked, normalized and ranked only once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from explainsal.metrics.profiles import Profile
 from explainsal.types import DensityMap, FixationBatch
 
 CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
-"""Height and width, and positions in the data set ``(B,)``, -1 where they are unknown -> densities ``(H, W)`` or
-``(B, H, W)``, any scale: what `information_gain` is a gain over."""
+"""Baseline of `information_gain`: a function from the height and width and from positions in the data set ``(B,)``
+(-1 if unknown) to densities ``(H, W)`` or ``(B, H, W)`` of any scale."""
 
 ONE_PASS = ("sim", "cc", "kld")  # against a density
 AGAINST_DENSITY = (*ONE_PASS, "emd")
@@ -37,21 +37,21 @@ def score(
     """Score a batch of maps.
 
     Args:
-        preds: Shape ``(B, H, W)``, at the size at which the images were shown.
-        fixations: Points, or None: then the metrics that need them are NaN.
-        density: Fixation densities, or None: then the metrics that need them are NaN.
+        preds: Shape ``(B, H, W)``, at the size of the displayed images.
+        fixations: Points. None: the metrics that need them are NaN.
+        density: Fixation densities. None: the metrics that need them are NaN.
         profile: The conventions.
-        names: Which metrics, from `profiles.METRICS`.
-        index: Shape ``(B,)``, int64, the images' positions in the data set (and in the pool of non-fixations); None
-            where they are unknown.
-        first: Number of images before these, by which random negatives are drawn where positions are unknown.
-        nonfixations: The pool, for ``sauc``.
-        center_bias: The baseline, for ``ig``.
-        seed: Of the profiles that draw random negatives.
+        names: Metrics to compute, from `profiles.METRICS`.
+        index: Shape ``(B,)``, int64, the images' positions in the data set (and in the pool of non-fixations). None:
+            the positions are unknown.
+        first: Number of earlier images; seeds the random negatives if positions are unknown.
+        nonfixations: Pool for ``sauc``.
+        center_bias: Baseline for ``ig``.
+        seed: Seed for profiles that draw random negatives.
 
     Returns:
-        Metric -> shape ``(B,)``, float64, on the device of `preds`. An image without fixations is NaN in the metrics
-        at fixations, one whose density is 0 everywhere in those against a density.
+        Metric -> shape ``(B,)``, float64, on the device of `preds`. The metrics at fixations are NaN for images without
+        fixations; the metrics against a density are NaN for images whose density is 0 everywhere.
     """
     maps = Maps(preds)
     if fixations is not None and not isinstance(fixations, FixationBatch):
@@ -77,14 +77,14 @@ def score(
 
 
 class _Places:
-    """Positions of a batch's images in the data set, as far as they are known."""
+    """Positions of a batch's images in the data set, if they are known."""
 
     def __init__(self, index: Tensor | None, first: int, count: int, device: torch.device) -> None:
         self._index = None if index is None else index.to(device)
         self._first, self._count, self._device = first, count, device
 
     def known(self, metric: str) -> Tensor:
-        """The positions, for a metric that needs them."""
+        """Return the positions for a metric that requires them; raise ValueError if they are unknown."""
         if self._index is None:
             raise ValueError(
                 f"{metric} leaves each image's own fixations out of a pool: give index=..., their positions"
@@ -93,12 +93,12 @@ class _Places:
 
     @property
     def for_baseline(self) -> Tensor:
-        """The positions, or -1."""
+        """Positions, or -1 if they are unknown."""
         return torch.full((self._count,), -1, device=self._device) if self._index is None else self._index
 
     @property
     def for_draws(self) -> Tensor:
-        """The positions, or running numbers."""
+        """Positions, or running numbers if they are unknown."""
         return self._first + torch.arange(self._count, device=self._device) if self._index is None else self._index
 
 
@@ -136,7 +136,7 @@ def _at_fixations(
 def shuffled(
     maps: Maps, points: Points, nonfixations: Nonfixations, profile: Profile, index: Tensor, seed: int
 ) -> Tensor:
-    """Shuffled AUC as the profile has it, shape ``(B,)``."""
+    """Return the profile's shuffled AUC, shape ``(B,)``."""
     if profile.pool == "random_images":
         pool = nonfixations.of_random_images(index, maps.size, images=profile.random_images, seed=seed)
     else:

@@ -1,7 +1,7 @@
-"""One torchmetrics Metric per metric, for those who need a single number: the mean over images.
+"""One torchmetrics Metric per metric; ``compute()`` returns the mean over images.
 
-They keep the same per-image table as `SaliencyMetrics`, which is the cheaper way to compute several of them. In a
-`torchmetrics.MetricCollection` give the ground truth by name:
+Each keeps the same per-image table as `SaliencyMetrics`, which computes several metrics faster. In a
+`torchmetrics.MetricCollection`, pass the ground truth by name:
 ``MetricCollection([CC(), NSS()])(preds, density=..., fixations=...)``.
 """
 
@@ -20,12 +20,13 @@ from explainsal.types import DensityMap, FixationBatch, FixationMap
 
 
 class _Single(SaliencyMetrics):
-    """What the classes below have in common: ``compute()`` is a scalar, float64.
+    """Base class of single metrics: ``compute()`` returns a float64 scalar.
 
     Args:
         profile: Name of the conventions, or a `Profile`.
-        options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`) and `torchmetrics.Metric`.
+        options: Keyword arguments of the metric's function that replace those of the profile.
+        kwargs: Further arguments of `SaliencyMetrics` (`nonfixations`, `center_bias`, `seed`) and
+            `torchmetrics.Metric`.
     """
 
     column: str
@@ -38,7 +39,7 @@ class _Single(SaliencyMetrics):
         super().__init__(profile, names=[self.column], options=changes, **kwargs)
 
     def compute(self) -> Tensor:  # type: ignore[override]
-        """Mean over the images where it is defined."""
+        """Return the mean over the images where the metric is defined."""
         return super().compute()[self.column]
 
 
@@ -54,10 +55,10 @@ class _AgainstDensity(_Single):
         """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` against densities.
 
         Args:
-            preds: The maps.
+            preds: Saliency maps.
             target: Densities of the same shape.
-            density: The same by another name, for a collection that is given fixations, too.
-            index: Shape ``(B,)``: positions in the data set; an image that comes twice counts once. None: all count.
+            density: Alternative name of `target`, for a collection that also receives fixations.
+            index: Shape ``(B,)``, positions in the data set; a repeated image counts once. None: every image counts.
         """
         super().update(preds, density=_either(target, density, "density"), index=index)
 
@@ -74,10 +75,10 @@ class _AtFixations(_Single):
         """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` at fixations.
 
         Args:
-            preds: The maps.
-            target: Fixations, in a form that `as_fixations` takes.
-            fixations: The same by another name, for a collection that is given densities, too.
-            index: Shape ``(B,)``: positions in the data set; an image that comes twice counts once. None: all count.
+            preds: Saliency maps.
+            target: Fixations, in a form that `as_fixations` accepts.
+            fixations: Alternative name of `target`, for a collection that also receives densities.
+            index: Shape ``(B,)``, positions in the data set; a repeated image counts once. None: every image counts.
         """
         super().update(preds, fixations=_either(target, fixations, "fixations"), index=index)
 
@@ -115,7 +116,7 @@ class KLDiv(_AgainstDensity):
 
 
 class EMD(_AgainstDensity):
-    """Earth mover's distance, see `metrics.emd.emd`; slow, and reported by no profile."""
+    """Earth mover's distance, see `metrics.emd.emd`. It is slow, and not part of any profile."""
 
     column = "emd"
     higher_is_better = False
@@ -140,7 +141,7 @@ class AUCJudd(_AtFixations):
 
 
 class AUCBorji(_AtFixations):
-    """AUC-Borji, see `functional.metrics.auc_borji`; only the profile ``mit2016`` reports it."""
+    """AUC-Borji, see `functional.metrics.auc_borji`. Only the profile ``mit2016`` includes it."""
 
     column = "auc_borji"
 
@@ -152,13 +153,13 @@ class LogLikelihood(_AtFixations):
 
 
 class ShuffledAUC(_AtFixations):
-    """Shuffled AUC as the profile has it, see `functional.metrics.shuffled_auc` and `sampled_shuffled_auc`.
+    """Shuffled AUC under a profile, see `functional.metrics.shuffled_auc` and `sampled_shuffled_auc`.
 
     Args:
         nonfixations: Fixations of the whole data set.
         profile: Name of the conventions, or a `Profile`.
-        options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
+        options: Keyword arguments of the metric's function that replace those of the profile.
+        kwargs: Further arguments of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "sauc"
@@ -179,8 +180,8 @@ class InformationGain(_AtFixations):
     Args:
         center_bias: Function from (H, W) and positions in the data set to densities.
         profile: Name of the conventions, or a `Profile`.
-        options: Keyword arguments of the function, where they differ from the profile's.
-        kwargs: Of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
+        options: Keyword arguments of the metric's function that replace those of the profile.
+        kwargs: Further arguments of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "ig"
@@ -199,4 +200,4 @@ HIGHER_IS_BETTER = {
     kind.column: kind.higher_is_better
     for kind in (SIM, CC, NSS, KLDiv, AUC, AUCJudd, ShuffledAUC, InformationGain, AUCBorji, LogLikelihood, EMD)
 }
-"""By a metric's column name, in the order of `profiles.METRICS`."""
+"""Direction of each metric, by column name, in the order of `profiles.METRICS`."""

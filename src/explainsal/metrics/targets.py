@@ -1,4 +1,4 @@
-"""Ground truth as users of torchmetrics hand it over: plain tensors wherever they can mean one thing only."""
+"""Conversion of plain tensors to ground-truth types, for every tensor whose meaning is unambiguous."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _COUNTS = (torch.bool, torch.int16, torch.int32, torch.int64)
 
 
 def without_channel(maps: Tensor) -> Tensor:
-    """Drop the channel of maps ``(B, 1, H, W)``; everything else stays.
+    """Remove the channel of maps ``(B, 1, H, W)``; return anything else unchanged.
 
     Example:
         >>> without_channel(torch.zeros(2, 1, 5, 7)).shape
@@ -23,17 +23,17 @@ def without_channel(maps: Tensor) -> Tensor:
 
 
 def as_density(target: DensityMap | Tensor) -> DensityMap:
-    """Take densities ``(B, H, W)`` or ``(B, 1, H, W)``: floating point, or 8-bit maps as published.
+    """Convert densities ``(B, H, W)`` or ``(B, 1, H, W)``: floating point, or 8-bit maps as published.
 
     Raises:
-        TypeError: If the target is no density: fixation points, or a tensor of counts or truth values.
+        TypeError: If the target is not a density: fixation points, or a tensor of counts or truth values.
 
     Example:
         >>> as_density(torch.rand(2, 1, 5, 7)).values.shape
         torch.Size([2, 5, 7])
     """
     if not isinstance(target, Tensor):
-        return target  # the metrics refuse what is no DensityMap
+        return target  # the metrics reject anything but a DensityMap
     if target.dtype in _COUNTS:
         raise TypeError(
             f"a tensor of {target.dtype} may be a fixation map: this metric compares with a fixation density. Pass it "
@@ -43,14 +43,14 @@ def as_density(target: DensityMap | Tensor) -> DensityMap:
 
 
 def as_fixations(target: FixationBatch | FixationMap | Tensor | Sequence[Tensor]) -> FixationBatch:
-    """Take fixations: a `FixationBatch`, a tensor ``(N_i, 2)`` of (x, y) per image, or a map of counts.
+    """Convert fixations: a `FixationBatch`, a tensor ``(N_i, 2)`` of (x, y) per image, or a map of counts.
 
     Args:
-        target: A map of counts, or of which pixels were fixated, has shape ``(B, H, W)`` or ``(B, 1, H, W)`` and a type
-            of whole numbers or truth values; a pixel that was fixated twice counts as two fixations.
+        target: A map has shape ``(B, H, W)`` or ``(B, 1, H, W)`` and an integer type (counts) or a boolean type
+            (fixated pixels). A pixel that was fixated twice counts as two fixations.
 
     Raises:
-        TypeError: If the target is no such thing, or a tensor that may be a density.
+        TypeError: If the target has another type, or is a tensor that may be a density.
 
     Example:
         >>> fixated = torch.tensor([[[False, True], [True, False]]])
@@ -63,7 +63,7 @@ def as_fixations(target: FixationBatch | FixationMap | Tensor | Sequence[Tensor]
     if isinstance(target, FixationMap):
         return _points(target.counts)
     if not isinstance(target, Tensor):
-        return target  # type: ignore[return-value]  # the metrics refuse what is no FixationBatch
+        return target  # type: ignore[return-value]  # the metrics reject anything but a FixationBatch
     maps = without_channel(target)
     if maps.dtype not in _COUNTS or maps.ndim != 3:
         raise TypeError(
@@ -75,7 +75,7 @@ def as_fixations(target: FixationBatch | FixationMap | Tensor | Sequence[Tensor]
 
 
 def _points(counts: Tensor) -> FixationBatch:
-    """The pixels' centres, each as often as it was fixated."""
+    """Return the centers of the fixated pixels, each repeated by its count."""
     image, row, column = counts.nonzero(as_tuple=True)
     times = counts[image, row, column].long()
     image, row, column = (each.repeat_interleave(times) for each in (image, row, column))
