@@ -22,18 +22,17 @@ from explainsal.distillation import (
     DistillOptions,
     RefineOptions,
     load_standalone,
-    refine,
     save_standalone,
 )
 from explainsal.distillation.inputs import seen_size
-from explainsal.distillation.quality import mean_cc, stage_quality, write_tables
-from explainsal.distillation.refinement import center_level
-from explainsal.distillation.samples import Store, StoredSamples
+from explainsal.distillation.quality import stage_quality, write_tables
+from explainsal.distillation.samples import StoredSamples
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.images import as_unit_float
 from explainsal.models import SaliencyModel
 from explainsal.workflows.loading import describe
+from explainsal.workflows.refining import refine_best
 from explainsal.workflows.runs import RunFolder
 
 FILE = "standalone.safetensors"
@@ -187,34 +186,6 @@ def resume_fit(fit: Distillation, folder: Path) -> None:
     fit.resume(model, note["explained"])
 
 
-def refine_best(
-    fit: Distillation,
-    train: StoredSamples,
-    val: StoredSamples,
-    options: RefineOptions,
-    work: Path,
-    progress: Progress,
-) -> None:
-    """Refine the model, and keep the epoch with the best CC on the validation images."""
-    truth, size = options.fixations > 0, fit.input_size
-    deep = fit.deep_maps(train.batches(8), Store(work / "train", train.count))
-    target = val.density[:, None] if truth else fit.deep_maps(val.batches(8), Store(work / "val", val.count))
-    target = target / center_level(train.density if truth else deep, options.decenter)
-    train, val = train.shrunk(size, work / "train"), val.shrunk(size, work / "val")
-    best, state = mean_cc(fit.model, val, target), _copied(fit.model)
-    task = progress.add_task("refining", total=options.epochs)
-
-    def keep(epoch: int, loss: float) -> None:
-        nonlocal best, state
-        value = mean_cc(fit.model, val, target)
-        progress.update(task, advance=1, description=f"refining: loss {loss:.3f}, validation CC {value:.3f}")
-        if value > best:
-            best, state = value, _copied(fit.model)
-
-    refine(fit.model, train.images, deep, train.density if truth else None, options, keep, store=work / "seen")
-    fit.model.load_state_dict(state)
-
-
 def report_quality(fit: Distillation, dataset: MixedSamples, output: Path) -> None:
     """Write tables of the graph and of its fidelity per layer on the validation images; print a summary."""
     quality = stage_quality(fit, _batches(dataset), dataset.ids)
@@ -248,7 +219,3 @@ def _network_name(net: nn.Module) -> str:
     """Return the names of the network and its weight file, without folders."""
     weights = getattr(net, "weights", None)
     return f"{getattr(net, 'name', type(net).__name__)} {Path(weights).name if weights else 'untrained'}"
-
-
-def _copied(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}
