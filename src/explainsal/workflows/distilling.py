@@ -32,7 +32,7 @@ from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.images import as_unit_float
 from explainsal.models import SaliencyModel
 from explainsal.workflows.loading import describe
-from explainsal.workflows.refining import refine_best
+from explainsal.workflows.refining import lessons_of, load_start, read_lessons, refine_best
 from explainsal.workflows.runs import RunFolder
 
 FILE = "standalone.safetensors"
@@ -50,6 +50,7 @@ class FitOptions:
         input_size: Height and width of the model's input images; None: those of the network.
         batch_size: Number of images per batch.
         resume: Folder of an interrupted run, which continues after its last finished stage.
+        start: A finished standalone model: it is refined against this network, and no stage is fitted.
         seed: The run's seed, recorded in the file.
     """
 
@@ -59,7 +60,16 @@ class FitOptions:
     input_size: Sequence[int] | None = None
     batch_size: int = 4
     resume: Path | None = None
+    start: Path | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start is None:
+            return
+        if not self.refinement.epochs:
+            raise UserError("start=FILE is to be refined: give refine.epochs=N, too")
+        if self.resume is not None or self.input_size is not None or self.stages != DistillOptions():
+            raise UserError("start=FILE fits no stage: leave out resume, input_size and the options of distill")
 
 
 def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:
@@ -85,8 +95,9 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
             fit = Distillation(model, batches, len(train), options.stages, size, store=work / "maps")
             fit_stages(fit, options, run.folder, progress)
             if options.refinement.epochs:
-                held_out = stored(val, model, work / "val", progress)
-                refine_best(fit, samples, held_out, options.refinement, work / "refine", progress)
+                held_out = lessons_of(fit, stored(val, model, work / "val", progress), work / "refine_val")
+                lessons = lessons_of(fit, samples, work / "refine_train")
+                refine_best(fit.model, lessons, held_out, options.refinement, work / "refine", progress)
         note = {**_note(fit, options.seed), "finished": True, "refined": options.refinement.epochs}
         file = save_standalone(fit.model, run.folder / FILE, note)
         report_quality(fit, val, run.folder)
@@ -96,6 +107,34 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
         shutil.rmtree(options.resume / "work", ignore_errors=True)
     run.finish()
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
+    return file
+
+
+def refine_start(
+    network: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions
+) -> Path:
+    """Refine a finished standalone model against another network; the arguments are those of `distill`."""
+    assert options.start is not None
+    model, origin = load_start(options.start)
+    train, val = mix_splits(sets, options.images)
+    run.record(describe(network))
+    work = run.folder / "work"
+    try:
+        with _progress() as progress:
+            quick = network.for_prediction()
+            held_out = read_lessons(val, quick, model, work / "val", progress)
+            lessons = read_lessons(train, quick, model, work / "train", progress)
+            refine_best(model, lessons, held_out, options.refinement, work / "refine", progress)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    note = {
+        "finished": True, "refined": options.refinement.epochs, "images": len(train), "start": origin,
+        "network": _network_name(network), "seed": options.seed,
+    }  # fmt: skip
+    file = save_standalone(model, run.folder / FILE, note)
+    write_tables(model, None, run.folder / "explanation" / "standalone")
+    run.finish()
+    print(f"model: {file} ({model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file
 
 
