@@ -165,8 +165,21 @@ def test_do_without_the_network(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_train_with_a_teacher(folder: Path) -> None:
+    """In 2 epochs of 36; the published weights are in the user's cache, or are fetched."""
+    block = blocks("docs/train.md", "bash")[1]
+    assert block.count("'~fit.beside.mit1003'") == 1
+    said = run_block(
+        block.replace("'~fit", "trainer.max_epochs=2 trainer.check_val_every_n_epoch=1 '~fit"), "bash", folder
+    )
+    report = Path(re.findall(r"report: (\S+report\.html)", said)[-1])
+    assert (report.parent / "checkpoints" / "best.ckpt").is_file()
+    assert list((folder / "mydata" / ".explainsal").glob("*-teacher-*.npz"))
+
+
+@pytest.mark.slow
 def test_run_a_sweep(folder: Path) -> None:
-    run_block(blocks("docs/train.md", "bash")[1], "bash", folder)
+    run_block(blocks("docs/train.md", "bash")[2], "bash", folder)
     (table,) = (folder / "outputs" / "multirun").glob("*/sweep.csv")
     assert sorted(pd.read_csv(table)["explainer.pool_size"]) == [5, 10]
 

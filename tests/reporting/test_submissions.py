@@ -190,7 +190,7 @@ def test_a_full_or_read_only_disk_is_one_message_and_keeps_what_was_finished(tmp
     monkeypatch.undo()
     assert file.missing() == [1, 2]
     monkeypatch.setattr(shutil, "disk_usage", lambda path: shutil._ntuple_diskusage(0, 0, 1000))
-    with pytest.raises(UserError, match=r"where 1\.0 kB are free.*submission\.to"):
+    with pytest.raises(UserError, match=r"only 1\.0 kB are free.*submission\.to"):
         file.begin(SIZES)
 
 
