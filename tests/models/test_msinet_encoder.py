@@ -56,7 +56,7 @@ def test_wrong_files_are_named(tmp_path, file, state):
         read_encoder(tmp_path / "text.h5", state)
     with h5py.File(tmp_path / "other.h5", "w") as content:
         content["block1/layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 64), np.float32)
-    with pytest.raises(CorruptFileError, match=r"lacks 25 of 26 entries, block1/layers/conv2d/vars/1 the first"):
+    with pytest.raises(CorruptFileError, match=r"lacks 25 of 26 entries, the first is block1/layers/conv2d/vars/1"):
         read_encoder(tmp_path / "other.h5", state)
-    with pytest.raises(CorruptFileError, match=r"another network's: block5/layers/conv2d_2/vars/1 gives \(512,\)"):
+    with pytest.raises(CorruptFileError, match=r"another network: block5/layers/conv2d_2/vars/1 has \(512,\)"):
         read_encoder(file, {**state, "conv5.conv5_3.bias": torch.zeros(3)})

@@ -127,7 +127,7 @@ def test_what_is_missing_is_named(tmp_path, state):
 
 def test_another_networks_shape_is_refused(tmp_path):
     state = {"conv1.conv1_1.bias": torch.zeros(3)}
-    with pytest.raises(CorruptFileError, match=r"another network's: conv1/conv1_1/bias has the shape \(2,\)"):
+    with pytest.raises(CorruptFileError, match=r"another network: conv1/conv1_1/bias has the shape \(2,\)"):
         read_network(write.frozen_graph(tmp_path / "a.pb", SMALL), state)
 
 

@@ -1,4 +1,4 @@
-"""A learning-rate schedule that a resumed training follows with its present options."""
+"""Learning-rate schedule of a resumed training, adapted to its current options."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from torch.optim.lr_scheduler import LRScheduler
 
 
 def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRScheduler]) -> bool:
-    """Put a restored schedule where it would be had its present options held from the first epoch on.
+    """Set a restored schedule to its state if the current options had held since the first epoch.
 
-    Restoring a schedule also restores its options, e.g. a length that is not that of this training.
+    Restoring a schedule also restores its old options, e.g. another length of training.
 
     Args:
-        scheduler: Restored, with its optimizer.
-        make: Makes such a schedule with its present options.
+        scheduler: Restored scheduler, with its optimizer.
+        make: Builds the schedule with the current options.
 
     Returns:
         Whether the options differed; if not, nothing is changed.
@@ -37,6 +37,6 @@ def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRSchedul
 
 
 def _options(scheduler: LRScheduler) -> dict[str, Any]:
-    """What decides the course of a schedule, without where on it it is."""
+    """Return the entries that define a schedule's course, without its progress."""
     progress = ("last_epoch", "base_lrs")
     return {name: value for name, value in scheduler.state_dict().items() if name[0] != "_" and name not in progress}
