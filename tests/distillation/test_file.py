@@ -55,7 +55,7 @@ def test_files_that_cannot_be_used_say_why(fit, tmp_path):
     with safe_open(path, "pt") as file:
         graph = json.loads(file.metadata()["explainsal.standalone"])
     save_file(tensors, tmp_path / "b.safetensors")
-    with pytest.raises(CorruptFileError, match="no standalone model"):
+    with pytest.raises(CorruptFileError, match="not a standalone model"):
         load_standalone(tmp_path / "b.safetensors")
     (tmp_path / "c.safetensors").write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CorruptFileError, match="cannot be read"):

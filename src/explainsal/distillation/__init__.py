@@ -1,4 +1,4 @@
-"""The explanation without the network: coefficients shared by all images, fitted once, then frozen."""
+"""Explanations without a network: coefficients shared by all images, fitted once, then frozen."""
 
 from explainsal.distillation.attribution import attribute
 from explainsal.distillation.file import load_standalone, save_standalone

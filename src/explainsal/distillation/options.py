@@ -1,4 +1,4 @@
-"""Every choice of a fit, with its default."""
+"""Options of a fit."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from explainsal.explanation.presets import PRESETS
 
 @dataclass(frozen=True)
 class DistillOptions:
-    """Every choice of a fit.
+    """Options of a fit.
 
     Args:
-        bank: The filters.
-        layers: Which layers have a stage; see :func:`~explainsal.tracing.layers.select_layers`. The last map always has
-            one; ``()`` leaves it alone, straight from the image.
-        largest_map: Layers with a longer side than this, in pixels, are left out (not the last): they are close to the
-            image, which every stage is offered, and cost most.
-        terms: Coefficients per map, at most.
-        nonnegative: Whether weights below 0 are forbidden (constants may be).
+        bank: Filter bank.
+        layers: Layers with a stage, see :func:`~explainsal.tracing.layers.select_layers`. The last map always has a
+            stage; with ``()`` it is the only one, computed directly from the image.
+        largest_map: Longest side, in pixels, of a layer with a stage (except the last). Larger layers are close to the
+            image, which is a source of every stage, and cost most.
+        terms: Maximum number of coefficients per map.
+        nonnegative: Whether negative weights are forbidden (constants may be negative).
         pool_size: Maps per stage.
-        ancestors: Whether a stage is offered all earlier ones, not only those that feed its layer.
-        input_maps: What of the image the filters see.
-        center: Whether maps of the position are offered.
-        target: What the last stage is fitted to: the network's map (``"deep"``), or ``"fixations"``, the densities
-            divided by their sum, in units of a uniform map.
-        samples_per_side: Of larger maps only every n-th row and column is looked at, so that at most so many remain:
-            neighbouring pixels say the same.
+        ancestors: Whether a stage may use all earlier stages, not only those that feed its layer.
+        input_maps: Maps of the image that are filtered.
+        center: Whether maps of the position are candidates.
+        target: Target of the last stage: the network's map (``"deep"``), or ``"fixations"``, the densities divided by
+            their sum, in units of a uniform map.
+        samples_per_side: Maximum number of sampled rows and columns. Larger maps are subsampled, because neighboring
+            pixels are redundant.
     """
 
     bank: FilterBank = PRESETS["sparse"].bank
@@ -52,7 +52,7 @@ class DistillOptions:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
 
     def plain(self) -> dict[str, Any]:
-        """The same as values of JSON."""
+        """Return the options as JSON values."""
         values = asdict(self)
         values["bank"].pop("filters")
         return values

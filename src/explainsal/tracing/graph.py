@@ -112,8 +112,8 @@ class _Tracer(TorchDispatchMode):
         needed, reached = self._ancestors(final), self._reached()
         if final not in reached:
             raise ValueError(
-                "no operation of PyTorch leads from the image to the network's last map, so that there is nothing to "
-                "explain: either it is the same for all images, or the way goes through something else, such as NumPy"
+                "no operation of PyTorch leads from the image to the network's last map, so there is nothing to "
+                "explain: the map is the same for all images, or it was computed outside of PyTorch, e.g. in NumPy"
             )
         names = {_IMAGE: INPUT, **{i: call.name for i, call in enumerate(self.calls)}}
         layers = []
@@ -139,7 +139,7 @@ class _Tracer(TorchDispatchMode):
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
             reason = _why_skipped(module, output, self.batch_size)
             if reason is None and self._tokens.made_by(module, output):
-                reason = "features along the last axis, (B, H, W, A), as tokens: no maps (B, A, H, W)"
+                reason = "tokens with features along the last axis, (B, H, W, A): no maps (B, A, H, W)"
             self.parents.append(self._union(_storages(output)))
             self.calls.append(NetworkLayer(name, type(module).__name__, classify_module(module), shape, (), reason))
             if reason is None:
@@ -226,7 +226,7 @@ def _is_global(func: Any, args: Any, result: Any) -> bool:
 def _why_skipped(module: nn.Module, output: Any, batch_size: int) -> str | None:
     """Return the reason why the output of a call is not a stack of activation maps of the network, or None."""
     if not isinstance(output, Tensor):
-        return f"returns {type(output).__name__}, no single stack of maps"
+        return f"returns {type(output).__name__}, not a single tensor of maps"
     if isinstance(module, _PASS_THROUGH):
         return "passes its input through unchanged"
     if isinstance(module, _SOFTMAX_MODULES) and not (output.ndim == 4 and module.dim in (None, 1, -3)):
@@ -234,5 +234,5 @@ def _why_skipped(module: nn.Module, output: Any, batch_size: int) -> str | None:
     if output.ndim != 4 or output.shape[0] != batch_size or not output.is_floating_point():
         return f"no maps (B, A, H, W): the output has shape {tuple(output.shape)}"
     if output.shape[2] * output.shape[3] == 1:
-        return "1 x 1 maps: one number per channel, nothing spatial"
+        return "1 x 1 maps: one number per channel, no spatial structure"
     return None
