@@ -1,4 +1,4 @@
-"""Read the jobs of a sweep: what became of each, and its measures."""
+"""Records of a sweep's jobs: their status and measures."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DONE, FAILED, RUNNING = "done", "failed", "running"
 
 
 def read_job(folder: Path) -> dict[str, Any] | None:
-    """Read the record of a job; None if no job began or its record is damaged."""
+    """Read the record of a job; None if no job was started or its record is damaged."""
     job = read_json(folder / JOB)
     return job if job is not None and {"status", "commit"} <= job.keys() else None
 
@@ -24,12 +24,12 @@ _INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
 
 
 def measures(folder: Path) -> dict[str, float] | None:
-    """What a job measured, by name; None where it is not done.
+    """Return the measures of a finished job by name; None if it is not finished.
 
     Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
-    images. Where null models were asked for: ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. Of a
-    training also what it logged last (``val/cc``, ...), and of an evaluation the model's mean of every metric. Cost:
-    ``seconds``, and ``cpu_seconds`` of the job's process, null models, evaluation and report included.
+    images. With null models there are also ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. A training
+    adds its last logged values (``val/cc``, ...), an evaluation the model's mean of every metric. Cost: ``seconds``,
+    and ``cpu_seconds`` of the job's process, including null models, evaluation and report.
     """
     job = read_job(folder)
     if job is None or job["status"] != DONE:
@@ -39,7 +39,7 @@ def measures(folder: Path) -> dict[str, float] | None:
 
 
 def _scores(folder: Path) -> dict[str, float]:
-    """The means of the model that was evaluated, which stands first in the results table."""
+    """Return the means of the evaluated model, which is the first in the results table."""
     if not (folder / "results.csv").is_file():
         return {}
     results = pd.read_csv(folder / "results.csv")
@@ -48,7 +48,7 @@ def _scores(folder: Path) -> dict[str, float]:
 
 
 def _fidelity(folder: Path) -> dict[str, float]:
-    """That of ``fidelity.csv`` where null models were explained, else of the results table and the layers."""
+    """Return the fidelity from ``fidelity.csv`` if there are null models, else from the results and the layers."""
     for path in sorted(folder.glob("explanation/*/fidelity.csv")):
         return _beside_nulls(pd.read_csv(path, dtype={"image": str}))
     values: dict[str, float] = {}

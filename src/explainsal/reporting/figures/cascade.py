@@ -1,4 +1,4 @@
-"""The cascading randomisation of weights as a figure and in a sentence (Adebayo et al., 2018)."""
+"""Cascading randomization of weights as a figure and a sentence (Adebayo et al., 2018)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CURVES = {
 
 
 def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure:
-    """Mean over the images of each correlation, against the layer down to which weights were drawn anew.
+    """Draw the mean of each correlation over the images, against the last randomized layer.
 
     Args:
-        cascade: ``cascade.csv``, as :func:`~explainsal.explanation.cascade.cascade_table` has it.
-        width: Inches.
+        cascade: ``cascade.csv``, see :func:`~explainsal.explanation.cascade.cascade_table`.
+        width: Width in inches.
     """
     means = _by_step(cascade)
     figure = new_figure(width, 2.6)
@@ -38,7 +38,7 @@ def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure
 
 
 def cascade_text(cascade: pd.DataFrame) -> str:
-    """The cascade in a sentence, with numbers."""
+    """Return the result of the cascade as a sentence with numbers."""
     means = _by_step(cascade)
     steps = zip(*(means[column].tolist() for column in ("fresh", "maps", "explanations")), strict=True)
     parts = [

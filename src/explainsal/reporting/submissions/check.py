@@ -1,4 +1,4 @@
-"""Maps to be sent in, checked offline as the evaluator would: names, nesting, shape, normalisation, colour."""
+"""Offline check of maps for submission, by the evaluator's rules: names, nesting, shape, normalization, color."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ NOTES: Mapping[str, str] = {
 
 @dataclass
 class Verdict:
-    """What an evaluator would say.
+    """Result of a check by the evaluator's rules.
 
     Args:
-        maps: How many maps of images there are.
-        total: How many images.
-        suffixes: Of the files that the evaluator reads, in words.
-        found: Kind of a problem -> where, the first first.
+        maps: Number of maps of images.
+        total: Number of images.
+        suffixes: Suffixes of the files that the evaluator reads, in words.
+        found: Kind of a problem -> places, in order.
     """
 
     maps: int
@@ -61,21 +61,21 @@ class Verdict:
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing stands against it."""
+        """Return whether there are no errors."""
         return not self.errors
 
     @property
     def errors(self) -> list[str]:
-        """Why it would be refused or spoilt, one line each."""
+        """Reasons for a rejection or for wrong scores, one line each."""
         return self._lines(ERRORS)
 
     @property
     def notes(self) -> list[str]:
-        """What its author should know."""
+        """Remarks for the author of the maps, one line each."""
         return self._lines(NOTES)
 
     def add(self, kind: str, where: str) -> None:
-        """Note a problem."""
+        """Record a problem."""
         self.found.setdefault(kind, []).append(where)
 
     def _lines(self, texts: Mapping[str, str]) -> list[str]:
@@ -95,18 +95,18 @@ def check_submission(
     sizes: Sequence[tuple[int, int]],
     track: Track = iter,
 ) -> Verdict:
-    """Look at every map in a file or folder.
+    """Check every map in a file or folder.
 
     Args:
-        path: What is to be sent in.
-        form: What the benchmark takes; its `kind` says what the maps are meant to be.
-        ids: Of the images.
-        pictures: Their files.
-        sizes: Height and width of each.
-        track: Wraps the loop over the maps, to show its progress.
+        path: File or folder to be submitted.
+        form: Format of the benchmark; its `kind` is the intended kind of the maps.
+        ids: Ids of the images.
+        pictures: Files of the images.
+        sizes: Height and width of each image.
+        track: Wraps the loop over the maps, to show progress.
 
     Raises:
-        MissingFilesError: If there is nothing at `path`.
+        MissingFilesError: If `path` does not exist.
         UserError: If it is neither a folder, an HDF5 file nor an archive that can be opened.
         CorruptFileError: If the file as a whole cannot be read.
     """
@@ -128,7 +128,7 @@ def check_submission(
 def _assign(
     files: MapFiles, form: Submission, ids: Sequence[str], pictures: Sequence[str], verdict: Verdict
 ) -> dict[int, str]:
-    """Position of an image -> name of its map; notes what is missing, double, extra or misnamed."""
+    """Return position of an image -> name of its map; record missing, double, extra and misnamed maps."""
     names = files.names()
     in_hdf5 = isinstance(files, HDF5OfMaps)
     shared = shared_folder(names)
@@ -217,7 +217,7 @@ def _log_mass_is_zero(values: np.ndarray, tolerance: float) -> bool:
 
 
 def _what_instead(values: np.ndarray, tolerance: float) -> str:
-    """What a map is that is no natural logarithm of a density, as far as its total tells."""
+    """Return a description of a map that is not a log-density, derived from its total."""
     if values.min() >= 0:
         if abs(values.sum() - 1) < tolerance:
             return "it is a density itself, take its natural logarithm"
