@@ -147,7 +147,7 @@ def test_validate_says_what_is_wrong(tmp_path, mit300):
         file["i2.jpg"][...] = file["i2.jpg"][()] + 0.01
         file.move("i4.jpg", "i4.png")
     with pytest.raises(
-        CorruptFileError, match=r"(?s)would not take.*1 of 4 images have no map, i4\.jpg.*i2\.jpg: its log"
+        CorruptFileError, match=r"(?s)would not take.*1 of 4 images have no map, the first is i4\.jpg.*i2\.jpg: its log"
     ):
         validate(config("validate", tmp_path, *mit300[:3], f"predictions={path}"))
     with pytest.raises(UserError, match="which maps"):

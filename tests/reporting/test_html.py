@@ -74,7 +74,7 @@ def test_the_page_says_what_was_found(whole_page: Page) -> None:
         ("blocks.1.conv3.relu", "fidelity"),
         ("The mean bandwidth grows with depth", "filters"),
         ("+0.25 from the best null model", "fidelity"),
-        ("No null model was explained beside the preset paper", "fidelity"),
+        ("No null model was computed for the preset paper", "fidelity"),
         ("git checkout ae4011e", "environment"),
         ("python -m explainsal.train +experiment=demo data=synthetic", "environment"),
         ("2.13.0+cpu", "environment"),

@@ -72,7 +72,7 @@ def _draw_counts(axes: Axes, split: SplitStatistics) -> None:
 
 
 def _draw_center_bias(axes: Axes, split: SplitStatistics) -> None:
-    axes.set_title("where people look, all images")
+    axes.set_title("distribution of fixations, all images")
     if split.center_bias is None:
         _nothing(axes, "no fixations inside the images")
         return

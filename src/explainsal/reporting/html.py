@@ -199,7 +199,7 @@ def _cascade(cascade: pd.DataFrame | None, preset: str) -> dict[str, Any] | None
         return None
     text = cascade_text(cascade)
     with styled():
-        title = f"Preset {preset} while weights are drawn anew"
+        title = f"Preset {preset} with randomized weights"
         return {"svg": Markup(themed_svg(cascade_figure(cascade), f"cascade-{preset}", title, text)), "text": text}
 
 
@@ -239,7 +239,7 @@ def _standalone(run: Run) -> dict[str, Any] | None:
             panels.append((text, Markup(themed_svg(graph_figure(run.graph), "graph", "The graph of the model", text))))
         if run.attribution is not None:
             text, figure = attribution_text(run.attribution), attribution_figure(run.attribution)
-            panels.append((text, Markup(themed_svg(figure, "attribution", "What the maps are made of", text))))
+            panels.append((text, Markup(themed_svg(figure, "attribution", "Composition of the maps", text))))
     pictures = sorted((run.folder / "figures").glob(f"{PARTS}_*.png"))
     named = [(path.stem.removeprefix(f"{PARTS}_"), file_uri(path)) for path in pictures]
     return {"panels": panels, "pictures": named} if panels else None
@@ -250,9 +250,7 @@ def _hollow(tables: ExplanationTables) -> str:
     correlation = tables.depth["correlation"].mean()
     if correlation >= FAITHFUL:
         return ""
-    return (
-        f"These filters rebuild next to nothing (mean correlation {number(correlation)}): which they are says little."
-    )
+    return f"These filters explain almost nothing (mean correlation {number(correlation)}); their choice means little."
 
 
 def _strip(image: RankedImage, side: int) -> dict[str, Any]:

@@ -45,7 +45,7 @@ def read_csv(path: Path, columns: Sequence[str] = (), text: Sequence[str] = ()) 
     """Read a table, and check for its columns and for a complete last line; columns in `text` stay strings."""
     # pandas reads a truncated row as a row with empty cells; only the missing line end reveals it.
     if not _read(path, path.read_bytes).endswith(b"\n"):
-        raise CorruptFileError(f"{path} is cut short: its last line has no end. Delete it and run the command again")
+        raise CorruptFileError(f"{path} is cut short: its last line is incomplete. Delete it and run the command again")
     table = _read(path, lambda: pd.read_csv(path, dtype=dict.fromkeys(text, str)))
     return _with_columns(path, table, columns)
 

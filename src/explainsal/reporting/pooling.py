@@ -52,7 +52,9 @@ def pool_runs(folder: Path, *, seed: int = 0) -> pd.DataFrame:
 
 def _runs(folder: Path) -> list[Run]:
     if not folder.is_dir():
-        raise MissingFilesError(f"no folder {folder}: give what a multirun made, e.g. outputs/multirun/<date>/<time>")
+        raise MissingFilesError(
+            f"no folder {folder}: give the folder of a multirun, e.g. outputs/multirun/<date>/<time>"
+        )
     names = sorted((p.parent for p in folder.glob("*/per_image.parquet")), key=lambda p: (len(p.name), p.name))
     runs = [read_run(name) for name in names]
     if not runs or any(run.results is None or run.results.empty for run in runs):

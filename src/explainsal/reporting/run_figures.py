@@ -142,7 +142,7 @@ def _cascade(run: Run, preset: str | None) -> Figure:
     cascade = run.explanations[str(preset)].cascade
     if cascade is None:
         raise ValueError(
-            f"no weights were drawn anew for preset {preset}; python -m explainsal.explain nulls=[cascade]"
+            f"no weights were randomized for preset {preset}; python -m explainsal.explain nulls=[cascade] does"
         )
     return cascade_figure(cascade)
 
@@ -159,7 +159,7 @@ def _graph(run: Run, preset: str | None) -> Figure:
 
 def _attribution(run: Run, preset: str | None) -> Figure:
     if run.attribution is None:
-        raise ValueError("this run takes no maps apart; python -m explainsal.explain model=standalone weights=... does")
+        raise ValueError("this run has no attribution; python -m explainsal.explain model=standalone weights=... has")
     return attribution_figure(run.attribution)
 
 

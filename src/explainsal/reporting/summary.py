@@ -138,11 +138,11 @@ def cautions(run: Run) -> list[str]:
     """Return the warnings that readers must not miss."""
     found = []
     if run.untrained:
-        found.append("This network was not trained: its weights are random, and so is what it calls salient.")
+        found.append("This network was not trained: its weights are random, and so are its saliency maps.")
     if run.explanations:
         found.append(
-            "An explanation sees the deep activations of every layer, so a good fit alone proves little; "
-            "what counts is its distance to the null models."
+            "An explanation uses the deep activations of every layer, so a good fit alone proves little. "
+            "Judge it by its distance to the null models."
         )
     return found
 

@@ -29,7 +29,7 @@ def sweep_table(folder: Path) -> pd.DataFrame:
     found = [(path.parent, read_job(path.parent)) for path in sorted(Path(folder).glob(f"*/{JOB}"))]
     jobs = [(path, job) for path, job in found if job is not None]
     if not jobs:
-        raise MissingFilesError(f"{folder} holds no jobs of a sweep: give what `-m +sweep=...` made")
+        raise MissingFilesError(f"{folder} holds no jobs of a sweep: give the folder that `-m +sweep=...` created")
     parameters = [dict(override.lstrip("+").split("=", 1) for override in job["overrides"]) for _, job in jobs]
     swept = [n for n in dict.fromkeys(k for p in parameters for k in p) if len({p.get(n) for p in parameters}) > 1]
     rows = [
@@ -81,7 +81,7 @@ def write_sweep(folder: Path) -> list[Path]:
     if objectives:
         table.insert(list(table.columns).index("status"), FRONT, pareto_front(table, objectives))
     for row in table[table["status"] != DONE].to_dict("records"):
-        reason = row["error"] if row["status"] == FAILED else "it did not end: killed, or still running"
+        reason = row["error"] if row["status"] == FAILED else "not finished: killed, or still running"
         print("job", row["job"], f"{row['status']}: {reason}")
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")

@@ -30,7 +30,7 @@ def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure
     reached = zip(means["layer"], means["fresh"], strict=True)
     labels = [f"{layer} ({fresh})" if fresh else str(layer) for layer, fresh in reached]
     axes.set_xticks(list(means.index), labels, rotation=30, ha="right")
-    axes.set_xlabel("last layer drawn anew (layers in all)")
+    axes.set_xlabel("last randomized layer (number of randomized layers)")
     axes.set_ylabel("correlation")
     axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.03)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", frameon=False)
@@ -42,13 +42,13 @@ def cascade_text(cascade: pd.DataFrame) -> str:
     means = _by_step(cascade)
     steps = zip(*(means[column].tolist() for column in ("fresh", "maps", "explanations")), strict=True)
     parts = [
-        f"with {fresh} of {means['fresh'].max()} layers fresh {maps:.2f} and {explanations:.2f}"
+        f"{maps:.2f} and {explanations:.2f} with {fresh} of {means['fresh'].max()} layers randomized"
         for fresh, maps, explanations in steps
         if fresh
     ]
     return (
         f"Correlation of the network's map and of the explainable map with those of the trained network: "
-        f"{'; '.join(parts)}. An explanation that stays while the map goes would not be one of these weights."
+        f"{'; '.join(parts)}. An explanation that stays the same while the map changes does not explain these weights."
     ).replace(" -", " −")
 
 

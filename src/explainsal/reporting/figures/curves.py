@@ -88,7 +88,7 @@ def _metric_panel(metric: str, values: pd.Series) -> Panel:
     title = metric_title(metric)
     values = values.dropna()
     if values.empty:
-        return Panel(title, f"{title}: never a number.", lambda axes: _finish(axes, title))
+        return Panel(title, f"{title}: no defined value.", lambda axes: _finish(axes, title))
     best = int(np.asarray(values.index)[values.argmax() if higher_is_better(metric) else values.argmin()])
 
     def draw(axes: Axes) -> None:

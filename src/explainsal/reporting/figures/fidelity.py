@@ -58,7 +58,7 @@ def fidelity_text(tables: ExplanationTables) -> str:
     """Return a preset's curve as a sentence."""
     depth = tables.depth.dropna(subset=["correlation"])
     if depth.empty:
-        return "No layer has a map that is alive."
+        return "All maps of all layers are constant."
     worst, best = (depth.iloc[place(depth["correlation"])] for place in (np.argmin, np.argmax))
     return (
         f"Mean correlation {np.mean(depth['correlation']):.2f} over {len(depth)} layers; "

@@ -83,9 +83,7 @@ def draw_bandwidth(axes: Axes, usage: FilterUsage, trend: Trend) -> None:
         axes.hlines(value, index[0] - 0.4, index[-1] + 0.4, color=SERIES[1], linewidth=1)
     axes.set_title("Mean bandwidth (octaves)")
     known = not math.isnan(trend.rank_correlation)
-    rank = (
-        f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−") if known else "no trend to see"
-    )
+    rank = f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−") if known else "no trend"
     axes.text(0.02, 0.97, rank, transform=axes.transAxes, va="top", fontsize=6.5)
     axes.margins(y=0.15)
     axes.set_xlabel("layer, from the input on", color=MUTED)
@@ -106,7 +104,7 @@ def usage_text(usage: FilterUsage, name: str) -> str:
 def trend_text(trend: Trend) -> str:
     """Return the verdict on the paper's claim, with its numbers."""
     if math.isnan(trend.rank_correlation) and trend.first == trend.last:
-        return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot tell whether it grows."
+        return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot show whether it grows."
     low, high = trend.image_range
     images = "" if low == high else f" (single images {low:+.2f} to {high:+.2f})"
     return (

@@ -47,7 +47,7 @@ def graph_figure(graph: pd.DataFrame, width: float = 2 * COLUMN_WIDTH) -> Figure
     """Draw three panels: sources, filters by stage, orientations."""
     figure = new_figure(width, 3.0)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 2, 1))
-    _bars(left, ends(graph), "Where the map comes from")
+    _bars(left, ends(graph), "Sources of the map")
     _heat(middle, by_stage(graph), dict(zip(graph["layer"].tolist(), graph["name"].tolist(), strict=True)))
     angles = by_orientation(graph)
     _bars(right, angles.set_axis([f"{angle:g}°" for angle in angles.index]), "Orientations")

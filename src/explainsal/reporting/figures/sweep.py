@@ -96,7 +96,7 @@ def parallel_figure(table: pd.DataFrame, parameters: Sequence[str], objectives: 
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.3, len(columns) - 0.4)
     axes.set_ylim(-0.06, 1.06)
-    axes.set_title(f"{len(table)} jobs; thick: on the Pareto front; colour: {_short(next(iter(objectives)), {})}")
+    axes.set_title(f"{len(table)} jobs; thick: on the Pareto front; color: {_short(next(iter(objectives)), {})}")
     return figure
 
 
@@ -107,7 +107,7 @@ def heat_map_figure(table: pd.DataFrame, parameters: Sequence[str], measure: str
         ValueError: If fewer than two parameters were swept.
     """
     if len(parameters) < 2:
-        raise ValueError("a heat map needs two parameters that were swept")
+        raise ValueError("a heat map needs two swept parameters")
     found = {name: levels(table[name]) for name in parameters}
     side = len(parameters) - 1
     height = max(1.7, 1.25 * side)
@@ -153,7 +153,7 @@ def front_figure(table: pd.DataFrame, objectives: Mapping[str, str]) -> Figure:
     front = table[FRONT].to_numpy(bool)
     for axes, (y, x) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
         rest, best = table[~front], table[front]
-        axes.plot(rest[x], rest[y], "o", markerfacecolor="none", color=MUTED, markersize=3.5, label="another is better")
+        axes.plot(rest[x], rest[y], "o", markerfacecolor="none", color=MUTED, markersize=3.5, label="not on the front")
         axes.plot(best[x], best[y], "o", color=SERIES[0], markersize=4, label="Pareto front")
         axes.set_xlabel(_short(x, objectives))
         axes.set_ylabel(_short(y, objectives))

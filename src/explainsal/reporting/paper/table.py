@@ -118,7 +118,7 @@ class PaperTable:
         same = (
             f"the same images as here ({about.caption}); the paper names neither the metric's code nor a sigma"
             if about.comparable
-            else f"other images than here ({about.caption}), so that its figures are no target for these"
+            else f"other images than here ({about.caption}), so its numbers are not comparable with these"
         )
         tested = (
             f"▲ and ▼: better and worse than {self.reference_title} on the same images; ≈: no difference found "

@@ -17,29 +17,29 @@ from explainsal.reporting.submissions.form import Submission
 Track = Callable[[Iterable[int]], Iterable[int]]
 ERRORS: Mapping[str, str] = {
     "container": "{first}",
-    "image names": "{count} images are not named as the benchmark's, {first} the first: give its own images",
-    "missing": "{count} of {total} images have no map, {first} the first",
-    "suffix": "{count} names lack the picture's suffix, {first} the first: in an HDF5 file the map of i1.jpg is i1.jpg",
-    "type": "{count} files are of a type that the evaluator does not read, {first} the first: it takes {suffixes}",
-    "double": "{count} images have two maps, {first} the first",
+    "image names": "{count} images are not named like the benchmark's, the first is {first}: use its own images",
+    "missing": "{count} of {total} images have no map, the first is {first}",
+    "suffix": "{count} names lack the picture's suffix, the first is {first}: in HDF5 the map of i1.jpg is i1.jpg",
+    "type": "{count} files have a type that the evaluator does not read, the first is {first}: it takes {suffixes}",
+    "double": "{count} images have two maps, the first are {first}",
     "unreadable": "{count} maps cannot be read: {first}",
-    "no numbers": "{count} maps are not made of real numbers, {first} the first",
-    "colour": "{count} maps are in colour or have an alpha channel, {first} the first: save the map itself, in grey",
+    "no numbers": "{count} maps do not hold real numbers, the first is {first}",
+    "colour": "{count} maps are in color or have an alpha channel, the first is {first}: save the map itself, in gray",
     "shape": "{count} maps do not have their image's size (H x W): {first}",
-    "nan": "{count} maps hold NaN or infinity, {first} the first",
-    "eight bits": "{count} densities are pictures, {first} the first: 8 bits cannot hold logarithms; take npy or HDF5",
-    "no density": "{count} maps are no natural logarithms of densities: {first}",
+    "nan": "{count} maps hold NaN or infinity, the first is {first}",
+    "eight bits": "{count} densities are pictures, the first is {first}: 8 bits cannot hold logarithms; use npy, HDF5",
+    "no density": "{count} maps are not natural logarithms of densities: {first}",
 }
 NOTES: Mapping[str, str] = {
-    "extra": "{count} files belong to none of the images and are not used, {first} the first",
-    "folder": "the files lie in the folder {first}: put them at the top of the archive to be safe",
-    "mixed": "there are files of several types ({first}): the evaluator's old MATLAB code wants one",
-    "never": "{count} densities are 0 somewhere, {first} the first: information gain is -infinity if one looks there",
-    "log": "{count} maps are natural logarithms of densities, {first} the first: submission.kind=density adds "
-    "information gain and the maps that each metric does best with",
-    "constant": "{count} maps are constant, {first} the first: chance level",
-    "few": "{count} maps have fewer than {few} values, {first} the first: ties count 1/2 in AUCs",
-    "pictures": "{count} maps are pictures of 8 bits: KLDiv and ranks lose precision that npy and HDF5 keep",
+    "extra": "{count} files belong to none of the images and are ignored, the first is {first}",
+    "folder": "the files are in the folder {first}: put them at the top of the archive to be safe",
+    "mixed": "there are files of several types ({first}): the evaluator's old MATLAB code needs a single type",
+    "never": "{count} densities are 0 somewhere, the first is {first}: information gain there is -infinity",
+    "log": "{count} maps are natural logarithms of densities, the first is {first}: submission.kind=density adds "
+    "information gain and the best map for each metric",
+    "constant": "{count} maps are constant, the first is {first}: they score at chance level",
+    "few": "{count} maps have fewer than {few} values, the first is {first}: ties count 1/2 in AUCs",
+    "pictures": "{count} maps are 8-bit pictures: KLDiv and ranks lose precision that npy and HDF5 keep",
 }
 
 

@@ -65,7 +65,9 @@ class WrittenMaps:
         if self.path.exists() and not _is_empty(self.path):
             self._refuse_another(self.card)
             if not self.card.is_file() and not self.parts.is_dir():
-                raise UserError(f"{self.path} is there already and was not written by this command: {self.option}")
+                raise UserError(
+                    f"{self.path} exists and was not written by this command: choose another place with {self.option}"
+                )
         if self.finished:
             shutil.rmtree(self.parts, ignore_errors=True)  # left by a process that was killed at the very end
         self._refuse_another(self.parts / RECIPE)
@@ -107,7 +109,7 @@ class WrittenMaps:
             UserError: If the map holds NaN, the disk is full or not writable. Finished maps are kept.
         """
         if np.isnan(values).any() or np.isposinf(values).any():
-            raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: are its weights sound?")
+            raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: check its weights")
         content = encode(self.names[index], values, self.form.file, self.comment)
         with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
             write_file(self._files[index], content)
@@ -169,7 +171,7 @@ def only_writer(path: Path, option: str = "submission.to=FILE") -> Iterator[None
     Raises:
         UserError: If another process is writing them.
     """
-    message = f"another process writes {path}: wait for it, or choose another place with {option}"
+    message = f"another process is writing {path}: wait for it, or choose another place with {option}"
     with locked(path.with_name(f".{path.name}.lock"), message):
         yield
 
