@@ -95,7 +95,6 @@ def refine(
         after_epoch: Called with the number of the epoch, from 1, and its mean loss, after the model is updated.
         store: Folder for the filtered images, which do not depend on the coefficients; about 5 MB per image at 96 x
             128. Each epoch then takes a quarter of the time. None: they are recomputed in every step.
-            MB per image at 96 x 128. Each epoch then takes a quarter of the time. None: computed in every step.
 
     Returns:
         The model.

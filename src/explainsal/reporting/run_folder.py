@@ -112,7 +112,7 @@ class ExplanationTables:
 
     @property
     def depth(self) -> pd.DataFrame:
-        """One row per layer in execution order: layer, name, and the mean of every number over the images."""
+        """Table with a row per layer in execution order: layer, name, and the mean of every number over the images."""
         numbers = self.layers.select_dtypes("number").columns.drop("layer")
         grouped = self.layers.groupby("layer", sort=True)
         return pd.concat([grouped["name"].first(), grouped[list(numbers)].mean()], axis=1).reset_index()

@@ -28,7 +28,7 @@ _KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
 
 @dataclass(frozen=True)
 class NetworkLayer:
-    """One call of one module (or the network's output).
+    """Single call of a module (or the network's output).
 
     Args:
         name: Dotted path of the module; the second call of a module is ``path:2``. See :func:`call_name`.

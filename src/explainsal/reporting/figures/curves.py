@@ -17,7 +17,7 @@ from explainsal.reporting.results.table import higher_is_better, metric_order, m
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One panel of a figure.
+    """Panel of a figure.
 
     Args:
         title: Title of the panel.
