@@ -1,4 +1,4 @@
-"""What a fit imitates, and what it refuses."""
+"""Targets of a fit, and rejected inputs."""
 
 from __future__ import annotations
 

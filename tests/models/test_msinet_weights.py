@@ -1,4 +1,4 @@
-"""TensorFlow's graphs, read without TensorFlow: real excerpts, complete files of an own writer, damaged ones."""
+"""TensorFlow's graphs, read without TensorFlow: real excerpts, complete files of our own writer, damaged files."""
 
 from __future__ import annotations
 

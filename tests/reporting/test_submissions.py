@@ -1,4 +1,4 @@
-"""Submissions: what is written is what the benchmark reads, survives interruptions, and any fault is named."""
+"""Submissions: the benchmark can read them, interruptions lose no work, and every fault is reported."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_salicon_is_a_flat_zip_of_grey_8_bit_pictures(tmp_path):
 @pytest.mark.parametrize("killed", [0, 1, 3, 4])
 @pytest.mark.parametrize("form", [DENSITY, MAP, Submission("tuebingen", "map", "npy", zip=False)], ids=str)
 def test_after_a_kill_only_missing_maps_are_made_again(tmp_path, monkeypatch, form, killed):
-    """Killed between the writing of a file and the moment it gets its name, which is the worst moment."""
+    """Kill the process between the writing of a file and its renaming, the worst moment."""
     path, left = tmp_path / f"model{form.suffix}", [killed]
 
     def replace(source, target):
@@ -171,7 +171,7 @@ def test_maps_of_two_models_are_never_mixed(tmp_path):
     (tmp_path / "mine.hdf5").write_bytes(b"precious")
     with pytest.raises(UserError, match="not written by this command"):
         WrittenMaps(tmp_path / "mine.hdf5", ["a.jpg"], DENSITY, RECIPE)
-    path.unlink()  # the card of a file that was removed does not stand in the way
+    path.unlink()  # the card of a removed file is ignored
     assert WrittenMaps(path, DENSITY.names(IDS, PICTURES), DENSITY, other).missing() == [0, 1, 2]
 
 
@@ -258,7 +258,7 @@ def test_a_name_that_is_not_utf_8(tmp_path):
         writing.encode(b"\xff.jpg".decode(errors="surrogateescape"), np.zeros((2, 2)), "hdf5")
 
 
-# What can be wrong with a file that someone made by hand: a change of sound maps, and what is said of it.
+# Faults of files made by hand: a change of valid maps, and the reported error.
 
 
 def stored(folder: Path, names: list[str], values: list[np.ndarray]) -> Path:
