@@ -12,6 +12,7 @@ from latex2mathml.converter import convert
 _RENDERED = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 _DIRECTIVE = re.compile(r"^( *)\.\. math::(?: (.*))?\n((?:(?:\1 +.*)?\n)*)", re.MULTILINE)
 _OUTSIDE = re.compile(r"\[([^]]*)\]\((?:\.\./)+((?:experiments|benchmarks|src|conf|tests)[^)]*)\)")
+_TAG = re.compile(r"\\tag{(\w+)}")  # the converter sets numbers of equations without space before them
 _ROLE = re.compile(r":math:`([^`]*)`")
 
 
@@ -25,7 +26,7 @@ def on_page_content(html: str, **_: Any) -> str:
 
     def as_mathml(found: re.Match[str]) -> str:
         display = "block" if found[2] == "[" else "inline"
-        return convert(unescape(found[3]).strip(), display=display)
+        return convert(_TAG.sub(r"\\qquad (\1)", unescape(found[3]).strip()), display=display)
 
     return _RENDERED.sub(as_mathml, html)
 

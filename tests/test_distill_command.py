@@ -122,7 +122,7 @@ def test_several_data_sets_teach_a_graph_of_small_images(folder, checkpoint):
     quality = pd.read_csv(folder / "outputs/both/explanation/standalone/layers.csv")
     assert {name.split("/")[0] for name in quality["image"]} == {"data", "more"}
     wrong = run(folder, "distill", checkpoint, *DATA, *SMALL, "input_size=[48,64]", code=2)
-    assert "input_size=[48, 64]: give [HEIGHT,WIDTH], at most what the network sees, [24, 32]" in wrong.stderr
+    assert "input_size=[48, 64]: give [HEIGHT,WIDTH], at most the network's [24, 32]" in wrong.stderr
 
 
 def scene_like(seed):
@@ -153,7 +153,7 @@ def test_resuming_checks_what_is_there(tmp_path):
     with pytest.raises(UserError, match="other options, another network or other data"):
         resume_fit(fit, tmp_path)
     save_standalone(fit.model, tmp_path / "standalone.safetensors", {**note, "refined": 3})
-    with pytest.raises(UserError, match="refined already"):
+    with pytest.raises(UserError, match="already refined"):
         resume_fit(fit, tmp_path)
     save_standalone(fit.model, tmp_path / "standalone.safetensors", note)
     resume_fit(fit, tmp_path)

@@ -169,7 +169,7 @@ def test_submit_to_mit300(folder: Path) -> None:
     block = blocks("docs/evaluate.md", "bash")[-1]
     block = block.replace("data=mit300", "data=mit300 submission.partial=true")  # 2 images of 300
     said = run_block(block, "bash", folder)
-    assert said.count("as the MIT/Tübingen Saliency Benchmark wants it") == 2
+    assert said.count("accepted by the rules of the MIT/Tübingen Saliency Benchmark") == 2
 
 
 def test_every_block_of_the_pages_is_run_above() -> None:

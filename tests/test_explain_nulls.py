@@ -135,4 +135,4 @@ def test_a_null_model_that_fails_costs_its_own_rows_alone(tmp_path: Path, caplog
     write_nulls(cfg.nulls, Priors(), samples, [explainer])  # type: ignore[arg-type]
     table = pd.read_csv(tmp_path / "explanation" / "sparse" / "fidelity.csv")
     assert table["variant"].tolist() == ["explanation", "shuffled_filters"]
-    assert "the null model untrained_network failed and is left out" in caplog.text
+    assert "the null model untrained_network failed and is omitted" in caplog.text

@@ -29,7 +29,7 @@ def test_the_packaged_network_is_exported_and_says_where_it_comes_from(tmp_path)
     [
         (("model=itti",), "itti is a classical model; only networks are exported"),
         (("format=tflite",), "format=tflite: choose one of onnx, torch_export"),
-        (("to=network.pt2",), "to=network.pt2: a file of format=onnx ends in .onnx"),
+        (("to=network.pt2",), "to=network.pt2: a file with format=onnx must end in .onnx"),
         (("size=480",), r"size=480: give height and width in pixels, size=[480,640]"),
         (("model=msinet",), "give size=[HEIGHT,WIDTH]"),
     ],

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "explainsal"
-COMMANDS = {"train", "evaluate", "explain", "predict", "validate", "prepare", "report", "distill", "export"}
+COMMANDS = {"train", "evaluate", "explain", "predict", "prepare", "report", "distill", "export"}
 BASE = {"errors", "signals", "types", "threads", "fetch", "functional"}
 MIDDLE = BASE | {"data", "metrics", "classical", "models", "tracing"}
 BELOW = {  # what the files of each folder may import, beside those of the folder itself

@@ -82,11 +82,11 @@ def test_msinet_is_trained_by_its_recipe(tmp_path):
 @pytest.mark.parametrize(("arguments", "message"), [
     (("+experiment=unisal", "model.encoder=absent.tar"), "model.encoder=published fetches"),
     (("+experiment=unisal", "model.input_size=[60,96]"), "input_size must be multiples of 32"),
-    (("+experiment=demo", "+data@domains.DHF1K=synthetic"), "for a network with parts by domain: model=unisal"),
+    (("+experiment=demo", "+data@domains.DHF1K=synthetic"), "needs a network with parts for each domain: model=unisal"),
     (("+experiment=unisal", "+data@domains.SALICON=synthetic"), "choose one of DHF1K, Hollywood, UCFSports"),
     (("+experiment=demo", "+data@fit.beside.more=synthetic"), "fit.beside and fit.teacher need fit.size"),
     (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=cmrnet"), "fit.teacher has no trained weights"),
-    (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=itti"), "fit.teacher=itti is no network"),
+    (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=itti"), "fit.teacher=itti is not a network"),
     (("+experiment=demo", "module=unisal"), "module=unisal trains model=unisal, not cmrnet"),
 ])  # fmt: skip
 def test_wrong_requests_end_in_one_line(tmp_path, arguments, message):

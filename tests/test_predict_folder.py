@@ -65,7 +65,7 @@ def test_only_missing_maps_are_made_again(cfg, tmp_path, monkeypatch, form, caps
     assert files(parts) == sorted([*(f"{name}.{form}" for name in seen), "recipe.json"])
     again = count(monkeypatch)
     path = predict(cfg(f"format={form}"))
-    assert "2 of 4 maps are there already" in capsys.readouterr().out
+    assert "2 of 4 maps already exist" in capsys.readouterr().out
     assert sorted(seen + again) == sorted(NAMES)
     assert files(path) == sorted(f"{name}.{form}" for name in NAMES)
     assert files(path.parent) == sorted([*(f"{path.name}/{n}.{form}" for n in NAMES), f"{path.name}.json"])
@@ -105,7 +105,9 @@ def test_a_disk_that_fills_up_leaves_no_half_map_and_one_message(cfg, tmp_path, 
 
     with monkeypatch.context() as patched:
         patched.setattr(Path, "write_bytes", full)
-        with pytest.raises(UserError, match=r"^the disk is full while writing center_gaussian-.*make room") as error:
+        with pytest.raises(
+            UserError, match=r"^the disk is full while writing center_gaussian-.*free some space"
+        ) as error:
             predict(cfg(f"format={form}", "data.batch_size=1"))
     assert "\n" not in str(error.value)
     (parts,) = (tmp_path / "outputs/maps/pictures").glob("[!.]*")  # the lock beside it is hidden

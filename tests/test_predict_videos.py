@@ -62,8 +62,8 @@ def test_a_map_that_was_taken_out_is_made_again_as_it_was(folder, tmp_path):
 
 
 @pytest.mark.parametrize(("overrides", "message"), [
-    (["model.domain=SALICON"], "unisal takes single images here; choose model=unisal model.domain=NAME of DHF1K"),
-    (["submission=tuebingen"], "submissions are of single images"),
+    (["model.domain=SALICON"], "unisal takes only single images here; choose model=unisal model.domain=NAME of DHF1K"),
+    (["submission=tuebingen"], "submissions need single images"),
 ])  # fmt: skip
 def test_what_knows_no_videos_is_refused(folder, tmp_path, overrides, message):
     with pytest.raises(UserError, match=message):

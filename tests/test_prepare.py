@@ -3,6 +3,7 @@
 import hashlib
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -41,6 +42,19 @@ def test_synthetic_scenes_are_generated_and_counted(synthetic, capsys):
     ]  # fmt: skip
     assert all(c.fixations >= 90 for c in checks)
     assert "24 x 32" in capsys.readouterr().out
+
+
+def test_every_split_is_exported_for_pysaliency(synthetic, tmp_path, capsys):
+    synthetic.mode = "pysaliency"
+    with pytest.raises(UserError, match="to=FOLDER"):
+        prepare(synthetic)
+    synthetic.to = str(tmp_path / "export")
+    assert [c.images for c in prepare(synthetic)][:3] == [3, 2, 2]
+    written = {path.relative_to(tmp_path / "export").as_posix() for path in (tmp_path / "export").rglob("*.hdf5")}
+    assert written >= {
+        f"{split}/{name}.hdf5" for split in ("train", "val", "test") for name in ("stimuli", "fixations")
+    }
+    assert capsys.readouterr().out.count("for pysaliency:") == len({Path(name).parent for name in written})
 
 
 def test_osie_has_the_published_counts(shared, tmp_path):

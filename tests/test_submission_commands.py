@@ -1,4 +1,4 @@
-"""predict submission=... and validate as a user runs them: the right images, densities on request, kill -9."""
+"""predict submission=... and mode=check as a user runs them: the right images, densities on request, kill -9."""
 
 import re
 import shutil
@@ -24,7 +24,6 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.models.unisal import UNISALModel, build
 from explainsal.predict import predict
 from explainsal.reporting.submissions.form import Submission
-from explainsal.validate import validate
 from explainsal.workflows import prediction
 from explainsal.workflows.postprocessing import Postprocessing
 from explainsal.workflows.prediction import submission_values
@@ -58,9 +57,9 @@ def test_mit300_as_densities(tmp_path, mit300, capsys):
 
 
 def test_densities_of_maps_have_to_be_asked_for(tmp_path, mit300):
-    with pytest.raises(UserError, match=r"center_gaussian gives maps.*kind=map.*density=sum"):
+    with pytest.raises(UserError, match=r"center_gaussian returns maps.*kind=map.*density=sum"):
         predict(config("predict", tmp_path, *mit300))
-    with pytest.raises(UserError, match="lies between 0 and 1"):
+    with pytest.raises(UserError, match="must be between 0 and 1"):
         predict(config("predict", tmp_path, *mit300, "submission.density=sum", "submission.uniform=2"))
     with pytest.raises(UserError, match="submission: 8 bits cannot hold"):
         predict(config("predict", tmp_path, *mit300, "submission.file=png"))
@@ -73,10 +72,18 @@ def test_images_that_are_missing_on_disk_are_counted_before_anything_is_done(tmp
     with pytest.raises(MissingFilesError, match=message):
         predict(config("predict", tmp_path, *asked, "submission.kind=map"))
     path = predict(config("predict", tmp_path, *mit300, "submission.kind=map"))
-    check = ("validate", tmp_path, "data=mit300", f"data.root={tmp_path}/mit300", f"predictions={path}")
+    check = (
+        "predict",
+        tmp_path,
+        "mode=check",
+        "submission=tuebingen",
+        "data=mit300",
+        f"data.root={tmp_path}/mit300",
+        f"predictions={path}",
+    )
     with pytest.raises(MissingFilesError, match=message):
-        validate(config(*check, "submission.kind=map"))
-    assert validate(config(*check, "submission.kind=map", "submission.partial=true")).accepted
+        predict(config(*check, "submission.kind=map"))
+    assert predict(config(*check, "submission.kind=map", "submission.partial=true")).accepted
 
 
 def test_a_model_of_densities_gives_its_own_and_post_processing_makes_maps_of_them(tmp_path):
@@ -88,7 +95,7 @@ def test_a_model_of_densities_gives_its_own_and_post_processing_makes_maps_of_th
         values = predictor(torch.rand(1, 3, 64, 96))[0, 0].numpy()
     assert "model's densities" in said
     assert abs(logsumexp(values)) < 1e-9
-    with pytest.raises(UserError, match="post-processing leaves maps"):
+    with pytest.raises(UserError, match="post-processing returns maps"):
         submission_values(submission, model, Postprocessing(blur=2))
 
 
@@ -109,7 +116,7 @@ def test_an_interrupted_run_makes_the_missing_maps_alone(tmp_path, mit300, monke
         predict(cfg)
     monkeypatch.setattr(prediction, "predicted_maps", counted)
     path = predict(cfg)
-    assert "2 of 4 maps are there already" in capsys.readouterr().out
+    assert "2 of 4 maps already exist" in capsys.readouterr().out
     predict(cfg)
     assert sorted(seen) == ["i1", "i2", "i3", "i4"]
     with h5py.File(path) as file:
@@ -127,7 +134,7 @@ def test_cat2000_is_predicted_on_its_test_images_by_category(tmp_path):
         names = archive.namelist()
     pictures = list((tmp_path / "cat2000/testSet/Stimuli").glob("*/*.jpg"))
     assert sorted(names) == sorted(f"{p.parent.name}/{p.stem}.npy" for p in pictures)
-    assert validate(config("validate", tmp_path, *data, f"predictions={path}")).accepted
+    assert predict(config("predict", tmp_path, "mode=check", *data, f"predictions={path}")).accepted
 
 
 def test_salicon_s_zip_holds_the_test_images(tmp_path):
@@ -138,20 +145,20 @@ def test_salicon_s_zip_holds_the_test_images(tmp_path):
     path = predict(config("predict", tmp_path, *data, "model=center_gaussian"))
     assert zipfile.ZipFile(path).namelist() == [f"{name}.png" for name in coco_names("test", 3)]
     with pytest.raises(CorruptFileError, match=r"2 of 2 images have no map"):
-        validate(config("validate", tmp_path, *data, "data.eval_split=val", f"predictions={path}"))
+        predict(config("predict", tmp_path, "mode=check", *data, "data.eval_split=val", f"predictions={path}"))
 
 
-def test_validate_says_what_is_wrong(tmp_path, mit300):
+def test_the_check_says_what_is_wrong(tmp_path, mit300):
     path = predict(config("predict", tmp_path, *mit300, "submission.density=sum"))
     with h5py.File(path, "r+") as file:
         file["i2.jpg"][...] = file["i2.jpg"][()] + 0.01
         file.move("i4.jpg", "i4.png")
     with pytest.raises(
-        CorruptFileError, match=r"(?s)would not take.*1 of 4 images have no map, the first is i4\.jpg.*i2\.jpg: its log"
+        CorruptFileError, match=r"(?s)would not accept.*1 of 4 images have no map, the first is i4\.jpg.*i2\.jpg: its log"
     ):
-        validate(config("validate", tmp_path, *mit300[:3], f"predictions={path}"))
+        predict(config("predict", tmp_path, "mode=check", "submission=tuebingen", *mit300[:3], f"predictions={path}"))
     with pytest.raises(UserError, match="which maps"):
-        validate(config("validate", tmp_path, *mit300[:3]))
+        predict(config("predict", tmp_path, "mode=check", "submission=tuebingen", *mit300[:3]))
 
 
 @pytest.mark.slow
@@ -173,11 +180,11 @@ def test_kill_9_in_the_middle_and_again(tmp_path):
     assert not parts.with_suffix("").exists()
     copy = shutil.copytree(parts, tmp_path / "copy")
     screen = run(tmp_path, "predict", *options).stdout
-    assert re.search(rf"{len(there)} of 30 maps are there already", screen)
+    assert re.search(rf"{len(there)} of 30 maps already exist", screen)
     with h5py.File(parts.with_suffix("")) as file:
         assert len(file) == 30
         for name in there:  # what was finished before is taken as it was
             with h5py.File(copy / name) as part:
                 np.testing.assert_array_equal(part[name[:-5]][()], file[name[:-5]][()])
         assert all(abs(logsumexp(item[()].astype(float))) < 1e-4 for item in file.values())
-    assert "as the MIT/Tübingen Saliency Benchmark wants it" in screen
+    assert "accepted by the rules of the MIT/Tübingen Saliency Benchmark" in screen

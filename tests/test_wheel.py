@@ -34,7 +34,7 @@ def test_holds_code_configuration_and_templates_and_nothing_else(unpacked):
     assert all(name.startswith("hydra_plugins/explainsal_search/") for name in plugins)  # the namespace is shared
 
 
-@pytest.mark.parametrize("name", ["train", "evaluate", "explain", "predict", "validate", "prepare", "report"])
+@pytest.mark.parametrize("name", ["train", "evaluate", "explain", "predict", "prepare", "report"])
 def test_commands_find_their_configuration(unpacked, tmp_path, name):
     done = subprocess.run(
         [sys.executable, "-m", f"explainsal.{name}", "--help"],

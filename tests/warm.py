@@ -24,7 +24,7 @@ import tempfile
 from pathlib import Path
 
 IMPORTED = (
-    *(f"explainsal.{name}" for name in ("train", "explain", "predict", "prepare", "validate", "report", "distill")),
+    *(f"explainsal.{name}" for name in ("train", "explain", "predict", "prepare", "report", "distill")),
     *(f"explainsal.app.{name}" for name in ("cli", "options", "runs", "training_data", "distilling", "jobs")),
     "explainsal.workflows.paper_tables.table", "explainsal.reporting.sweep",
 )  # fmt: skip

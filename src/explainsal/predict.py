@@ -5,37 +5,47 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from explainsal.app.cli import RESUMED, command
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from omegaconf import DictConfig
+
+    from explainsal.reporting.submissions.check import Verdict
 
 
 EXAMPLES = (
-    "image=photo.jpg",
     "image=FOLDER model=unisal weights=published format=npy",
     "model=itti data=osie postprocessing.center_bias=true",
     "checkpoint=best.ckpt data=mit300 submission=tuebingen",
+    "mode=check predictions=maps.hdf5 data=mit300 submission=tuebingen",
     "image=FRAMES video=true model=unisal model.domain=DHF1K weights=published",
 )
 
 
-def predict(cfg: DictConfig) -> Path:
-    """Write one map per picture; return the folder of the maps, or the submission."""
-    from explainsal.app.build import build_datamodule, build_model
-    from explainsal.app.options import build_prediction
+def predict(cfg: DictConfig) -> Path | Verdict:
+    """Write one map per picture, or with ``mode=check`` check a submission; return the folder, or the verdict."""
+    from explainsal.app import build, options
+    from explainsal.app.modes import run_mode
     from explainsal.app.runs import open_run
     from explainsal.workflows import prediction
     from explainsal.workflows.loading import PACKAGED
+    from explainsal.workflows.submissions import check_submission_file
 
-    with open_run(cfg, "predict") as run:
-        options = build_prediction(cfg)
-        datamodule = build_datamodule(cfg)
-        prediction.choose_images(datamodule, options)  # missing pictures end the run before a network is built
-        return prediction.predict(build_model(cfg, PACKAGED), datamodule, run, options)
+    def write(cfg: DictConfig) -> Path:
+        with open_run(cfg, "predict") as run:
+            chosen = options.build_prediction(cfg)
+            datamodule = build.build_datamodule(cfg)
+            prediction.choose_images(datamodule, chosen)  # missing pictures end the run before a network is built
+            return prediction.predict(build.build_model(cfg, PACKAGED), datamodule, run, chosen)
+
+    def check(cfg: DictConfig) -> Verdict:
+        return check_submission_file(cfg.predictions, options.build_submission(cfg), build.build_datamodule(cfg))
+
+    return run_mode(cfg, {"write": write, "check": check})
 
 
 @command("predict", examples=EXAMPLES, interrupted=RESUMED)

@@ -17,28 +17,33 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "data=osie",
     "data=salicon decode=true",
-    "data=folder data.root=MYDATA doctor=true",
+    "mode=doctor data=folder data.root=MYDATA",
     "model=unisal weights=published",
-    "data=mit1003 pysaliency=FOLDER",
+    "mode=pysaliency data=mit1003 to=FOLDER",
 )
 
 
 def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
-    """Fetch and check the weights of ``cfg.model``, or examine, or fetch and check the data of ``cfg.data``."""
+    """Fetch the weights of ``cfg.model``, or do with the data of ``cfg.data`` what ``cfg.mode`` names."""
     from explainsal.app.build import build_datamodule, find_network_name
+    from explainsal.app.modes import run_mode
     from explainsal.app.options import build_fetching
     from explainsal.workflows import preparation
     from explainsal.workflows.published_weights import prepare_weights
 
-    if cfg.get("model"):
+    def fetch(cfg: DictConfig) -> list[SplitCheck] | Path:
+        if not cfg.get("model"):
+            return preparation.prepare(build_datamodule(cfg), build_fetching(cfg), decode=cfg.decode)
         network, folder, mirror = find_network_name(cfg.model), Path(cfg.paths.weights), cfg.mirror
         return prepare_weights(network, cfg.weights, folder, mirror=mirror, verify=cfg.verify, fetch=cfg.download)
-    datamodule = build_datamodule(cfg)
-    if cfg.doctor:
-        return preparation.diagnose(datamodule, Path(cfg.paths.outputs))
-    to = None if cfg.pysaliency is None else Path(cfg.pysaliency)
-    fetching = build_fetching(cfg)
-    return preparation.prepare(datamodule, fetching, decode=cfg.decode, pysaliency=to, pictures=cfg.pictures)
+
+    return run_mode(cfg, {
+        "fetch": fetch,
+        "doctor": lambda cfg: preparation.diagnose(build_datamodule(cfg), Path(cfg.paths.outputs)),
+        "pysaliency": lambda cfg: preparation.export_pysaliency(
+            build_datamodule(cfg), build_fetching(cfg), cfg.to, decode=cfg.decode, pictures=cfg.pictures
+        ),
+    })  # fmt: skip
 
 
 @command("prepare", examples=EXAMPLES, interrupted=RESUMED)

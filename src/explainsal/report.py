@@ -1,4 +1,4 @@
-"""Make the figures and report of a run again, or one figure: ``python -m explainsal.report run=... figure=usage``."""
+"""Make the figures and report of a run again, or one figure: ``python -m explainsal.report run=FOLDER``."""
 
 from __future__ import annotations
 
@@ -13,30 +13,29 @@ if TYPE_CHECKING:
 
 EXAMPLES = (
     "run=outputs/DATE/TIME",
-    "run=outputs/DATE/TIME figure=usage preset=sparse",
-    "sweep_dir=outputs/multirun/explain-bank",
-    "pool=outputs/multirun/DATE/TIME",
-    "bank_name=octave",
+    "mode=figure run=outputs/DATE/TIME figure=usage preset=sparse",
+    "mode=sweep run=outputs/multirun/explain-bank",
+    "mode=folds run=outputs/multirun/DATE/TIME",
+    "mode=bank bank_name=octave",
 )
 
 
 def report(cfg: DictConfig) -> list[Path]:
-    """Make again what ``cfg`` asks for; return the files."""
-    from explainsal.explanation.presets import BANKS
-    from explainsal.reporting.sweep import write_sweep
+    """Make what ``cfg.mode`` names; return the files."""
+    from explainsal.app.modes import run_mode
     from explainsal.workflows import reports
 
-    if cfg.get("dashboard") is not None:
-        return reports.publish_dashboard(cfg.dashboard)
-    if cfg.get("sweep_dir") is not None:
-        return write_sweep(Path(cfg.sweep_dir))
-    if cfg.bank_name is not None or (cfg.figure == "bank" and cfg.run is None):
-        names = [cfg.bank_name] if cfg.bank_name is not None else [*BANKS]
-        return reports.draw_banks(names, Path(cfg.run) / "figures" if cfg.run else Path.cwd())
-    if cfg.get("pool") is not None:
-        return reports.pool_folds(Path(cfg.pool))
-    run = reports.require_run(cfg.run, Path(cfg.paths.outputs))
-    return reports.rebuild_figure(run, cfg.figure, cfg.preset) if cfg.figure else reports.rebuild_report(run)
+    def find_run(cfg: DictConfig) -> Path:
+        return reports.require_run(cfg.run, Path(cfg.paths.outputs))
+
+    return run_mode(cfg, {
+        "run": lambda cfg: reports.rebuild_report(find_run(cfg)),
+        "figure": lambda cfg: reports.rebuild_figure(find_run(cfg), cfg.figure, cfg.preset),
+        "bank": lambda cfg: reports.draw_banks(cfg.bank_name, Path.cwd()),
+        "sweep": lambda cfg: reports.rebuild_sweep(find_run(cfg)),
+        "folds": lambda cfg: reports.pool_folds(find_run(cfg)),
+        "dashboard": lambda cfg: reports.publish_dashboard(cfg.project),
+    })  # fmt: skip
 
 
 @command("report", examples=EXAMPLES)

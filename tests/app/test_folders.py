@@ -56,7 +56,7 @@ def test_a_folder_is_locked_until_its_process_is_killed(tmp_path: Path) -> None:
     process = context.Process(target=hold, args=(tmp_path, there))
     process.start()
     assert here.recv() == "held"
-    with pytest.raises(UserError, match="another process works in"), own_folder(tmp_path, "train", None):
+    with pytest.raises(UserError, match="another process uses"), own_folder(tmp_path, "train", None):
         pass
     process.kill()
     process.join()

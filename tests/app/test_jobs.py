@@ -78,7 +78,7 @@ def test_an_evaluation_measures_the_metrics_of_its_model(tmp_path: Path) -> None
         table = pd.DataFrame(rows, columns=["model", "metric", "mean"])
         table.to_csv(tmp_path / "results.csv", index=False)
 
-    found = run_job(tmp_path, ["seed=1"], "c1", evaluate)
+    found = run_job(tmp_path, {"seed": "1"}, "c1", evaluate)
     assert found is not None
     assert (found["cc"], found["nss"]) == (0.4, 1.5)
 
@@ -112,7 +112,7 @@ WORKS = """
 import sys
 from pathlib import Path
 from explainsal.app.jobs import run_job
-run_job(Path(sys.argv[1]), ["explainer.top_k=5"], "c1", lambda: (print("works", flush=True), sys.stdin.read()))
+run_job(Path(sys.argv[1]), {"explainer.top_k": "5"}, "c1", lambda: (print("works", flush=True), sys.stdin.read()))
 """
 
 
@@ -124,7 +124,7 @@ def test_a_job_is_left_to_the_process_that_works_at_it_until_that_is_killed(tmp_
         assert other.stdout.readline() == "works\n"
         assert read_job(tmp_path / "x")["status"] == "running"
         assert fake_job(tmp_path / "x", 0.8, "explainer.top_k=5") == "left"
-        assert "another process works at this job" in capsys.readouterr().out
+        assert "another process runs this job" in capsys.readouterr().out
     finally:
         other.kill()
         other.communicate()

@@ -124,9 +124,7 @@ def test_a_name_that_cannot_be_written_down_is_one_line():
     with pytest.raises(UnicodeEncodeError) as caught:
         os.fsdecode(b"images/caf\xe9.png").encode()
     message = _user_message(caught.value)
-    assert (
-        message == r"A file name that is not in UTF-8 cannot be written down ('images/caf\udce9.png'): rename the file."
-    )
+    assert message == r"A file name is not valid UTF-8 and cannot be written ('images/caf\udce9.png'): rename the file."
     assert _user_message(ValueError("another one")) is None
 
 

@@ -58,7 +58,7 @@ def ids(loader: DataLoader) -> list[str]:
 
 
 def test_sizes_that_a_shell_took_apart_are_refused(synthetic):
-    with pytest.raises(ValueError, match="sizes=train:2: a number of images per split.*quotes"):
+    with pytest.raises(ValueError, match="sizes=train:2 must give a number of images per split.*quote"):
         synthetic(sizes="train:2")
 
 

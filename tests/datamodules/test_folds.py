@@ -58,7 +58,7 @@ def test_a_test_set_is_tested_whole_and_says_how_to_train_on_it(toronto):
     module.setup("test")
     assert len(ids(module.test_dataloader())) == 11
     assert module.needed == ["all"]
-    with pytest.raises(UserError, match=r"toronto has no train split, but all.*data\.fold=0 data\.folds=10"):
+    with pytest.raises(UserError, match=r"toronto has no train split, only all.*data\.fold=0 data\.folds=10"):
         module.train_dataloader()
     with pytest.raises(UserError, match=r"no split 'unisal'"):
         TorontoDataModule(toronto, split="unisal", **OPTIONS)
@@ -134,7 +134,7 @@ def test_mit300_is_predicted_and_never_scored(tmp_path):
     assert all(batch.fixations is None for batch in batches)
     with pytest.raises(UserError, match="no ground truth"):
         module.dataset("test").all_fixations()
-    with pytest.raises(UserError, match="mit300 has no ground truth.*secret"):
+    with pytest.raises(UserError, match="mit300 has no ground truth.*not public"):
         module.train_dataloader()
 
 

@@ -83,7 +83,7 @@ def test_another_version_on_the_server_is_never_glued_to_the_old_one(server, tar
 
 def test_a_server_that_fails_for_good_is_left_alone_and_what_came_is_kept(server, target):
     server.faults = ["drop:1200000", *["503"] * 10]
-    with pytest.raises(UserError, match=r"503 .*3 attempts in vain\n1.0 MB are kept.*\nBy hand.*with a browser"):
+    with pytest.raises(UserError, match=r"503 .*3 attempts failed\n1.0 MB are kept.*\nBy hand.*with a browser"):
         fetch(server, target)
     server.faults = []
     fetch(server, target)
@@ -99,7 +99,7 @@ def test_a_busy_server_is_asked_again(server, target):
 
 def test_a_file_that_is_not_there_is_not_asked_for_again(server, target):
     with pytest.raises(
-        RefusedError, match=r"(?s)404 .*By hand: fetch .*none.zip with a browser, save it as .*file.zip"
+        RefusedError, match=r"(?s)404 .*By hand: download .*none.zip with a browser, save it as .*file.zip"
     ):
         fetch(server, target, name="none.zip")
     assert len(server.requests) == 1
@@ -115,7 +115,7 @@ def test_no_server(server, target):
 
 def test_no_network_ends_at_once(target, monkeypatch):
     monkeypatch.setattr("time.sleep", lambda seconds: pytest.fail("waited"))
-    with pytest.raises(UserError, match=r"nowhere.invalid does not answer .*no network\?\nBy hand: fetch http"):
+    with pytest.raises(UserError, match=r"nowhere.invalid does not answer .*no network\?\nBy hand: download http"):
         download(RemoteFile("http://nowhere.invalid/file.zip"), target)
 
 
@@ -157,7 +157,7 @@ def test_a_file_far_larger_than_published_is_refused(server, target, lengths):
 def test_a_web_page_is_no_file(server, target):
     server.page = b"\n<!DOCTYPE html><html>Please sign in</html>"
     for checksum in (MD5, None):
-        with pytest.raises(RefusedError, match="answers with a web page in place of the file"):
+        with pytest.raises(RefusedError, match="returns a web page instead of the file"):
             fetch(server, target, checksum=checksum)
     assert not list(target.parent.iterdir())
 
@@ -174,7 +174,7 @@ def test_what_google_drive_refuses_is_said_in_one_line(target, monkeypatch):
 
 def test_too_little_room_is_said_before_anything_is_fetched(server, target, monkeypatch):
     monkeypatch.setattr("shutil.disk_usage", lambda path: type("Usage", (), {"free": 64 << 20})())
-    with pytest.raises(UserError, match=r"fetching file.zip needs 3.0 MB in .*, where 67.1 MB are free"):
+    with pytest.raises(UserError, match=r"fetching file.zip needs 3.0 MB in .*, but only 67.1 MB are free"):
         fetch(server, target)
     assert not list(target.parent.iterdir())
 
@@ -190,7 +190,7 @@ def test_a_disk_that_fills_up_is_one_message_and_the_rest_comes_later(server, ta
 
     with monkeypatch.context() as patch:
         patch.setattr(gdown, "download", full)
-        with pytest.raises(DiskError, match=r"the disk is full while fetching file.zip .*goes on from there"):
+        with pytest.raises(DiskError, match=r"the disk is full while fetching file.zip .*same command again to resume"):
             fetch(server, target)
     fetch(server, target)
     assert_whole(target)

@@ -27,5 +27,6 @@ def fake_job(
         table.to_csv(folder / "explanation" / "sparse" / "fidelity.csv", index=False)
         return returned
 
-    found = run_job(folder, ["+sweep=grid", *overrides], commit, task)
+    parameters = {"sweep": "grid"} | dict(override.split("=", 1) for override in overrides)
+    found = run_job(folder, parameters, commit, task)
     return "left" if found is None else "ran" if ran else "kept"

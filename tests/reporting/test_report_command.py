@@ -19,12 +19,17 @@ from explainsal.workflows.reports import newest_run
 
 def config(**values: object) -> DictConfig:
     return OmegaConf.create(
-        {"run": None, "figure": None, "preset": None, "bank_name": None, "paths": {"outputs": "outputs"}, **values}
+        dict.fromkeys(("run", "figure", "preset", "bank_name", "project"))
+        | {"mode": "run", "paths": {"outputs": "outputs"}}
+        | values
     )
 
 
 def test_one_figure_or_everything(own_run: Path) -> None:
-    assert [path.name for path in report(config(run=str(own_run), figure="curves"))] == ["curves.png", "curves.pdf"]
+    assert [path.name for path in report(config(mode="figure", run=str(own_run), figure="curves"))] == [
+        "curves.png",
+        "curves.pdf",
+    ]
     everything = report(config(run=str(own_run)))
     assert everything[-1] == own_run / "report.html"
     assert all(path.is_file() for path in everything)
@@ -43,9 +48,9 @@ def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkey
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("explainsal.workflows.reports.write_bank", draw)
-    assert report(config(figure="bank")) == [tmp_path / "bank_kovesi.png", tmp_path / "bank_kovesi.pdf"]
+    assert report(config(mode="bank")) == [tmp_path / "bank_kovesi.png", tmp_path / "bank_kovesi.pdf"]
     assert drawn == list(BANKS)
-    report(config(bank_name="paper"))
+    report(config(mode="bank", bank_name="paper"))
     assert drawn == [*BANKS, "paper"]
 
 
@@ -62,7 +67,7 @@ def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path, mon
 
 def test_the_command_writes_into_the_run_and_nowhere_else(own_run: Path, tmp_path: Path) -> None:
     before = set(own_run.rglob("*"))
-    done = run(tmp_path, "report", f"run={own_run}", "figure=layers")
+    done = run(tmp_path, "report", "mode=figure", f"run={own_run}", "figure=layers")
     assert done.stdout.split() == [str(own_run / "figures" / f"layers.{kind}") for kind in ("png", "pdf")]
     assert {path.name for path in set(own_run.rglob("*")) - before} == {"figures", "layers.png", "layers.pdf"}
     assert [path.name for path in tmp_path.glob("[!.]*")] == ["run"]  # the lock of a folder is hidden
@@ -78,6 +83,17 @@ def test_what_cannot_be_drawn_is_said_in_one_message(own_run: Path, tmp_path: Pa
 def test_a_sweep_is_summed_up_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
     fake_job(tmp_path / "x", 0.8, "explainer.top_k=5")
     with initialize_config_dir(conf_dir(), version_base="1.3"):
-        cfg = compose("report", overrides=[f"sweep_dir={tmp_path}"])  # `sweep` would be the group conf/sweep
+        cfg = compose("report", overrides=["mode=sweep", f"run={tmp_path}"])
     assert report(cfg) == [tmp_path / "sweep.csv"]
     assert "1 of 1 jobs done" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("values", "message"), [
+    ({"mode": "fold"}, "mode=fold does not exist. Choose one of run, figure, bank, sweep, folds, dashboard"),
+    ({"mode": "figure", "run": "."}, "which figure.*curves"),
+    ({"mode": "dashboard"}, "project=ENTITY/PROJECT"),
+    ({"mode": "sweep"}, "which run"),
+])  # fmt: skip
+def test_a_mode_says_what_it_needs(values: dict[str, str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        report(config(**values))

@@ -68,7 +68,7 @@ def test_commands_take_a_checkpoint_or_a_model():
             build_model(asked(**wrong))
     with pytest.raises(UserError, match="Itti is a classical model"):
         build_model(asked(model=itti, weights="best.ckpt"))
-    with pytest.raises(UserError, match="itti is no network"):
+    with pytest.raises(UserError, match="itti is not a network"):
         build_network(asked(model=itti))
 
 

@@ -2,4 +2,4 @@
 
 from explainsal.signals import end_while_importing
 
-end_while_importing()  # what follows takes seconds to import
+end_while_importing()  # the following imports take seconds

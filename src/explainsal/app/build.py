@@ -43,13 +43,13 @@ def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
 
     Args:
         cfg: The options of the command.
-        default: Name of the model if there is neither; None: that is an error.
+        default: Name of the model if the options name none; None makes that an error.
 
     Raises:
-        UserError: If there is none, or both, or a classical model with weights.
+        UserError: If the options give no model, both a checkpoint and a model, or a classical model with weights.
     """
     if default is not None and cfg.checkpoint is None and cfg.get("model") is None:
-        print(f"neither checkpoint= nor model= is given: taking {default}, the network that comes with explainsal")
+        print(f"neither checkpoint= nor model= is given: using {default}, the network that comes with explainsal")
         return load_model(default)
     if (cfg.checkpoint is None) == (cfg.get("model") is None):
         raise UserError(
@@ -121,10 +121,10 @@ def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
 
 
 def build_explanation(cfg: DictConfig) -> ExplanationRun:
-    """Build what explains with the preset and the single options of ``cfg.explainer`` and ``cfg.bank``.
+    """Build the explanation of a run from ``cfg.explainer`` (preset and options) and ``cfg.bank``.
 
     Raises:
-        UserError: If there are two filter banks, or an option is out of range.
+        UserError: If two filter banks are given, or an option is out of range.
     """
     options = cast("dict[str, Any]", OmegaConf.to_container(cfg.explainer, resolve=True))
     preset, changed = str(options.pop("preset")), _bank_changes(cfg)
@@ -134,10 +134,10 @@ def build_explanation(cfg: DictConfig) -> ExplanationRun:
 
 
 def build_preset_explanations(cfg: DictConfig) -> list[ExplanationRun]:
-    """Build the explanations beside an evaluation.
+    """Build the explanations that accompany an evaluation.
 
-    These are one per preset in ``cfg.evaluation.presets``, or the one of ``cfg.explainer`` if that is given. The
-    filters of ``cfg.bank`` replace those of each.
+    There is one per preset in ``cfg.evaluation.presets``, or only that of ``cfg.explainer`` if it is given. The filters
+    of ``cfg.bank`` replace those of every preset.
     """
     if cfg.get("explainer") is not None and cfg.evaluation.presets:
         return [build_explanation(cfg)]
@@ -145,7 +145,7 @@ def build_preset_explanations(cfg: DictConfig) -> list[ExplanationRun]:
 
 
 def _bank_changes(cfg: DictConfig) -> dict[str, Any]:
-    """Return the option ``bank`` of an explanation, if the options of the command change the preset's filters."""
+    """Return the ``bank`` option of an explanation, empty unless the command changes the preset's filters."""
     bank = OmegaConf.to_container(cfg.bank, resolve=True) if cfg.get("bank") is not None else {}
     changed = {key: value for key, value in cast("dict[str, Any]", bank).items() if value is not None}
     return {"bank": changed} if changed else {}

@@ -1,4 +1,4 @@
-"""What the commands share: where the configuration lies, and how a command ends."""
+"""Turn functions into commands: find the configuration, run the job, and report errors and interrupts."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from explainsal.errors import UserError
 from explainsal.threads import use_threads
 
 EXIT_USER_ERROR = 2
-RESUMED = "The same command goes on with what is missing."
+RESUMED = "Run the same command again to resume."
 _NOTES = (
     ".*does not have many workers.*",  # small data, or a small machine
     ".*LeafSpec.*deprecated.*",  # inside Lightning
-    "Experiment logs directory .* exists and is not empty.*",  # Hydra made it a moment ago
+    "Experiment logs directory .* exists and is not empty.*",  # Hydra has just created it
     "The number of training batches .* is smaller than the logging interval.*",
 )
 
 
 def conf_dir() -> str:
-    """The Hydra tree: beside ``src`` in a checkout or an editable install, inside the package in a wheel."""
+    """Return the configuration folder: next to ``src`` in a checkout, inside the package in a wheel."""
     package = Path(__file__).resolve().parents[1]
     candidates = (package / "conf", package.parents[1] / "conf")
     for folder in candidates:
@@ -53,13 +53,13 @@ def command(
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Turn ``task(cfg)`` into a command-line entry point.
 
-    An error that the user can solve becomes one message and exit code 2; Ctrl-C exits with 130, SIGTERM with 143. In a
-    multirun the error also goes back to Hydra, which marks the job as failed and goes on with the next one.
+    An error that the user can solve becomes one message and exit code 2. Ctrl-C exits with 130, SIGTERM with 143. In a
+    multirun the error is also passed to Hydra, which marks the job as failed and continues with the next one.
 
     Args:
-        config_name: Of the command's configuration.
+        config_name: Name of the command's configuration.
         examples: Arguments of example calls, for ``--help``.
-        interrupted: For the user after Ctrl-C or SIGTERM; by default where the run's folder is.
+        interrupted: Message after Ctrl-C or SIGTERM; by default it names the run's folder.
     """
 
     def decorate(task: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -93,7 +93,7 @@ def command(
                 print(format_help(config_name, _summary(task), examples, Path(conf_dir())))
                 return
             full = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
-            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's own, shortened tracebacks hide the message
+            os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's shortened tracebacks hide the message
             if signals.follows():
                 sys.argv[1:] = follow_arguments(sys.argv[1:])
             with signals.handled():
@@ -110,10 +110,10 @@ def command(
                     )
                 if message is None:
                     raise
-                if said and jobs == 1:  # else it is said again after what the later jobs said
+                if said and jobs == 1:  # after further jobs, the message is repeated below their output
                     raise SystemExit(EXIT_USER_ERROR) from None
                 _end(message, EXIT_USER_ERROR)
-            except KeyboardInterrupt as error:  # before the first job, or while other processes work at the jobs
+            except KeyboardInterrupt as error:  # before the first job, or while other processes run the jobs
                 _end_interrupted(error, RESUMED)
             finally:
                 finish_sweeps()
@@ -124,7 +124,7 @@ def command(
 
 
 def _run(task: Callable[[DictConfig], Any], cfg: DictConfig, command: str) -> Any:
-    """Run a job in its folder, which no other process uses meanwhile but those that this one starts."""
+    """Run a job in its folder, which only this process and its children may use meanwhile."""
     folder = Path(HydraConfig.get().runtime.output_dir)
     with ExitStack() as stack:
         if is_first() and not is_swept():
@@ -135,9 +135,9 @@ def _run(task: Callable[[DictConfig], Any], cfg: DictConfig, command: str) -> An
 
 
 def _kept(folder: Path) -> str:
-    """Where a run stopped, and how a training goes on."""
+    """Return a message that names the run's folder and, for a training, how to resume it."""
     checkpoint = folder / CHECKPOINTS / "interrupted.ckpt"
-    return f"What was finished is in {folder}" + (f"; go on with resume={checkpoint}" if checkpoint.is_file() else "")
+    return f"Finished output is in {folder}" + (f"; continue with resume={checkpoint}" if checkpoint.is_file() else "")
 
 
 def _end_interrupted(error: KeyboardInterrupt, kept: str) -> NoReturn:
@@ -146,10 +146,10 @@ def _end_interrupted(error: KeyboardInterrupt, kept: str) -> NoReturn:
 
 
 def _user_message(error: BaseException) -> str | None:
-    """What to tell the user, or None where a traceback tells more."""
+    """Return the message for an error that the user can solve, or None if the traceback is needed."""
     if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised
-        if isinstance(error.__cause__, AssertionError) and not str(error.__cause__):  # Lightning checks types so
-            return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: a value is of a wrong type; see `--help`"
+        if isinstance(error.__cause__, AssertionError) and not str(error.__cause__):  # a type check of Lightning
+            return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: a value has the wrong type; see `--help`"
         if isinstance(error.__cause__, ValueError | TypeError):
             return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: {error.__cause__}"
         return _user_message(error.__cause__) if error.__cause__ else str(error)
@@ -157,7 +157,7 @@ def _user_message(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates not allowed"):
         around = error.object[max(0, error.start - 30) : error.end + 10]
-        return f"A file name that is not in UTF-8 cannot be written down ({around!r}): rename the file."
+        return f"A file name is not valid UTF-8 and cannot be written ({around!r}): rename the file."
     if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
         return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
     if isinstance(error, HydraException | OmegaConfBaseException):
@@ -186,7 +186,7 @@ def _end(message: str, code: int) -> NoReturn:
 
 
 def _quiet() -> None:
-    """Silence notes that a user cannot act on; what concerns data or numbers stays."""
+    """Silence notes that a user cannot act on; warnings about data or numbers are kept."""
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda", "fontTools"):
         logging.getLogger(name).setLevel(logging.WARNING)

@@ -42,7 +42,10 @@ def build_fit_options(cfg: DictConfig) -> FitOptions:
 
 
 def build_distill_options(cfg: DictConfig) -> DistillOptions:
-    """Build the options of the stages: ``cfg.distill`` over the defaults, the shuffled bank for that null model."""
+    """Build the options of the stages from ``cfg.distill`` over the defaults.
+
+    The null model ``shuffled_filters`` gets a shuffled bank.
+    """
     given = _given(cfg.distill)
     if "bank" in given or cfg.null_model == "shuffled_filters":
         bank = resolve_options("sparse", bank=given.pop("bank", None)).bank
@@ -53,7 +56,7 @@ def build_distill_options(cfg: DictConfig) -> DistillOptions:
 
 
 def build_refine_options(cfg: DictConfig) -> RefineOptions:
-    """Build the options of the refinement: ``cfg.refine`` over the defaults, the run's seed, the fit's signs."""
+    """Build the options of the refinement from ``cfg.refine``, the run's seed and the fit's sign constraint."""
     nonnegative = bool(cfg.distill.nonnegative)
     return _checked(RefineOptions, {**_given(cfg.refine), "seed": cfg.seed, "nonnegative": nonnegative})
 

@@ -1,4 +1,4 @@
-"""The folder of a run: its own, shared by its processes alone, and free of what a former run left."""
+"""Create and guard the folder of a run: one run per folder, without results of a former run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from explainsal.fetch.writing import remove_unfinished
 
 LOCK = ".run.lock"
 CHECKPOINTS = "checkpoints"
-_JOB = "EXPLAINSAL_JOB"  # the job of the first process, for those that Lightning starts
+_JOB = "EXPLAINSAL_JOB"  # tells processes that Lightning starts the job of the first process
 _DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", _JOB, signals.FIRST_PROCESS)
 _RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 _RESULTS = (
@@ -32,9 +32,10 @@ _made: dict[str, str] = {}
 
 
 def make_free_folder(wanted: str) -> str:
-    """Make a folder that no other run has: `wanted`, or the first free one of ``wanted-2``, ``wanted-3``, ...
+    """Create a folder that no other run has: `wanted`, or the first free one of ``wanted-2``, ``wanted-3``, ...
 
-    The same call in this process gives the same folder. Where none can be made, Hydra says why.
+    The same call in this process returns the same folder. If none can be created, `wanted` is returned and Hydra
+    reports the error.
     """
     if not is_first():
         return wanted
@@ -56,23 +57,23 @@ def make_free_folder(wanted: str) -> str:
 
 
 def is_first() -> bool:
-    """Whether this is the first or only process of a run, whoever starts the others: Lightning, torchrun or Slurm."""
+    """Return whether this is the first or only process of a run, started by Lightning, torchrun, Slurm or the user."""
     return all(os.environ.get(name, "0") == "0" for name in _RANKS)
 
 
 @contextmanager
 def own_folder(folder: Path, command: str, resume: str | None) -> Iterator[None]:
-    """Keep other runs out of a run's folder while the body runs, and remove the results of a former run first.
+    """Lock a run's folder while the body runs, and remove the results of a former run first.
 
     Raises:
-        UserError: If another process works there, or a training would overwrite the checkpoints of a former one.
+        UserError: If another process uses the folder, or a training would overwrite the checkpoints of a former one.
     """
-    message = f"another process works in {folder}: wait for it, or choose another folder (hydra.run.dir=FOLDER)"
+    message = f"another process uses {folder}: wait for it, or choose another folder (hydra.run.dir=FOLDER)"
     with locked(folder / LOCK, message):
         remove_unfinished(folder)
         if command == "train" and resume is None and any((folder / CHECKPOINTS).glob("*.ckpt")):
             raise UserError(
-                f"{folder} holds the checkpoints of a former training, which a new one would overwrite. Go on with it "
+                f"{folder} holds the checkpoints of a former training, which a new one would overwrite. Continue it "
                 f"(resume={folder / CHECKPOINTS / 'last.ckpt'}), remove the folder, or choose another one "
                 "(hydra.run.dir=FOLDER)"
             )
@@ -84,10 +85,10 @@ def own_folder(folder: Path, command: str, resume: str | None) -> Iterator[None]
 
 @contextmanager
 def shared_job(folder: Path) -> Iterator[None]:
-    """Let the processes that Lightning starts for a distributed run take this job and its folder; then forget them.
+    """Share this job and its folder with the processes that Lightning starts; restore the environment afterwards.
 
-    Lightning repeats the command line, which in a multirun stands for all of the jobs, and leaves its variables in the
-    environment, which would keep the next job from starting processes of its own.
+    Lightning repeats the command line, which in a multirun describes all jobs. It also leaves variables in the
+    environment that would keep the next job from starting processes of its own.
     """
     before = {name: os.environ.get(name) for name in _DISTRIBUTED}
     if not signals.follows():
@@ -106,7 +107,7 @@ def shared_job(folder: Path) -> Iterator[None]:
 
 
 def follow_arguments(arguments: Sequence[str]) -> list[str]:
-    """Return the command line of a process that Lightning started: the first process's job, in its folder."""
+    """Return the arguments for a process that Lightning started: the first process's job and folder."""
     job = json.loads(os.environ[_JOB])
     folder = job["folder"].replace("\\", "\\\\").replace("'", "\\'")
     flags = [a for a in arguments if "=" not in a and a[:1] not in ("+", "~") and a not in ("-m", "--multirun")]

@@ -1,4 +1,4 @@
-"""Help of the commands on one screen, and the nearest option to one that does not exist."""
+"""Format the help of a command on one screen, and suggest the nearest option for an unknown one."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 _WIDTH = 110
-_EXTRA = ("experiment", "sweep", "debug")  # groups that no defaults list names: +experiment=NAME
+_EXTRA = ("experiment", "sweep", "debug")  # groups outside the defaults lists: +experiment=NAME
 _INTERNAL = ("paths", "hydra", "table", "wandb", "launcher")
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:
-    """Whether a command line asks for the help of the command."""
+    """Return whether a command line contains ``-h`` or ``--help``."""
     return any(argument in ("-h", "--help") for argument in arguments)
 
 
@@ -23,8 +23,8 @@ def format_help(command: str, summary: str, examples: Sequence[str], conf: Path)
     """Format the help of a command: purpose, examples, groups of options, where to read more.
 
     Args:
-        command: Its name.
-        summary: Its purpose in a sentence.
+        command: The command's name.
+        summary: The command's purpose in one sentence.
         examples: Arguments of example calls.
         conf: The configuration folder.
     """
@@ -55,7 +55,7 @@ def list_groups(command: str, conf: Path) -> dict[str, list[str]]:
 
 
 def find_nearest(wrong: str, known: Iterable[str]) -> str | None:
-    """Return the known name that is most like a wrong one; a name in another group counts, too.
+    """Return the known name that is most like a wrong one; names in other groups count as well.
 
     Example:
         >>> find_nearest("trainer.max_epoch", ["trainer.max_epochs", "trainer.devices"])
@@ -81,9 +81,9 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
     """Turn Hydra's error about an option into one message that names the nearest option.
 
     Args:
-        error: Hydra's or OmegaConf's.
+        error: The error of Hydra or OmegaConf.
         command: The command's name.
-        arguments: Its command line.
+        arguments: The command line.
         conf: The configuration folder.
     """
     text = str(error)
@@ -102,7 +102,7 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
 
 
 def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path) -> list[str]:
-    """List every option of a command as it is composed without the wrong one."""
+    """List every option of a command, composed without the wrong one."""
     from hydra import compose, initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
@@ -113,7 +113,7 @@ def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path)
     with initialize_config_dir(str(conf), version_base="1.3"):
         try:
             config = compose(command, overrides=groups)
-        except Exception:  # another override is wrong, too: its turn comes when this one is corrected
+        except Exception:  # another override is wrong as well; it is reported once this one is corrected
             config = compose(command)
 
     return _list_keys(OmegaConf.to_container(config, resolve=False), "")

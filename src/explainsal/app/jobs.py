@@ -1,92 +1,75 @@
-"""Run the jobs of a sweep: each has a stable folder, by what decides its numbers."""
+"""Run the jobs of a sweep, each in a folder named after the options that decide its numbers."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_content
 from explainsal.fetch.writing import write_json
 from explainsal.reporting.job_records import DONE, FAILED, JOB, RUNNING, measures, read_job
 
 LOCK = "job.lock"
-# These decide where a run lies and what is said of it, not what comes out.
+# Options that decide where a run is stored and what is logged, but not its numbers.
 _IRRELEVANT = ("hydra", "paths", "logger")
 _FILES = ("checkpoint", "weights", "resume", "ckpt_path", "predictions", "image")
 
 
 def job_key(config: Mapping[str, Any], look_up: Callable[[str], Any] | None = None) -> str:
-    """Twelve hexadecimal digits over what decides a job's numbers: equal jobs, wherever they run, have equal keys.
+    """Return twelve hexadecimal digits that depend on everything that decides a job's numbers.
+
+    Equal jobs have equal keys, wherever they run.
 
     Args:
-        config: The job's configuration with its interpolations unresolved: what refers to a path stays a reference.
-            Of a checkpoint or weight file the content counts, not the name; of a folder of pictures, fixations or
-            predictions also the names, sizes and times of its files.
-        look_up: Gives the value at a place such as ``data.root`` with its interpolations resolved.
+        config: The job's configuration with unresolved interpolations, so that references to a path stay references.
+            Checkpoint and weight files count by content, not by name. Folders of pictures, fixations or predictions
+            count by name and by the names, sizes and times of their files.
+        look_up: Returns the resolved value at a place such as ``data.root``.
     """
     relevant = {key: value for key, value in config.items() if key not in _IRRELEVANT}
     relevant = _with_content(relevant, "", look_up)
-    return hashlib.sha256(json.dumps(relevant, sort_keys=True, default=str).encode()).hexdigest()[:12]
+    return fingerprint(relevant)[:12]
 
 
 def _with_content(node: Mapping[str, Any], place: str, look_up: Callable[[str], Any] | None) -> dict[str, Any]:
-    """Describe the files and folders that a configuration names by what is in them."""
+    """Replace the files and folders that a configuration names by digests of their content."""
     result = dict(node)
     published = not str(node.get("_target_", "")).endswith("FolderDataModule")
     if "root" in node:
         result.pop("num_workers", None)
         if published:
-            result.pop("root")  # a published data set is the same wherever it lies
+            result.pop("root")  # a published data set is the same in every folder
     for name, value in result.items():
         if isinstance(value, Mapping):
             result[name] = _with_content({str(k): v for k, v in value.items()}, f"{place}{name}.", look_up)
         elif name in _FILES and value is not None:
-            result[name] = _content(Path(str(look_up(place + name) if look_up else value))) or value
+            result[name] = fingerprint_content(Path(str(look_up(place + name) if look_up else value))) or value
         elif name == "root":
-            result[name] = [value, _content(Path(str(look_up(place + name) if look_up else value)))]
+            result[name] = [value, fingerprint_content(Path(str(look_up(place + name) if look_up else value)))]
     return result
 
 
-def _content(path: Path) -> str | None:
-    """A digest of a file, or of the names, sizes and times of the files below a folder; None where there is neither."""
-    if path.is_file():
-        with open(path, "rb") as file:
-            return hashlib.file_digest(file, "sha256").hexdigest()
-    if not path.is_dir():
-        return None
-    digest = hashlib.sha256()
-    for folder, folders, files in os.walk(path, followlinks=True):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))  # .explainsal holds what is parsed
-        for name in sorted(name for name in files if not name.startswith(".")):
-            stat = os.stat(os.path.join(folder, name))
-            line = f"{os.path.relpath(folder, path)}/{name} {stat.st_size} {stat.st_mtime_ns}\n"
-            digest.update(line.encode(errors="surrogateescape"))
-    return digest.hexdigest()
-
-
 def run_job(
-    folder: Path, overrides: Sequence[str], commit: str | None, task: Callable[[], Any]
+    folder: Path, parameters: Mapping[str, str], commit: str | None, task: Callable[[], Any]
 ) -> dict[str, float] | None:
-    """Run a job of a sweep unless it is done, keep ``job.json`` meanwhile, and return its measures.
+    """Run a job of a sweep unless it is done, record it in ``job.json``, and return its measures.
 
-    A job that is done is not run again, and said so where another commit made it. One that another process works at is
-    left to it (None). What a failed or killed job left is removed first, but for Hydra's own files.
+    Finished jobs are skipped; a different commit is reported. The result is None if another process runs the job.
+    Remains of a failed or killed job are removed first, except Hydra's own files.
     """
     if not _is_done(folder, commit):
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(folder / LOCK, timeout=0):  # goes when the process does, however it ends
+            with FileLock(folder / LOCK, timeout=0):  # released whenever the process ends
                 if not _is_done(folder, commit):
-                    _record(folder, overrides, commit, task)
+                    _record(folder, parameters, commit, task)
         except Timeout:
-            print(f"{folder}: another process works at this job")
+            print(f"{folder}: another process runs this job")
             return None
     return measures(folder)
 
@@ -100,9 +83,9 @@ def _is_done(folder: Path, commit: str | None) -> bool:
     return True
 
 
-def _record(folder: Path, overrides: Sequence[str], commit: str | None, task: Callable[[], Any]) -> None:
+def _record(folder: Path, parameters: Mapping[str, str], commit: str | None, task: Callable[[], Any]) -> None:
     _clear(folder)
-    job = {"overrides": list(overrides), "commit": commit, "status": RUNNING, "error": None}
+    job = {"parameters": dict(parameters), "commit": commit, "status": RUNNING, "error": None}
     job |= dict.fromkeys(("seconds", "cpu_seconds", "returned"))
     write_json(folder / JOB, job)
     start, cpu_start = time.perf_counter(), time.process_time()

@@ -24,10 +24,10 @@ def build_evaluation(cfg: DictConfig, *, explains: bool = True) -> EvaluationOpt
 
     Args:
         cfg: The options of the command.
-        explains: Whether anything is explained.
+        explains: Whether the command explains any image.
 
     Raises:
-        UserError: If a null model is unknown, or asked for where nothing is explained.
+        UserError: If a null model is unknown, or is given while nothing is explained.
     """
     check_nulls(cfg.nulls, explains=explains)
     options = cfg.evaluation
@@ -58,7 +58,7 @@ def build_submission(cfg: DictConfig) -> SubmissionOptions | None:
     """Build the options of ``cfg.submission``, if there are any.
 
     Raises:
-        UserError: If the benchmark does not take its options together.
+        UserError: If the options do not fit together for this benchmark.
     """
     options = cfg.get("submission")
     if options is None:

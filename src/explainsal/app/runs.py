@@ -24,7 +24,7 @@ def open_run(cfg: DictConfig, command: str) -> Iterator[RunFolder]:
 
     Args:
         cfg: The options of the command.
-        command: Its name, which W&B shows as the run's job type.
+        command: The command's name, which W&B shows as the run's job type.
     """
     folder = Path(cfg.paths.output)
     loggers = build_loggers(cfg, command)
@@ -39,7 +39,7 @@ def open_run(cfg: DictConfig, command: str) -> Iterator[RunFolder]:
 
 
 def resolve_options(cfg: DictConfig) -> dict[str, Any]:
-    """Return the options as plain values, interpolations resolved."""
+    """Return the options as plain values with resolved interpolations."""
     return cast("dict[str, Any]", OmegaConf.to_container(cfg, resolve=True))
 
 
@@ -51,11 +51,11 @@ def build_loggers(cfg: DictConfig, command: str) -> list[Logger]:
         resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
         nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
     made = [instantiate(node) for node in nodes.values()]
-    return [logger for logger in made if logger is not None]  # W&B is off where it is not installed
+    return [logger for logger in made if logger is not None]  # None: W&B is not installed
 
 
 def find_given_weights(cfg: DictConfig) -> str | None:
-    """Return the weight file that a command was given; None if it trains its own or takes the packaged ones."""
+    """Return the weight file given to a command; None if it trains its own weights or uses packaged ones."""
     if "checkpoint" not in cfg:
         return None
     source = cfg.checkpoint or cfg.weights or (cfg.get("model") or {}).get("weights")

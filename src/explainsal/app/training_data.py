@@ -1,4 +1,4 @@
-"""Build the data that a network is trained on from a configuration."""
+"""Build the training data of a network from a configuration."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from explainsal.workflows.resuming import read_checkpoint
 
 
 def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> LightningDataModule:
-    """Build what is trained on: ``cfg.data``, alone, as ``cfg.fit`` says, or with ``cfg.domains`` beside it.
+    """Build the training data: ``cfg.data`` alone, with the options of ``cfg.fit``, or with further ``cfg.domains``.
 
     Raises:
-        UserError: If the network has no domains, or not these, or ``cfg.fit`` lacks a size.
+        UserError: If the network has no such domains, or ``cfg.fit`` lacks a size.
     """
     if cfg.fit.size is not None or cfg.fit.beside or cfg.fit.teacher is not None:
         return build_fit_data(cfg, datamodule)
@@ -31,7 +31,7 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
         return datamodule
     own = cfg.model.get("domain")
     if own is None:
-        raise UserError("domains=... are for a network with parts by domain: model=unisal")
+        raise UserError("domains=... needs a network with parts for each domain: model=unisal")
     if wrong := [name for name in cfg.domains if name not in DOMAINS or name == own]:
         raise UserError(
             f"domains.{wrong[0]}: choose one of {', '.join(d for d in DOMAINS if d != own)}; data=... is in {own}"
@@ -40,10 +40,10 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
 
 
 def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
-    """Build the training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, blended with a teacher.
+    """Build the training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, with a teacher's maps.
 
     Raises:
-        UserError: If there is no size, there are domains as well, or the teacher is no network.
+        UserError: If the size is missing, domains are given as well, or the teacher is not a network.
     """
     if cfg.fit.size is None:
         raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
@@ -51,7 +51,9 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
         raise UserError("fit.size mixes data sets in every batch, domains=... keeps them apart: leave one out")
     teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
     if teacher is not None and not isinstance(teacher, SaliencyModel):
-        raise UserError(f"fit.teacher={model_name(teacher)} is no network: choose one, e.g. +model@fit.teacher=unisal")
+        raise UserError(
+            f"fit.teacher={model_name(teacher)} is not a network: choose one, e.g. +model@fit.teacher=unisal"
+        )
     beside = {name: instantiate(node) for name, node in cfg.fit.beside.items()}
     own = {"data": datamodule}
     return FitDataModule(
@@ -60,7 +62,7 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
 
 
 def check_resume(cfg: DictConfig) -> None:
-    """Refuse a checkpoint to resume that does not exist, is damaged, or holds no training.
+    """Raise if the checkpoint to resume does not exist, is damaged, or holds no training state.
 
     Raises:
         UserError: If ``cfg.resume`` is such a file.

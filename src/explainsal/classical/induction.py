@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from kornia.color import rgb_to_linear_rgb
 from torch import Tensor
 
 from explainsal.classical.matlab import filter_axis, min_max, pad
@@ -50,8 +51,7 @@ def _bell(distance: float, width: float) -> float:
 
 def opponent(images: Tensor) -> Tensor:
     """Return red-green, yellow-blue and intensity of linear RGB, ``(B, 3, H, W)``, for sRGB of that shape in [0, 1]."""
-    linear = torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
-    red, green, blue = linear.unbind(dim=1)
+    red, green, blue = rgb_to_linear_rgb(images).unbind(dim=1)
     intensity = red + green + blue
     divisor = torch.where(intensity == 0, 1.0, intensity)
     return torch.stack([(red - green) / divisor, (red + green - 2 * blue) / divisor, intensity], dim=1)

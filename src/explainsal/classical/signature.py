@@ -7,6 +7,7 @@ from functools import lru_cache
 from typing import Literal
 
 import torch
+from kornia.color import rgb_to_linear_rgb
 from torch import Tensor
 
 from explainsal.classical.base import ClassicalModel
@@ -61,8 +62,7 @@ def to_lab(images: Tensor) -> Tensor:
 
     The signs of grays depend on these digits.
     """
-    linear = torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
-    xyz = torch.einsum("xc,bchw->bxhw", torch.tensor(_TO_XYZ).to(images), linear)
+    xyz = torch.einsum("xc,bchw->bxhw", torch.tensor(_TO_XYZ).to(images), rgb_to_linear_rgb(images))
     share = xyz / torch.tensor(_WHITE).to(images)[:, None, None]
     x, y, z = torch.where(share > 216 / 24389, share.clamp(min=0) ** (1 / 3), (24389 / 27 * share + 16) / 116).unbind(1)
     return torch.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], dim=1)

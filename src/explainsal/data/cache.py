@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import zipfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TypeVar
 
 from explainsal.data.fixation_table import FixationTable
-from explainsal.errors import MissingFilesError
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
 from explainsal.fetch.writing import replaced_file
 
 FORMAT = 3  # raise it when the meaning of a stored table changes: older files are then rebuilt
 
+T = TypeVar("T")
 log = logging.getLogger(__name__)
 
 
@@ -28,9 +29,6 @@ def cached_table(
 ) -> FixationTable:
     """The table called `name` of the data set at `root`, from the cache or newly built.
 
-    The file is written under a temporary name and moved into place, so a process that is killed leaves the old
-    file or none, and of two processes that build at once the last one wins with the same content.
-
     Args:
         name: Distinguishes the tables of one data set, e.g. ``salicon-2017-train``.
         root: Folder of the data set.
@@ -39,50 +37,52 @@ def cached_table(
         folder: Where to keep it, in a folder per `root`; by default ``.explainsal`` beside the data, or, where the
             data are read-only, ``$XDG_CACHE_HOME/explainsal`` (``~/.cache/explainsal``).
     """
-    folder = cache_folder(root, folder)
-    path = folder / f"{name}-{fingerprint(sources)}.npz"
+    key = fingerprint([FORMAT, fingerprint_files(sources)])
+    return cached_file(cache_folder(root, folder), name, key, build, FixationTable.load, FixationTable.save)
+
+
+def cached_file(
+    folder: Path,
+    name: str,
+    key: str,
+    build: Callable[[], T],
+    read: Callable[[Path], T],
+    write: Callable[[T, Path], None],
+) -> T:
+    """Return what the file ``<name>-<key>.npz`` in `folder` holds; build and keep it if there is none.
+
+    Files of the same name with another key are removed. A damaged file is built again. Where the disk is full or
+    read-only, nothing is kept, and a warning says so.
+
+    Args:
+        folder: Where the file is kept.
+        name: Distinguishes the files of a folder.
+        key: Fingerprint of everything that decides the content.
+        build: Makes the content.
+        read: Reads it from a file.
+        write: Writes it into a file.
+    """
+    path = folder / f"{name}-{key}.npz"
     if path.is_file():
         try:
-            return FixationTable.load(path)
+            return read(path)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            log.warning("cannot read the cached fixations %s (%s): parsing them again", path, error)
-    table = build()
+            log.warning("cannot read the cache %s (%s): building it again", path, error)
+    content = build()
+    stale = [other for other in folder.glob(f"{name}-{'?' * len(key)}.npz") if other != path]
     try:
-        _write(table, path, stale=f"{name}-*.npz")
-    except OSError as error:  # a full or read-only disk costs time at the next start, nothing else
-        log.warning("cannot keep the parsed fixations in %s (%s): they will be parsed at every start", folder, error)
-    return table
-
-
-def fingerprint(sources: Iterable[str | Path]) -> str:
-    """Sixteen hexadecimal digits over the names, sizes and modification times of some files.
-
-    Raises:
-        MissingFilesError: If one of them is not there.
-    """
-    digest = hashlib.blake2b(str(FORMAT).encode(), digest_size=8)
-    for path in sorted(str(source) for source in sources):
-        try:
-            stat = os.stat(path)
-        except FileNotFoundError as error:
-            raise MissingFilesError(f"no such file: {path}") from error
-        digest.update(
-            f"{os.path.basename(path)}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode(errors="surrogateescape")
-        )
-    return digest.hexdigest()
+        with replaced_file(path) as temporary:
+            write(content, temporary)
+        for other in stale:
+            other.unlink(missing_ok=True)
+    except OSError as error:  # costs time at the next start, nothing else
+        log.warning("cannot keep %s (%s): it will be built at every start", path, error)
+    return content
 
 
 def cache_folder(root: Path, folder: Path | None = None) -> Path:
     """Where what is derived from the data set at `root` is kept; see `cached_table`."""
-    return Path(folder) / _hash_of(root) if folder else _default_folder(root)
-
-
-def _write(table: FixationTable, path: Path, *, stale: str) -> None:
-    old = [other for other in path.parent.glob(stale) if len(other.name) == len(path.name) and other != path]
-    with replaced_file(path) as temporary:
-        table.save(temporary)
-    for other in old:
-        other.unlink(missing_ok=True)
+    return Path(folder) / fingerprint(str(root.resolve())) if folder else _default_folder(root)
 
 
 def _default_folder(root: Path) -> Path:
@@ -92,8 +92,4 @@ def _default_folder(root: Path) -> Path:
     if marked_writable and os.access(place, os.W_OK):
         return beside
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    return home / "explainsal" / _hash_of(root)
-
-
-def _hash_of(root: Path) -> str:
-    return hashlib.blake2b(str(root.resolve()).encode(), digest_size=8).hexdigest()
+    return home / "explainsal" / fingerprint(str(root.resolve()))

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from rich.progress import track
 
-from explainsal.data.cache import fingerprint
 from explainsal.data.headers import Expected
+from explainsal.fetch.fingerprints import fingerprint_files
 from explainsal.fetch.writing import replaced_file
 
 SHARD = 500
@@ -102,7 +102,9 @@ def store_pixels(
     """
     starts = range(0, len(pictures), SHARD)
     parts = [range(start, min(start + SHARD, len(pictures))) for start in starts]
-    files = [folder / f"{name}-{k}-{fingerprint(pictures[i] for i in part)}.pixels" for k, part in enumerate(parts)]
+    files = [
+        folder / f"{name}-{k}-{fingerprint_files(pictures[i] for i in part)}.pixels" for k, part in enumerate(parts)
+    ]
     sizes = [int(shapes[part.start : part.stop].prod(axis=1, dtype=np.int64).sum()) for part in parts]
     missing = [k for k, file in enumerate(files) if not file.is_file() or file.stat().st_size != sizes[k]]
     try:

@@ -22,7 +22,7 @@ from explainsal.data.ground_truth import are_whole
 from explainsal.fetch.disk import full_disk_is_reported
 
 STIMULI_FILE, FIXATIONS_FILE = "stimuli.hdf5", "fixations.hdf5"
-_PLACE = "pysaliency=FOLDER"
+_PLACE = "to=FOLDER"
 
 
 def export_dataset(dataset: SaliencyDataset, folder: Path, *, pictures: bool = False) -> list[Path]:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import logging
-import zipfile
 from collections.abc import Callable, Sequence
 from copy import copy
 from pathlib import Path
@@ -14,16 +12,15 @@ import numpy as np
 from rich.progress import track
 from torch.utils.data import ConcatDataset, Dataset
 
-from explainsal.data.cache import fingerprint
+from explainsal.data.cache import cached_file
 from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.sample import SaliencySample
 from explainsal.errors import UserError
-from explainsal.fetch.writing import replaced_file
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
 
 Predict = Callable[[np.ndarray], np.ndarray]  # picture (H, W, 3), uint8 -> density (H, W)
+Arrays = dict[str, np.ndarray]
 FORMAT = 1  # raise it when the meaning of a stored file changes: older files are then rebuilt
-
-log = logging.getLogger(__name__)
 
 
 class SmallSamples(Dataset[SaliencySample]):
@@ -92,7 +89,7 @@ def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path
     if not dataset.has_density:
         raise UserError(f"{dataset.name} {dataset.split} has no fixation densities: a network cannot be trained on it")
 
-    def build() -> dict[str, np.ndarray]:
+    def build() -> Arrays:
         images = np.empty((len(dataset), *size, 3), np.uint8)
         densities = np.empty((len(dataset), *size), np.float32)
         for i in track(range(len(dataset)), f"{dataset.name}: shrinking, once", transient=True):
@@ -101,7 +98,7 @@ def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path
             images[i], densities[i] = shrink(sample.image, size), shrink_density(sample.density, size)
         return {"images": images, "densities": densities}
 
-    arrays = cached_arrays(_name(dataset, size), _key(dataset, size), build, folder)
+    arrays = _cached(_name(dataset, size), _key(dataset, size), build, folder)
     return SmallSamples(dataset.ids, arrays["images"], arrays["densities"])
 
 
@@ -118,12 +115,12 @@ def predict_densities(
         folder: As for `shrink_dataset`.
     """
 
-    def build() -> dict[str, np.ndarray]:
+    def build() -> Arrays:
         steps = track(range(len(dataset)), f"{dataset.name}: the teacher's densities, once", transient=True)
         return {"densities": np.stack([shrink_density(predict(dataset[i].image), size) for i in steps])}
 
-    key = _key(dataset, size) + hashlib.blake2b(teacher.encode(), digest_size=8).hexdigest()
-    return cached_arrays(f"{_name(dataset, size)}-teacher", key, build, folder)["densities"]
+    key = fingerprint([_key(dataset, size), teacher])
+    return _cached(f"{_name(dataset, size)}-teacher", key, build, folder)["densities"]
 
 
 def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -137,34 +134,17 @@ def shrink_density(density: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return (small / (small.sum() or 1.0)).astype(np.float32)
 
 
-def cached_arrays(
-    name: str, key: str, build: Callable[[], dict[str, np.ndarray]], folder: Path | None
-) -> dict[str, np.ndarray]:
-    """Arrays from a file whose name carries `key`, or newly built; a file of another key goes."""
-    if folder is None:
-        return build()
-    path = folder / f"{name}-{key}.npz"
-    if path.is_file():
-        try:
-            with np.load(path) as stored:
-                return dict(stored)
-        except (OSError, EOFError, ValueError, zipfile.BadZipFile) as error:
-            log.warning("cannot read %s (%s): making it again", path, error)
-    arrays = build()
-    try:
-        _write(path, arrays, stale=f"{name}-{'?' * len(key)}.npz")
-    except OSError as error:
-        log.warning("cannot keep %s (%s): it will be made at every start", path, error)
-    return arrays
+def _cached(name: str, key: str, build: Callable[[], Arrays], folder: Path | None) -> Arrays:
+    return build() if folder is None else cached_file(folder, name, key, build, _read, _write)
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray], *, stale: str) -> None:
-    """The whole file or none, under its name."""
-    old = [other for other in path.parent.glob(stale) if other != path]
-    with replaced_file(path) as temporary:
-        np.savez(temporary, **arrays)  # type: ignore[arg-type]
-    for other in old:
-        other.unlink(missing_ok=True)
+def _read(path: Path) -> Arrays:
+    with np.load(path) as stored:
+        return dict(stored)
+
+
+def _write(arrays: Arrays, path: Path) -> None:
+    np.savez(path, **arrays)  # type: ignore[arg-type]
 
 
 def _name(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
@@ -173,8 +153,7 @@ def _name(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
 
 def _key(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
     """Sixteen digits over the pictures, the maps or fixations, their width, and the size."""
-    digest = hashlib.blake2b(f"{FORMAT} {size} {dataset.density_sigma}".encode(), digest_size=8)
-    digest.update(fingerprint((*dataset.files, *dataset.map_files)).encode())
-    if dataset.fixations is not None:
-        digest.update(np.ascontiguousarray(dataset.fixations.xy).tobytes())
-    return digest.hexdigest()
+    points = None if dataset.fixations is None else np.ascontiguousarray(dataset.fixations.xy).tobytes()
+    files = fingerprint_files((*dataset.files, *dataset.map_files))
+    digest = None if points is None else hashlib.sha256(points).hexdigest()
+    return fingerprint([FORMAT, size, dataset.density_sigma, files, digest])

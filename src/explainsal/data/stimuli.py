@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from explainsal.data.cache import fingerprint
 from explainsal.data.listing import refuse_clashes
 from explainsal.data.pysaliency_hdf5 import read_picture, read_stimuli
 from explainsal.errors import MissingFilesError, UserError
+from explainsal.fetch.fingerprints import fingerprint_files
 
 
 def stimuli_files(path: Path, folder: Path) -> dict[str, str]:
@@ -47,7 +47,7 @@ def _common_folder(files: Sequence[str]) -> str:
 
 def _extracted(path: Path, count: int, folder: Path) -> dict[str, str]:
     """The pictures that a file holds, written once as PNG beside the parsed fixations."""
-    folder = folder / f"stimuli-{fingerprint([path])}"
+    folder = folder / f"stimuli-{fingerprint_files([path])}"
     files = {f"{number:0{len(str(count - 1))}d}": str(folder / f"{number}.png") for number in range(count)}
     for number, file in enumerate(files.values()):
         if not Path(file).is_file():

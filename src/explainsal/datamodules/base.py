@@ -1,4 +1,4 @@
-"""What all Lightning data modules share: the splits, the loaders, and batches of one native image size."""
+"""Base class of the Lightning data modules: splits, loaders, and batches of one native image size."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class BatchTransform(Protocol):
-    """An augmentation of whole batches on their device, as `explainsal.data.device_augmentation` has one."""
+    """An augmentation of whole batches on their device; `explainsal.data.device_augmentation` defines one."""
 
     on_device: bool
 
     def __call__(self, batch: SaliencyBatch, *, seed: int, epoch: int) -> SaliencyBatch:
-        """The augmented batch: it follows from seed, epoch and the images' indices."""
+        """Return the augmented batch, which depends only on seed, epoch and the images' indices."""
 
 
 class DataOptions(TypedDict, total=False):
-    """What `SaliencyDataModule` takes beside the root, and hands on from every data set's own module."""
+    """Options of `SaliencyDataModule` other than the root; each data set's module accepts them as well."""
 
     batch_size: Required[int]
     num_workers: int | None
@@ -59,34 +59,34 @@ class DataOptions(TypedDict, total=False):
 
 
 class SaliencyDataModule(L.LightningDataModule):
-    """Loaders of `SaliencyBatch`: uint8 images of native size; the network resizes them on its own device.
+    """Data module with loaders of `SaliencyBatch`: uint8 images of native size, which the network itself resizes.
 
-    `prepare_data` finds, checks and indexes every split; a command calls it before it builds a network, so that
-    a missing data set costs seconds. All images of a batch share one size: where a data set mixes sizes, batches
-    are grouped by size (`SizeGroupedBatchSampler`), in a distributed run too.
+    `prepare_data` finds, checks and indexes every split. Commands call it before they build a network, so that a
+    missing data set is reported within seconds. All images of a batch share one size: if a data set mixes sizes,
+    batches are grouped by size (`SizeGroupedBatchSampler`), in distributed runs as well.
 
-    A data set that is published in parts is divided by them. `split` names another division of published code, `fold`
-    a fold of it or, without `split`, of a cross-validation over the part `whole`.
+    By default the published parts of a data set are its splits. `split` selects another division from published code.
+    `fold` selects a fold of that division or, without `split`, of a cross-validation over the part `whole`.
 
     Args:
         root: Folder of the data set.
         batch_size: Images per batch and process.
         num_workers: Worker processes per loader; 0 loads in the main process, None takes all cores but one, at most 8.
-        augmentation: Applied to the training split: to each sample in a worker, or, where it has ``on_device``, to each
-            batch on its device; None for none.
+        augmentation: Augmentation of the training split, of each sample in a worker or, if it has ``on_device``, of
+            each batch on its device; None for none.
         split: A named split, one of `splits`; None takes the published parts.
         fold: Number of the fold, from 0; None for no cross-validation.
-        folds: How many folds a cross-validation has.
-        eval_split: What the test loop runs on; None: the test part, or the validation part where there is no other.
-        outside: What becomes of fixations outside their image: ``drop``, ``clip`` or ``error``.
-        unreadable: ``error``, or ``skip`` to leave out images that cannot be read.
-        cache: Folder for what is parsed; by default ``.explainsal`` beside the data.
-        decoded: What is kept there decoded: ``none``, ``maps`` or ``all`` (maps and pictures); see `Reading`.
-        pin_memory: Page-locked batches, for asynchronous copies to the device; by default where CUDA is.
+        folds: Number of folds of a cross-validation.
+        eval_split: Split for the test loop; None selects the test part or, if there is none, the validation part.
+        outside: Treatment of fixations outside their image: ``drop``, ``clip`` or ``error``.
+        unreadable: Treatment of images that cannot be read: ``error`` or ``skip``.
+        cache: Cache folder for parsed files; by default ``.explainsal`` next to the data.
+        decoded: Files to cache in decoded form: ``none``, ``maps`` or ``all`` (maps and pictures); see `Reading`.
+        pin_memory: Page-locked batches, for asynchronous copies to the device; by default if CUDA is available.
 
     Raises:
         ValueError: If an option is out of range.
-        UserError: If there is no split of that name.
+        UserError: If the data set has no such split.
     """
 
     name: str
@@ -98,7 +98,7 @@ class SaliencyDataModule(L.LightningDataModule):
     secret: ClassVar[str | None] = None  # the published part without ground truth, for submissions
     whole: ClassVar[str] = "all"  # the published part that folds and named splits divide
     splits: ClassVar[Mapping[str, NamedSplit]] = {}
-    grouped: ClassVar[bool] = False  # whether every fold gets its share of each folder of images
+    grouped: ClassVar[bool] = False  # whether folds are stratified by image folder
 
     def __init__(
         self,
@@ -141,7 +141,7 @@ class SaliencyDataModule(L.LightningDataModule):
 
     @property
     def eval_split(self) -> str:
-        """What the test loop runs on."""
+        """Name of the split for the test loop."""
         if self._eval_split is not None:
             return self._eval_split
         if not self.divided:
@@ -150,36 +150,36 @@ class SaliencyDataModule(L.LightningDataModule):
 
     @property
     def chooses_eval_split(self) -> bool:
-        """Whether the option `eval_split` was given."""
+        """True if the option `eval_split` is given."""
         return self._eval_split is not None
 
     @property
     def divided(self) -> bool:
-        """Whether a named split or a fold takes the place of the published parts."""
+        """True if a named split or a fold replaces the published parts."""
         return self.split is not None or self.fold is not None
 
     @property
     def parts(self) -> Parts:
-        """Train, val and perhaps test of a named split or fold: positions in the part `whole`."""
+        """Train, val and possibly test part of a named split or fold, as positions in the part `whole`."""
         if self._parts is None:
             self._parts = self._divide() if self.divided else {}
         return self._parts
 
     @property
     def needed(self) -> list[str]:
-        """The splits that training and testing read; testing alone, where the data set is not divided for training.
+        """Names of the splits that training and testing read, or testing alone if the data set is undivided.
 
-        Where all images are tested, no training split is apart from them, and none is read.
+        If all images are tested, no training split is separate from them, and none is read.
         """
         fit = self.fit_splits if self.divided or self._eval_split != "all" else ()
         splits = dict.fromkeys((*fit, self.eval_split))
         return [split for split in splits if split in (*self.parts, *self.published) or split == self.eval_split]
 
     def dataset(self, split: str) -> SaliencyDataset:
-        """The samples of one split as they are on disk, unaugmented; indexed once.
+        """Return the samples of one split as stored on disk, without augmentation; each split is indexed once.
 
         Raises:
-            MissingFilesError: If files are missing: the message says where they come from.
+            MissingFilesError: If files are missing; the message names their source.
             CorruptFileError: If a file cannot be read.
         """
         if split not in self._datasets:
@@ -187,13 +187,13 @@ class SaliencyDataModule(L.LightningDataModule):
         return self._datasets[split]
 
     def prepare_data(self) -> None:
-        """Check that every split needed is there and index it: once per machine, before the processes start."""
+        """Check and index every needed split, once per machine, before the processes start."""
         for split in self.needed:
             self.dataset(split)
         self._say_missing_fixations()
 
     def _say_missing_fixations(self) -> None:
-        """Say before anything starts what cannot be computed for want of fixations."""
+        """Warn early about scores that cannot be computed because fixations are missing."""
         tested = self.dataset(self.eval_split)
         if tested.has_density and not tested.fixated_images:
             log.warning(
@@ -211,7 +211,7 @@ class SaliencyDataModule(L.LightningDataModule):
         log.info("%s", self.describe())
 
     def describe(self) -> str:
-        """One line: the data set, its release, its splits as indexed so far, and whether tested images were seen."""
+        """Describe the data set, its release, the splits indexed so far and the test split in one line."""
         release = f" (release {self.release})" if self.release else ""
         splits = [f"{split} {len(d):,} images" for split, d in self._datasets.items()]
         line = f"{self.name}{release}: {', '.join(splits) or 'nothing read yet'}; tested on {self.eval_split}"
@@ -225,45 +225,45 @@ class SaliencyDataModule(L.LightningDataModule):
         return line
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:
-        """Shuffled, augmented batches; the last, smaller batch is left out, unless it is the only one."""
+        """Return shuffled, augmented batches; a smaller last batch is dropped, unless it is the only one."""
         dataset = self.dataset(self.fit_splits[0])
         return self.loader(dataset.with_transform(self.sample_transform), position=partial(find_position, self))
 
     @property
     def sample_transform(self) -> Transform | None:
-        """The augmentation, where it changes one sample at a time."""
+        """The augmentation, if it changes one sample at a time."""
         return None if isinstance(self.augmentation, BatchTransform) else self.augmentation
 
     def own_sample_transform(self) -> Transform | None:
-        """The augmentation of one of several data sets that are trained on together.
+        """Return the augmentation of samples, for training on several data sets together.
 
         Raises:
-            UserError: If it is one of batches: those hold images of other data sets, too.
+            UserError: If the augmentation changes whole batches, which would mix data sets.
         """
         if isinstance(self.augmentation, BatchTransform):
             raise UserError(
-                "data/augmentation=device changes whole batches of one data set: train on several with another one, "
-                "e.g. data/augmentation=modest"
+                "data/augmentation=device changes whole batches of one data set: to train on several, choose another "
+                "augmentation, e.g. data/augmentation=modest"
             )
         return self.augmentation
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Augment a training batch on its device, where the augmentation is one of batches."""
+        """Augment a training batch on its device, if the augmentation changes whole batches."""
         trainer = self.trainer
         if trainer is None or not trainer.training or not isinstance(self.augmentation, BatchTransform):
             return batch
         return self.augmentation(batch, seed=run_seed(), epoch=trainer.current_epoch)
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
-        """The validation split in order."""
+        """Return the validation split in order."""
         return self.loader(self.dataset(self.fit_splits[1]))
 
     def test_dataloader(self) -> DataLoader[SaliencySample]:
-        """The split that `eval_split` names, in order."""
+        """Return the split that `eval_split` names, in order."""
         return self.loader(self.dataset(self.eval_split))
 
     def predict_dataloader(self) -> DataLoader[SaliencySample]:
-        """The same images as the test loop's."""
+        """Return the images of the test loop."""
         return self.test_dataloader()
 
     def _dataset(self, split: str) -> SaliencyDataset:
@@ -272,20 +272,20 @@ class SaliencyDataModule(L.LightningDataModule):
         if split not in self.published:
             ways = " or ".join([*(f"data.split={name}" for name in self.splits), "data.fold=0 data.folds=10"])
             raise UserError(
-                f"{self.name} has no {split} split, but {' and '.join((*self.parts, *self.published))}. "
+                f"{self.name} has no {split} split, only {' and '.join((*self.parts, *self.published))}. "
                 f"To train on it, divide it: {ways}. "
-                "To test alone, leave out what learns from a training split (evaluation.baselines=[chance])."
+                "To test only, leave out baselines that learn from a training split (evaluation.baselines=[chance])."
             )
         return self._all() if split == self.whole else self.read(split)
 
     def _all(self) -> SaliencyDataset:
-        """The part that is divided, or would be."""
+        """Return the part that splits and folds divide."""
         if self._undivided is None:
             self._undivided = self.read(self.whole)
         return self._undivided
 
     def _label(self, split: str) -> str:
-        """What stands beside every number of such a part."""
+        """Return the label of a part for reported numbers."""
         fold = "" if self.fold is None else f" fold {self.fold}" + ("" if self.split else f" of {self.folds}")
         return f"{self.split} {split}{fold}" if self.split else f"{split}{fold}"
 
@@ -299,12 +299,12 @@ class SaliencyDataModule(L.LightningDataModule):
     def loader(
         self, dataset: SaliencyDataset | DomainSamples | SmallMixture, *, position: Position | None = None
     ) -> DataLoader[SaliencySample]:
-        """Batches of any samples by this module's options, in order.
+        """Return batches of any samples with this module's options, in order.
 
         Args:
             dataset: The samples.
-            position: For training: gives the epoch, and how many batches of it are done. The batches are then shuffled
-                by the run's seed and the epoch; the last, smaller one is left out, unless images differ in size.
+            position: For training, returns the epoch and the number of its finished batches. Batches are then shuffled
+                by the run's seed and the epoch. A smaller last batch is dropped, unless images differ in size.
         """
         options: dict[str, Any] = {
             "num_workers": self.num_workers,
@@ -320,7 +320,7 @@ class SaliencyDataModule(L.LightningDataModule):
             samples = SeededSamples(dataset, seed)
             order = torch.utils.data.RandomSampler(samples)
             batches = TrainingBatches(order, self.batch_size, drop_last, seed=seed, position=position)
-            generator = torch.Generator().manual_seed(seed)  # else a new iterator would draw from torch's own
+            generator = torch.Generator().manual_seed(seed)  # otherwise a new iterator draws from torch's generator
             return DataLoader(samples, batch_sampler=batches, generator=generator, **options)
         if one_size or self.batch_size == 1:
             return DataLoader(dataset, self.batch_size, **options)
@@ -329,23 +329,23 @@ class SaliencyDataModule(L.LightningDataModule):
 
 
 def check_sigma(sigma: float | None) -> None:
-    """Refuse what is no standard deviation of a Gaussian.
+    """Raise if a number is not a standard deviation.
 
     Raises:
-        UserError: If it is 0 or negative.
+        UserError: If the number is 0 or negative.
     """
     if sigma is not None and not sigma > 0:
-        raise UserError(f"data.density_sigma={sigma}: a standard deviation in pixels is positive")
+        raise UserError(f"data.density_sigma={sigma}: a standard deviation in pixels must be positive")
 
 
 def _cores() -> int:
-    """Cores that this process may use; a container often has fewer than the machine."""
+    """Return the number of cores that this process may use; a container often has fewer than the machine."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _one_thread(worker: int) -> None:
-    """Workers are parallel already: OpenCV's own pool would only fight over the cores.
+    """Disable OpenCV's thread pool in a worker, since workers run in parallel already.
 
-    0 means no pool. 1 would stop the pool's threads, which a forked process does not have, and wait for them for ever.
+    0 means no pool. 1 would wait forever for the pool's threads, which a forked process does not have.
     """
     cv2.setNumThreads(0)

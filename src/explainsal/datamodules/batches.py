@@ -9,19 +9,19 @@ from torch.utils.data import BatchSampler, DistributedSampler, RandomSampler, Sa
 
 
 class SizeGroupedBatchSampler(BatchSampler):
-    """Every batch holds images of one size; every image occurs, none twice.
+    """Batch sampler whose batches hold images of one size each; every image occurs exactly once.
 
-    A size with fewer images than `batch_size` left makes a smaller batch: nothing is dropped and nothing resized.
-    In a distributed run all processes make the same list of batches and take turns; the first batches are repeated
-    until each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
+    If fewer than `batch_size` images of a size are left, they form a smaller batch; no image is dropped or resized. In
+    a distributed run all processes build the same list of batches and take turns. The first batches are repeated until
+    each process has the same number, as `torch.utils.data.DistributedSampler` repeats images.
 
     Args:
-        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image (or more
-            numbers, all of which a batch then shares): a `RandomSampler`, a
-            `SequentialSampler`, or the `DistributedSampler` that Lightning puts in their place in a distributed run:
-            then its seed and epoch decide the order and its rank the share.
+        sampler: Order of the images of a data set that has ``sizes``, one ``(H, W)`` per image (or more numbers, all of
+            which a batch shares). It is a `RandomSampler`, a `SequentialSampler`, or the `DistributedSampler` that
+            Lightning uses in distributed runs; then its seed and epoch decide the order and its rank selects the
+            batches.
         batch_size: Images per batch.
-        drop_last: Whether the smaller batches are left out.
+        drop_last: Whether smaller batches are dropped.
 
     Raises:
         ValueError: If `batch_size` is not positive or the sampler's data set has no ``sizes``.
@@ -66,7 +66,7 @@ class SizeGroupedBatchSampler(BatchSampler):
         return self.sampler.shuffle if isinstance(self.sampler, DistributedSampler) else self._shuffled
 
     def _generator(self) -> torch.Generator | None:
-        """The same in all processes of a distributed run; torch's own otherwise."""
+        """Return a generator that agrees across distributed processes; None selects torch's own."""
         if not isinstance(self.sampler, DistributedSampler):
             return None
         return torch.Generator().manual_seed(self.sampler.seed + self.sampler.epoch)
@@ -83,7 +83,7 @@ class SizeGroupedBatchSampler(BatchSampler):
 
 
 def _sizes(sampler: object) -> list[tuple[int, ...]]:
-    """The sizes of the data set that a sampler draws from, found through the samplers that wrap it."""
+    """Return the sizes of the data set that a sampler draws from, found through wrapping samplers."""
     inner: object | None = sampler
     while inner is not None and not hasattr(inner, "sizes"):
         names = (name for name in ("data_source", "dataset", "_sampler") if hasattr(inner, name))

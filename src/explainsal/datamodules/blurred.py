@@ -1,4 +1,4 @@
-"""What the data modules of data sets have in common that were published with fixations alone."""
+"""Base class of the data modules of data sets that were published without density maps."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_s
 
 
 class BlurredDataModule(SaliencyDataModule):
-    """A data set that was published with fixations alone: its densities are the fixations, blurred.
+    """Data module of a data set that was published with fixations only; its densities are blurred fixations.
 
     Args:
         root: Folder of the data set.
         density_sigma: Standard deviation of the Gaussian that makes densities, in pixels; None for the data set's own.
-        options: Of `SaliencyDataModule`.
+        options: Options of `SaliencyDataModule`.
     """
 
     sigma: ClassVar[float]  # pixels

@@ -15,15 +15,15 @@ from explainsal.datamodules.blurred import BlurredDataModule
 
 
 class CAT2000DataModule(BlurredDataModule):
-    """CAT2000: ``all`` are the 2000 images with fixations, ``test`` (`eval_split`) the 2000 without, for submissions.
+    """CAT2000: part ``all`` has 2000 images with fixations, ``test`` (`eval_split`) 2000 without, for submissions.
 
-    `split` (``msinet``: 1600 and 400) or `fold` divides ``all``; every fold has its share of the 20 categories.
+    `split` (``msinet``: 1600 and 400) or `fold` divides ``all``; folds are stratified by the 20 categories.
 
     Args:
         root: Folder of the data set.
         ground_truth: ``scanpaths`` or ``maps``; see `read_cat2000`.
         density_sigma: Standard deviation of the Gaussian that makes densities, in pixels; None for `sigma`.
-        options: Of `SaliencyDataModule`.
+        options: Options of `SaliencyDataModule`.
     """
 
     name = "cat2000"
@@ -47,7 +47,7 @@ class CAT2000DataModule(BlurredDataModule):
         self.ground_truth: GroundTruth = ground_truth
         self.release = ground_truth
         if ground_truth != "scanpaths":
-            self.source = replace(CAT2000, fixations={})  # no one published how many these are
+            self.source = replace(CAT2000, fixations={})  # their number is not published
 
     def read(self, split: str) -> SaliencyDataset:
         """Find and index one part."""

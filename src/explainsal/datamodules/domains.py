@@ -1,4 +1,4 @@
-"""Training on several data sets at once, each a domain of its own."""
+"""Data module for training on several data sets at once, each as its own domain."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from explainsal.datamodules.order import find_position
 
 
 class DomainsDataModule(L.LightningDataModule):
-    """Batches of one domain each, those of all domains in random order, every image once per epoch.
+    """Data module with batches of one domain each, in random order; every image occurs once per epoch.
 
-    A domain with more images has more batches, as UNISAL was trained. Batch size and workers are the first module's;
-    each keeps its own augmentation.
+    A domain with more images has more batches, as in UNISAL's training. Batch size and workers are those of the first
+    module; each module keeps its own augmentation.
 
     Args:
-        domains: Domain -> its data module; the first is the one that an evaluation looks at.
+        domains: Domain -> its data module; evaluations use the first.
     """
 
     def __init__(self, domains: Mapping[str, SaliencyDataModule]) -> None:
@@ -30,16 +30,16 @@ class DomainsDataModule(L.LightningDataModule):
         self._first = next(iter(self.domains.values()))
 
     def prepare_data(self) -> None:
-        """Check that every data set is there, and index it."""
+        """Check and index every data set."""
         for module in self.domains.values():
             module.prepare_data()
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:
-        """Shuffled, augmented batches of all training splits."""
+        """Return shuffled, augmented batches of all training splits."""
         modules = self.domains.items()
         samples = {d: m.dataset(m.fit_splits[0]).with_transform(m.own_sample_transform()) for d, m in modules}
         return self._first.loader(DomainSamples(samples), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
-        """All validation splits, one after another."""
+        """Return all validation splits, one after another."""
         return self._first.loader(DomainSamples({d: m.dataset(m.fit_splits[1]) for d, m in self.domains.items()}))

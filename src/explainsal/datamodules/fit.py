@@ -1,4 +1,4 @@
-"""Training on several data sets as one, at a small size, with targets that a teacher softens."""
+"""Data module for training on a mixture of small images, with targets blended with a teacher's densities."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ from explainsal.models.saliency_model import SaliencyModel
 
 
 class MixedSamples(DomainSamples):
-    """The samples of several data sets, one after another, of no domain: a batch mixes them where sizes agree."""
+    """Samples of several data sets in sequence, without domains; a batch mixes data sets if their sizes agree."""
 
     def __getitem__(self, index: int) -> SaliencySample:
-        """The sample of a position, which is also its `index`."""
+        """Return the sample of a position, which is also its `index`."""
         return replace(super().__getitem__(index), domain=None)
 
     @property
@@ -36,25 +36,26 @@ class MixedSamples(DomainSamples):
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The name of every image, after that of its data set where there are several."""
+        """Name of every image, preceded by the name of its data set if there are several."""
         several = len(self.domains) > 1
         return tuple(f"{name}/{i}" if several else i for name, data in self.domains.items() for i in data.ids)
 
 
 class FitDataModule(L.LightningDataModule):
-    """The training splits of several data sets, shrunk, and their validation splits as they are.
+    """Data module with the shrunk training splits of several data sets and their validation splits at native size.
 
-    Batch size and workers are the first data set's; each keeps its own augmentation, which sees the shrunk pictures.
+    Batch size and workers are those of the first data set. Each data set keeps its own augmentation, which is applied
+    to the shrunk images.
 
     Args:
-        sets: Name -> data module; the first is the one that an evaluation looks at.
-        size: Height and width that training images are shrunk to, once.
+        sets: Name -> data module; evaluations use the first.
+        size: Height and width of the shrunk training images.
         teacher: A trained network whose densities are part of the targets; None for none.
-        share: The teacher's share of every target, 0 to 1; the fixation density has the rest.
-        device: Where the teacher computes.
+        share: The teacher's share of every target, 0 to 1; the rest is the fixation density.
+        device: Device of the teacher.
 
     Raises:
-        UserError: If the size is not two positive numbers, the share lies outside [0, 1], or the teacher is untrained.
+        UserError: If the size is not two positive numbers, the share is outside [0, 1], or the teacher is untrained.
     """
 
     def __init__(
@@ -70,7 +71,7 @@ class FitDataModule(L.LightningDataModule):
         if len(size) != 2 or min(size) < 1:
             raise UserError(f"fit.size={list(size)}: two positive numbers are needed, [HEIGHT,WIDTH]")
         if not 0 <= share <= 1:
-            raise UserError(f"fit.share={share}: the teacher's share of the target lies between 0 and 1")
+            raise UserError(f"fit.share={share}: the teacher's share of the target must be between 0 and 1")
         if teacher is not None and not teacher.trained:
             raise UserError("fit.teacher has no trained weights: give fit.teacher.weights=FILE")
         self.sets = dict(sets)
@@ -81,19 +82,19 @@ class FitDataModule(L.LightningDataModule):
         self._small: list[SmallSamples] | None = None
 
     def prepare_data(self) -> None:
-        """Check that every data set is there, index it, and make what a training reads: once per machine."""
+        """Check and index every data set, and write the shrunk samples, once per machine."""
         for module in self.sets.values():
             module.prepare_data()
         self._samples()
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:
-        """Shuffled, augmented batches of all training splits together."""
+        """Return shuffled, augmented batches of all training splits together."""
         pairs = zip(self._samples(), self.sets.values(), strict=True)
         parts = [samples.with_transform(module.own_sample_transform()) for samples, module in pairs]
         return self._first.loader(SmallMixture(parts), position=partial(find_position, self))
 
     def val_dataloader(self) -> DataLoader[SaliencySample]:
-        """All validation splits at native size, one after another."""
+        """Return all validation splits at native size, one after another."""
         return self._first.loader(MixedSamples({n: m.dataset(m.fit_splits[1]) for n, m in self.sets.items()}))
 
     def _samples(self) -> list[SmallSamples]:
@@ -112,7 +113,7 @@ class FitDataModule(L.LightningDataModule):
 
 
 def describe_teacher(model: SaliencyModel) -> str:
-    """The network, its options and the content of its weights: what a teacher's stored densities depend on."""
+    """Return an identifier of a teacher's stored densities: network, options, and size and time of the weight file."""
     stamp = ""
     if model.weights is not None and Path(model.weights).is_file():
         stat = Path(model.weights).stat()

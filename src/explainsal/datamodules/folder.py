@@ -1,4 +1,4 @@
-"""Pictures of one's own as a Lightning data module: to predict and explain, with ground truth to train and evaluate."""
+"""Data module for your own pictures; with ground truth they can be used for training and evaluation."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from explainsal.errors import UserError
 
 
 class FolderDataModule(SaliencyDataModule):
-    """One picture, a folder of them, or a folder with ground truth; `read_folder` says how it must lie.
+    """Data module of one picture, a folder of pictures, or a folder with ground truth; see `read_folder`.
 
-    Its parts are those of ``splits.json``, or the folds of a cross-validation, or all images, to test on.
+    The parts are those of ``splits.json``, or the folds of a cross-validation, or one part with all images for testing.
 
     Args:
         root: A picture or a folder.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities of fixations; None for none.
-        stimuli: Name of the HDF5 file of stimuli, where there are several.
-        fixations: Name of the HDF5 file of fixations, where there are several.
-        options: Of `SaliencyDataModule`.
+        stimuli: Name of the HDF5 file of stimuli, if there are several.
+        fixations: Name of the HDF5 file of fixations, if there are several.
+        options: Options of `SaliencyDataModule`.
 
     Raises:
         UserError: If `root` is None.

@@ -15,7 +15,7 @@ from explainsal.datamodules.blurred import BlurredDataModule
 
 
 class MIT1003DataModule(BlurredDataModule):
-    """MIT1003, which is published in one part: `split` or `fold` divides it; without either it is for tests alone.
+    """MIT1003, published in one part; `split` or `fold` divides it, otherwise it is for testing only.
 
     The named splits are ``unisal`` (ten folds of train and val; 0 is the published one), ``msinet`` (803 and 200),
     ``pysaliency`` (ten folds of train, val and test), ``held_out`` (803, 100 and 100: ``unisal``'s folds 1 and 0
@@ -23,10 +23,10 @@ class MIT1003DataModule(BlurredDataModule):
 
     Args:
         root: Folder of the data set.
-        ground_truth: ``gaze``, ``scanpaths`` or ``maps``, see `read_mit1003`; None: what `find_ground_truth` finds.
+        ground_truth: ``gaze``, ``scanpaths`` or ``maps``, see `read_mit1003`; None: the result of `find_ground_truth`.
         initial_fixation: Keep the first fixation of each trial.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities of fixations; None: `sigma`.
-        options: Of `SaliencyDataModule`.
+        options: Options of `SaliencyDataModule`.
     """
 
     name = "mit1003"
@@ -59,7 +59,7 @@ class MIT1003DataModule(BlurredDataModule):
         if self.ground_truth == "scanpaths":
             source = replace(MIT1003, archives=(), counted={"all": MIT1003_SCANPATHS[initial_fixation]})
         if initial_fixation or self.ground_truth == "maps":
-            source = replace(source, fixations={})  # no one published how many these are
+            source = replace(source, fixations={})  # their number is not published
         self.source = source
 
     def read(self, split: str) -> SaliencyDataset:

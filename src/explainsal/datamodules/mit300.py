@@ -1,4 +1,4 @@
-"""MIT300 as a Lightning data module: maps are predicted and sent in, never scored here."""
+"""MIT300 as a Lightning data module, for predicting maps to submit; it cannot be scored locally."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ class MIT300DataModule(SaliencyDataModule):
     whole = "test"
 
     def dataset(self, split: str) -> SaliencyDataset:
-        """The images.
+        """Return the images.
 
         Raises:
-            UserError: If a split to train on is asked for, or a baseline that learns.
+            UserError: If a training split is requested, as by a baseline that learns.
         """
         if split not in self.published:
             raise UserError(
-                "mit300 has no ground truth: its fixations are kept secret. Predict its maps "
-                "(python -m explainsal.predict data=mit300 ...) and send them in; evaluate on mit1003 instead"
+                "mit300 has no ground truth: its fixations are not public. Predict its maps "
+                "(python -m explainsal.predict data=mit300 ...) and submit them; evaluate on mit1003 instead"
             )
         return super().dataset(split)
 

@@ -1,6 +1,6 @@
-"""The order of training images and the randomness of each: both follow from seed, epoch and image alone.
+"""Order and random augmentation of training images, determined by seed, epoch and image alone.
 
-So a training that is resumed, with any number of worker processes, sees what an uninterrupted one would have seen.
+A resumed training therefore sees the same samples as an uninterrupted one, with any number of worker processes.
 """
 
 from __future__ import annotations
@@ -17,34 +17,34 @@ from explainsal.data.sample import SaliencySample
 from explainsal.data.seeds import mix_seed
 from explainsal.datamodules.batches import SizeGroupedBatchSampler
 
-Position = Callable[[], tuple[int, int]]  # the epoch, and how many batches of it are done
+Position = Callable[[], tuple[int, int]]  # the epoch and the number of its finished batches
 Place = tuple[int, int]  # the epoch and the image's index
 
 
 def find_position(datamodule: L.LightningDataModule) -> tuple[int, int]:
-    """Where the training stands that a data module belongs to: the epoch, and how many batches of it are done.
+    """Return the progress of a data module's training: the epoch and the number of its finished batches.
 
-    Without a training, every call begins another epoch.
+    Without a trainer, every call starts another epoch.
     """
     trainer = datamodule.trainer
     if trainer is None:
         return next(vars(datamodule).setdefault("_alone", itertools.count())), 0
     epochs: Any = trainer.fit_loop.epoch_progress.current
     batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
-    within = epochs.started > epochs.processed  # else the batches that are counted are those of the epoch before
+    within = epochs.started > epochs.processed  # otherwise the counter belongs to the previous epoch
     if within and batches.processed >= trainer.num_training_batches:
-        return epochs.processed + 1, 0  # all are done, the validation is not
+        return epochs.processed + 1, 0  # only the validation is left
     return epochs.processed, batches.processed if within else 0
 
 
 class SeededSamples(Dataset[SaliencySample]):
-    """Samples whose random changes follow from seed, epoch and index, in whichever process they are made.
+    """Samples whose random augmentation depends only on seed, epoch and index, in any process.
 
-    Random changes have to be drawn from torch's generator. Any other generator is left as it is.
+    Augmentations must draw from torch's generator. Other generators are not seeded.
 
     Args:
-        samples: A map-style data set that knows its ``sizes``.
-        seed: Of the run.
+        samples: A map-style data set with ``sizes``.
+        seed: The run's seed.
     """
 
     def __init__(self, samples: Any, seed: int) -> None:
@@ -54,7 +54,7 @@ class SeededSamples(Dataset[SaliencySample]):
         return len(self.samples)
 
     def __getitem__(self, place: Place | int) -> SaliencySample:
-        """The sample of an epoch and index; of an index alone, with changes as torch's generator has them."""
+        """Return the sample of an epoch and index; with an index alone, torch's generator is used as it is."""
         if isinstance(place, int):
             sample: SaliencySample = self.samples[place]
             return sample
@@ -66,14 +66,14 @@ class SeededSamples(Dataset[SaliencySample]):
 
 
 class TrainingBatches(SizeGroupedBatchSampler):
-    """Shuffled batches of `SeededSamples`; an epoch that was begun goes on behind the batches that are done.
+    """Shuffled batches of `SeededSamples`; an interrupted epoch continues after its finished batches.
 
     Args:
-        sampler: As for `SizeGroupedBatchSampler`; its own order does not matter.
+        sampler: As for `SizeGroupedBatchSampler`; its order is ignored.
         batch_size: Images per batch.
-        drop_last: Whether smaller batches are left out.
-        seed: Of the run.
-        position: Gives the epoch, and how many batches of it are done.
+        drop_last: Whether smaller batches are dropped.
+        seed: The run's seed.
+        position: Returns the epoch and the number of its finished batches.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class TrainingBatches(SizeGroupedBatchSampler):
         return torch.randperm(len(self.sizes), generator=self._generator()).tolist()
 
     def _is_shuffled(self) -> bool:
-        return not isinstance(self.sampler, SequentialSampler)  # which Lightning puts here to overfit a few batches
+        return not isinstance(self.sampler, SequentialSampler)  # Lightning replaces it to overfit a few batches
 
     def _generator(self) -> torch.Generator:
         return torch.Generator().manual_seed(mix_seed(self.seed, self._epoch))

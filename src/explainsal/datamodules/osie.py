@@ -10,7 +10,7 @@ from explainsal.datamodules.blurred import BlurredDataModule
 
 
 class OSIEDataModule(BlurredDataModule):
-    """OSIE: train 1001-1350, validation 1351-1400, test 1401-1500, or ``split=msinet`` of all 700 images."""
+    """OSIE: train 1001-1350, validation 1351-1400, test 1401-1500, or the split ``msinet`` of all 700 images."""
 
     name = "osie"
     sigma = SIGMA

@@ -13,24 +13,24 @@ from explainsal.data.salicon import GroundTruth, read_salicon, whole_file
 from explainsal.data.sources import SALICON, SALICON_MOUSE, Source
 from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
 
-HOLDOUT_SEED = 0  # which training images are held out: the same in every run
+HOLDOUT_SEED = 0  # fixes the held-out training images in every run
 
 
 class SaliconDataModule(SaliencyDataModule):
     """SALICON; see `read_salicon` and `SaliencyDataModule`.
 
-    The published test split has no ground truth, so papers report the 5,000 images of ``val``, and so does the test
-    loop here (`eval_split`). Most of them also choose their checkpoint on ``val``: `holdout` = 0 does the same and
-    makes numbers comparable with theirs; a larger `holdout` takes that many training images for validation, so that
-    the test images are not seen before the test. See docs/decisions/0004.
+    The published test split has no ground truth, so papers report the 5,000 images of ``val``; the test loop here uses
+    them as well (`eval_split`). Most papers also choose their checkpoint on ``val``. `holdout` = 0 does the same and
+    makes numbers comparable with theirs. A larger `holdout` takes that many training images for validation, so that the
+    test images are not seen before the test. See docs/decisions/0004.
 
     Args:
         root: Folder of the data set.
         release: ``2017`` or ``2015``; results of the two are not comparable.
         ground_truth: ``fixations``, or ``mouse``: every sample of the mouse traces.
-        density_sigma: Of the Gaussian that makes densities of the points, in pixels; None takes the published maps.
+        density_sigma: Standard deviation in pixels of the Gaussian for densities; None takes the published maps.
         holdout: Training images set aside for validation; 0 validates on ``val``. Folds divide ``train`` as well.
-        options: Of `SaliencyDataModule`; ``eval_split="test"`` is for a submission.
+        options: Options of `SaliencyDataModule`; ``eval_split="test"`` is for a submission.
 
     Raises:
         ValueError: If `holdout` is negative.
@@ -53,7 +53,7 @@ class SaliconDataModule(SaliencyDataModule):
     ) -> None:
         super().__init__(root, **options)
         if holdout < 0 or (holdout and self.divided):
-            raise ValueError(f"holdout must not be negative, and 0 where there are folds: got {holdout}")
+            raise ValueError(f"holdout must not be negative, and must be 0 with folds: got {holdout}")
         self.release: str = str(release)
         self.ground_truth: GroundTruth = ground_truth
         check_sigma(density_sigma)
@@ -87,7 +87,7 @@ class SaliconDataModule(SaliencyDataModule):
         return train.select(sorted(part), split=split)
 
     def _source(self) -> Source | None:
-        """What is published and has to be fetched for these options."""
+        """Return the published files that these options need."""
         source = SALICON.get(self.release)
         if source is None:
             return None
@@ -98,6 +98,6 @@ class SaliconDataModule(SaliencyDataModule):
         return replace(source, archives=archives, fixations=counts)
 
     def describe(self) -> str:
-        """One line; it says so when validation and test are the same images."""
+        """Describe the data in one line, with a hint if validation and test use the same images."""
         line = super().describe()
         return f"{line} (data.holdout=500 keeps them apart)" if self.fit_splits[1] == self.eval_split else line

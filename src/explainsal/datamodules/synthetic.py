@@ -1,4 +1,4 @@
-"""Generated scenes as a Lightning data module: nothing to download."""
+"""Data module of generated scenes, which needs no download."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from explainsal.datamodules.base import DataOptions, SaliencyDataModule
 
 
 class SyntheticDataModule(SaliencyDataModule):
-    """Scenes with a known answer to where people look; written at first use. See `write_synthetic`.
+    """Generated scenes with known fixation densities, written at first use; see `write_synthetic`.
 
     Args:
-        root: Folder that receives the files; scenes of other settings than are there get a folder of their own in it.
+        root: Folder for the files; scenes with other settings get their own subfolder.
         sizes: Number of images per split: train, val and test.
         image_size: Height and width in pixels.
-        seed: Of the scenes and their fixations.
-        options: Of `SaliencyDataModule`; folds divide ``train``.
+        seed: Seed of the scenes and their fixations.
+        options: Options of `SaliencyDataModule`; folds divide ``train``.
 
     Raises:
-        ValueError: If a size is not positive, a split is unknown, or `sizes` is no mapping.
+        ValueError: If a size is not positive, a split is unknown, or `sizes` is not a mapping.
     """
 
     name = "synthetic"
@@ -40,8 +40,8 @@ class SyntheticDataModule(SaliencyDataModule):
         super().__init__(root, **options)
         if not isinstance(sizes, Mapping):
             raise ValueError(
-                f"sizes={sizes}: a number of images per split; in a shell the whole word stands in quotes, or it makes "
-                "three of it: 'data.sizes={train:20,val:5,test:5}'"
+                f"sizes={sizes} must give a number of images per split; in a shell, quote the whole word: "
+                "'data.sizes={train:20,val:5,test:5}'"
             )
         height, width = (int(side) for side in image_size)
         self.settings = SyntheticSettings(seed=seed, size=(height, width), counts=dict(sizes))
@@ -49,11 +49,11 @@ class SyntheticDataModule(SaliencyDataModule):
         self.release = f"v{VERSION}-seed{seed}"
 
     def prepare_data(self) -> None:
-        """Write the scenes that are missing, then index them."""
+        """Write missing scenes, then index them."""
         write_synthetic(self.root, self.settings)
         super().prepare_data()
 
     def read(self, split: str) -> SaliencyDataset:
-        """Index one split, written before if need be."""
+        """Index one split, after writing it if it is missing."""
         write_synthetic(self.root, self.settings)
         return read_synthetic(self.root, split, self.settings, reading=self.reading)

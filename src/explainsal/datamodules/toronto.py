@@ -9,7 +9,7 @@ from explainsal.datamodules.blurred import BlurredDataModule
 
 
 class TorontoDataModule(BlurredDataModule):
-    """Toronto, published in one part to test on; `fold` divides it."""
+    """Toronto, published in one part for testing; `fold` divides it."""
 
     name = "toronto"
     sigma = SIGMA

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from explainsal.distillation.samples import Store
 from explainsal.distillation.stage import CENTER, Stage
 from explainsal.errors import UserError
 from explainsal.explanation.explainer import Explainer
+from explainsal.fetch.fingerprints import fingerprint
 from explainsal.functional.images import as_unit_float, resize
 from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer
 
@@ -134,11 +134,11 @@ class Distillation:
 
     def fingerprint(self) -> str:
         """Return a hash of everything that distinguishes two fits, including the network's weights."""
-        digest = hashlib.sha256(json.dumps(self.options.plain(), sort_keys=True).encode())
-        digest.update(json.dumps([self.count, self.input_size, [layer.name for layer in self.layers]]).encode())
+        weights = hashlib.sha256()
         for values in self.net.state_dict().values() if self.net is not None else ():
-            digest.update(values.detach().cpu().contiguous().numpy().tobytes())
-        return digest.hexdigest()[:16]
+            weights.update(values.detach().cpu().contiguous().numpy().tobytes())
+        layers = [layer.name for layer in self.layers]
+        return fingerprint([self.options.plain(), self.count, self.input_size, layers, weights.hexdigest()])
 
     def _finish(self, layer: NetworkLayer, sources: tuple[str, ...], moments: Moments) -> None:
         fit = moments.fit(self.options.terms, self.options.pool_size, nonnegative=self.options.nonnegative)

@@ -1,1 +1,1 @@
-"""Files from the net: download, check and unpack what others published, so that an interruption costs nothing."""
+"""Download, check and unpack published files; interrupted work is resumed."""

@@ -1,4 +1,4 @@
-"""Whether a file is the published one."""
+"""Checksums that tell whether a file is the published one."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Advance = Callable[[int], object]  # called with the number of bytes done since 
 
 
 def no_progress(done: int) -> None:
-    """Nothing is shown."""
+    """Ignore the progress."""
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,8 @@ class Checksum:
     """The published checksum of a file.
 
     Args:
-        algorithm: ``md5``, ``sha256``, or ``git``: the id of the file as a blob of a git repository, which is the SHA-1
-            of ``blob <size>``, a zero byte and the content (``git hash-object FILE``).
+        algorithm: ``md5``, ``sha256`` or ``git``. ``git`` is the id of the file as a git blob: the SHA-1 of ``blob
+            <size>``, a zero byte and the content (``git hash-object FILE``).
         value: Hexadecimal, lower case.
 
     Raises:
@@ -46,7 +46,7 @@ class Checksum:
         return f"{'git blob' if self.algorithm == 'git' else self.algorithm.upper()} {self.value}"
 
     def of(self, path: Path, advance: Advance = no_progress) -> Checksum:
-        """The checksum of a file by the same algorithm.
+        """Compute the checksum of a file by the same algorithm.
 
         Args:
             path: The file.

@@ -1,4 +1,4 @@
-"""Room on a disk, before and while something is written."""
+"""Check for free disk space before writing, and report write errors as one message."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ ELSEWHERE = "data.root=FOLDER or paths.data=FOLDER"
 
 
 class DiskError(UserError):
-    """There is no room on the disk, or no permission to write there: another source of the same file does not help."""
+    """The disk is full or not writable; another source of the same file does not help."""
 
 
 def human(size: float) -> str:
-    """A number of bytes for a person.
+    """Format a number of bytes with a unit.
 
     Example:
         >>> human(3_000_000_000), human(44.4e6), human(999)
@@ -36,37 +36,37 @@ def human(size: float) -> str:
 
 
 def require_space(folder: Path, needed: int, what: str, elsewhere: str = ELSEWHERE) -> None:
-    """Refuse to begin what cannot end.
+    """Raise if disk space is insufficient.
 
     Args:
-        folder: Where it will be written; it need not exist yet.
-        needed: Bytes.
-        what: For the message, e.g. ``unpacking DATA.zip``.
-        elsewhere: The options that choose another place.
+        folder: Target folder; it need not exist yet.
+        needed: Required space in bytes.
+        what: Activity for the message, e.g. ``unpacking DATA.zip``.
+        elsewhere: Options that choose another folder, for the message.
 
     Raises:
-        DiskError: If there is less room than that.
+        DiskError: If less space is free.
     """
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if needed + MARGIN > free:
         raise DiskError(
-            f"{what} needs {human(needed)} in {folder.absolute()}, where {human(free)} are free. "
-            f"Make room, or choose another disk with {elsewhere}."
+            f"{what} needs {human(needed)} in {folder.absolute()}, but only {human(free)} are free. "
+            f"Free some space, or choose another disk with {elsewhere}."
         )
 
 
 @contextmanager
 def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
-    """One message in place of the system's or HDF5's when the disk fills up or the folder cannot be written.
+    """Turn the system's and HDF5's errors about full disks and unwritable folders into one message.
 
     Args:
-        what: For the message, e.g. ``unpacking DATA.zip``.
-        folder: Where it is written.
-        elsewhere: The options that choose another place.
+        what: Activity for the message, e.g. ``unpacking DATA.zip``.
+        folder: Target folder.
+        elsewhere: Options that choose another folder, for the message.
 
     Raises:
-        DiskError: In that case; what was finished stays.
+        DiskError: In place of such an error; finished files are kept.
     """
     try:
         yield
@@ -74,8 +74,8 @@ def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -
         number = _errno(error)
         if number in FULL:
             raise DiskError(
-                f"the disk is full while {what} in {folder.absolute()}. What was finished is kept: make room, then run "
-                "the same command again, it goes on from there."
+                f"the disk is full while {what} in {folder.absolute()}. Finished files are kept: free some space, then "
+                "run the same command again to resume."
             ) from error
         if number in FORBIDDEN:
             raise DiskError(
@@ -85,14 +85,14 @@ def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -
         if number in NO_FOLDER:
             file = getattr(error, "filename", None) or folder.absolute()
             raise DiskError(
-                f"{what} needs the folder {folder.absolute()}, but there is a file in its place or above it ({file}): "
+                f"{what} needs the folder {folder.absolute()}, but a file blocks its path ({file}): "
                 f"remove it or choose another folder with {elsewhere}."
             ) from error
         raise
 
 
 def _errno(error: OSError | RuntimeError) -> int | None:
-    """The system's number of an error; HDF5's library has it in its text alone, whatever kind of error it raises."""
+    """Return the system's error number; HDF5 states it only in the message of its errors."""
     if isinstance(error, OSError) and error.errno is not None:
         return error.errno
     match = re.search(r"errno = (\d+)", str(error))

@@ -1,4 +1,4 @@
-"""Download a file by gdown, which resumes; it is in place only when it is whole and has the published checksum."""
+"""Download a file with gdown, which can resume; the file appears only once it is complete and verified."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ from explainsal.fetch.checksum import BLOCK, Checksum
 from explainsal.fetch.disk import full_disk_is_reported, human, require_space
 
 AGENT = "explainsal (https://arxiv.org/abs/2109.03575)"
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # statuses that may be gone a moment later
+PASSING = (408, 425, 429, 500, 502, 503, 504)  # temporary server errors
 SURPRISE = 2  # a file may be this many times as large as published before it is refused
 
 log = logging.getLogger(__name__)
 
 
 class RefusedError(UserError):
-    """The server will not give the file, however often one asks."""
+    """The server refuses the file; repeated requests do not help."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,10 @@ class RemoteFile:
     """A file to fetch.
 
     Args:
-        address: Its URL; Google Drive's may be as in a browser.
-        checksums: As published: of every version that is known, none where none is.
-        size: Bytes as published, roughly; None where unknown.
-        trust_any: Its server has an invalid TLS certificate; allowed only with a checksum.
+        address: URL of the file; a Google Drive URL may be copied from a browser.
+        checksums: Published checksums, one per known version; empty if none is published.
+        size: Approximate published size in bytes; None if unknown.
+        trust_any: Accept an invalid TLS certificate of the server; allowed only with a checksum.
 
     Raises:
         ValueError: If `trust_any` is set without a checksum.
@@ -58,12 +58,12 @@ class RemoteFile:
 
 @dataclass(frozen=True)
 class Retry:
-    """How patiently to try again.
+    """Number and timing of download attempts.
 
     Args:
-        attempts: Failures that end the download.
-        pause: Seconds before the second attempt at a busy server; twice as long each time.
-        timeout: Seconds without a byte after which an attempt has failed.
+        attempts: Number of failed attempts after which the download fails.
+        pause: Seconds before the second attempt at a busy server; the pause doubles each time.
+        timeout: Seconds without data after which an attempt fails.
     """
 
     attempts: int = 8
@@ -72,21 +72,21 @@ class Retry:
 
 
 def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) -> Path:
-    """Fetch a file to `target`; nothing is asked for where it already lies.
+    """Download a file to `target` unless it exists already.
 
-    Until it is whole and checked it lies beside, as ``<name>.part...``. An interrupted download is continued if a
-    checksum can tell whether the parts belong together; else it begins anew.
+    Incomplete downloads are stored next to it as ``<name>.part...``. An interrupted download is resumed if a checksum
+    can verify the result; otherwise it starts again.
 
     Args:
-        remote: What to fetch.
-        target: Where to put it.
-        retry: How patiently; None for the defaults.
+        remote: The file to download.
+        target: Path of the downloaded file.
+        retry: Number and timing of attempts; None for the defaults.
 
     Raises:
-        DiskError: If there is no room or no permission.
-        RefusedError: If the server refuses it.
+        DiskError: If the disk is full or not writable.
+        RefusedError: If the server refuses the file.
         UserError: If the server does not answer; the message says how to fetch the file by hand.
-        CorruptFileError: If what arrives is not the published file.
+        CorruptFileError: If the downloaded file is not the published one.
     """
     if target.is_file():
         return target
@@ -97,7 +97,7 @@ def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) ->
         try:
             part = _fetch(remote, target, retry or Retry())
             if resumed and not _is_right(part, remote.checksums):
-                log.warning("%s is not the published file, perhaps because it was continued: once more", target.name)
+                log.warning("%s is not the published file, perhaps after resuming; downloading it again", target.name)
                 part.unlink()
                 part = _fetch(remote, target, retry or Retry())
             if not _is_right(part, remote.checksums):
@@ -110,7 +110,7 @@ def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) ->
 
 
 def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
-    """Bring the whole file, unchecked, to a place beside `target`."""
+    """Download the complete, unchecked file to a path next to `target`."""
     host = urlsplit(remote.address).netloc
     _require_known_host(remote.address)
     refused = False
@@ -127,17 +127,17 @@ def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
                 raise RefusedError(reason) from error
             pause = retry.pause * 2**attempt
         except gdown.exceptions.DownloadError as error:
-            if isinstance(error.__cause__, requests.RequestException):  # it was tried again already
+            if isinstance(error.__cause__, requests.RequestException):  # gdown has already retried
                 raise UserError(f"{host} does not answer ({_line(error)})") from error
             if "byte range" not in str(error):
                 raise UserError(f"{remote.address}: the connection ended too early ({_line(error)})") from error
-            if refused:  # twice: the server cannot continue it, or has another version
+            if refused:  # refused twice: the server cannot resume it, or has another version
                 _forget(target)
-            refused, reason, pause = True, f"{remote.address} does not continue the file", retry.pause
+            refused, reason, pause = True, f"{remote.address} does not resume the file", retry.pause
         if attempt + 1 < retry.attempts:
-            log.warning("%s; again in %.0f s", reason, pause)
+            log.warning("%s; next attempt in %.0f s", reason, pause)
             time.sleep(pause)
-    raise UserError(f"{reason}; {retry.attempts} attempts in vain")
+    raise UserError(f"{reason}; {retry.attempts} attempts failed")
 
 
 def _attempt(remote: RemoteFile, target: Path, retry: Retry) -> Path:
@@ -164,17 +164,17 @@ def _attempt(remote: RemoteFile, target: Path, retry: Retry) -> Path:
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
             raise UserError(f"{urlsplit(remote.address).netloc} does not answer ({_line(error)})") from error
         except requests.exceptions.InvalidURL as error:
-            raise RefusedError(f"{remote.address} is no address: {error}") from error
+            raise RefusedError(f"{remote.address} is not a valid address: {error}") from error
     with part.open("rb") as file:
         begin = file.read(200).lstrip().lower()
     if begin.startswith((b"<!doctype html", b"<html")):
         part.unlink()
-        raise RefusedError(f"{remote.address} answers with a web page in place of the file")
+        raise RefusedError(f"{remote.address} returns a web page instead of the file")
     return part
 
 
 def _watch(remote: RemoteFile, target: Path, progress: Progress) -> Callable[[int, int | None], None]:
-    """Show how much came, and stop a file that is far larger than published or than the disk."""
+    """Show the progress, and stop a file that is far larger than published or than the disk."""
     task = progress.add_task(target.name, total=remote.size)
     limit = SURPRISE * remote.size + BLOCK if remote.size else float("inf")
     asked = False
@@ -192,7 +192,7 @@ def _watch(remote: RemoteFile, target: Path, progress: Progress) -> Callable[[in
 
 
 def _require_known_host(address: str) -> None:
-    """End at once where there is no network, unless a proxy knows more names."""
+    """Raise at once if the host name is unknown, as without a network; a proxy may know more names."""
     host = urlsplit(address).hostname
     if host is None or requests.utils.get_environ_proxies(address):
         return
@@ -218,16 +218,16 @@ def _forget(target: Path) -> None:
 def _wrong(remote: RemoteFile) -> str:
     known = " or ".join(map(str, remote.checksums))
     return (
-        f"what {remote.address} sends is not the published file: its checksum is not {known}. "
-        "The file may have been replaced by its authors or damaged on the way."
+        f"the file from {remote.address} is not the published one: its checksum is not {known}. "
+        "Its authors may have replaced it, or it was damaged during the download."
     )
 
 
 def _by_hand(remote: RemoteFile, target: Path) -> str:
     begun = sum(part.stat().st_size for part in _begun(target))
-    kept = f"{human(begun)} are kept: the same command goes on from there later.\n" if begun else ""
+    kept = f"{human(begun)} are kept: run the same command again to resume.\n" if begun else ""
     return (
-        f"{kept}By hand: fetch {remote.address} with a browser, save it as {target.absolute()}, "
+        f"{kept}By hand: download {remote.address} with a browser, save it as {target.absolute()}, "
         "and run the same command again."
     )
 

@@ -1,4 +1,4 @@
-"""Locks that end with the process that holds them, however it ends."""
+"""File locks that are released whenever the process that holds them ends."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ def locked(file: Path, message: str) -> Iterator[None]:
     """Hold a lock while the body runs.
 
     Args:
-        file: The lock; it stays, empty. Its folder is made if needed.
-        message: For the user, where another process holds it.
+        file: The lock file; it stays, empty. Its folder is created if needed.
+        message: Error message if another process holds the lock.
 
     Raises:
-        UserError: If another process holds it.
+        UserError: If another process holds the lock.
     """
     file.parent.mkdir(parents=True, exist_ok=True)
     lock = FileLock(file)

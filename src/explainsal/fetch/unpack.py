@@ -1,4 +1,4 @@
-"""Unpack a zip file of a data set, whatever of its files is there already: all or nothing per file, nothing outside."""
+"""Unpack the missing files of a data set from a zip file: only complete files, and none outside the folder."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ from explainsal.fetch.checksum import BLOCK
 from explainsal.fetch.disk import full_disk_is_reported, human, require_space
 
 DAMAGED = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError)
-RATIO = 20.0  # unpacked bytes per byte of the archive; more is taken for an attack
-FILES = 200_000  # that an archive may hold
-TEMPORARY = ".unpacking-"  # begins the name of a file that is being written
+RATIO = 20.0  # maximum of unpacked bytes per byte of the archive; more is treated as an attack
+FILES = 200_000  # maximum number of files in an archive
+TEMPORARY = ".unpacking-"  # prefix of files that are being written
 
 
 @dataclass(frozen=True)
 class Unpacked:
-    """What was done.
+    """Counts of an unpacking.
 
     Args:
-        files: Members that match, all of them on disk now.
-        written: Those that were not there before.
-        links: Links and devices in the archive, none of which was made.
+        files: Matching members; all of them are on disk now.
+        written: Matching members that were missing before.
+        links: Links and devices in the archive; none of them is created.
     """
 
     files: int
@@ -42,11 +42,11 @@ class Unpacked:
 
 @dataclass(frozen=True)
 class Pattern:
-    """Which files belong to a data set, in its archive and on disk alike.
+    """Pattern of the files of a data set, in its archive and on disk alike.
 
     Args:
-        regex: Matches a whole path. Its group ``path`` is what follows the data set's own folder, its group ``key``
-            (by default the same) what tells a file from all others wherever it lies.
+        regex: Matches a whole path. Its group ``path`` is the path inside the data set's own folder. Its group ``key``
+            (by default the same) identifies a file in whichever folder it is.
 
     Example:
         >>> pattern = Pattern(r"(?:.*?/)??(?P<path>(?:train/)?(?P<key>\\d+\\.jpg))")
@@ -57,14 +57,14 @@ class Pattern:
     regex: str
 
     def split(self, name: str) -> tuple[str, str] | None:
-        """Path below the folder and key of a file, None if it does not belong; what is hidden never does."""
+        """Return path below the folder and key of a file; None for other files and hidden ones."""
         match = re.fullmatch(self.regex, name)
         if match is None or _is_hidden(name):
             return None
         return match["path"], match.groupdict().get("key") or match["path"]
 
     def files(self, root: Path) -> dict[str, list[str]]:
-        """Key -> paths below `root` of the files that belong; hidden folders are not entered, links to folders are."""
+        """Map keys to paths of the matching files below `root`; follow links to folders and skip hidden folders."""
         found = defaultdict(list)
         for base, folders, names in walk(root, followlinks=True):
             folders[:] = [name for name in folders if not _is_hidden(name)]
@@ -78,7 +78,7 @@ class Pattern:
 
 @dataclass(frozen=True)
 class _Member:
-    """A file of the archive that belongs: its path there, without the data set's own folder, and its key."""
+    """A matching file of the archive: its path without the data set's own folder, and its key."""
 
     info: zipfile.ZipInfo
     inside: str
@@ -86,22 +86,23 @@ class _Member:
 
 
 def unpack(path: Path, root: Path, folder: str, pattern: Pattern) -> Unpacked:
-    """Write the members that match and are not there yet.
+    """Write the matching members that are missing on disk.
 
-    A file already on disk under the same key with the same content is left as it is, wherever it lies; the beginning
-    of one, as a killed program leaves it, is completed; missing files are put beside the others of their folder. Every
-    file appears whole or not at all, so an interrupted call is taken up where it stopped. Links are never made.
+    A file on disk with the same key and content is left alone, in whichever folder it is. A file that holds only the
+    beginning of a member, as a killed program leaves it, is completed. Missing files are put next to the others of
+    their folder. Every file appears complete or not at all, so an interrupted call can be resumed. Links are never
+    created.
 
     Args:
         path: A zip file.
         root: Folder of the data set.
-        folder: Where below `root` the files go where there are none yet; ``""`` for `root` itself.
-        pattern: Which files.
+        folder: Subfolder of `root` for files whose folder is empty so far; ``""`` for `root` itself.
+        pattern: Pattern of the wanted files.
 
     Raises:
         CorruptFileError: If the archive is damaged, unsafe, or holds no such file.
-        UserError: If a file of another content is in the way.
-        DiskError: If there is no room or no permission.
+        UserError: If a file with other content is in the way.
+        DiskError: If the disk is full or not writable.
     """
     with damage_is_reported(path), zipfile.ZipFile(path) as archive:
         infos = [info for info in archive.infolist() if not info.is_dir()]
@@ -115,7 +116,7 @@ def unpack(path: Path, root: Path, folder: str, pattern: Pattern) -> Unpacked:
         with full_disk_is_reported(f"unpacking {path.name}", root):
             for target in {(root / place).parent for _, place in missing}:
                 target.mkdir(parents=True, exist_ok=True)
-                for left in target.glob(f"{TEMPORARY}*"):  # of a killed process
+                for left in target.glob(f"{TEMPORARY}*"):  # left by a killed process
                     left.unlink()
             for member, place in track(missing, f"unpacking {path.name}", transient=True, disable=not missing):
                 _write(archive, member.info, root / place)
@@ -124,10 +125,10 @@ def unpack(path: Path, root: Path, folder: str, pattern: Pattern) -> Unpacked:
 
 @contextmanager
 def damage_is_reported(path: Path) -> Iterator[None]:
-    """One message for whatever the libraries raise on a damaged archive.
+    """Turn the libraries' errors about a damaged archive into one message.
 
     Raises:
-        CorruptFileError: In that case.
+        CorruptFileError: In place of such an error.
     """
     try:
         yield
@@ -135,10 +136,10 @@ def damage_is_reported(path: Path) -> Iterator[None]:
         raise
     except DAMAGED as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # the disk's, not the archive's
+            raise  # an error of the disk, not of the archive
         raise CorruptFileError(
-            f"{path} is damaged, cut short or no zip file ({error}). Remove it and run the same command again, "
-            "or fetch it again by hand."
+            f"{path} is damaged, incomplete or not a zip file ({error}). Remove it and run the same command again, "
+            "or download it again by hand."
         ) from error
 
 
@@ -171,9 +172,9 @@ def _safe(path: Path, name: str) -> str:
 def _missing(
     archive: zipfile.ZipFile, root: Path, folder: str, pattern: Pattern, wanted: Sequence[_Member]
 ) -> list[tuple[_Member, str]]:
-    """The members that are not there, each with the place below `root` that it belongs to."""
+    """Return the missing members, each with its target path below `root`."""
     there = pattern.files(root)
-    places: dict[str, Counter[str]] = defaultdict(Counter)  # folder in the archive -> where its files lie on disk
+    places: dict[str, Counter[str]] = defaultdict(Counter)  # folder in the archive -> folders of its files on disk
     missing: list[tuple[_Member, str | None]] = []
     for member in wanted:
         states = {place: _state(archive, member.info, root / place) for place in there.get(member.key, ())}
@@ -190,14 +191,14 @@ def _place(root: Path, member: _Member, folder: str, neighbours: Counter[str]) -
     place = f"{base}/{member.inside.rpartition('/')[2]}" if base else member.inside
     if (root / place).exists():
         raise UserError(
-            f"{root / place} is not the file of that name in the archive ({member.info.filename}): it is of another "
-            "release or was changed. Move it away, or choose another folder with data.root=FOLDER."
+            f"{root / place} differs from the file of that name in the archive ({member.info.filename}): it belongs to "
+            "another release or was changed. Move it away, or choose another folder with data.root=FOLDER."
         )
     return place
 
 
 def _state(archive: zipfile.ZipFile, info: zipfile.ZipInfo, path: Path) -> str:
-    """Whether a file on disk is a member (``whole``), the beginning of one (``begun``), or something else."""
+    """Compare a file on disk with a member: ``whole`` if equal, ``begun`` if it is a prefix, else ``other``."""
     size = path.stat().st_size
     if size > info.file_size:
         return "other"
@@ -224,7 +225,7 @@ def _is_link(info: zipfile.ZipInfo) -> bool:
 
 
 def _is_hidden(path: str) -> bool:
-    """What operating systems and version control leave in archives, e.g. ``__MACOSX/._1.jpg`` and ``.svn/1.jpg``."""
+    """Return whether a path is a leftover of an operating system or version control, e.g. ``__MACOSX/._1.jpg``."""
     return any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
 
 

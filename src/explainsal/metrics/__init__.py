@@ -1,4 +1,4 @@
-"""Saliency metrics as torchmetrics classes. They keep state; `explainsal.functional.metrics` computes the values."""
+"""Saliency metrics as torchmetrics classes. They only keep state; `functional.metrics` computes the values."""
 
 from explainsal.metrics.bootstrap import Interval, mean_interval, paired_difference
 from explainsal.metrics.collection import SaliencyMetrics

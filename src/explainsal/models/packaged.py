@@ -9,7 +9,7 @@ from typing import Any
 
 from safetensors.torch import load_file, save_file
 
-from explainsal.fetch.checksum import Checksum
+from explainsal.fetch.fingerprints import sha256
 from explainsal.models.cmrnet import CMRNet
 from explainsal.models.published import card_path, write_card
 from explainsal.models.saliency_model import SaliencyModel
@@ -60,7 +60,7 @@ def package_network(model: SaliencyModel, path: Path, card: dict[str, Any]) -> d
         "model": path.stem,
         "file": path.name,
         "bytes": path.stat().st_size,
-        "sha256": Checksum("sha256", "0" * 64).of(path).value,
+        "sha256": sha256(path),
     }
     whole = known | card | {"date": datetime.now(UTC).date().isoformat()}
     write_card(path, whole)

@@ -12,6 +12,7 @@ from typing import Any
 from explainsal.errors import UserError
 from explainsal.fetch.checksum import Checksum
 from explainsal.fetch.disk import human
+from explainsal.fetch.fingerprints import sha256
 from explainsal.fetch.wheel import WheelFile
 
 CARD_SUFFIX = ".card.json"
@@ -205,7 +206,7 @@ def describe_weights(path: Path, weights: PublishedWeights, source: Path | None 
         "variant": weights.variant,
         "file": path.name,
         "bytes": path.stat().st_size,
-        "sha256": Checksum("sha256", "0" * 64).of(path).value,
+        "sha256": sha256(path),
         "published_checksum": str(known[0]) if known else ("differs" if weights.checksums else "none is known"),
         "address": weights.address,
         "wheel": f"{weights.wheel.member} in {weights.wheel.requirement}" if weights.wheel else "",
@@ -229,7 +230,7 @@ def write_card(path: Path, card: dict[str, Any]) -> None:
 def is_described(path: Path) -> bool:
     """Return whether a weight file has a card with its checksum."""
     try:
-        return bool(json.loads(card_path(path).read_text())["sha256"] == Checksum("sha256", "0" * 64).of(path).value)
+        return bool(json.loads(card_path(path).read_text())["sha256"] == sha256(path))
     except (OSError, ValueError, KeyError, TypeError):
         return False
 

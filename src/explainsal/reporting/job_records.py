@@ -17,7 +17,7 @@ DONE, FAILED, RUNNING = "done", "failed", "running"
 def read_job(folder: Path) -> dict[str, Any] | None:
     """Read the record of a job; None if no job was started or its record is damaged."""
     job = read_json(folder / JOB)
-    return job if job is not None and {"status", "commit"} <= job.keys() else None
+    return job if job is not None and {"status", "commit", "parameters"} <= job.keys() else None
 
 
 _INTERVAL = {"": "mean", "_low": "low", "_high": "high"}

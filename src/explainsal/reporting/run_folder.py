@@ -23,6 +23,9 @@ EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpo
 TRAIN = "python -m explainsal.train"
 GRAPH = "explanation/standalone/graph.csv"  # graph of a standalone model, which is its own explanation
 
+PARTS = (  # every run has one of them
+    "config.yaml", "environment.json", "metrics.csv", "results.csv", "per_image.parquet", "gallery", "explanation",
+)  # fmt: skip
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
 PROFILE_COLUMNS = ("profile", "model", "metric", "mean", "low", "high", "images")
 PER_IMAGE_COLUMNS = ("model", "id")
@@ -204,8 +207,8 @@ def read_run(folder: Path | str) -> Run:
             read_csv(attribution, columns=ATTRIBUTION_COLUMNS, text=("image", "part")) if attribution.exists() else None
         ),
     )
-    if len(missing) == 7:
-        raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {[p.path for p in missing]}")
+    if not any((folder / path).exists() for path in PARTS):
+        raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {', '.join(PARTS)}")
     return Run(**{**run.__dict__, "missing": tuple(missing)})
 
 

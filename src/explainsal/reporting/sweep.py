@@ -30,7 +30,7 @@ def sweep_table(folder: Path) -> pd.DataFrame:
     jobs = [(path, job) for path, job in found if job is not None]
     if not jobs:
         raise MissingFilesError(f"{folder} holds no jobs of a sweep: give the folder that `-m +sweep=...` created")
-    parameters = [dict(override.lstrip("+").split("=", 1) for override in job["overrides"]) for _, job in jobs]
+    parameters = [job["parameters"] for _, job in jobs]
     swept = [n for n in dict.fromkeys(k for p in parameters for k in p) if len({p.get(n) for p in parameters}) > 1]
     rows = [
         {

@@ -1,1 +1,1 @@
-"""The work of each command."""
+"""Workflows behind the commands, callable from Python."""

@@ -22,23 +22,23 @@ from explainsal.workflows.postprocessing import Postprocessing, PostprocessingOp
 
 log = logging.getLogger(__name__)
 
-LEARNED = ("center_bias", "center_bias_loo", GOLD_STANDARD)  # from fixations
-_DENSITIES = 50  # of the training split, for the histogram
+LEARNED = ("center_bias", "center_bias_loo", GOLD_STANDARD)  # learned from fixations
+_DENSITIES = 50  # number of training densities for the histogram
 
 
 @dataclass(frozen=True)
 class Baselines:
-    """Models by name, and the gold standard, which is scored observer by observer."""
+    """Baseline models by name, and the gold standard, which is scored per observer."""
 
     models: dict[str, nn.Module] = field(default_factory=dict)
     gold_standard: GoldStandard | None = None
 
 
 def make_baselines(names: Iterable[str], datamodule: SaliencyDataModule) -> Baselines:
-    """Build the baselines of these names for the images that are evaluated.
+    """Build the named baselines for the evaluated images.
 
     Raises:
-        UserError: If a name is unknown, or the data do not have what it needs.
+        UserError: If a name is unknown, or the data lack what a baseline needs.
     """
     models: dict[str, nn.Module] = {}
     gold = None
@@ -57,15 +57,15 @@ def make_baselines(names: Iterable[str], datamodule: SaliencyDataModule) -> Base
 
 
 def learned_center_bias(datamodule: SaliencyDataModule) -> CenterBias:
-    """Where people look in the training images, whatever they show."""
+    """Fit the center bias, independent of the image, to the training fixations."""
     return CenterBias.fit(*read_fixations(datamodule.dataset(datamodule.fit_splits[0])))
 
 
 def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
-    """The gold standard of a data set whose observers are told apart; its bandwidth is that of the densities.
+    """Build the gold standard of a data set with known observers; its bandwidth is that of the densities.
 
     Raises:
-        UserError: If the observers are not known, or there are not two of an image.
+        UserError: If the observers are unknown, or an image has fewer than two.
     """
     points, sizes = read_fixations(dataset)
     observers = [torch.from_numpy(o.astype(np.int64)) for o in dataset.observers()]
@@ -76,7 +76,7 @@ def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
 
 
 def trains_apart(datamodule: SaliencyDataModule) -> bool:
-    """Whether there is a training split that does not hold the evaluated images."""
+    """Return whether a training split exists that does not contain the evaluated images."""
     train, tested = datamodule.fit_splits[0], datamodule.eval_split
     known = train in (*datamodule.parts, *datamodule.published)
     overlap = tested in (train, datamodule.whole) and not datamodule.parts
@@ -84,15 +84,15 @@ def trains_apart(datamodule: SaliencyDataModule) -> bool:
 
 
 def has_training_fixations(datamodule: SaliencyDataModule) -> bool:
-    """Whether a centre bias can be learned from a training split apart from the evaluated images."""
+    """Return whether a center bias can be learned from a training split without the evaluated images."""
     return trains_apart(datamodule) and datamodule.dataset(datamodule.fit_splits[0]).fixated_images > 0
 
 
 def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]:
-    """The names that can be learned from the data; another centre bias where no training fixations are left for it.
+    """Return the baselines that the data allow, with a replacement for a center bias without training fixations.
 
-    That is the one of the other evaluated images. Without two images that have fixations there is none, and no gold
-    standard. A warning says so.
+    The replacement is the center bias of the other evaluated images. With fewer than two fixated images, all learned
+    baselines are dropped. A warning reports each change.
     """
     wanted = list(names)
     dataset = datamodule.dataset(datamodule.eval_split)
@@ -101,16 +101,16 @@ def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]
     if not has_training_fixations(datamodule):
         instead["center_bias"] = "center_bias_loo" if enough else None
     for name in [name for name in wanted if name in instead]:
-        said = f"{instead[name]} (of the other evaluated images) takes its place" if instead[name] else "it is left out"
-        log.warning("%s: there are no fixations to learn %s from: %s", dataset.name, name, said)
+        said = f"using {instead[name]} (of the other evaluated images)" if instead[name] else "it is omitted"
+        log.warning("%s: no fixations to learn %s from; %s", dataset.name, name, said)
     chosen = (instead.get(name, name) for name in wanted)
     return list(dict.fromkeys(name for name in chosen if name is not None))
 
 
 def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBiasMap | None, str]:
-    """What information gain is a gain over, and how to say so.
+    """Return the baseline density of information gain, and its description.
 
-    The centre bias of the training split; where there is none apart from the evaluated images, that of all other
+    The baseline is the center bias of the training split or, if no separate training split exists, that of all other
     evaluated images.
     """
     if has_training_fixations(datamodule):
@@ -123,10 +123,10 @@ def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBia
 
 
 def make_postprocessing(options: PostprocessingOptions, datamodule: SaliencyDataModule) -> Postprocessing:
-    """Build the post-processing of maps; it learns from the training split alone.
+    """Build the post-processing of maps, fitted to the training split only.
 
     Raises:
-        UserError: If the data have no fixations to learn from, or an option is out of range.
+        UserError: If the data have no training fixations, or an option is out of range.
     """
     try:
         return Postprocessing(
@@ -141,7 +141,7 @@ def make_postprocessing(options: PostprocessingOptions, datamodule: SaliencyData
 
 
 def training_quantiles(datamodule: SaliencyDataModule) -> Tensor:
-    """The mean distribution of values of training densities, of at most 50 images spread over the split."""
+    """Return the mean value distribution of at most 50 training densities, spread over the split."""
     dataset = datamodule.dataset(datamodule.fit_splits[0])
     chosen = np.unique(np.linspace(0, len(dataset) - 1, _DENSITIES).round().astype(int)).tolist()
     densities = [dataset[i].density for i in chosen]

@@ -1,4 +1,4 @@
-"""Choose where to compute."""
+"""Choose the device for computations."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from explainsal.errors import UserError
 
 
 def choose_device(accelerator: str = "auto", devices: int | str | Sequence[int] = 1) -> torch.device:
-    """Return the device that a Lightning trainer with these options takes in this process.
+    """Return the device that a Lightning trainer with these options uses in this process.
 
     Args:
         accelerator: ``auto``, ``cpu``, ``gpu``, ``cuda`` or ``mps``, as ``trainer.accelerator``.
-        devices: As ``trainer.devices``: of a list of GPUs the first one is taken, else the current one.
+        devices: As ``trainer.devices``; a list with one GPU selects that GPU, anything else the current one.
 
     Raises:
         UserError: If this machine has no such device.

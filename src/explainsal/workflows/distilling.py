@@ -1,4 +1,4 @@
-"""Fit the explainable model that needs no network."""
+"""Fit the explainable model that works without a network."""
 
 from __future__ import annotations
 
@@ -42,16 +42,16 @@ NULL_MODELS = ("untrained_network", "shuffled_filters")
 
 @dataclass(frozen=True)
 class FitOptions:
-    """How a standalone model is fitted.
+    """Options of the fit of a standalone model.
 
     Args:
         stages: Options of the stages.
-        refinement: Options of the gradient descent after it; ``epochs=0``: none.
-        images: Only so many training images of each data set, spread over the split; None: all.
-        input_size: Height and width at which the graph gets images; None: as the network does.
-        batch_size: Images at a time.
-        resume: The folder of an interrupted run, to continue after its last finished stage.
-        seed: Of the run, for the note in the file.
+        refinement: Options of the gradient descent after the stages; ``epochs=0`` disables it.
+        images: Number of training images per data set, spread over the split; None: all.
+        input_size: Height and width of the model's input images; None: those of the network.
+        batch_size: Number of images per batch.
+        resume: Folder of an interrupted run, which continues after its last finished stage.
+        seed: The run's seed, recorded in the file.
     """
 
     stages: DistillOptions = field(default_factory=DistillOptions)
@@ -64,11 +64,11 @@ class FitOptions:
 
 
 def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:
-    """Fit a standalone model to a network, refine it if asked for.
+    """Fit a standalone model to a network, and refine it if the options say so.
 
     Args:
         model: The network to imitate, on the device of the fit; see `make_teacher`.
-        sets: Name -> data module, prepared: the fit uses their training and validation splits together.
+        sets: Name -> prepared data module; the fit uses their training and validation splits together.
         run: The output folder.
         options: See `FitOptions`.
 
@@ -93,7 +93,7 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
         report_quality(fit, val, run.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
-    if options.resume is not None:  # remove what a killed run left
+    if options.resume is not None:  # left by a killed run
         shutil.rmtree(options.resume / "work", ignore_errors=True)
     run.finish()
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
@@ -101,47 +101,47 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
 
 
 def mix_splits(sets: Mapping[str, SaliencyDataModule], images: int | None) -> tuple[MixedSamples, MixedSamples]:
-    """Return the training images (so many of each set) and the validation images of several data sets."""
+    """Return the training images (at most `images` per data set) and validation images of several data sets."""
     train = {name: spread(module.dataset(module.fit_splits[0]), images) for name, module in sets.items()}
     val = {name: module.dataset(module.fit_splits[1]) for name, module in sets.items()}
     return MixedSamples(train), MixedSamples(val)
 
 
 def check_input_size(wanted: Sequence[int] | None, largest: tuple[int, int]) -> tuple[int, int] | None:
-    """Return height and width at which the graph gets images; None: as the network does.
+    """Return height and width of the model's input images; None: those of the network.
 
     Raises:
-        UserError: If these are not two positive numbers, or larger than what the network gets.
+        UserError: If the size is not two positive numbers, or is larger than the network's input.
     """
     if wanted is None:
         return None
     size = tuple(wanted)
     if len(size) != 2 or not all(0 < side <= limit for side, limit in zip(size, largest, strict=True)):
-        raise UserError(f"input_size={list(size)}: give [HEIGHT,WIDTH], at most what the network sees, {list(largest)}")
+        raise UserError(f"input_size={list(size)}: give [HEIGHT,WIDTH], at most the network's {list(largest)}")
     return size[0], size[1]
 
 
 def make_teacher(
     model: SaliencyModel, null_model: str | None, *, seed: int = 0, device: torch.device | None = None
 ) -> SaliencyModel:
-    """Return the network to imitate, on the device; with fresh weights for the null model of that name."""
+    """Return the network to imitate, on the device; the null model ``untrained_network`` gets random weights."""
     if null_model == "untrained_network":
         model.net = untrained_copy(model.net, seed=seed)
     return model.to(device) if device is not None else model
 
 
 def check_null_model(null_model: str | None) -> None:
-    """Refuse an unknown null model.
+    """Raise if a null model is unknown.
 
     Raises:
-        UserError: If it is unknown.
+        UserError: If the null model is unknown.
     """
     if null_model not in (None, *NULL_MODELS):
         raise UserError(f"null_model={null_model}: choose {', '.join(NULL_MODELS)}, or null for the real fit")
 
 
 def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
-    """Select so many images of a data set, at equal distances; None: all."""
+    """Select `images` images of a data set at equal distances; None: all."""
     if images is None:
         return dataset
     if not 0 < images <= len(dataset):
@@ -150,7 +150,7 @@ def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
 
 
 def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
-    """The images of a data set at the size that the network sees, on disk."""
+    """Store the images of a data set on disk at the network's input size."""
     size = seen_size(model, as_unit_float(next(_batches(dataset))[0]))
     samples = StoredSamples(folder, len(dataset), size)
     task = progress.add_task(f"reading {folder.name}", total=len(dataset))
@@ -158,7 +158,7 @@ def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Prog
 
 
 def fit_stages(fit: Distillation, options: FitOptions, output: Path, progress: Progress) -> None:
-    """Fit the remaining stages; after each one the file holds all finished stages."""
+    """Fit the remaining stages, and save all finished stages after each one."""
     if options.resume is not None:
         resume_fit(fit, options.resume)
     while fit.todo:
@@ -169,21 +169,21 @@ def fit_stages(fit: Distillation, options: FitOptions, output: Path, progress: P
 
 
 def resume_fit(fit: Distillation, folder: Path) -> None:
-    """Continue an interrupted fit: take its finished stages.
+    """Continue an interrupted fit from its finished stages.
 
     Raises:
-        UserError: If it was another fit.
+        UserError: If the options, network or data of that fit differ.
     """
     if not (folder / FILE).is_file():
-        raise MissingFilesError(f"resume={folder}: there is no {FILE}; no stage was finished. Start without resume")
+        raise MissingFilesError(f"resume={folder}: {FILE} is missing, so no stage was finished. Start without resume")
     model, note = load_standalone(folder / FILE)
     if note.get("fingerprint") != fit.fingerprint():
         raise UserError(
-            f"resume={folder}: that fit had other options, another network or other data. Repeat its command "
-            "(environment.json has it) and add resume, or start without"
+            f"resume={folder}: that fit used other options, another network or other data. Repeat its command "
+            "(see environment.json) with resume added, or start without resume"
         )
     if note.get("refined"):
-        raise UserError(f"resume={folder}: that model is refined already; resume a run with refine.epochs=0")
+        raise UserError(f"resume={folder}: that model is already refined; resume a run with refine.epochs=0")
     fit.resume(model, note["explained"])
 
 
@@ -195,7 +195,7 @@ def refine_best(
     work: Path,
     progress: Progress,
 ) -> None:
-    """Refine, and keep the epoch that does best on the validation images."""
+    """Refine the model, and keep the epoch with the best CC on the validation images."""
     truth, size = options.fixations > 0, fit.input_size
     deep = fit.deep_maps(train.batches(8), Store(work / "train", train.count))
     target = val.density[:, None] if truth else fit.deep_maps(val.batches(8), Store(work / "val", val.count))
@@ -216,7 +216,7 @@ def refine_best(
 
 
 def report_quality(fit: Distillation, dataset: MixedSamples, output: Path) -> None:
-    """Tables of the graph and of how well it imitates each layer on the validation images; printed in short."""
+    """Write tables of the graph and of its fidelity per layer on the validation images; print a summary."""
     quality = stage_quality(fit, _batches(dataset), dataset.ids)
     write_tables(fit.model, quality, output / "explanation" / "standalone")
     for name, value in quality.groupby("name", sort=False)["correlation"].mean().items():
@@ -231,7 +231,7 @@ def _progress() -> Iterator[Progress]:
 
 
 def _batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
-    """Images one by one, since their sizes may differ."""
+    """Yield images one by one, since their sizes may differ."""
     for index in range(len(dataset)):
         batch = SaliencyBatch.collate([dataset[index]])
         yield batch.images, None if batch.density is None else batch.density.values
@@ -245,7 +245,7 @@ def _note(fit: Distillation, seed: int) -> dict[str, Any]:
 
 
 def _network_name(net: nn.Module) -> str:
-    """Name of the network and of the file of its weights, without the folders of the machine."""
+    """Return the names of the network and its weight file, without folders."""
     weights = getattr(net, "weights", None)
     return f"{getattr(net, 'name', type(net).__name__)} {Path(weights).name if weights else 'untrained'}"
 

@@ -1,4 +1,4 @@
-"""The results table of a model, or of maps that another tool made."""
+"""Compute the results table of a model, or of maps from another tool."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def evaluate(
         datamodule: The data, prepared.
         run: The output folder.
         options: See `EvaluationOptions`.
-        explanations: One per explainable model; not used for a classical or a standalone model.
+        explanations: One per explainable model; ignored for a classical or a standalone model.
 
     Returns:
         The results table, see `evaluate_model`.
@@ -83,7 +83,7 @@ def record_evaluation(
 def evaluate_predictions(
     path: str | Path, datamodule: SaliencyDataModule, run: RunFolder, options: EvaluationOptions
 ) -> pd.DataFrame:
-    """Score maps that another tool made, and write the report.
+    """Score maps from another tool, and write the report.
 
     Args:
         path: A folder or an HDF5 file of maps.
@@ -114,15 +114,15 @@ def evaluate_model(
     """Score a model, its explainable models and the baselines, and write tables and gallery.
 
     Args:
-        model: The model; `name` is what it is called in the table.
+        model: The model, listed in the table under `name`.
         datamodule: The data, prepared.
-        folder: Where the files go.
+        folder: Output folder.
         options: See `EvaluationOptions`.
-        explanations: One per explainable model; for a network only.
-        name: ``deep`` for a network, else the model's own.
+        explanations: One per explainable model; for networks only.
+        name: ``deep`` for a network, otherwise the model's own name.
 
     Returns:
-        The long results table, the same in every process: a row per model and metric, with bootstrap interval.
+        The long results table, with one row per model and metric and bootstrap intervals; the same in every process.
     """
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
@@ -166,7 +166,7 @@ def write_explanation_nulls(
     explanations: Sequence[ExplanationRun],
     options: EvaluationOptions,
 ) -> None:
-    """Measure the null models that `options` name beside every explanation."""
+    """Measure the null models of `options` for every explanation."""
     limit, seed, device = options.explain_images, options.seed, options.device
     write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
 
@@ -180,7 +180,7 @@ def show_images(
     per_image: pd.DataFrame,
     name: str,
 ) -> None:
-    """Write the best, middle and worst images of the model, with its map and those of its explainable models."""
+    """Write the best, middle and worst images of a model, with its map and those of its explainable models."""
     explained = per_image[per_image["model"] == explanations[0].name]["index"] if explanations else per_image["index"]
     among = per_image[per_image["index"].isin(explained)]
     for index in track(choose_gallery(among, count, among=name), description="gallery"):
@@ -190,7 +190,7 @@ def show_images(
 def draw_maps(
     sample: SaliencySample, module: EvaluationModule, explanations: Sequence[ExplanationRun], name: str
 ) -> GalleryImage:
-    """One image with the maps of the model, as they are scored, and of its explainable models."""
+    """Return one image with the scored map of the model and the maps of its explainable models."""
     model = module.models[name]
     batch = SaliencyBatch.collate([sample]).to(next((p.device for p in model.parameters()), torch.device("cpu")))
     with torch.inference_mode():
@@ -203,6 +203,6 @@ def draw_maps(
 
 
 def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Module) -> GalleryImage:
-    """One picture with its ground truth, if any, and maps ``(H, W)`` of a model, or beside it, by name."""
+    """Return one picture with its ground truth, if any, and maps ``(H, W)`` by name."""
     arrays = {name: values.cpu().numpy() for name, values in maps.items()}
     return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays, description(model))

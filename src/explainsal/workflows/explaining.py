@@ -51,7 +51,7 @@ def explain(
     """Explain a network on pictures, or on a data set with its scores, and write the report.
 
     Args:
-        model: The network; a standalone model is its own explanation and needs no other.
+        model: The network; a standalone model is its own explanation.
         datamodule: The data, prepared.
         run: The output folder.
         options: See `EvaluationOptions`.
@@ -61,7 +61,7 @@ def explain(
         The output folder.
 
     Raises:
-        UserError: If null models are asked for beside a standalone model.
+        UserError: If null models are given for a standalone model.
     """
     if isinstance(model.net, Standalone):
         if options.nulls:
@@ -88,14 +88,14 @@ def explain_pictures(
     *,
     device: torch.device | None = None,
 ) -> None:
-    """Explain pictures without ground truth: maps as PNG, and tables.
+    """Explain pictures without ground truth; write maps as PNG, and tables.
 
     Args:
-        output: Where the maps and gallery go; the tables go into that of `explaining`.
+        output: Folder of maps and gallery; tables go into the folder of `explaining`.
         model: The network.
         dataset: The pictures.
         explaining: How to explain.
-        device: Where to compute; None: where the model is.
+        device: Device; None: that of the model.
     """
     if device is not None:
         model.to(device)
@@ -115,7 +115,7 @@ def explain_pictures(
 
 
 def agreement(explainable: Tensor, deep: Tensor) -> str:
-    """Say how well an explainable map ``(1, H, W)`` agrees with the deep map.
+    """Describe how well an explainable map ``(1, H, W)`` agrees with the deep map.
 
     Example:
         >>> maps = torch.rand(1, 8, 8)
@@ -131,7 +131,7 @@ def agreement(explainable: Tensor, deep: Tensor) -> str:
 def _explain_visibly(
     model: SaliencyModel, sample: SaliencySample, explaining: ExplanationRun, title: str
 ) -> Explanation:
-    """Explain one picture, and show how many of its layers are done."""
+    """Explain one picture, with a progress bar over its layers."""
     images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TextColumn("layers"), TimeRemainingColumn())
     with Progress(*columns) as bar:
@@ -145,7 +145,7 @@ def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
 
 @rank_zero_only
 def print_usage(explaining: ExplanationRun) -> None:
-    """Say whether the bandwidth of the filters grows with depth, as the paper has it (Section IV)."""
+    """Print whether the bandwidth of the filters grows with depth, as the paper states (Section IV)."""
     path = explaining.folder / "coefficients.parquet"
     if not path.exists():
         return
@@ -157,7 +157,7 @@ def print_usage(explaining: ExplanationRun) -> None:
 def explain_standalone(
     model: SaliencyModel, datamodule: SaliencyDataModule, run: RunFolder, *, limit: int | None = None
 ) -> Path:
-    """Take the maps of a standalone model apart, exactly: it is its own explanation, and needs no reconstruction."""
+    """Decompose the maps of a standalone model exactly; the model is its own explanation."""
     output = run.folder
     net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
     run.record(describe(model), data=describe_data(dataset))
@@ -174,7 +174,7 @@ def explain_standalone(
         write_map(output / "maps" / f"{sample.id}.png", model(images)[0, 0].detach().cpu().numpy())
     pd.concat(tables).to_csv(output / "attribution.csv", index=False)
     write_tables(net, None, output / "explanation" / "standalone")
-    print(f"maps that add up to each saliency map: {output / 'maps'}\nhow large they are: {output / 'attribution.csv'}")
+    print(f"maps that add up to each saliency map: {output / 'maps'}\ntheir sizes: {output / 'attribution.csv'}")
     run.finish()
     return output
 

@@ -27,14 +27,14 @@ def export(
     size: tuple[int, int] | None = None,
     bare: bool = False,
 ) -> Path:
-    """Write a network as one file, checked against the network itself.
+    """Write a network as one file, and check the file against the network.
 
     Args:
         model: The network.
-        folder: Where the file goes under the network's name, unless `to` is given.
-        to: The file.
+        folder: Folder of the file, which gets the network's name unless `to` is given.
+        to: Path of the file.
         format: ``"onnx"``, or ``"torch_export"`` for ``torch.export.load``.
-        size: Height and width of the images that the file takes; None: any, where the network allows it.
+        size: Height and width of input images; None: any size that the network allows.
         bare: Export the network alone, without pre- and post-processing.
 
     Returns:
@@ -48,7 +48,7 @@ def export(
         raise UserError(f"{model_name(model)} is a classical model; only networks are exported: give checkpoint=...")
     path = to or folder / f"{model.name}{SUFFIXES[format]}"
     if path.suffix != SUFFIXES[format]:
-        raise UserError(f"to={path}: a file of format={format} ends in {SUFFIXES[format]}")
+        raise UserError(f"to={path}: a file with format={format} must end in {SUFFIXES[format]}")
     difference = export_model(model, path, format=format, size=size, bare=bare, metadata=origin(model))
     print(f"{describe_export(model, size, bare=bare)}: its maps differ by {difference:.1e} of the largest value")
     print(f"model: {path} ({path.stat().st_size / 1e6:.1f} MB)")
@@ -56,17 +56,17 @@ def export(
 
 
 def check_format(format: str) -> None:
-    """Refuse an unknown file format.
+    """Raise if a file format is unknown.
 
     Raises:
-        UserError: If it is unknown.
+        UserError: If the format is unknown.
     """
     if format not in SUFFIXES:
         raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
 
 
 def describe_export(model: SaliencyModel, size: tuple[int, int] | None, *, bare: bool) -> str:
-    """Describe the exported network and the images that it takes."""
+    """Describe the exported network and its input images."""
     if size is not None:
         taken = f"{size[0]} x {size[1]} pixels"
     else:
@@ -78,7 +78,7 @@ def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
     """Return height and width of ``size=[H,W]``.
 
     Raises:
-        UserError: If these are not two positive whole numbers.
+        UserError: If the size is not two positive whole numbers.
     """
     if size is None:
         return None
@@ -89,7 +89,7 @@ def check_size(size: Sequence[int] | None) -> tuple[int, int] | None:
 
 
 def origin(model: SaliencyModel) -> dict[str, Any]:
-    """Describe where the network comes from: metadata of the file."""
+    """Describe the origin of the network, as metadata of the file."""
     return {
         "options": model.options,
         "weights": Path(model.weights).name if model.weights else UNTRAINED,

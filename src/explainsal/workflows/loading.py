@@ -1,4 +1,4 @@
-"""Load any model by its name, network or classical, and describe it."""
+"""Load any network or classical model by its name, and describe it."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def load_model(name_or_checkpoint: Classical, weights: None = None, **options: A
 @overload
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> SaliencyModel: ...
 def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None, **options: Any) -> nn.Module:
-    """Build a model by name, or restore the network that a checkpoint of this project holds.
+    """Build a model by name, or restore the network of a checkpoint.
 
-    A network without weights is returned after a warning.
+    A network without weights is returned with a warning.
 
     Args:
         name_or_checkpoint: A network (``"cmrnet"``), a classical model (``"itti"``), or the path of a ``.ckpt`` file
@@ -48,7 +48,7 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
         A network is a :class:`~explainsal.models.SaliencyModel`.
 
     Raises:
-        UserError: If there is no such name or file, the file does not fit, or a classical model is given weights.
+        UserError: If the name or file does not exist, the file does not fit, or a classical model gets weights.
 
     Example:
         >>> import torch
@@ -72,17 +72,17 @@ def warn_if_untrained(model: nn.Module) -> None:
     """Log a warning if the model is a network with random weights."""
     if isinstance(model, SaliencyModel) and not model.trained:
         log.warning(
-            "%s has %s: this shows the mechanics, not where people look. Give weights=published (UNISAL, MSI-Net), "
+            "%s has %s, so its maps are not predictions of gaze. Give weights=published (UNISAL, MSI-Net), "
             "weights=FILE or checkpoint=FILE",
             *(model.name, UNTRAINED),
         )
 
 
 def with_preprocessing(model: nn.Module) -> nn.Module:
-    """Wrap a bare network, such as a class that ``+model._target_=`` names, so that it takes any RGB images.
+    """Wrap a bare network, such as a class named by ``+model._target_=``, so that it accepts any RGB images.
 
-    Its weights are those that it was built with, and no one knows whether it was trained. A module without parameters
-    is no network, and stays as it is.
+    The network keeps its weights; whether they are trained is unknown. A module without parameters is not a network and
+    is returned unchanged.
     """
     if isinstance(model, SaliencyModel) or classical_name(model) or not any(True for _ in model.parameters()):
         return model
@@ -99,8 +99,8 @@ def require_network(model: nn.Module) -> SaliencyModel:
     """
     if not isinstance(model, SaliencyModel):
         raise UserError(
-            f"{model_name(model)} is no network: it has no layers to rebuild. Explain a network (checkpoint=... or "
-            "model=cmrnet weights=...), and compare with this one by evaluation.baselines=[...]"
+            f"{model_name(model)} is not a network: it has no layers to rebuild. Explain a network (checkpoint=... or "
+            "model=cmrnet weights=...), and compare it with this one through evaluation.baselines=[...]"
         )
     return model
 
@@ -111,7 +111,7 @@ def model_name(model: nn.Module) -> str:
 
 
 def description(model: nn.Module) -> str:
-    """Label for the model's outputs (such as "untrained weights"); usually empty."""
+    """Return a label for the model's outputs (such as "untrained weights"); usually empty."""
     return str(getattr(model, "description", ""))
 
 

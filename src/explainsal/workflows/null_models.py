@@ -1,4 +1,4 @@
-"""Null models beside every explanation of a command: ``nulls=[shuffled_filters]`` of train, evaluate and explain."""
+"""Measure null models for every explanation of a command: ``nulls=[shuffled_filters]`` of train, evaluate, explain."""
 
 from __future__ import annotations
 
@@ -30,22 +30,22 @@ log = logging.getLogger(__name__)
 
 
 def check_nulls(nulls: Collection[str], *, explains: bool = True, model: nn.Module | None = None) -> None:
-    """Refuse null models that do not exist, or of no explanation, before anything else is done.
+    """Raise early if null models are unknown or cannot be measured.
 
     Args:
-        nulls: Their names.
-        explains: Whether anything is explained.
-        model: What is explained, once it is there.
+        nulls: Names of the null models.
+        explains: Whether the command explains any image.
+        model: The explained model; None if it is not built yet.
 
     Raises:
-        UserError: If a name is unknown, there is nothing to stand beside, or the model's weights cannot be drawn again
-            where a null model asks for that.
+        UserError: If a name is unknown, nothing is explained, or a null model needs random weights that the model
+            cannot draw.
     """
     known = (*NULLS, CASCADE)
     if unknown := set(nulls) - set(known):
         raise UserError(f"unknown null models: {', '.join(sorted(unknown))}; nulls=[...] takes {', '.join(known)}")
     if nulls and not explains:
-        raise UserError("nulls=... stand beside an explanation, and nothing is explained here: nulls=[]")
+        raise UserError("nulls=... need an explanation, but nothing is explained here: use nulls=[]")
     if model is not None and not {"untrained_network", CASCADE}.isdisjoint(nulls):
         require_drawable(model)
 
@@ -61,18 +61,18 @@ def write_nulls(
     seed: int = 0,
     device: torch.device | None = None,
 ) -> None:
-    """Write and print ``fidelity.csv``: each explanation beside null models with the same options.
+    """Write and print ``fidelity.csv``, which compares each explanation with null models of the same options.
 
-    With the cascade among them ``cascade.csv`` is written, too.
+    The null model ``cascade`` writes ``cascade.csv`` as well.
 
     Args:
         nulls: Names of the null models.
-        model: The model that is explained.
-        dataset: Its images, of which the first `limit` are used.
-        explanations: Each has explained these images.
+        model: The explained model.
+        dataset: The images; the first `limit` are used.
+        explanations: Explanations of these images.
         limit: Number of images; None: all.
-        seed: Of the null models.
-        device: Where to compute; None: where the model is.
+        seed: Seed of the null models.
+        device: Device; None: that of the model.
     """
     if not nulls:
         return
@@ -99,7 +99,7 @@ def _batch(dataset: SaliencyDataset, index: int, device: torch.device) -> Salien
 def _measured(
     null: str, own: Explainer, batches: Sequence[Callable[[], SaliencyBatch]], seed: int, preset: str
 ) -> pd.DataFrame | None:
-    """The rows of one null model; None where it fails, which costs the others nothing."""
+    """Return the rows of one null model, or None if it fails; other null models are unaffected."""
     try:
         variant = own if null == CASCADE else null_explainer(own, null, seed=seed)
         parts = []
@@ -112,12 +112,12 @@ def _measured(
             parts.append(pd.DataFrame(rows))
         return pd.concat(parts)
     except (ArithmeticError, RuntimeError, ValueError) as error:
-        log.warning("the null model %s failed and is left out: %s", null, error)
+        log.warning("the null model %s failed and is omitted: %s", null, error)
         return None
 
 
 def _beside(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """The rows of an explanation, then those of its null models, image by image."""
+    """Return the rows of an explanation and its null models, image by image."""
     explained = {row["image"]: row for row in run.rows}  # a distributed sampler may repeat an image
     order = {image: position for position, image in enumerate(nulls[0]["image"] if nulls else explained)}
     table = pd.concat([pd.DataFrame([explained[image] for image in order]), *nulls], ignore_index=True)
@@ -126,6 +126,6 @@ def _beside(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def _write_fidelity(fidelity: pd.DataFrame, run: ExplanationRun, label: str) -> None:
     described(fidelity, label).to_csv(run.folder / "fidelity.csv", index=False)
-    print(f"the preset {run.preset} beside its null models:")
+    print(f"the preset {run.preset} and its null models:")
     table = null_table(fidelity)
     print_table(table, caption=null_caption(table))

@@ -20,20 +20,20 @@ def _make_trainer(**options: Any) -> Trainer:
 
 @dataclass(frozen=True)
 class EvaluationOptions:
-    """How a model is scored and explained.
+    """Options for scoring and explaining a model.
 
     Args:
         profile: Name of the metric profile.
-        profiles: More profiles that score the same maps.
-        extra_metrics: Metrics beside those of the profile.
+        profiles: Further profiles that score the same maps.
+        extra_metrics: Metrics in addition to those of the profile.
         baselines: Names of baselines in the table.
-        explain_images: Explain only the first so many images; None: all.
+        explain_images: Number of images to explain, from the first; None: all.
         gallery: Number of images in the report.
-        nulls: Null models beside every explanation.
+        nulls: Null models of every explanation.
         postprocessing: Steps applied to the model's maps before they are scored.
-        seed: Of bootstrap intervals and null models.
+        seed: Seed of bootstrap intervals and null models.
         make_trainer: Builds the Lightning trainer of the test loop from keyword arguments.
-        device: Where explanations outside a Lightning loop are computed.
+        device: Device of explanations outside a Lightning loop.
 
     Raises:
         UserError: If a null model is unknown.

@@ -1,4 +1,4 @@
-"""Post-processing of a model's maps as one module that says what it does."""
+"""Post-processing of a model's maps as one module with a description."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ NONE = "none"
 
 @dataclass(frozen=True)
 class PostprocessingOptions:
-    """Steps that are applied to a model's maps, in this order.
+    """Steps applied to a model's maps, in this order.
 
     Args:
         blur: Standard deviation of a Gaussian in pixels; None: no blur.
         center_bias: Whether to multiply by the center bias of the training split.
-        histogram: Whether to give the values the mean distribution of training densities.
+        histogram: Whether to match the values to the mean distribution of training densities.
     """
 
     blur: float | None = None
@@ -29,14 +29,14 @@ class PostprocessingOptions:
 
 
 class Postprocessing(nn.Module):
-    """Blur, then multiplication by a centre bias, then histogram matching: each only if it is given.
+    """Blur, multiply by a center bias, and match the histogram of maps; each step is optional.
 
-    Published numbers of classical models often include some of these; a number that does says so in its row.
+    Published numbers of classical models often include some of these steps; a results row names those applied.
 
     Args:
         blur: Standard deviation of the Gaussian, in pixels of the maps.
-        center_bias: Its density multiplies the maps.
-        quantiles: Shape ``(Q,)``, ascending: the distribution of values that maps are given, see `match_histogram`.
+        center_bias: Center bias whose density multiplies the maps.
+        quantiles: Shape ``(Q,)``, ascending: target distribution of values, see `match_histogram`.
 
     Raises:
         ValueError: If `blur` is not positive.
@@ -58,7 +58,7 @@ class Postprocessing(nn.Module):
 
     @property
     def description(self) -> str:
-        """What stands beside every number."""
+        """Names of the applied steps, for results tables."""
         steps = {
             f"blur {self.blur:g} px" if self.blur is not None else "": self.blur is not None,
             "× centre bias": self.center_bias is not None,
@@ -67,7 +67,7 @@ class Postprocessing(nn.Module):
         return ", ".join(step for step, done in steps.items() if done) or NONE
 
     def forward(self, maps: Tensor) -> Tensor:
-        """Maps ``(B, 1, H, W)``, non-negative, to the same shape."""
+        """Process non-negative maps ``(B, 1, H, W)``; the shape stays the same."""
         if self.blur is not None:
             maps = gaussian_blur(maps, self.blur)
         if self.center_bias is not None:
@@ -79,13 +79,13 @@ class Postprocessing(nn.Module):
 
 
 def mean_quantiles(densities: list[Tensor], count: int = 1024) -> Tensor:
-    """The mean distribution of values of densities ``(H, W)``, each scaled to a maximum of 1; ascending, ``(count,)``.
+    """Average the value distributions of densities ``(H, W)``, each scaled to maximum 1; ascending, ``(count,)``.
 
     Raises:
-        ValueError: If there is no density.
+        ValueError: If `densities` is empty.
     """
     if not densities:
-        raise ValueError("histogram matching needs at least one density to take the histogram from")
+        raise ValueError("histogram matching needs at least one density")
     ranks = torch.linspace(0, 1, count, dtype=torch.float64)
     rows = []
     for density in densities:

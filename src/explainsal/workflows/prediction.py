@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import importlib.metadata
-import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from functools import partial
@@ -16,11 +14,10 @@ import torch
 from rich.progress import track
 from torch import Tensor, nn
 
-from explainsal.data.cache import fingerprint
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
-from explainsal.fetch.checksum import Checksum
+from explainsal.fetch.fingerprints import fingerprint, fingerprint_files, sha256
 from explainsal.functional.postprocessing import log_density
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import UNTRAINED
@@ -38,22 +35,22 @@ from explainsal.workflows.videos import video_maps, video_model
 FORMATS = ("png", "npy")
 
 Predictor = Callable[[Tensor], Tensor]
-MapsOf = Callable[[list[int]], Iterator[tuple[int, np.ndarray]]]  # positions of images -> each with its map (H, W)
+MapsOf = Callable[[list[int]], Iterator[tuple[int, np.ndarray]]]  # positions of images -> (position, map (H, W))
 
 
 @dataclass(frozen=True)
 class PredictionOptions:
-    """How maps are written.
+    """Options for writing maps.
 
     Args:
-        outputs: The folder of all outputs; interrupted predictions are resumed in it.
-        to: The folder for the maps; None: ``maps/<data>/<model>-<options, as a number>`` in `outputs`.
-        format: ``"png"``: 8 bit, maximum at 255, for looking and most benchmarks; ``"npy"``: float32, unscaled.
+        outputs: Folder of all outputs; interrupted predictions are resumed in it.
+        to: Folder for the maps; None: ``maps/<data>/<model>-<hash of the options>`` in `outputs`.
+        format: ``"png"``: 8 bit, maximum at 255, for viewing and most benchmarks; ``"npy"``: float32, unscaled.
         video: Whether the pictures of a folder are the frames of one video.
         postprocessing: Steps applied to the maps.
-        submission: Write a submission in place of a folder of maps.
-        model_options: Options of a classical model, which do not stand in the model itself.
-        device: Where to compute.
+        submission: Write a submission instead of a folder of maps.
+        model_options: Options of a classical model, which the model itself does not record.
+        device: Device.
 
     Raises:
         UserError: If options exclude each other, or the format is unknown.
@@ -72,7 +69,7 @@ class PredictionOptions:
         if self.format not in FORMATS:
             raise UserError(f"format={self.format}: choose one of {', '.join(FORMATS)}")
         if self.video and self.submission is not None:
-            raise UserError("video=true: submissions are of single images; leave out submission=...")
+            raise UserError("video=true: submissions need single images; leave out submission=...")
 
 
 def choose_images(datamodule: SaliencyDataModule, options: PredictionOptions) -> SaliencyDataset:
@@ -88,7 +85,7 @@ def predict(model: nn.Module, datamodule: SaliencyDataModule, run: RunFolder, op
     Args:
         model: A network or a classical model.
         datamodule: The pictures.
-        run: The folder of the record.
+        run: The output folder.
         options: See `PredictionOptions`.
 
     Returns:
@@ -108,7 +105,7 @@ def predict(model: nn.Module, datamodule: SaliencyDataModule, run: RunFolder, op
 def predicted_maps(
     datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor, device: torch.device
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Position of each image and what the predictor makes of it, ``(H, W)``; one batch is in memory at a time."""
+    """Yield the position and map ``(H, W)`` of each image; one batch is in memory at a time."""
     with torch.inference_mode():
         for batch in track(datamodule.loader(dataset) if len(dataset) else [], description="predicting"):
             maps = predictor(batch.images.to(device)).squeeze(1).cpu().numpy()
@@ -118,7 +115,7 @@ def predicted_maps(
 def image_maps(
     datamodule: SaliencyDataModule, dataset: SaliencyDataset, predictor: Predictor, device: torch.device
 ) -> MapsOf:
-    """`predicted_maps` of those images of a data set that are asked for."""
+    """Return a function that computes the maps of selected images; see `predicted_maps`."""
 
     def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         for index, values in predicted_maps(datamodule, dataset.select(wanted), predictor, device):
@@ -134,7 +131,7 @@ def frame_maps(
     postprocessing: Postprocessing,
     device: torch.device,
 ) -> MapsOf:
-    """As `image_maps`, of pictures that are the frames of videos."""
+    """Return the function of `image_maps` for pictures that are frames of videos."""
     network = video_model(model)
 
     def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
@@ -156,7 +153,7 @@ def write_folder(
     form = Submission("tuebingen", "map", options.format, zip=False)
     said = "maps as the model gives them" + (", of the frames of videos" if options.video else "")
     made = make_recipe(options, dataset, model, form, said)
-    digest = hashlib.blake2b(json.dumps(made, default=str).encode(), digest_size=4).hexdigest()
+    digest = fingerprint(made)[:8]
     path = options.to or options.outputs / "maps" / dataset.name / f"{name_model(model)}-{digest}"
     names = form.names(dataset.ids, dataset.files)
     if options.video:
@@ -193,13 +190,13 @@ def write_submission(
 
 
 def write_missing(maps: WrittenMaps, dataset: SaliencyDataset, maps_of: MapsOf) -> None:
-    """Compute the maps that are not there yet, each written before the next batch is computed."""
+    """Compute the missing maps; each batch is written before the next one is computed."""
     if maps.finished:
         return
     missing = maps.missing()
     maps.begin(dataset.sizes)
     if len(missing) < len(dataset):
-        print(f"{len(dataset) - len(missing)} of {len(dataset)} maps are there already, in {maps.parts}")
+        print(f"{len(dataset) - len(missing)} of {len(dataset)} maps already exist in {maps.parts}")
     for index, values in maps_of(missing):
         maps.write(index, values)
     maps.finish(partial(track, description=f"collecting {maps.path.name}"))
@@ -211,7 +208,7 @@ def submission_values(
     """Return the function that computes the values of a submission from images, and its description.
 
     Raises:
-        UserError: If densities are wanted of a model that gives maps, and no way from one to the other is chosen.
+        UserError: If the submission needs densities, the model returns maps, and no conversion is chosen.
     """
     if submission.form.kind == "map":
         return lambda images: postprocessing(model(images)), "maps as the model gives them"
@@ -219,27 +216,27 @@ def submission_values(
     if isinstance(model, SaliencyModel) and model.output != "map" and plain:
         return model.log_density, "natural logarithms of the model's densities"
     if submission.density != "sum":
-        what = f"{model_name(model)} gives maps" if plain else "post-processing leaves maps"
+        what = f"{model_name(model)} returns maps" if plain else "post-processing returns maps"
         raise UserError(
-            f"{what}, not densities, and the benchmark is to get densities. Choose submission.kind=map to send in the "
-            "maps themselves (no information gain), or submission.density=sum to divide each map by its sum"
+            f"{what}, not densities, but this submission needs densities. Choose submission.kind=map to submit the "
+            "maps themselves (without information gain), or submission.density=sum to divide each map by its sum"
         )
     share = submission.uniform
     if not 0 <= share <= 1:
-        raise UserError(f"submission.uniform={share} is a share: it lies between 0 and 1")
+        raise UserError(f"submission.uniform={share} must be between 0 and 1")
     said = f"natural logarithms of {1 - share:g} map / sum + {share:g} uniform"
     return lambda images: log_density(postprocessing(model(images)), share), said
 
 
 def default_place(outputs: Path, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:
-    """Return the place of a submission: the same at every start, so that an interrupted run is resumed."""
+    """Return the path of a submission; it is the same at every start, so that interrupted runs are resumed."""
     file = "" if form.file == "hdf5" else f"-{form.file}"
     name = f"{name_model(model)}-{form.kind}{file}{form.suffix}"
     return outputs / "submissions" / dataset.name / name
 
 
 def name_model(model: nn.Module) -> str:
-    """Return the model's name for file names, marked if it is untrained: arrays have no other place for that."""
+    """Return the model's name for file names; it marks untrained models, since arrays hold no label."""
     untrained = isinstance(model, SaliencyModel) and not model.trained
     return f"{model_name(model)}-untrained" if untrained else model_name(model)
 
@@ -247,17 +244,17 @@ def name_model(model: nn.Module) -> str:
 def make_recipe(
     options: PredictionOptions, dataset: SaliencyDataset, model: nn.Module, form: Submission, values: str
 ) -> dict[str, Any]:
-    """Collect everything that decides the maps: partial output is resumed only with identical settings."""
+    """Collect all settings that determine the maps; partial output is resumed only with identical settings."""
     weights = getattr(model, "weights", None)
     known = weights is not None and Path(weights).is_file()
     untrained = UNTRAINED if isinstance(model, SaliencyModel) else None
     return {
         "model": model_name(model),
         "options": model.options if isinstance(model, SaliencyModel) else dict(options.model_options),
-        "weights": Checksum("sha256", "0" * 64).of(Path(weights)).value if weights and known else weights or untrained,
+        "weights": sha256(weights) if weights and known else weights or untrained,
         "postprocessing": asdict(options.postprocessing),
         "values": values,
         "form": asdict(form),
-        "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint(dataset.files)}",
+        "images": f"{dataset.name} {dataset.split}, {len(dataset)} images, {fingerprint_files(dataset.files)}",
         "explainsal": importlib.metadata.version("explainsal"),
     }

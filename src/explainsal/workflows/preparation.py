@@ -21,17 +21,17 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError, pr
 from explainsal.fetch.disk import human
 from explainsal.reporting.doctor import write_doctor
 
-SHOWN = 20  # damaged files that are named
+SHOWN = 20  # maximum number of damaged files in a message
 
 
 @dataclass(frozen=True)
 class FetchOptions:
-    """How files are fetched.
+    """Options for fetching files.
 
     Args:
-        download: False: check what is there, fetch nothing.
-        mirror: Address of a folder with the same files, in place of the published addresses.
-        verify: False: accept files whose checksum is not the published one.
+        download: Whether to fetch missing files; otherwise existing files are only checked.
+        mirror: URL of a folder with the same files, used instead of the published addresses.
+        verify: Whether files must have their published checksum.
     """
 
     download: bool = True
@@ -39,26 +39,17 @@ class FetchOptions:
     verify: bool = True
 
 
-def prepare(
-    datamodule: SaliencyDataModule,
-    fetching: FetchOptions,
-    *,
-    decode: bool = False,
-    pysaliency: Path | None = None,
-    pictures: bool = False,
-) -> list[SplitCheck]:
-    """Fetch missing files of a data set, index every split, print its content beside the published counts.
+def prepare(datamodule: SaliencyDataModule, fetching: FetchOptions, *, decode: bool = False) -> list[SplitCheck]:
+    """Fetch missing files of a data set, index every split, and print its counts next to the published ones.
 
     Args:
         datamodule: The data set.
-        fetching: How files are fetched.
-        decode: Read every picture and map once, to find damaged ones.
-        pysaliency: A folder that receives every split as pysaliency's HDF5 files.
-        pictures: Whether those files hold the pictures themselves.
+        fetching: Options for fetching files.
+        decode: Whether to read every picture and map once, to find damaged ones.
 
     Raises:
-        MissingFilesError: If something must be fetched by hand; the message says how.
-        CorruptFileError: If files are damaged; it names them.
+        MissingFilesError: If a file must be fetched by hand; the message says how.
+        CorruptFileError: If files are damaged; the message names them.
         UserError: If a download fails or the disk is full; finished files are kept.
     """
     if fetching.download:
@@ -66,8 +57,6 @@ def prepare(
     datamodule.prepare_data()
     checks = [check_split(d, datamodule.source, decode=decode) for d in _datasets(datamodule)]
     print_checks(datamodule, checks)
-    if pysaliency is not None:
-        export_pysaliency(datamodule, pysaliency, pictures=pictures)
     damaged = [message for check in checks for message in check.damaged]
     if damaged:
         more = [f"... and {len(damaged) - SHOWN} more"] if len(damaged) > SHOWN else []
@@ -75,15 +64,37 @@ def prepare(
     return checks
 
 
-def export_pysaliency(datamodule: SaliencyDataModule, folder: Path, *, pictures: bool) -> None:
-    """Write every split as pysaliency's HDF5 files, each into a folder of its own."""
+def export_pysaliency(
+    datamodule: SaliencyDataModule,
+    fetching: FetchOptions,
+    folder: str | Path | None,
+    *,
+    decode: bool = False,
+    pictures: bool = False,
+) -> list[SplitCheck]:
+    """Prepare a data set, then write every split as pysaliency's HDF5 files, each into its own folder.
+
+    Args:
+        datamodule: The data set.
+        fetching: Options for fetching files.
+        folder: Target folder.
+        decode: Whether to read every picture and map once, to find damaged ones.
+        pictures: Whether the files hold the pictures themselves.
+
+    Raises:
+        UserError: If `folder` is None, or :func:`prepare` raises.
+    """
+    if folder is None:
+        raise UserError("which target folder? Give to=FOLDER")
+    checks = prepare(datamodule, fetching, decode=decode)
     for dataset in _datasets(datamodule):
-        files = export_dataset(dataset, folder / dataset.split, pictures=pictures)
+        files = export_dataset(dataset, Path(folder) / dataset.split, pictures=pictures)
         print(f"for pysaliency: {' and '.join(map(str, files))}")
+    return checks
 
 
 def fetch_missing(datamodule: SaliencyDataModule, fetching: FetchOptions) -> list[Fetched]:
-    """Fetch the archives that this data module, with its options, reads from."""
+    """Fetch the archives that this data module needs with its options."""
     source = datamodule.source
     if source is None:
         return []
@@ -92,17 +103,17 @@ def fetch_missing(datamodule: SaliencyDataModule, fetching: FetchOptions) -> lis
 
 
 def diagnose(datamodule: SaliencyDataModule, outputs: Path) -> Diagnosis:
-    """Examine every file of a data set and write a page about it; damaged or missing files do not stop it.
+    """Examine every file of a data set, and write a report; damaged or missing files do not stop the examination.
 
     Args:
         datamodule: The data set.
-        outputs: The page goes into ``doctor/<data>`` of this folder.
+        outputs: Folder of all outputs; the report goes into its ``doctor/<data>``.
 
     Raises:
-        MissingFilesError: If nothing is there.
+        MissingFilesError: If the data set does not exist.
     """
     datamodule.reading = replace(datamodule.reading, unreadable="skip", as_recorded=True)
-    if datamodule.source is None:  # generated scenes, which are written when they are first asked for
+    if datamodule.source is None:  # generated scenes, which are written at first use
         with suppress(UserError):
             datamodule.prepare_data()
     datasets, refused = [], []
@@ -111,11 +122,11 @@ def diagnose(datamodule: SaliencyDataModule, outputs: Path) -> Diagnosis:
             datasets.append(datamodule.dataset(split))
         except UserError as error:
             refused.append(Finding("refused", split, str(error).splitlines()[0]))
-    if len({item.text for item in refused}) == 1:  # one fault in the file of all: said once
+    if len({item.text for item in refused}) == 1:  # one fault that affects all parts is reported once
         refused = [replace(refused[0], split="")] if not datasets else refused[:1]
     if not datasets and not datamodule.root.exists():
         raise MissingFilesError(refused[0].text)
-    if refused and "all" in datamodule.published:  # the parts name images that had to be left out
+    if refused and "all" in datamodule.published:  # the parts name images that were omitted
         with suppress(UserError):
             datasets = [datamodule.dataset("all")]
     diagnosis = examine(datamodule.root, datasets, [r for r in refused if r.split in datamodule.needed or not datasets])
@@ -129,13 +140,13 @@ def diagnose(datamodule: SaliencyDataModule, outputs: Path) -> Diagnosis:
 
 
 def _parts(datamodule: SaliencyDataModule) -> list[str]:
-    """The published splits, without the one that contains the others."""
+    """Return the published splits, without the one that contains the others."""
     splits = [split for split in datamodule.published if split != "all"]
     return splits or list(datamodule.published)
 
 
 def print_fetched(datamodule: SaliencyDataModule, fetched: list[Fetched]) -> None:
-    """Say which archives were used, what is still missing of them, and what may be removed."""
+    """Print which archives were used, which files are still missing, and which archives may be removed."""
     for part in fetched:
         if part.file is not None:
             print(f"{part.archive.content}: {part.files - part.found:,} of {part.files:,} files unpacked")
@@ -167,7 +178,7 @@ def print_checks(datamodule: SaliencyDataModule, checks: list[SplitCheck]) -> No
 
 
 def _datasets(datamodule: SaliencyDataModule) -> Iterator[SaliencyDataset]:
-    """The splits as published; one that no loop needs may be missing."""
+    """Yield the published splits; a missing one raises only if training or testing needs it."""
     for split in datamodule.published:
         try:
             yield datamodule.dataset(split)

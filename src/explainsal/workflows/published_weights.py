@@ -1,4 +1,4 @@
-"""Fetch, check and show published weights: ``python -m explainsal.prepare model=...``."""
+"""Fetch, check and describe published weights: ``python -m explainsal.prepare model=...``."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def prepare_weights(
     verify: bool = True,
     fetch: bool = True,
 ) -> Path:
-    """Bring published weights into a folder, with their card, and show it.
+    """Fetch published weights and their card into a folder, and print the card.
 
     Args:
         model: Name of the network.
         weights: ``published``, ``published:VARIANT`` or the variant alone; None for the first, most general ones.
-        folder: Where weights lie, each network's in a folder of its own.
-        mirror: Address of a folder that holds the file, in place of its own sources.
-        verify: Whether the checksum must be the published one.
-        fetch: Whether to fetch what is not there.
+        folder: Folder of all weights, with one subfolder per network.
+        mirror: URL of a folder with the same file, used instead of its own sources.
+        verify: Whether the file must have its published checksum.
+        fetch: Whether to fetch a missing file.
 
     Returns:
         The weight file.
 
     Raises:
-        UserError: If there are no such weights, they cannot be fetched, or the disk is full.
-        CorruptFileError: If what is there is not the published file.
+        UserError: If such weights do not exist or cannot be fetched, or the disk is full.
+        CorruptFileError: If the file is not the published one.
     """
     chosen = published_weights(model, (weights or "").removeprefix(WORD).removeprefix(":") or None)
     path = obtain_weights(chosen, [folder], mirror=mirror, verify=verify, fetch=fetch)
@@ -45,7 +45,7 @@ def prepare_weights(
 
 
 def print_card(path: Path, weights: PublishedWeights) -> None:
-    """Show what the weights are, and how to use them."""
+    """Print a description of the weights and how to use them."""
     card = describe_weights(path, weights)
     table = Table(title=f"{weights.model}, {weights.variant}", title_justify="left", show_header=False, min_width=60)
     table.add_column(no_wrap=True)

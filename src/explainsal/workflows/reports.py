@@ -1,22 +1,23 @@
-"""Make the figures and report.html of a finished run again, or of a sweep, or one figure."""
+"""Rebuild the figures and report.html of a finished run or sweep, or a single figure."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from explainsal.errors import UserError
+from explainsal.explanation.presets import BANKS
 from explainsal.reporting.html import write_report
 from explainsal.reporting.manifest import MANIFEST
 from explainsal.reporting.pooling import pool_runs
 from explainsal.reporting.results.printing import print_results, write_table
 from explainsal.reporting.results.table import results_tables
-from explainsal.reporting.run_figures import write_bank, write_figure, write_figures
+from explainsal.reporting.run_figures import FIGURES, write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
+from explainsal.reporting.sweep import write_sweep
 
 
 def rebuild_report(folder: Path) -> list[Path]:
-    """Draw the figures of a run again, print its results, write its report; return the files."""
+    """Redraw the figures of a run, print its results, and write its report; return the files."""
     run = read_run(folder)
     written = write_figures(folder)
     if run.results is not None:
@@ -25,13 +26,25 @@ def rebuild_report(folder: Path) -> list[Path]:
     return [*written, write_report(folder)]
 
 
-def rebuild_figure(folder: Path, figure: str, preset: str | None = None) -> list[Path]:
-    """Draw one figure of a run again, of a preset or of all; return the files."""
+def rebuild_figure(folder: Path, figure: str | None, preset: str | None = None) -> list[Path]:
+    """Redraw one figure of a run, for one preset or all; return the files.
+
+    Raises:
+        UserError: If the figure is unknown.
+    """
+    if figure is None:
+        raise UserError(f"which figure? Give figure=NAME: {', '.join(FIGURES)}")
     return write_figure(read_run(folder), figure, preset=preset)
 
 
-def draw_banks(names: Sequence[str], folder: Path) -> list[Path]:
-    """Draw pictures of named filter banks; return the files."""
+def rebuild_sweep(folder: Path) -> list[Path]:
+    """Write the table and figures of a sweep again, also while its jobs run; return the files."""
+    return write_sweep(folder)
+
+
+def draw_banks(name: str | None, folder: Path) -> list[Path]:
+    """Draw pictures of the filter bank of this name, or of all; return the files."""
+    names = [*BANKS] if name is None else [name]
     return [path for name in names for path in write_bank(name, folder)]
 
 
@@ -45,15 +58,17 @@ def require_run(run: str | Path | None, outputs: Path) -> Path:
     """Return the folder of the run.
 
     Raises:
-        UserError: If none is given; the newest run is proposed.
+        UserError: If `run` is None; the message suggests the newest run.
     """
     if run is None:
         raise UserError(f"which run? Give run={newest_run(outputs) or 'outputs/<date>/<time>'}")
     return Path(run)
 
 
-def publish_dashboard(project: str) -> list[Path]:
-    """Save the W&B dashboard of ``ENTITY/PROJECT``; its definition is written to a file first, also if W&B refuses."""
+def publish_dashboard(project: str | None) -> list[Path]:
+    """Save the W&B dashboard of ``ENTITY/PROJECT``, after writing its definition to a file."""
+    if project is None:
+        raise UserError("which project? Give project=ENTITY/PROJECT, as in the address wandb.ai/ENTITY/PROJECT")
     from explainsal.tracking.dashboard.workspace import build_workspace, publish_workspace, write_workspace
 
     workspace = build_workspace(project)
@@ -64,5 +79,5 @@ def publish_dashboard(project: str) -> list[Path]:
 
 
 def newest_run(outputs: Path) -> Path | None:
-    """The run in ``outputs/<date>/<time>`` that was started last, or None."""
+    """Return the latest run in ``outputs/<date>/<time>``, or None."""
     return max((path.parent for path in outputs.glob(f"*/*/{MANIFEST}")), default=None)

@@ -1,4 +1,4 @@
-"""What a resumed training takes over from the one before: its checkpoint, its best epoch, its metrics."""
+"""Resume a training: take over the checkpoint, best epoch and metrics of the former run."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint to resume.
 
     Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If it is damaged.
-        UserError: If it holds no training to go on with.
+        MissingFilesError: If the file does not exist.
+        CorruptFileError: If the file is damaged.
+        UserError: If the file holds no training state.
     """
     if not path.is_file():
         raise MissingFilesError(f"resume={path}: no such checkpoint")
@@ -46,17 +46,17 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     missing = [name for name in _NEEDED if not isinstance(checkpoint, dict) or name not in checkpoint]
     if missing:
         raise UserError(
-            f"resume={path} holds no training to go on with (no {', '.join(missing)}): give last.ckpt or "
+            f"resume={path} holds no training state (it lacks {', '.join(missing)}): give last.ckpt or "
             "interrupted.ckpt of a run of explainsal.train. To start from weights alone, give them to the model"
         )
     return checkpoint
 
 
 def resume_from(path: Path, output: Path, model: SaliencyModel, max_epochs: int | None) -> None:
-    """Check a checkpoint against the training that is to go on with it, and take over what lies beside it.
+    """Check that a checkpoint fits the training, and take over the files of its run.
 
     Raises:
-        UserError: If it is damaged, of another network, or beyond the end of this training.
+        UserError: If the checkpoint is damaged, belongs to another network, or is past the last epoch of this training.
     """
     checkpoint = read_checkpoint(path)
     require_same_network(path, checkpoint, model, max_epochs)
@@ -64,10 +64,10 @@ def resume_from(path: Path, output: Path, model: SaliencyModel, max_epochs: int 
 
 
 def require_same_network(path: Path, checkpoint: dict[str, Any], model: SaliencyModel, max_epochs: int | None) -> None:
-    """Refuse to resume a checkpoint of another network, or one that is beyond the end of this training.
+    """Raise if a checkpoint belongs to another network or is past the last epoch of this training.
 
     Raises:
-        UserError: In that case; it names the difference.
+        UserError: In that case; the message names the difference.
     """
     record, own = checkpoint.get(RECORD) or {}, model.record()
     there = {**dict(record.get("options") or {}), "model": record.get("name")}
@@ -75,21 +75,21 @@ def require_same_network(path: Path, checkpoint: dict[str, Any], model: Saliency
     differ = [key for key in here if key in there and _plain(there[key]) != _plain(here[key])]
     if RECORD not in checkpoint or differ:
         changes = ", ".join(f"{key}={there.get(key)}, now {here[key]}" for key in differ) or "no record of its network"
-        raise UserError(f"resume={path} is of another network ({changes}): give the options that it was trained with")
+        raise UserError(f"resume={path} belongs to another network ({changes}): give the options of its training")
     if max_epochs is not None and 0 <= max_epochs < checkpoint["epoch"]:
         raise UserError(
-            f"resume={path} is in epoch {checkpoint['epoch']}, and trainer.max_epochs={max_epochs}: give a larger one"
+            f"resume={path} is in epoch {checkpoint['epoch']}, but trainer.max_epochs={max_epochs}: give a larger one"
         )
 
 
 @rank_zero_only
 def take_over(resume: Path, output: Path, steps: int) -> None:
-    """Bring a resumed training's metrics, its best and its last checkpoint into this run's folder.
+    """Copy a resumed training's metrics and its best and last checkpoint into this run's folder.
 
     Args:
         resume: The checkpoint.
         output: This run's folder.
-        steps: Of the checkpoint; what came after it is left behind.
+        steps: Training steps at the checkpoint; later metrics and checkpoints are not copied.
     """
     folder = output / CHECKPOINTS
     take_over_metrics(resume.parent.parent / METRICS, output / METRICS, steps)
@@ -100,13 +100,13 @@ def take_over(resume: Path, output: Path, steps: int) -> None:
 
 
 def trained_network(folder: Path, network: SaliencyModel) -> nn.Module:
-    """The network of the best epoch; of the last one, or as it is in memory, where no epoch was the best."""
+    """Return the network of the best epoch, else of the last one, else as it is in memory."""
     for name in (BEST, LAST):
         if (folder / name).is_file():
             if name == LAST:
-                log.warning("no epoch was validated: %s is taken in place of the best one", folder / name)
+                log.warning("no epoch was validated: using %s instead of the best one", folder / name)
             return load_model(folder / name)
-    log.warning("no epoch was trained: the network is evaluated as it was built")
+    log.warning("no epoch was trained: evaluating the network with its initial weights")
     return network.eval()
 
 

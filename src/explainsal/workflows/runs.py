@@ -1,4 +1,4 @@
-"""The folder that a workflow writes into: its record, its loggers, its report."""
+"""Output folder of a workflow, with its record, loggers and report."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class RunFolder:
     """The output folder of one run.
 
     Args:
-        folder: Where everything is written.
+        folder: Path of the folder.
         config: The options of the run, for its record.
         loggers: Lightning loggers that receive the run.
-        weights: The weight file that the run was given, if any; logged as its input.
+        weights: Weight file given to the run, if any; logged as its input.
         command: Name of the command and its arguments; empty for a call from Python.
-        device: Where the run is computed; None: on a GPU if there is one.
+        device: Device of the run; None: a GPU if available.
     """
 
     folder: Path
@@ -41,7 +41,7 @@ class RunFolder:
         """Write the manifest of the run.
 
         Args:
-            model: As `describe` returns it.
+            model: Description of the model, as `describe` returns it.
             anew: Whether the folder may hold the manifest of an earlier run.
             known: Other fields of the :class:`~explainsal.reporting.manifest.Manifest`.
         """
@@ -49,7 +49,7 @@ class RunFolder:
         write_manifest(self.folder, self.config, command=command, device=device, anew=anew, model=model, **known)
 
     def log_config(self) -> None:
-        """Log the options and the record, which has been written."""
+        """Log the options and the record; call `record` first."""
         log_config(self.loggers, self.folder, self.config)
 
     @rank_zero_only

@@ -1,4 +1,4 @@
-"""The test loop that every evaluation shares: models over a data set, a row of metrics per model and image."""
+"""Run the test loop of all evaluations: one row of metrics per model and image."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def prepare_metrics(
     center_bias, gain_over = information_gain_baseline(datamodule)
     profile, dataset = get_profile(options.profile), datamodule.dataset(datamodule.eval_split)
     names = (*profile.metrics, *options.extra_metrics)
-    if not dataset.fixated_images:  # then densities are all that there is
+    if not dataset.fixated_images:  # only densities are available
         names = tuple(name for name in names if name in AGAINST_DENSITY)
     new_metrics = partial(
         SaliencyMetrics,
         profile=replace(profile, metrics=names),
-        # the non-fixations of an image are the fixations of all others: one pool, shared by the models
+        # the non-fixations of an image are the fixations of all others: one pool for all models
         nonfixations=Nonfixations(*read_fixations(dataset)) if dataset.fixated_images else None,
         center_bias=center_bias,
     )
@@ -51,10 +51,10 @@ def score_images(
     """Run the test loop.
 
     Returns:
-        The trainer, and a row per model and image: model, id, index, fixations, then the metrics; the same in every
+        The trainer, and one row per model and image with model, id, index, fixations and the metrics; the same in every
         process.
     """
-    # mixed precision is for training: the numbers in a table are computed in float32
+    # scores are computed in float32, whatever the training precision
     every = [*map(LogGaborReconstruction, explanations), RichProgressBar(), StopOnSignal()]
     trainer = options.make_trainer(precision="32-true", logger=False, callbacks=every)
     with interrupts():
@@ -76,7 +76,7 @@ def describe_data(dataset: SaliencyDataset) -> dict[str, object]:
 
 
 def describe_protocol(profile: str, dataset: SaliencyDataset, gain_over: str) -> dict[str, object]:
-    """Describe how scores were measured: the columns beside every number of a results table."""
+    """Describe the protocol of the scores, as columns of a results table."""
     sigma = "as published" if dataset.density_sigma is None else dataset.density_sigma
     return {
         "profile": profile,

@@ -1,4 +1,4 @@
-"""Maps made elsewhere as a model of an evaluation."""
+"""Treat maps from another tool as a model in an evaluation."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from explainsal.functional.images import resize
 
 
 class StoredMaps(nn.Module):
-    """Looks at no image: reads the map of the image's position in the data set.
+    """Model that ignores the image and reads the stored map at its position in the data set.
 
     Args:
         predictions: The maps.
-        checked: What `Predictions.check` found.
+        checked: Result of `Predictions.check`.
     """
 
     needs_index = True
@@ -26,7 +26,7 @@ class StoredMaps(nn.Module):
 
     @property
     def description(self) -> str:
-        """What is done to the maps before they are scored; empty for nothing."""
+        """Steps applied to the maps before they are scored; empty for none."""
         steps = {
             "exponential of log-densities": self.checked.log_density,
             f"{self.checked.resized} maps resized bilinearly": self.checked.resized > 0,
@@ -34,7 +34,7 @@ class StoredMaps(nn.Module):
         return ", ".join(step for step, done in steps.items() if done)
 
     def forward(self, images: Tensor, index: Tensor) -> Tensor:
-        """Maps ``(B, 1, H, W)``, float64, of images ``(B, 3, H, W)`` at these positions of the data set."""
+        """Return float64 maps ``(B, 1, H, W)`` of images ``(B, 3, H, W)`` at these positions of the data set."""
         size = int(images.shape[2]), int(images.shape[3])
         return torch.stack([self._map(i, size) for i in index.tolist()]).unsqueeze(1).to(images.device)
 

@@ -1,4 +1,4 @@
-"""Submissions to benchmarks: which images they need, and whether maps would be accepted."""
+"""Select the images of a submission to a benchmark, and check its maps."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from rich.progress import track
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.reporting.submissions.check import Verdict, check_submission
 from explainsal.reporting.submissions.form import Submission
 
 
 @dataclass(frozen=True)
 class SubmissionOptions:
-    """The submission that a prediction makes.
+    """Options of a submission.
 
     Args:
         form: Benchmark, kind of values and file type.
         to: File or folder; None: ``submissions/<data>/<model>-<kind>`` in the outputs folder.
-        density: How densities are made of maps: ``"sum"`` (each divided by its sum), or None: not at all.
-        uniform: Share of the uniform density that is mixed in then.
+        density: Conversion of maps to densities: ``"sum"`` divides each map by its sum; None: no conversion.
+        uniform: Share of the uniform density mixed into converted maps.
         partial: Whether images of the benchmark may be missing.
     """
 
@@ -35,30 +35,32 @@ class SubmissionOptions:
 
 
 def check_submission_file(
-    path: Path, form: Submission, datamodule: SaliencyDataModule, *, partial: bool = False
+    maps: str | Path | None, submission: SubmissionOptions | None, datamodule: SaliencyDataModule
 ) -> Verdict:
     """Check maps offline as the benchmark's evaluator would.
 
     Args:
-        path: An HDF5 file, an archive, or a folder of maps.
-        form: The form that they should have.
+        maps: An HDF5 file, an archive, or a folder of maps.
+        submission: The required form, and whether images of the benchmark may be missing on disk.
         datamodule: The images.
-        partial: Whether images of the benchmark may be missing on disk.
 
     Raises:
+        UserError: If `maps` or `submission` is None.
         CorruptFileError: If the maps would be refused or scored wrongly; the message says why.
-        MissingFilesError: If images are missing on disk, so that no one can tell.
+        MissingFilesError: If images are missing on disk, so that the maps cannot be checked.
     """
+    if maps is None or submission is None:
+        raise UserError("which maps? Give predictions=FILE or FOLDER, data=mit300, and submission=tuebingen or salicon")
     dataset = choose_submitted(datamodule)
-    require_all_images(datamodule, dataset, partial=partial)
-    return check_maps(path, form, dataset)
+    require_all_images(datamodule, dataset, partial=submission.partial)
+    return check_maps(Path(maps), submission.form, dataset)
 
 
 def check_maps(path: Path, form: Submission, dataset: SaliencyDataset) -> Verdict:
     """Check the maps of a data set offline as the benchmark's evaluator would, and print the result.
 
     Raises:
-        CorruptFileError: If they would be refused or scored wrongly; the message says why.
+        CorruptFileError: If the maps would be refused or scored wrongly; the message says why.
     """
     follow = partial(track, description=f"checking {path.name}")
     verdict = check_submission(path, form, dataset.ids, dataset.files, dataset.sizes, follow)
@@ -66,20 +68,20 @@ def check_maps(path: Path, form: Submission, dataset: SaliencyDataset) -> Verdic
     for note in verdict.notes:
         print(f"note: {note}")
     if not verdict.accepted:
-        lines = [f"the {form.rules.title} would not take {path}:", *verdict.errors]
+        lines = [f"the {form.rules.title} would not accept {path}:", *verdict.errors]
         raise CorruptFileError("\n  ".join(lines))
-    print(f"as the {form.rules.title} wants it")
+    print(f"accepted by the rules of the {form.rules.title}")
     return verdict
 
 
 def choose_submitted(datamodule: SaliencyDataModule) -> SaliencyDataset:
-    """Return the images of a submission: the part without ground truth, unless the test split was chosen."""
+    """Return the images of a submission: the part without ground truth, unless `eval_split` is given."""
     secret = None if datamodule.chooses_eval_split else datamodule.secret
     return datamodule.dataset(secret or datamodule.eval_split)
 
 
 def require_all_images(datamodule: SaliencyDataModule, dataset: SaliencyDataset, *, partial: bool = False) -> None:
-    """Refuse a submission of a part of the published images, which would pass every other check.
+    """Raise if images of a benchmark are missing, which the other checks do not notice.
 
     Raises:
         MissingFilesError: If fewer images are on disk than were published, unless `partial` is set.
@@ -90,6 +92,6 @@ def require_all_images(datamodule: SaliencyDataModule, dataset: SaliencyDataset,
         return
     raise MissingFilesError(
         f"{len(dataset):,} of the {published:,} {dataset.split} images of {dataset.name} are in {datamodule.root}, "
-        f"{published - len(dataset):,} are missing: a submission needs the maps of all. Fetch them (python -m "
-        f"explainsal.prepare {source.overrides}), or set submission.partial=true to do without them."
+        f"{published - len(dataset):,} are missing; a submission needs the maps of all images. Fetch them (python -m "
+        f"explainsal.prepare {source.overrides}), or set submission.partial=true to submit without them."
     )

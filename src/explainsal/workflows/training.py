@@ -53,11 +53,11 @@ def train(
         trainer: The Lightning trainer, with its callbacks and loggers.
         resume: A checkpoint to continue from.
         test_data: The data of the evaluation; None: no evaluation.
-        options: Of the evaluation.
+        options: Options of the evaluation.
         explanations: One per explainable model in the results table.
 
     Returns:
-        The last values of everything logged during training, e.g. ``val/cc``: what a sweep optimizes.
+        The last values of all metrics logged during training, e.g. ``val/cc``, which a sweep may optimize.
     """
     model = module.model
     assert isinstance(model, SaliencyModel)
@@ -65,7 +65,7 @@ def train(
         check_nulls(options.nulls, model=model)
     if resume is not None:
         resume_from(Path(resume), run.folder, model, trainer.max_epochs)
-    trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network stays what it is
+    trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network does not change
     options = options or EvaluationOptions()
     about = describe(model) | ({"weights": TRAINED_HERE} if trains else {})
     if test_data is None:
@@ -85,6 +85,6 @@ def train(
 def fit(
     trainer: Trainer, module: LightningModule, datamodule: LightningDataModule, *, resume: str | Path | None
 ) -> None:
-    """Fit; Ctrl-C and SIGTERM come out as KeyboardInterrupt, after the checkpoint is written."""
+    """Fit a network; Ctrl-C and SIGTERM raise KeyboardInterrupt after the checkpoint is written."""
     with interrupts():
         trainer.fit(module, datamodule=datamodule, ckpt_path=resume, weights_only=True)

@@ -1,4 +1,4 @@
-"""Maps of the frames of videos, which lie as pictures in folders: a folder is a video."""
+"""Predict maps of video frames; the frames of each video are pictures in one folder."""
 
 from __future__ import annotations
 
@@ -18,28 +18,28 @@ from explainsal.workflows.loading import model_name
 
 
 def video_model(model: nn.Module) -> UNISALModel:
-    """The model, if it knows videos.
+    """Return the model if it accepts videos.
 
     Raises:
-        UserError: If it takes single images alone.
+        UserError: If the model accepts only single images.
     """
     if isinstance(model, UNISALModel) and model.options["domain"] in VIDEOS:
         return model
     choices = f"model=unisal model.domain=NAME of {', '.join(VIDEOS)}"
-    raise UserError(f"video=true: {model_name(model)} takes single images here; choose {choices}")
+    raise UserError(f"video=true: {model_name(model)} takes only single images here; choose {choices}")
 
 
 def video_maps(
     dataset: SaliencyDataset, model: UNISALModel, wanted: Sequence[int], *, batch_size: int, device: torch.device
 ) -> Iterator[tuple[int, Tensor]]:
-    """Position of each frame that is wanted, and its map ``(1, 1, H, W)``, which depends on all frames before it.
+    """Yield the position and map ``(1, 1, H, W)`` of each selected frame; a map depends on all frames before it.
 
     Args:
         dataset: The frames of all videos.
         model: See `video_model`; on the device.
-        wanted: Positions of frames.
-        batch_size: Frames in memory at a time; it changes no map.
-        device: Where to compute.
+        wanted: Positions of the selected frames.
+        batch_size: Number of frames in memory at a time; it does not change the maps.
+        device: Device.
 
     Raises:
         UserError: If the frames of a video differ in size.
@@ -59,7 +59,7 @@ def video_maps(
 
 
 def videos(ids: Sequence[str]) -> dict[str, list[int]]:
-    """Positions of the frames of every video, by folder, in the order of the numbers in their names.
+    """Return the positions of the frames of every video, by folder, in the order of the numbers in their names.
 
     Example:
         >>> videos(["b/frame10", "b/frame9", "a/1"])

@@ -64,7 +64,7 @@ class Data:
 @cache
 def config(data):
     with initialize_config_dir(conf_dir(), version_base="1.3"):
-        return compose("prepare", overrides=[f"data={data}", "doctor=true"])
+        return compose("prepare", overrides=[f"data={data}", "mode=doctor"])
 
 
 def doctor(root, outputs, data="folder"):

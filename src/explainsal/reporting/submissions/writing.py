@@ -23,8 +23,9 @@ import numpy as np
 
 from explainsal.errors import UserError
 from explainsal.fetch.disk import full_disk_is_reported, require_space
+from explainsal.fetch.fingerprints import find_changes
 from explainsal.fetch.locks import locked
-from explainsal.fetch.writing import remove_unfinished, replaced_file, write_file
+from explainsal.fetch.writing import read_json, remove_unfinished, replaced_file, write_file
 from explainsal.reporting.submissions.form import FileType, Submission
 
 Track = Callable[[Iterable[Path]], Iterable[Path]]
@@ -147,12 +148,8 @@ class WrittenMaps:
         """Raise if existing output was made with another recipe."""
         if not place.is_file():
             return
-        try:
-            there = json.loads(place.read_text())
-        except ValueError:
-            there = {}
-        differ = [key for key in {**there, **self.recipe} if there.get(key) != self.recipe.get(key)]
-        if differ:
+        there = read_json(place) or {}
+        if differ := find_changes(there, self.recipe):
             changes = ", ".join(f"{key} ({there.get(key)}, now {self.recipe.get(key)})" for key in differ)
             raise UserError(
                 f"{place.parent if place.name == RECIPE else self.path} was made in another way: {changes}. "

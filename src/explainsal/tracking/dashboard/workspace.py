@@ -32,11 +32,11 @@ def build_workspace(project: str) -> Any:
     """
     entity, _, name = project.partition("/")
     if not entity or not name or "/" in name:
-        raise UserError(f"dashboard={project}: give ENTITY/PROJECT, as in the address wandb.ai/ENTITY/PROJECT")
+        raise UserError(f"project={project}: give ENTITY/PROJECT, as in the address wandb.ai/ENTITY/PROJECT")
     try:
         import wandb_workspaces.workspaces as ws
     except ImportError as error:
-        raise UserError('dashboard=... needs wandb-workspaces: pip install "explainsal[wandb]"') from error
+        raise UserError('mode=dashboard needs wandb-workspaces: pip install "explainsal[wandb]"') from error
     return ws.Workspace(
         entity=entity,
         project=name,

@@ -1,1 +1,1 @@
-"""Tables of the paper, measured."""
+"""Measure the tables of the paper."""

@@ -12,20 +12,20 @@ from explainsal.workflows.submissions import SubmissionOptions
 
 @dataclass(frozen=True)
 class TableOptions:
-    """The rows of one of the paper's tables, and how they are scored.
+    """Rows of one of the paper's tables, and options for scoring them.
 
     Args:
         name: ``"table1"``, ``"table2"`` or ``"table3"``.
         weights: Weights of each network: a file, a checkpoint, ``published[:variant]``, or the name of a network.
-        weights_folder: The folder of published weights.
-        preset: Of the explainable models.
+        weights_folder: Folder of published weights.
+        preset: Preset of the explainable models.
         nulls: Null models of each explained network.
-        null_images: Null models are explained on the first so many images; None: all.
-        baselines: Rows that are not in the paper.
+        null_images: Number of images for null models, from the first; None: all.
+        baselines: Further rows that the paper does not have.
         rows: Only these rows; None: all.
-        explain_batch_size: Images explained at a time.
-        evaluation: How rows are scored.
-        submission: How rows are submitted where the fixations are secret.
+        explain_batch_size: Number of images explained together.
+        evaluation: Options for scoring rows.
+        submission: Options for submitting rows if the fixations are not public.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The rows of the paper's tables: which model each is about, its weights, its scores or its submission."""
+"""Rows of the paper's tables: their models, weights, and scores or submissions."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from explainsal.workflows.prediction import PredictionOptions, write_submission
 from explainsal.workflows.scoring import score_images
 
 REMARKS = {
-    "itti": "as in the GBVS toolbox, its final blur included",
-    "icl": "on a basis of our own: the published one has no licence",
+    "itti": "as in the GBVS toolbox, including its final blur",
+    "icl": "on our own basis, since the published one has no licence",
     "rare_style": "in the style of RARE2012, whose code is not public",
 }
 
@@ -41,11 +41,11 @@ class Row:
     """A row of a table.
 
     Args:
-        model: Its key; a classical model's name, a network's, ``explainable_<network>``, ``<null>_<network>``.
+        model: Key of the row: a classical model, a network, ``explainable_<network>`` or ``<null>_<network>``.
         group: One of `reporting.paper.table.GROUPS`.
-        title: How it is written.
-        network: The network that is scored or explained, if any.
-        null: The null model of its explanation, if it is one.
+        title: Title in the printed table.
+        network: The scored or explained network, if any.
+        null: The null model of its explanation, if the row is one.
     """
 
     model: str
@@ -59,11 +59,11 @@ def choose_rows(options: TableOptions) -> list[Row]:
     """Choose the rows of the table: the paper's, then baselines, then the null models of each explained network.
 
     Raises:
-        UserError: If the table, or a row that is asked for, does not exist.
+        UserError: If the table or a selected row does not exist.
     """
     printed = paper_figures().query("table == @options.name")
     if printed.empty:
-        raise UserError(f"table.name={options.name}: the paper has {', '.join(paper_figures()['table'].unique())}")
+        raise UserError(f"table.name={options.name}: choose one of {', '.join(paper_figures()['table'].unique())}")
     rows = [_paper_row(model, method) for model, method in zip(printed["model"], printed["method"], strict=True)]
     rows += [Row(name, "baseline", model_title(name)) for name in options.baselines]
     rows += [
@@ -111,7 +111,7 @@ def score_row(
 
 
 def make_explanation(options: TableOptions, row: Row, folder: Path) -> ExplanationRun:
-    """Build the explanation, or null model of one, of a row; its tables go next to the row's scores."""
+    """Build the explanation of a row, or its null model; the tables go next to the row's scores."""
     return ExplanationRun(
         options.preset,
         folder / "rows" / row.model,
@@ -123,17 +123,17 @@ def make_explanation(options: TableOptions, row: Row, folder: Path) -> Explanati
 
 
 def load_model_row(options: TableOptions, row: Row, data: str) -> tuple[nn.Module, str]:
-    """Load the classical model or network of a row; return it and its label."""
+    """Load the classical model or network of a row; return it with its label."""
     if row.network is not None:
         return load_network_row(options, row.network, data)
     return classical_model(row.model), REMARKS.get(row.model, "")
 
 
 def load_network_row(options: TableOptions, network: str, data: str) -> tuple[SaliencyModel, str]:
-    """Load a network with its weights; return it and what these were trained on.
+    """Load a network with its weights; return it with a label that names weights and training data.
 
     Raises:
-        MissingFilesError: If there are no weights; the message says how to come by them.
+        MissingFilesError: If the weights are missing; the message says how to get them.
     """
     weights = find_weights(options, network)
     whole = weights in NETWORKS or Path(weights).suffix == ".ckpt"
@@ -144,10 +144,10 @@ def load_network_row(options: TableOptions, network: str, data: str) -> tuple[Sa
 
 
 def find_weights(options: TableOptions, network: str) -> str:
-    """Return ``table.weights.<network>``: a name, or the file that it stands for, fetched if need be.
+    """Return ``table.weights.<network>``: a network's name, or its weight file, fetched if needed.
 
     Raises:
-        MissingFilesError: If there is no such file, or it cannot be fetched.
+        MissingFilesError: If the file does not exist or cannot be fetched.
     """
     given = str(options.weights[network])
     if given in NETWORKS:
@@ -159,16 +159,16 @@ def find_weights(options: TableOptions, network: str) -> str:
 
 
 def submit_row(options: TableOptions, row: Row, datamodule: SaliencyDataModule, folder: Path) -> str:
-    """Write the maps of a row as the benchmark takes them, into ``submissions/``, and say where they are.
+    """Write the submission of a row into ``submissions/``; return its label.
 
     Raises:
-        UserError: If no submission was asked for, or the row has no map without fixations.
+        UserError: If the options have no submission, or the row cannot be submitted.
     """
     submission = options.submission
     if submission is None:
-        raise UserError(f"{datamodule.name} has no fixations to score by: +experiment=table3 writes submissions")
+        raise UserError(f"{datamodule.name} has no fixations to score with; +experiment=table3 writes submissions")
     if row.null:
-        raise UserError("a null model is not submitted: its explanation is measured where fixations are known")
+        raise UserError("a null model is not submitted; measure it on a data set with fixations")
     dataset, note = datamodule.dataset(datamodule.eval_split), ""
     if row.group == "baseline":
         model = make_baselines([row.model], datamodule).models[row.model]

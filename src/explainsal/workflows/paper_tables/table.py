@@ -1,12 +1,11 @@
-"""Tables I to III of the paper, row by row: ``python -m explainsal.evaluate -m +experiment=table1``.
+"""Measure Tables I to III of the paper, row by row: ``python -m explainsal.evaluate -m +experiment=table1``.
 
-Every row is scored in a pass of its own and kept in ``rows/``, so that a row that fails ends no table, and the same
-command again scores only what is missing or was made otherwise (docs/decisions/0025).
+Every row is scored separately and kept in ``rows/``. A failing row does not abort the table. The same command scores
+only rows that are missing or whose settings changed (docs/decisions/0025).
 """
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Callable
 from dataclasses import asdict
@@ -20,6 +19,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import MissingFilesError, UserError
+from explainsal.fetch.fingerprints import find_changes
 from explainsal.fetch.writing import read_json, replaced_file, write_json
 from explainsal.metrics import SaliencyMetrics
 from explainsal.reporting.html import write_report
@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 
 def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOptions) -> pd.DataFrame:
-    """Score every row that is not scored yet, and write the table and its report.
+    """Score every row that has no scores yet, and write the table and its report.
 
     Args:
         datamodule: The data.
@@ -48,7 +48,7 @@ def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOpt
         The long results table of all rows that have scores.
 
     Raises:
-        MissingFilesError: If the data set is absent; the table is written all the same, and says so in every row.
+        MissingFilesError: If the data set is missing; the table is still written, with this reason in every row.
     """
     rows, folder = choose_rows(options), run.folder
     run.record(anew=True)
@@ -68,7 +68,7 @@ def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOpt
     new_metrics, gain_over = prepare_metrics(options.evaluation, datamodule)
     kept = {
         row.model: _kept(folder, row, _identity(options, row, dataset)) for row in rows
-    }  # decided before any is made
+    }  # checked before any row is scored
     outcomes = [
         kept[row.model] or make_row(row, partial(_score, options, row, datamodule, new_metrics, folder)) for row in rows
     ]
@@ -84,8 +84,8 @@ def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
     """Make one row; a failing row does not abort the table.
 
     Args:
-        row: Which.
-        make: Does the work and returns the status and what must be said of the row.
+        row: The row.
+        make: Scores or submits the row; returns its status and label.
     """
     log.info("row %s", row.model)
     try:
@@ -140,7 +140,7 @@ def write_table(
 
 
 def _caption(results: pd.DataFrame, data: str) -> str:
-    """The protocol in words."""
+    """Return the protocol as a caption."""
     if results.empty:
         return f"{data}, nothing measured"
     said = {
@@ -153,7 +153,7 @@ def _caption(results: pd.DataFrame, data: str) -> str:
 
 
 def _identity(options: TableOptions, row: Row, dataset: SaliencyDataset) -> dict[str, Any]:
-    """Everything that the scores of a row depend on, but the code: other values, and it is scored again."""
+    """Collect everything except the code that determines the scores of a row; a change triggers rescoring."""
     evaluation = options.evaluation
     limit = options.null_images if row.null else evaluation.explain_images
     identity = {
@@ -185,19 +185,19 @@ def _keep(folder: Path, row: Row, note: str, identity: dict[str, Any], per_image
     scores = _scores_file(folder, row.model)
     with replaced_file(scores) as temporary:
         per_image.to_parquet(temporary, index=False)
-    write_json(scores.with_suffix(".json"), {"identity": identity, "note": note})  # only now the row counts as done
+    write_json(scores.with_suffix(".json"), {"identity": identity, "note": note})  # marks the row as done
 
 
 def _kept(folder: Path, row: Row, identity: dict[str, Any]) -> Outcome | None:
-    """The outcome of a row that was scored before, in just this way."""
+    """Return the outcome of a row that was scored before with the same settings, or None."""
     record = _scores_file(folder, row.model).with_suffix(".json")
     content = read_json(record)
     if content is None or not _scores_file(folder, row.model).is_file():
         return None
-    if content.get("identity") != json.loads(json.dumps(identity)):
-        log.info("row %s: settings changed; rescoring", row.model)
+    if changes := find_changes(content.get("identity"), identity):
+        log.info("row %s: %s changed; scoring it again", row.model, ", ".join(changes))
         return None
-    log.info("row %s is kept from before", row.model)
+    log.info("row %s: keeping earlier scores", row.model)
     return Outcome(row.model, row.group, row.title, "scored", content["note"])
 
 
