@@ -62,7 +62,7 @@ def test_files_that_cannot_be_used_say_why(fit, tmp_path):
         load_standalone(tmp_path / "c.safetensors")
     for change, error, message in (
         ({"version": 99}, UserError, r"format 99.*reads format 1\. .*wrote it \(explainsal \d\S+\)$"),
-        ({"stages": graph["stages"][1:]}, CorruptFileError, "whole model"),
+        ({"stages": graph["stages"][1:]}, CorruptFileError, "complete model"),
         ({"bank": {**graph["bank"], "low_pass": [1.0]}}, CorruptFileError, "source or a filter that is not there"),
     ):
         save_file(tensors, tmp_path / "d.safetensors", {"explainsal.standalone": json.dumps({**graph, **change})})

@@ -281,7 +281,7 @@ LOG = maps()
         (HDF5_NAMES, [LOG[0].T, *LOG[1:]], r"Action/001\.jpg is 32 x 24, its image 24 x 32, transposed"),
         (HDF5_NAMES, [LOG[0][None], *LOG[1:]], r"1 x 24 x 32, its image 24 x 32: squeeze it"),
         (HDF5_NAMES, [LOG[0][1:], *LOG[1:]], r"23 x 32, its image 24 x 32"),
-        (HDF5_NAMES, [np.exp(v) for v in LOG], "3 maps are no natural.*Action/001.jpg: it is a density itself"),
+        (HDF5_NAMES, [np.exp(v) for v in LOG], "3 maps are not natural.*Action/001.jpg: it is a density itself"),
         (HDF5_NAMES, maps("map"), "it is a saliency map: submission.kind=map"),
         (HDF5_NAMES, [v / np.log(10) for v in LOG], r"to base 10: multiply by ln 10 = 2\.302585"),
         (HDF5_NAMES, [v / np.log(2) for v in LOG], "to base 2"),

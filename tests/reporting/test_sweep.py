@@ -112,5 +112,5 @@ def test_a_cell_is_the_mean_of_its_jobs_and_empty_without_any() -> None:
     shown = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
     assert shown == pytest.approx(np.array([[np.nan, 0.9], [0.3, np.nan]]), nan_ok=True)  # octave precedes paper
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["octave", "paper"]
-    with pytest.raises(ValueError, match="two parameters"):
+    with pytest.raises(ValueError, match="two swept parameters"):
         heat_map_figure(table, ["pool"], "cc_to_deep")

@@ -114,4 +114,4 @@ def test_a_bank_of_one_bandwidth_shows_no_trend() -> None:
     trend = trend_of(*rows)
     assert math.isnan(trend.rank_correlation)
     assert trend.first == trend.last
-    assert "cannot tell whether it grows" in trend_text(trend)
+    assert "cannot show whether it grows" in trend_text(trend)
