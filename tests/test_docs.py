@@ -128,12 +128,19 @@ def test_metrics_in_python(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_explain_a_photo_with_published_weights(folder: Path) -> None:
+    said = run_block(blocks("docs/explain.md", "bash")[0], "bash", folder)  # fetches the weights of UNISAL
+    names = [json.loads(Path(path).with_name("environment.json").read_text())["model"]["name"]
+             for path in re.findall(r"report: (\S+)", said)]  # fmt: skip
+    assert names == ["unisal", "cmrnet_eyes"]
+
+
+@pytest.mark.slow
 def test_explain_your_own_network(folder: Path) -> None:
     block = blocks("docs/explain.md", "python")[0]
     assert len(block.split("\n\n", 1)[1].splitlines()) + 3 <= 10  # three imports: ten lines in all
     run_block(block, "python", folder)
     assert np.load(folder / "explainable.npy").shape == (96, 128)
-    run_block(blocks("docs/explain.md", "bash")[0], "bash", folder)
     said = run_block(blocks("docs/explain.md", "bash")[1], "bash", folder)
     tables = Path(re.findall(r"report: (\S+)", said)[-1]).parent / "explanation" / "sparse"
     assert set(pd.read_csv(tables / "fidelity.csv")["variant"]) == {"explanation", "shuffled_filters"}
@@ -158,8 +165,21 @@ def test_do_without_the_network(folder: Path) -> None:
 
 
 @pytest.mark.slow
+def test_train_with_a_teacher(folder: Path) -> None:
+    """In 2 epochs of 36; the published weights are in the user's cache, or are fetched."""
+    block = blocks("docs/train.md", "bash")[1]
+    assert block.count("'~fit.beside.mit1003'") == 1
+    said = run_block(
+        block.replace("'~fit", "trainer.max_epochs=2 trainer.check_val_every_n_epoch=1 '~fit"), "bash", folder
+    )
+    report = Path(re.findall(r"report: (\S+report\.html)", said)[-1])
+    assert (report.parent / "checkpoints" / "best.ckpt").is_file()
+    assert list((folder / "mydata" / ".explainsal").glob("*-teacher-*.npz"))
+
+
+@pytest.mark.slow
 def test_run_a_sweep(folder: Path) -> None:
-    run_block(blocks("docs/train.md", "bash")[1], "bash", folder)
+    run_block(blocks("docs/train.md", "bash")[2], "bash", folder)
     (table,) = (folder / "outputs" / "multirun").glob("*/sweep.csv")
     assert sorted(pd.read_csv(table)["explainer.pool_size"]) == [5, 10]
 

@@ -21,7 +21,7 @@ from explainsal.classical.center_bias import CenterBias
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
-from explainsal.distillation.refine import center_level
+from explainsal.distillation.refinement import center_level
 from explainsal.functional.metrics import Nonfixations, cc
 from explainsal.metrics import SaliencyMetrics
 from explainsal.modules.evaluation import GOLD_STANDARD, EvaluationModule

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from explainsal.app.build import build_explanation, build_preset_explanations, choose_cfg_device
 from explainsal.app.cli import conf_dir
+from explainsal.app.distilling import build_distill_options, build_refine_options
+from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
 from explainsal.explanation import FilterBank, Options
 
@@ -37,12 +38,19 @@ def test_a_preset_without_changes_has_none(name):
 
 
 def test_the_options_in_conf_are_those_of_the_classes():
-    folder = Path(conf_dir())
-    explainer = set(OmegaConf.load(folder / "explainer/options/default.yaml"))
+    explainer = set(config("explain").explainer) - {"preset"}
     assert explainer == {field.name for field in fields(Options)} | {"low_pass"}
-    assert set(OmegaConf.load(folder / "bank/options/default.yaml")) <= {f.name for f in fields(FilterBank)} | {
-        "min_wavelength", "wavelength_factor", "n_wavelengths"
-    }  # fmt: skip
+    series = {"min_wavelength", "wavelength_factor", "n_wavelengths"}
+    assert (
+        set(config("explain", "bank=octave").bank) - {"name"} == {f.name for f in fields(FilterBank) if f.init} | series
+    )
+
+
+def test_a_distillation_shows_its_defaults():
+    cfg = config("distill")
+    assert build_distill_options(cfg) == DistillOptions()
+    assert build_refine_options(cfg) == RefineOptions(seed=cfg.seed)
+    assert (cfg.distill.terms, cfg.refine.rate) == (DistillOptions().terms, RefineOptions().rate)
 
 
 def test_ckpt_path_is_understood():

@@ -68,6 +68,9 @@ def test_a_test_loop_scores_explainable_maps_and_writes_the_tables(tmp_path, mod
     agreement = [np.corrcoef(a, b)[0, 1] for a, b in zip(deep, explainable, strict=True)]
     assert rows["cc_to_deep"].tolist() == pytest.approx(agreement, abs=1e-5)
 
+    fidelity = pd.read_csv(tmp_path / "sparse" / "fidelity.csv")
+    assert fidelity[["variant", "image"]].to_numpy().tolist() == [["explanation", f"image{i}"] for i in range(5)]
+    assert fidelity["cc_to_deep"].tolist() == pytest.approx(agreement, abs=1e-5)
     layers = pd.read_csv(tmp_path / "sparse" / "layers.csv")
     assert set(layers["image"]) == {f"image{i}" for i in range(5)}
     assert set(layers["name"]) == {layer.name for layer in expected.layers}

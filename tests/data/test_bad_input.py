@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from pathlib import Path
 
 import cv2
 import h5py
@@ -11,13 +12,16 @@ import pytest
 import scipy.io
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal.app.cli import _user_message
+from explainsal.app.cli import conf_dir
+from explainsal.app.messages import describe_error
 from explainsal.data import cat2000, mit1003, osie, pascal_s, salicon, toronto
 from explainsal.data.decoding import read_array, read_density
 from explainsal.data.folder import read_folder
 from explainsal.data.ground_truth import read_binary_map
 from explainsal.data.reading import Reading
 from explainsal.errors import CorruptFileError, MissingFilesError
+
+CONF = Path(conf_dir())
 
 READERS = {
     "salicon": salicon.read_gaze,
@@ -81,7 +85,7 @@ def test_densities_of_a_wrong_kind_are_named(tmp_path):
     path = tmp_path / "d.npy"
     for values in (-np.ones((2, 2)), np.full((2, 2), np.nan), np.full((2, 2), np.inf)):
         np.save(path, values)
-        with pytest.raises(CorruptFileError, match=r"d\.npy is no fixation density"):
+        with pytest.raises(CorruptFileError, match=r"d\.npy is not a fixation density"):
             read_density(path)
     write_picture(tmp_path / "image.png", (24, 32))
     cv2.imwrite(str(tmp_path / "turned.png"), np.zeros((32, 24), np.uint8))
@@ -110,22 +114,22 @@ def test_names_in_another_case_or_with_accents_taken_apart_are_told_from_unknown
             MissingFilesError, match=rf"1 fixations belong to no image, the first in line 3 \('{name}"
         ) as e:
             read_folder(root)
-        assert ("differs in letter case or in how accents" in str(e.value)) is bool(like)
+        assert ("differs only in letter case or in the encoding of accents" in str(e.value)) is bool(like)
         assert like in str(e.value)
     (root / "fixations.csv").write_text("image,x,y\nNA,1,2\n", encoding="utf-8")
     assert read_folder(root).fixations.counts.tolist() == [1, 0]
     write_picture(root / "maps" / "café.png", (24, 32))
     write_picture(root / "maps" / "NA.png", (24, 32))
-    with pytest.raises(MissingFilesError, match=r"maps/café\.png differs in .* accents are stored: rename it"):
+    with pytest.raises(MissingFilesError, match=r"maps/café\.png differs only in .* accents: rename it"):
         read_folder(root)
 
 
 def test_a_name_that_cannot_be_written_down_is_one_line():
     with pytest.raises(UnicodeEncodeError) as caught:
         os.fsdecode(b"images/caf\xe9.png").encode()
-    message = _user_message(caught.value)
+    message = describe_error(caught.value, CONF)
     assert message == r"A file name is not valid UTF-8 and cannot be written ('images/caf\udce9.png'): rename the file."
-    assert _user_message(ValueError("another one")) is None
+    assert describe_error(ValueError("another one"), CONF) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have other rights")

@@ -80,7 +80,7 @@ def test_a_damaged_cache_is_built_again(source, caplog):
         stored.write_bytes(content)
         assert same(get(source, build), table(0.5 + build.calls))
     assert build.calls == 4
-    assert "building it again" in caplog.text
+    assert "rebuilding it" in caplog.text
 
 
 def test_a_kill_while_writing_leaves_nothing_that_looks_whole(source, monkeypatch):

@@ -62,7 +62,8 @@ def test_points_outside_are_dropped_moved_or_refused(root):
 
 @pytest.mark.parametrize(
     ("rows", "header", "message"),
-    [(["a,1,2"], "image,x", "lacks the columns y"), (["a,1,zwei"], "image,x,y", r"line 2: 'zwei' is no number \(y\)"),
+    [(["a,1,2"], "image,x", "lacks the columns y"),
+     (["a,1,zwei"], "image,x,y", r"line 2: 'zwei' is not a number \(y\)"),
      (["a,1,2", "nobody,1,2"], "image,x,y", r"1 fixations belong to no image, the first in line 3"),
      ([], "", r"cannot read .*fixations\.csv")],
     ids=["column", "number", "image", "empty"],
@@ -99,9 +100,9 @@ def test_binary_maps(root, suffix):
 @pytest.mark.parametrize(
     ("values", "message"),
     [(np.zeros((24, 31)), r"24 x 31.*24 x 32"), (np.arange(24 * 32).reshape(24, 32), "not a binary map"),
-     (np.full((24, 32), 0.5), "not a binary map"), (np.zeros((24, 32, 3)), r"no map: shape \(24, 32, 3\)"),
-     (np.full((24, 32), "a"), "no map"), (np.zeros((24, 32), complex), "complex"),
-     (np.full((24, 32), None), "not of numbers")],
+     (np.full((24, 32), 0.5), "not a binary map"), (np.zeros((24, 32, 3)), r"not a map: it has shape \(24, 32, 3\)"),
+     (np.full((24, 32), "a"), "not a map"), (np.zeros((24, 32), complex), "complex"),
+     (np.full((24, 32), None), "not numeric")],
     ids=["size", "counts", "half", "colour", "text", "complex", "object"],
 )  # fmt: skip
 def test_a_wrong_binary_map(root, values, message):
@@ -144,16 +145,16 @@ def test_wrong_densities(root):
         with pytest.raises(CorruptFileError, match=message):
             read_folder(root)[0]
     (root / "maps" / "a.npy").rename(root / "maps" / "A.npy")
-    with pytest.raises(MissingFilesError, match=r"1 of 3 images have no density.*A\.npy differs in letter case"):
+    with pytest.raises(MissingFilesError, match=r"1 of 3 images have no density.*A\.npy differs only in letter case"):
         read_folder(root)
-    with pytest.warns(UserWarning, match=r"1 of 3 images are unreadable and left out: a"):
+    with pytest.warns(UserWarning, match=r"1 of 3 images are unreadable and skipped: a"):
         assert read_folder(root, reading=Reading(unreadable="skip")).ids == ("b/c", "ünïcode 名")
 
 
 def test_two_kinds_of_fixations_are_one_too_many(root):
     write_csv(root, "a,1,2", header="image,x,y")
     (root / "fixations").mkdir()
-    with pytest.raises(UserError, match=r"fixations\.csv and fixations/: leave one"):
+    with pytest.raises(UserError, match=r"fixations\.csv and fixations/: keep only one"):
         read_folder(root)
 
 
@@ -174,9 +175,9 @@ def test_splits(root):
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [('{"train": ["a"], "val": ["a"]}', "a is named twice"), ('{"train": ["x"]}', "1 images of train are not there: x"),
+    [('{"train": ["a"], "val": ["a"]}', "a is named twice"), ('{"train": ["x"]}', "1 images of train are missing: x"),
      ('{"train": 3}', "cannot read"), ("{", "cannot read"), ("{}", "no part"),
-     ('{"train": ["a"], "validation": ["b/c"]}', "no part is called 'validation'; they are train, val, test")],
+     ('{"train": ["a"], "validation": ["b/c"]}', "unknown part 'validation'; the parts are train, val, test")],
 )  # fmt: skip
 def test_wrong_splits(root, content, message):
     (root / "splits.json").write_text(content)
@@ -190,22 +191,20 @@ def test_a_damaged_picture_that_a_part_names_is_left_out_if_asked(root):
     (root / "images" / "a.png").write_bytes(b"damaged")
     with pytest.raises(CorruptFileError, match=r"a\.png"):
         read_folder(root, "train")
-    with pytest.warns(
-        UserWarning, match=r"1 of 3 images are unreadable.*: a|1 images of train are left out: a"
-    ) as said:
+    with pytest.warns(UserWarning, match=r"1 of 3 images are unreadable.*: a|1 images of train are skipped: a") as said:
         assert read_folder(root, "train", reading=Reading(unreadable="skip")).ids == ("b/c",)
     assert len(said) == 2
     (root / "splits.json").write_text('{"train": ["a"]}')
     with (
-        pytest.raises(MissingFilesError, match="1 images of train are not there: a"),
-        pytest.warns(match="left out: a"),
+        pytest.raises(MissingFilesError, match="1 images of train are missing: a"),
+        pytest.warns(match="skipped: a"),
     ):
         read_folder(root, "train", reading=Reading(unreadable="skip"))
 
 
 def test_a_fault_in_the_table_of_all_is_skipped_with_no_picture(root):
     write_csv(root, "a,1,2,k,0", "b/c,here,2,k,0")
-    with pytest.raises(CorruptFileError, match=r"fixations\.csv, line 3: 'here' is no number \(x\)"):
+    with pytest.raises(CorruptFileError, match=r"fixations\.csv, line 3: 'here' is not a number \(x\)"):
         read_folder(root, reading=Reading(unreadable="skip"))
 
 
@@ -213,7 +212,7 @@ def test_maps_of_other_names_are_named(root):
     for name in SIZES:
         write_picture(root / "maps" / f"{name}_density.png", SIZES[name], gray=True)
     with pytest.raises(
-        MissingFilesError, match=r"3 files there belong to no image, \S*a_density\.png.*name of its image"
+        MissingFilesError, match=r"3 files there belong to no image, first \S*a_density\.png.*name of its image"
     ):
         read_folder(root)
 

@@ -87,7 +87,7 @@ def test_a_missing_trial_is_named_or_its_image_skipped(copy):
     (root / "DATA" / "ems" / "i2131443718.mat").unlink()
     with pytest.raises(MissingFilesError, match=r"1 of 45 trials.*ems/i2131443718\.mat"):
         read_mit1003(root)
-    with pytest.warns(UserWarning, match=r"1 of 3 images are unreadable and left out: i2131443718"):
+    with pytest.warns(UserWarning, match=r"1 of 3 images are unreadable and skipped: i2131443718"):
         dataset = read_mit1003(root, reading=Reading(unreadable="skip"))
     assert len(dataset) == 2
     assert dataset[1].id == LONG
@@ -141,7 +141,7 @@ def fixatons(tmp_path):
 
 
 @pytest.mark.parametrize("initial", [False, True])
-@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+@pytest.mark.filterwarnings("ignore:.*are outside their image")
 def test_the_scanpaths_of_fixatons(fixatons, initial):
     root, stops = fixatons
     dataset = read_mit1003(root, initial_fixation=initial)
@@ -166,11 +166,11 @@ def test_the_scanpaths_of_fixatons(fixatons, initial):
 def test_points_beside_the_image_are_counted_in_a_warning(fixatons):
     root, stops = fixatons
     total = sum(len(s) - 1 for image in stops.values() for s in image)
-    with pytest.warns(UserWarning, match=rf"6 of {total} fixations lie outside"):
+    with pytest.warns(UserWarning, match=rf"6 of {total} fixations are outside"):
         read_mit1003(root)
 
 
-@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+@pytest.mark.filterwarnings("ignore:.*are outside their image")
 def test_raw_gaze_goes_before_scanpaths_unless_they_are_named(tmp_path):
     write_mit1003(tmp_path)
     write_scanpaths(tmp_path)
@@ -178,7 +178,7 @@ def test_raw_gaze_goes_before_scanpaths_unless_they_are_named(tmp_path):
     assert read_mit1003(tmp_path, ground_truth="scanpaths").release == "scanpaths"
 
 
-@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+@pytest.mark.filterwarnings("ignore:.*are outside their image")
 def test_a_missing_scanpath_is_named_or_its_image_skipped(fixatons):
     root, _ = fixatons
     (root / "SCANPATHS" / "i2131443718" / "ems").unlink()
@@ -193,7 +193,7 @@ def test_a_missing_scanpath_is_named_or_its_image_skipped(fixatons):
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore:.*lie outside their image")
+@pytest.mark.filterwarnings("ignore:.*are outside their image")
 def test_the_whole_of_mit1003_as_pysaliency_finds_it(shared, tmp_path):
     """pysaliency: 104,171 fixations, 121 on the first image, mean 487.1368, 392.7273; rounding and the edges differ."""
     root = shared / "data" / "mit1003"

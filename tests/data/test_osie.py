@@ -63,7 +63,7 @@ def test_a_missing_image_or_folder_says_where_osie_comes_from(shared, tmp_path):
     (tmp_path / "stimuli").mkdir()
     (tmp_path / "eye").mkdir()
     (tmp_path / "eye" / "fixations.mat").symlink_to(shared / "data" / "osie" / "data" / "eye" / "fixations.mat")
-    with pytest.raises(MissingFilesError, match=r"350 images of the train split, 1001\.jpg the first"):
+    with pytest.raises(MissingFilesError, match=r"350 images of the train split, first 1001\.jpg"):
         read_osie(tmp_path, "train")
 
 

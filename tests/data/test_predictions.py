@@ -58,7 +58,7 @@ def test_what_is_missing_extra_or_double(tmp_path: Path) -> None:
     write(tmp_path, "npy", maps())
     (tmp_path / "z.npy").write_bytes((tmp_path / "a.npy").read_bytes())
     assert Predictions(tmp_path, IDS, SIZES).extra == ["z.npy"]
-    with pytest.raises(MissingFilesError, match=r"no map of 1 of 3 images, d the first.*d\.png"):
+    with pytest.raises(MissingFilesError, match=r"no map of 1 of 3 images, first d.*d\.png"):
         Predictions(tmp_path, [*IDS, "d"], [*SIZES, (6, 8)])
     cv2.imwrite(str(tmp_path / "a.png"), maps()[0])
     with pytest.raises(UserError, match="both belong to image a"):
@@ -70,7 +70,7 @@ def test_what_the_check_finds(tmp_path: Path) -> None:
         return "\n".join(Predictions(write(tmp_path, "npy", list(arrays)), IDS, SIZES).check().notes)
 
     first, second = maps()
-    assert "1 maps are constant, a the first" in notes(np.ones((6, 8)), second)
+    assert "1 maps are constant, first a" in notes(np.ones((6, 8)), second)
     assert "1 maps have fewer than 32 values" in notes(first // 8, second)
     assert "8 bits" in notes(first, second)
     assert "8 bits" not in notes(first + 0.5, second / 7)
@@ -80,9 +80,9 @@ def test_what_the_check_finds(tmp_path: Path) -> None:
     for bad, message in (
         ([first, np.full((6, 8), np.nan)], "image b/c.* holds NaN"),
         ([first, second.T.copy()], "transposed"),
-        ([first, np.random.default_rng(0).random((6, 16))], "another aspect"),
-        ([logs[0], second], "1 of 2 maps are log-densities, b/c is not"),
-        ([first, np.zeros((2, 6, 8))], r"no map \(H, W\)"),
+        ([first, np.random.default_rng(0).random((6, 16))], "aspect ratio differs"),
+        ([logs[0], second], "1 of 2 maps are log-densities, but b/c is not"),
+        ([first, np.zeros((2, 6, 8))], r"not a map \(H, W\)"),
     ):
         with pytest.raises(CorruptFileError, match=message):
             notes(*bad)

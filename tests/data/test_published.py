@@ -120,7 +120,7 @@ def test_toronto(tmp_path):
     assert dataset.fixation_count == 33
     mat = tmp_path / "eyetrackingdata" / "fixdens" / "origfixdata.mat"
     scipy.io.savemat(mat, {"white": cell([np.zeros(TORONTO_SIZE)] * 3, (1, 3))})
-    with pytest.raises(CorruptFileError, match="3 maps and none of image 4"):
+    with pytest.raises(CorruptFileError, match="3 maps, but none of image 4"):
         read_toronto(tmp_path)
     scipy.io.savemat(mat, {"white": cell([np.zeros(TORONTO_SIZE[::-1])] * 11, (1, 11))})  # axes swapped
     with pytest.raises(CorruptFileError, match=r"51 x 68"):

@@ -56,7 +56,9 @@ def test_the_test_split_has_images_alone(salicon):
 
 def test_a_mat_of_the_test_split_holds_no_gaze(salicon):
     root, _ = salicon
-    with pytest.raises(CorruptFileError, match=r"\.mat holds no gaze: it is cut short, or of the test split\. Unpack"):
+    with pytest.raises(
+        CorruptFileError, match=r"\.mat holds no gaze: it is incomplete, or belongs to the test split\. Unpack"
+    ):
         read_gaze(next((root / "fixations" / "test").iterdir()))
 
 
@@ -75,7 +77,7 @@ def test_fixations_of_another_type_or_shape_are_named(tmp_path, points):
     gaze = np.zeros((1, 1), dtype=GAZE)
     gaze[0, 0] = (np.zeros((0, 0)), np.zeros((0, 1)), np.array(points))
     scipy.io.savemat(tmp_path / "a.mat", {"gaze": gaze})
-    with pytest.raises(CorruptFileError, match=r"a\.mat.*fixations of shape .*in place of pairs of numbers.*Unpack"):
+    with pytest.raises(CorruptFileError, match=r"a\.mat.*fixations of shape .*instead of pairs of numbers.*Unpack"):
         read_gaze(tmp_path / "a.mat")
 
 
@@ -214,7 +216,7 @@ def test_points_outside_are_counted_and_dropped_or_refused(salicon):
     root, written = salicon
     name = sorted(written["train"])[1]
     write_mat(root / "fixations" / "train" / f"{name}.mat", [[[1, 1], [65, 3], [0, 5]], [[64, 48], [2, 49]]])
-    with pytest.warns(UserWarning, match=r"3 of 30 fixations lie outside.*" + name):
+    with pytest.warns(UserWarning, match=r"3 of 30 fixations are outside.*" + name):
         dataset = read(root)
     assert dataset[1].fixations.tolist() == [[0.5, 0.5], [63.5, 47.5]]
     assert len(dataset[2].fixations) == 5
@@ -264,7 +266,7 @@ def test_mouse_samples_instead_of_fixations(salicon):
     gaze[0, 0] = (np.array([[1, 1], [700, 3], [64.5, 48]]), np.zeros((3, 1)), np.array([[5, 5]]))
     gaze[1, 0] = (np.zeros((0, 0)), np.zeros((0, 1)), np.zeros((0, 0)))
     scipy.io.savemat(root / "fixations" / "train" / f"{name}.mat", {"gaze": gaze})
-    with pytest.warns(UserWarning, match="fixations lie outside"):
+    with pytest.warns(UserWarning, match="fixations are outside"):
         dataset = read(root, ground_truth="mouse")
     assert dataset[0].fixations.tolist() == [[0.5, 0.5]]
     with pytest.warns(UserWarning, match="moved"):
@@ -298,7 +300,7 @@ def test_unreadable_images_are_skipped_counted_and_named_at_every_start(salicon)
     density = root / "maps" / "train" / f"{names[5]}.png"
     density.write_bytes(density.read_bytes()[:60])
     for _ in range(2):
-        with pytest.warns(UserWarning, match=rf"3 of 5 images are unreadable and left out: {names[1]}, {names[2]}"):
+        with pytest.warns(UserWarning, match=rf"3 of 5 images are unreadable and skipped: {names[1]}, {names[2]}"):
             dataset = read(root, unreadable="skip")
         assert dataset.ids == (names[0], names[3])
         for index, name in enumerate(dataset.ids):

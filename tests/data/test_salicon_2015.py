@@ -88,7 +88,7 @@ def test_what_else_is_asked_of_the_json_is_refused_in_words(published):
     root, _, samples = published
     write_json(root / JSON, samples)
     with pytest.raises(
-        MissingFilesError, match=r"fixations \(.mat\) \(but mouse samples: data.release=2015 data.ground"
+        MissingFilesError, match=r"fixations \(.mat\) \(but mouse samples exist: data.release=2015 data.ground"
     ):
         read(root, "fixations")
     with pytest.raises(MissingFilesError, match="ground_truth=mouse reads"):
@@ -99,7 +99,7 @@ def test_what_else_is_asked_of_the_json_is_refused_in_words(published):
     write_json(root / JSON, {name: points for name, points in samples.items() if name != other})
     with pytest.raises(MissingFilesError, match=rf"{JSON} has no entry for the image {other}.*unreadable=skip"):
         read(root)
-    with pytest.warns(UserWarning, match=rf"1 of 6 images are unreadable and left out: {other}"):
+    with pytest.warns(UserWarning, match=rf"1 of 6 images are unreadable and skipped: {other}"):
         assert len(read(root, unreadable="skip")) == 5
 
 
@@ -119,7 +119,7 @@ def test_damaged_files_are_named(tmp_path, monkeypatch):
     faults += ["[1]", "<html>quota</html>", "{}", whole.replace('"image_id"', '"image"'), whole.replace("[[", "[[[", 1)]
     for content in faults:
         (tmp_path / JSON).write_text(content)
-        with pytest.raises(CorruptFileError, match=rf"cannot read .*{JSON}.*Fetch it again"):
+        with pytest.raises(CorruptFileError, match=rf"cannot read .*{JSON}.*Download it again"):
             read_json(tmp_path / JSON)
     monkeypatch.setattr(salicon_2015, "_LONGEST", 50)  # no endless search for the end of an entry
     (tmp_path / JSON).write_text('{"images": [{"id": 1, ' + " " * (4 << 20) + "}")

@@ -42,7 +42,7 @@ def test_an_empty_file_and_an_empty_cell(file):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1 2 3 4\n1 two 3 4", "line 2: 'two' is no number"), ("1 2 3 4\n\n1 2 3", "line 3: not 4 columns"),
+    [("1 2 3 4\n1 two 3 4", "line 2: 'two' is not a number"), ("1 2 3 4\n\n1 2 3", "line 3: expected 4 columns"),
      ("1 2 3 4 5", "line 1: 5 columns"), ("7", "line 1: 1 columns"),
      ("1 2 0.5 0.2", "line 1: the fixation ends before it starts.*x y t duration")],
 )  # fmt: skip
@@ -92,7 +92,7 @@ def test_the_layout_of_fixatons_is_a_folder_too(folder):
 
 def test_images_without_scanpaths_and_damaged_files(folder):
     (folder / "scanpaths" / "a" / "kim.txt").write_text("1 x")
-    with pytest.raises(CorruptFileError, match="kim.txt, line 1: 'x' is no number"):
+    with pytest.raises(CorruptFileError, match="kim.txt, line 1: 'x' is not a number"):
         read_folder(folder)
     with pytest.warns(UserWarning, match="1 of 2 images are unreadable"):
         assert read_folder(folder, reading=Reading(unreadable="skip")).ids == ("b/c",)

@@ -85,7 +85,7 @@ def test_a_damaged_file_is_made_again(scenes, tmp_path, caplog):
     (file,) = tmp_path.glob("*.npz")
     file.write_bytes(file.read_bytes()[:200])
     np.testing.assert_array_equal(shrink_dataset(dataset, SIZE, tmp_path).images, first.images)
-    assert "building it again" in caplog.text
+    assert "rebuilding it" in caplog.text
     assert not list(tmp_path.glob(".writing-*"))
 
 

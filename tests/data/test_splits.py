@@ -69,7 +69,7 @@ def test_msinet_takes_the_same_places_of_every_category():
 
 
 def test_an_incomplete_data_set_has_no_named_split():
-    with pytest.raises(UserError, match=r"all 1003 images, here are 2.*data\.fold=0"):
+    with pytest.raises(UserError, match=r"all 1003 images, but 2 exist.*data\.fold=0"):
         unisal(["a", "b"], 0)
     with pytest.raises(UserError, match="no folds"):
         msinet(2, 1)(["a", "b"], 3)

@@ -90,7 +90,7 @@ def test_other_settings_replace_the_files_and_other_data_are_left_alone(tmp_path
     assert set(before.values()).isdisjoint(pictures(tmp_path / "a").values())
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("precious")
-    with pytest.raises(UserError, match="something else"):
+    with pytest.raises(UserError, match="files other than synthetic scenes"):
         write_synthetic(tmp_path / "mine", SETTINGS)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 

@@ -1,6 +1,7 @@
 """The data modules: which images each loop sees, what a batch holds, and how a missing data set ends."""
 
 import os
+import pickle
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 from tests.data.conftest import coco_names, write_salicon
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, DistributedSampler
 
 from explainsal.data.augmentation import Augmentation
 from explainsal.data.device_augmentation import DeviceAugmentation
@@ -205,6 +206,20 @@ def test_worker_processes_yield_the_same_batches(synthetic):
         assert alone.ids == helped.ids
         assert torch.equal(alone.images, helped.images)
         assert torch.equal(alone.fixations.x, helped.fixations.x)
+
+
+def test_batches_for_training_can_be_made_anew_with_another_sampler(synthetic):
+    """As Lightning does in a distributed run, where it did not see how they were made."""
+    module = synthetic()
+    loader = module.loader(module.dataset("train"), position=lambda: (3, 1))
+    shares = [DistributedSampler(loader.dataset, 2, rank) for rank in range(2)]
+    old = loader.batch_sampler
+    parts = [list(type(old)(share, batch_size=old.batch_size, drop_last=old.drop_last)) for share in shares]
+    together = sorted(batch for part in parts for batch in part)
+    assert {epoch for batch in together for epoch, _ in batch} == {3}
+    assert len(together) == 2  # the first batch of each process is done
+    assert list(old)[1] in together
+    assert pickle.loads(pickle.dumps(loader.dataset)).position is None
 
 
 TWO_PROCESSES = """

@@ -96,7 +96,7 @@ def test_cat2000_s_folds_have_a_share_of_every_category(tmp_path):
     assert len(ids(official.predict_dataloader())) == 12
     with pytest.raises(UserError, match="no ground truth"):
         official.dataset("test").all_fixations()
-    with pytest.raises(UserError, match=r"all 2000 images, here are 12"):
+    with pytest.raises(UserError, match=r"all 2000 images, but 12 exist"):
         CAT2000DataModule(tmp_path, split="msinet", **OPTIONS).prepare_data()
 
 

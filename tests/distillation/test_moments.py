@@ -10,7 +10,7 @@ import torch
 from torch.testing import assert_close
 
 from explainsal.distillation.moments import Moments
-from explainsal.explanation.rebuilt import covering
+from explainsal.functional.covering import covering
 
 
 def test_moments_find_the_shared_coefficients_of_all_images():

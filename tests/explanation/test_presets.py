@@ -10,19 +10,21 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 from tests.explanation.nets import Plain
 
+from explainsal.app.cli import conf_dir
 from explainsal.explanation import BANKS, PRESETS, Explainer, FilterBank, Options
 from explainsal.explanation.presets import named_bank, resolve_options
 
-CONF = Path(__file__).resolve().parents[2] / "conf"
+CONF = Path(conf_dir())
 
 
 def composed(group, name, *overrides):
-    with initialize_config_dir(str(CONF / group), version_base="1.3"):
-        return OmegaConf.to_container(compose(name, overrides=list(overrides)))
+    prefixed = [f"{group}.{override}" for override in overrides]
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        return OmegaConf.to_container(compose("explain", overrides=[f"{group}={name}", *prefixed])[group])
 
 
 @pytest.mark.parametrize("preset", list(PRESETS))
-def test_an_explainer_file_names_every_option_and_no_value(preset):
+def test_an_explainer_names_every_option_and_no_value(preset):
     options = composed("explainer", preset)
     assert options.pop("preset") == preset
     assert set(options) == {field.name for field in fields(Options)} | {"low_pass"}
@@ -30,7 +32,7 @@ def test_an_explainer_file_names_every_option_and_no_value(preset):
 
 
 @pytest.mark.parametrize("name", [*BANKS, None])
-def test_a_bank_file_names_every_parameter_and_no_value(name):
+def test_a_bank_names_every_parameter_and_no_value(name):
     node = composed("bank", name or "preset")
     assert node.pop("name") == name
     series = {"min_wavelength", "wavelength_factor", "n_wavelengths"}

@@ -73,5 +73,5 @@ def test_maps_a_few_at_a_time_give_the_same_fit_and_the_same_choice(monkeypatch)
     parts = measure_fit(target, maps, at_once=3)
     for name in ("mae", "relative_mae", "correlation"):
         torch.testing.assert_close(getattr(parts, name), getattr(whole, name), equal_nan=True)
-    monkeypatch.setattr("explainsal.explanation.rebuilt._PIXELS", 40)
+    monkeypatch.setattr("explainsal.functional.covering._PIXELS", 40)
     assert torch.equal(covering_maps(target, maps, 5), chosen)

@@ -12,9 +12,9 @@ from explainsal.functional.block_variance import block_variance, scaled_block_mo
 from explainsal.functional.coefficients import matching_pursuit
 from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.log_gabor import local_energy, log_gabor_bank
-from explainsal.functional.reconstruction import fuse_scales, pairwise_mae
+from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
-from explainsal.functional.weighted import scale_rows
+from explainsal.functional.weighted import compare_maps, scale_rows
 
 pytestmark = pytest.mark.usefixtures("threads")
 
@@ -90,6 +90,17 @@ def test_distances_are_numpys(mine, others, length):
     np.testing.assert_allclose(coarse.numpy(), expected, rtol=1e-5, atol=1e-7)
 
 
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.sampled_from([0.0, 1.0, 2.0, torch.inf, torch.nan]), min_size=1), st.integers(1, 12))
+def test_the_least_are_those_of_a_stable_sort(values, count):
+    """Equal values, infinite ones and NaN among them."""
+    rows = torch.tensor([values, values[::-1]])
+    with plain_only():
+        plain = least(rows, count)
+    for mine, other in zip(least(rows, count), plain, strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 21), st.integers(1, 21), st.sampled_from(["circular", "reflect"]), st.booleans())
 def test_energy_is_the_magnitude_of_the_response(height, width, border, plain):
@@ -150,6 +161,30 @@ def test_weighted_rows_are_those_of_plain_pytorch(rows, length, rooted, where):
             torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9, equal_nan=True)
         assert out is None or found[0].data_ptr() == out.data_ptr()
         assert not apart[:, 1::2].any()
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(1, 5), st.integers(1, 50), st.integers(1, 50))
+def test_comparisons_are_those_of_plain_pytorch(rows, height, width):
+    """With a constant target, a constant reconstruction, and one without numbers."""
+    target, maps = noise(2, rows, height, width) + 5, noise(2, rows, height, width).flip(-1)
+    target[0, 0], maps[1, -1], maps[1, 0, 0, 0] = 0.1, 0.1, torch.nan
+    weights = noise(2, 1, height * width).abs() + 1e-3
+    weights /= weights.mean(-1, keepdim=True)
+    for own in (weights, None):
+        with plain_only():
+            plain = compare_maps(target, maps, own)
+        for mine, other in zip(compare_maps(target, maps, own), plain, strict=True):
+            torch.testing.assert_close(mine, other, rtol=1e-9, atol=1e-9, equal_nan=True)
+
+
+@pytest.mark.parametrize("level", [0.0, 1e3, 1e6, 1e9])
+def test_rows_are_constant_up_to_rounding_as_in_plain_pytorch(level):
+    """Deviations around the share of the largest magnitude below which a row is constant."""
+    values = level + noise(200, 999).float() * torch.logspace(-3, 3, 200)[:, None]
+    with plain_only():
+        plain = scale_rows(values)[2]
+    assert torch.equal(scale_rows(values)[2] == 0, plain == 0)
 
 
 @settings(deadline=None, max_examples=25)

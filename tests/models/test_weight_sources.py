@@ -116,7 +116,7 @@ def test_an_index_that_does_not_answer(index, tiny, tmp_path, monkeypatch):
 def test_other_weights_at_the_authors_place_are_not_taken(server, index, tiny, tmp_path):
     server.files["weights.pth"] = b"others"
     assert obtain_weights(tiny, [tmp_path]).read_bytes() == CONTENT
-    with pytest.raises(CorruptFileError, match=r"(?s)is not the published one: its checksum is not SHA256"):
+    with pytest.raises(CorruptFileError, match=r"(?s)is not the published file: its checksum is not SHA256"):
         obtain_weights(replace(tiny, wheel=None), [tmp_path / "other"])
     assert left(tmp_path / "other") == []
 

@@ -145,6 +145,18 @@ def test_its_first_screen_says_how_faithful_it_is_beside_the_best_null_model(own
     assert f"Null model: {best.replace('_', ' ')}" in said
 
 
+def test_without_null_models_its_first_screen_says_how_faithful_it_is_all_the_same(own_run: Path) -> None:
+    path = own_run / "explanation" / "sparse" / "fidelity.csv"
+    fidelity = pd.read_csv(path)
+    own = fidelity[fidelity["variant"] == "explanation"]
+    own.to_csv(path, index=False)
+    page = only_an_explanation(own_run, "explain")
+    said = page.text["section"]
+    assert f"correlates {own['cc_to_deep'].mean():.3f} with the network’s." in said
+    assert "Null model:" not in said
+    assert "nulls=[shuffled_filters]" in page.text["fidelity"]
+
+
 def test_a_single_photo_is_shown_once(own_run: Path) -> None:
     assert "gallery" not in only_an_explanation(own_run, "explain", images=1).ids
 

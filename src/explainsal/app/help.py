@@ -11,7 +11,7 @@ from typing import Any
 
 _WIDTH = 110
 _EXTRA = ("experiment", "sweep", "debug")  # groups outside the defaults lists: +experiment=NAME
-_INTERNAL = ("paths", "hydra", "table", "wandb", "launcher")
+_INTERNAL = ("paths", "hydra", "table", "launcher")
 
 
 def asks_for_help(arguments: Sequence[str]) -> bool:

@@ -1,4 +1,4 @@
-"""Run the mode of a command, for commands that do several things."""
+"""Run the selected mode of a command with several modes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def run_mode(cfg: DictConfig, modes: Mapping[str, Callable[[DictConfig], Any]]) 
     """Call the function of ``modes`` that ``cfg.mode`` names.
 
     Raises:
-        UserError: If there is no such mode.
+        UserError: If the mode is unknown.
 
     Example:
         >>> from omegaconf import OmegaConf

@@ -1,4 +1,4 @@
-"""Fetch and unpack what is missing of a published data set; what a person fetched or unpacked by hand is used."""
+"""Fetch and unpack missing files of a published data set; files that are already on disk are used."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from explainsal.fetch.disk import full_disk_is_reported, human, require_space
 from explainsal.fetch.download import RemoteFile, Retry, download
 from explainsal.fetch.unpack import Pattern, unpack
 
-NOTES = ".explainsal"  # folder below the data root, where the parsed fixations lie too
+NOTES = ".explainsal"  # folder below the data root, which also holds the cache
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Fetched:
-    """What became of one archive.
+    """Result of fetching one archive.
 
     Args:
-        archive: Which one.
-        file: Where it lies, None where it was not needed.
-        found: Files of it on disk beforehand.
-        files: Files of it on disk now.
+        archive: The archive.
+        file: Path of the archive; None if it was not needed.
+        found: Number of its files on disk before.
+        files: Number of its files on disk now.
     """
 
     archive: Archive
@@ -50,22 +50,21 @@ def fetch_archives(
     verify: bool = True,
     retry: Retry | None = None,
 ) -> list[Fetched]:
-    """Bring every archive's files below `root`, whatever part of them is there already.
+    """Fetch and unpack the missing files of every archive into `root`.
 
-    An archive whose files are all there is neither fetched nor opened. An archive that lies in `root` or the folder
-    above, under its own name or one that a browser gives it, is used in place of a download. One process works on a
-    data set at a time, others wait.
+    A complete archive is neither fetched nor opened. An archive in `root` or its parent folder, under its own name or a
+    browser's name for it, is used instead of a download. Only one process works on a data set at a time; others wait.
 
     Args:
         source: The data set.
-        root: Its folder; made if needed.
-        archives: Which of its archives.
-        mirror: Address of a folder that holds the files under their names here, used in place of the published ones.
-        verify: Whether checksums must be the published ones.
-        retry: How patiently to try a download.
+        root: Folder of the data set; created if needed.
+        archives: The selected archives.
+        mirror: URL of a folder with the same file names, used instead of the published addresses.
+        verify: Whether files must have their published checksums.
+        retry: Number and timing of download attempts.
 
     Raises:
-        MissingFilesError: If files must be fetched by hand; the message says which, from where, and to which place.
+        MissingFilesError: If files must be fetched by hand; the message gives their sources and target paths.
         CorruptFileError: If a file is not the published one.
         UserError: If a download fails or the disk is full.
     """
@@ -83,7 +82,7 @@ def fetch_archives(
 
 
 class _State:
-    """One archive, and what there is of it."""
+    """One archive, and the state of its files on disk."""
 
     def __init__(self, archive: Archive, root: Path, mirror: str | None, verify: bool) -> None:
         self.archive = archive
@@ -97,13 +96,13 @@ class _State:
         self._judged: dict[Path, bool] = {}
 
     def count(self) -> int:
-        """Files of it on disk."""
+        """Count the files of the archive on disk."""
         return len(self.pattern.files(self.root)) if self.root.is_dir() else 0
 
     def complete(self) -> bool:
-        """Whether all of its files are there: as many as we unpacked from it, or without a word of that, as published.
+        """Return whether all files of the archive are on disk: as many as were unpacked before, or as published.
 
-        While an archive lies there that was never unpacked to the end, the number alone proves nothing.
+        The published count alone is not enough if an archive is at hand that was never fully unpacked.
         """
         known = self.unpacked_files()
         if known is not None:
@@ -111,7 +110,7 @@ class _State:
         return self.count() >= self.archive.files and self.at_hand() is None
 
     def unpacked_files(self) -> int | None:
-        """How many files an earlier call unpacked from the file that still lies there, or that was removed since."""
+        """Return how many files an earlier call unpacked from the same or a since removed archive; None if unknown."""
         try:
             note = json.loads(self.note.read_text())
             path = self.root / note["file"]
@@ -121,7 +120,7 @@ class _State:
             return None
 
     def at_hand(self) -> Path | None:
-        """The archive itself, if it lies in one of the places for it."""
+        """Return the path of the archive if it is in one of its possible folders."""
         for name in self.names():
             for folder in (self.root, self.root.absolute().parent):
                 path = folder / name
@@ -130,22 +129,22 @@ class _State:
         return None
 
     def names(self) -> list[str]:
-        """Its name here, and others that it may have when fetched by hand."""
+        """Return the possible file names of the archive, including those of manual downloads."""
         last = Path(unquote(urlsplit(self.archive.address).path)).name
         published = [last] if self.verify and last.endswith(".zip") else []
         return list(dict.fromkeys([self.archive.file, *self.archive.aliases, *published]))
 
     def is_right(self, path: Path) -> bool:
-        """Whether a file is the published one, as far as anyone can tell."""
+        """Return whether a file matches the published checksum, or no checksum is to be checked."""
         if path not in self._judged:
             expected = Checksum("md5", self.archive.md5) if self.verify else None
             self._judged[path] = expected is None or expected.of(path) == expected
             if not self._judged[path]:
-                log.warning("%s is not the published %s: it has another MD5", path, self.archive.content)
+                log.warning("%s is not the published %s: its MD5 differs", path, self.archive.content)
         return self._judged[path]
 
     def bring(self, retry: Retry | None) -> None:
-        """Fetch it unless it is there, and unpack what is missing."""
+        """Fetch the archive if needed, and unpack missing files."""
         if self.complete():
             return
         path = self.at_hand()
@@ -153,18 +152,18 @@ class _State:
             path = download(self.remote(), self.root / self.archive.file, retry=retry)
         elif not self.is_right(path):
             raise CorruptFileError(
-                f"{path} is not the published file: its checksum is not MD5 {self.archive.md5}. It may be cut short: "
+                f"{path} is not the published file: its checksum is not MD5 {self.archive.md5}. It may be incomplete: "
                 f"remove it and run the same command again, or fetch {self.archive.address} again."
             )
         done = unpack(path, self.root, self.archive.folder, self.pattern)
         if done.links:
-            log.warning("%s holds %d links, which were not made", path, done.links)
+            log.warning("%s holds %d links, which were not created", path, done.links)
         note = {"file": str(path.absolute()), "version": _version(path), "files": done.files}
         self.note.write_text(json.dumps(note))
         self.used = path
 
     def remote(self) -> RemoteFile:
-        """Where to fetch it."""
+        """Return the remote file of the archive."""
         archive = self.archive
         address = f"{self.mirror.rstrip('/')}/{archive.file}" if self.mirror else archive.address
         checksums = (Checksum("md5", archive.md5),) if self.verify else ()
@@ -172,12 +171,12 @@ class _State:
         return RemoteFile(address, checksums, size, trust_any=archive.trust_any and self.verify)
 
     def report(self) -> Fetched:
-        """What became of it."""
+        """Return the result of fetching the archive."""
         return Fetched(self.archive, self.used, self.found, self.count())
 
 
 def _require_by_hand(source: Source, states: Sequence[_State]) -> None:
-    """Ask for what no program can fetch before hours of fetching the rest."""
+    """Raise early if files must be fetched by hand, before the long download of the others."""
     missing = [s for s in states if s.archive.by_hand and not s.mirror and not s.complete() and s.at_hand() is None]
     if not missing:
         return
@@ -185,7 +184,7 @@ def _require_by_hand(source: Source, states: Sequence[_State]) -> None:
     for state in missing:
         place = (state.root / state.archive.file).absolute()
         lines += [f"  {state.archive.content} ({state.archive.address})", f"    and save it as {place}"]
-    lines += ["then run the same command again: it fetches the rest and unpacks all.", f"Licence: {source.licence}"]
+    lines += ["then run the same command again to fetch the rest and unpack all files.", f"Licence: {source.licence}"]
     raise MissingFilesError("\n".join(lines))
 
 
@@ -200,7 +199,7 @@ def _require_space(root: Path, states: Sequence[_State]) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Wait for other processes; the lock of one that was killed is open."""
+    """Hold a lock, waiting for other processes; the lock of a killed process is free."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

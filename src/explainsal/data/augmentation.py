@@ -1,4 +1,4 @@
-"""What training does to an image, its density and its fixation points together: any albumentations pipeline."""
+"""Augment an image, its density and its fixation points together with any albumentations pipeline."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from dataclasses import replace
 import numpy as np
 import torch
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # importing it would otherwise ask PyPI for its newest version
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # otherwise the import asks PyPI for the newest version
 import albumentations as A
 
 from explainsal.data.sample import SaliencySample
 
 
 class Augmentation:
-    """An albumentations pipeline applied to image, density and fixation points alike.
+    """Albumentations pipeline that is applied to image, density and fixation points alike.
 
-    albumentations counts pixel centres (a flip is ``w - 1 - x``), we count pixel edges (``W - x``): points are handed
-    over as x - 0.5 and 0.5 is added afterwards. Points that leave the image are dropped, repeated points stay repeated.
-
-    Randomness comes from torch's generator, which a data module seeds by run, epoch and image: a run is repeated
+    albumentations counts from pixel centers (a flip is ``w - 1 - x``), this package from pixel edges (``W - x``).
+    Points are therefore passed as x - 0.5, and 0.5 is added afterwards. Points that leave the image are dropped;
+    repeated points stay repeated. Random numbers come from torch's generator, which a data module seeds by run, epoch
+    and image, so that a seed reproduces a run exactly.
     exactly by its seed.
 
     Args:
-        steps: albumentations transforms by a name of your choice, applied in this order. They keep the image's size, or
-            change the size of all images alike. Avoid ``Resize`` and those built on it: it scales points about the
-            pixel centre but pixels about their edges.
+        steps: albumentations transforms by names of your choice, applied in this order. They keep the image size, or
+            change the size of all images alike. Avoid ``Resize`` and transforms built on it: they scale points about
+            the pixel center but pixels about their edges.
 
     Example:
         >>> mirror = Augmentation({"flip": A.HorizontalFlip(p=1)})
@@ -37,11 +37,11 @@ class Augmentation:
     """
 
     def __init__(self, steps: Mapping[str, A.BasicTransform]) -> None:
-        keypoints = A.KeypointParams(format="xy", remove_invisible=False)  # its own test works on integers
+        keypoints = A.KeypointParams(format="xy", remove_invisible=False)  # its own visibility test rounds to integers
         self.pipeline = A.Compose(list(steps.values()), keypoint_params=keypoints)
 
     def __call__(self, sample: SaliencySample) -> SaliencySample:
-        """Augment one sample; what it lacks (points, density) stays lacking, and the sample itself is unchanged."""
+        """Augment one sample; missing points or density stay missing, and the input is unchanged."""
         self.pipeline.set_random_seed(int(torch.randint(2**31, ())))
         points = sample.fixations if sample.fixations is not None else np.zeros((0, 2))
         parts = {"image": sample.image, "keypoints": points - 0.5}

@@ -1,4 +1,4 @@
-"""A parsed fixation table is kept on disk until one of the files that it was parsed from changes."""
+"""Cache parsed fixation tables on disk until one of their source files changes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from explainsal.data.fixation_table import FixationTable
 from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
 from explainsal.fetch.writing import replaced_file
 
-FORMAT = 3  # raise it when the meaning of a stored table changes: older files are then rebuilt
+FORMAT = 3  # increase it when the meaning of a stored table changes, so that older files are rebuilt
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -27,15 +27,15 @@ def cached_table(
     *,
     folder: Path | None = None,
 ) -> FixationTable:
-    """The table called `name` of the data set at `root`, from the cache or newly built.
+    """Return the table `name` of the data set at `root`, from the cache or newly built.
 
     Args:
-        name: Distinguishes the tables of one data set, e.g. ``salicon-2017-train``.
+        name: Name of the table within its data set, e.g. ``salicon-2017-train``.
         root: Folder of the data set.
-        sources: The files that the table depends on; name, size or time of any of them changing rebuilds it.
-        build: Parses the files.
-        folder: Where to keep it, in a folder per `root`; by default ``.explainsal`` beside the data, or, where the
-            data are read-only, ``$XDG_CACHE_HOME/explainsal`` (``~/.cache/explainsal``).
+        sources: Source files of the table; a change of a file's name, size or time rebuilds the table.
+        build: Function that parses the files.
+        folder: Cache folder, with one subfolder per `root`; by default ``.explainsal`` next to the data or, if the data
+            are read-only, ``$XDG_CACHE_HOME/explainsal`` (``~/.cache/explainsal``).
     """
     key = fingerprint([FORMAT, fingerprint_files(sources)])
     return cached_file(cache_folder(root, folder), name, key, build, FixationTable.load, FixationTable.save)
@@ -49,25 +49,25 @@ def cached_file(
     read: Callable[[Path], T],
     write: Callable[[T, Path], None],
 ) -> T:
-    """Return what the file ``<name>-<key>.npz`` in `folder` holds; build and keep it if there is none.
+    """Return the content of ``<name>-<key>.npz`` in `folder`; build and store it if the file is missing.
 
-    Files of the same name with another key are removed. A damaged file is built again. Where the disk is full or
-    read-only, nothing is kept, and a warning says so.
+    Files of the same name with another key are removed. A damaged file is rebuilt. If the disk is full or read-only,
+    nothing is stored and a warning is logged.
 
     Args:
-        folder: Where the file is kept.
-        name: Distinguishes the files of a folder.
-        key: Fingerprint of everything that decides the content.
-        build: Makes the content.
-        read: Reads it from a file.
-        write: Writes it into a file.
+        folder: Cache folder.
+        name: Name of the content within the folder.
+        key: Fingerprint of everything that determines the content.
+        build: Function that builds the content.
+        read: Function that reads it from a file.
+        write: Function that writes it to a file.
     """
     path = folder / f"{name}-{key}.npz"
     if path.is_file():
         try:
             return read(path)
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-            log.warning("cannot read the cache %s (%s): building it again", path, error)
+            log.warning("cannot read the cache %s (%s); rebuilding it", path, error)
     content = build()
     stale = [other for other in folder.glob(f"{name}-{'?' * len(key)}.npz") if other != path]
     try:
@@ -75,20 +75,20 @@ def cached_file(
             write(content, temporary)
         for other in stale:
             other.unlink(missing_ok=True)
-    except OSError as error:  # costs time at the next start, nothing else
-        log.warning("cannot keep %s (%s): it will be built at every start", path, error)
+    except OSError as error:  # only the next start takes longer
+        log.warning("cannot cache %s (%s); it will be rebuilt at every start", path, error)
     return content
 
 
 def cache_folder(root: Path, folder: Path | None = None) -> Path:
-    """Where what is derived from the data set at `root` is kept; see `cached_table`."""
+    """Return the cache folder of the data set at `root`; see `cached_table`."""
     return Path(folder) / fingerprint(str(root.resolve())) if folder else _default_folder(root)
 
 
 def _default_folder(root: Path) -> Path:
     beside = root / ".explainsal"
     place = beside if beside.is_dir() else root
-    marked_writable = place.stat().st_mode & 0o222  # root may write anywhere; a folder marked read-only stays as it is
+    marked_writable = place.stat().st_mode & 0o222  # root may write anywhere; respect read-only folders
     if marked_writable and os.access(place, os.W_OK):
         return beside
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")

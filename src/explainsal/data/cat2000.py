@@ -14,7 +14,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
 from explainsal.data.fixation_table import Scanpath
 from explainsal.data.ground_truth import are_whole, read_binary_map
-from explainsal.data.listing import files_below, partners_of, unpacked
+from explainsal.data.listing import files_below, find_partners, unpacked
 from explainsal.data.mat import mat_errors
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import CAT2000
@@ -34,24 +34,24 @@ def read_cat2000(
     density_sigma: float = SIGMA,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """CAT2000 as a data set of samples; ids are ``<Category>/<nnn>``, for numbers repeat across categories.
+    """Read CAT2000; ids are ``<Category>/<nnn>``, since numbers repeat across categories.
 
-    Published coordinates start at 1. A whole number is a pixel, whose middle is x - 0.5; in a file with fractions
-    the pixel of x is floor(x - 1), so the point is x - 1. What is outside, not a number, or a repetition of the
-    fixation before is left out (pysaliency's version 1.1): 667,804 fixations.
+    Published coordinates start at 1. Whole coordinates denote pixels, whose center is x - 0.5. In a file with fractions
+    the pixel of x is floor(x - 1), so the point is x - 1. Points outside the image, NaN, and repetitions of the
+    previous fixation are dropped (as in pysaliency's version 1.1): 667,804 fixations remain.
 
     Args:
         root: Folder with ``trainSet`` and ``testSet``.
         split: ``all`` for the images with fixations (trainSet), ``test`` for those without.
         ground_truth: ``scanpaths`` of every observer from ``allFixData.mat``, or ``maps``: the fixated pixels of all
-            together from ``FIXATIONLOCS``, each once.
+            observers from ``FIXATIONLOCS``, each once.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
-        reading: How to read files.
+        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder, or the fixations of an image, are missing.
         CorruptFileError: If a file cannot be read.
-        ValueError: If `split` or `ground_truth` is none of the above.
+        ValueError: If `split` or `ground_truth` is unknown.
     """
     if split not in ARCHIVES or ground_truth not in ("scanpaths", "maps"):
         raise ValueError(f"split must be all or test, ground_truth scanpaths or maps: {split!r}, {ground_truth!r}")
@@ -60,7 +60,7 @@ def read_cat2000(
     annotations: list[str] = []
     if split == "all" and ground_truth == "maps":
         locations = _by_category(base / "FIXATIONLOCS", (".mat",))
-        ids = partners_of(images, locations, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
+        ids = find_partners(images, locations, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
         annotations = [locations[key] for key in ids]
     elif split == "all":
         ids, annotations = list(images), [str(base / "allFixData.mat")]
@@ -93,13 +93,13 @@ def read_cat2000(
 
 
 def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
-    """Everything in ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, observers numbered by name.
+    """Read ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, with observers numbered by name.
 
     Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If it cannot be read or is not CAT2000's.
+        MissingFilesError: If the file does not exist.
+        CorruptFileError: If the file cannot be read or is not from CAT2000.
     """
-    with warnings.catch_warnings():  # SciPy cannot read MATLAB's containers.Map; slow to import, rarely needed
+    with warnings.catch_warnings():  # SciPy cannot read containers.Map; matio imports slowly
         warnings.simplefilter("ignore")
         from matio import load_from_mat
 
@@ -115,12 +115,12 @@ def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
 
 
 def _record(item: np.ndarray) -> tuple[str, np.ndarray]:
-    """Observer (third part of ``24-53-ak.eye``) and points of one struct, from 1."""
+    """Return observer (third part of ``24-53-ak.eye``) and points, counted from 1, of one struct."""
     entry = item.ravel()[0]
     name = str(np.asarray(entry["name"]).ravel()[0])
     parts = name.removesuffix(".eye").split("-")
     if len(parts) != 3:
-        raise CorruptFileError(f"{name!r} is no name of a trial of CAT2000, such as 24-53-ak.eye")
+        raise CorruptFileError(f"{name!r} is not the name of a CAT2000 trial, such as 24-53-ak.eye")
     return parts[2], np.asarray(entry["data"], np.float64).reshape(-1, 2)
 
 
@@ -139,7 +139,7 @@ def _images(root: Path, archive: str) -> tuple[Path, dict[str, str]]:
 
 
 def _by_category(folder: Path, suffixes: Sequence[str]) -> dict[str, str]:
-    """``<Category>/<nnn>`` -> file, in natural order; the maps in ``<Category>/Output`` are another model's."""
+    """Map ``<Category>/<nnn>`` to files in natural order, without another model's maps in ``<Category>/Output``."""
     files = {Path(file).relative_to(folder): file for file in files_below(folder, suffixes)}
     keys = {name.with_suffix("").as_posix(): file for name, file in files.items() if len(name.parts) == 2}
     return {key: keys[key] for key in sorted(keys, key=natural_key)}

@@ -1,4 +1,4 @@
-"""What a data set on disk holds, beside what was published."""
+"""Compare a data set on disk with its published counts."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from explainsal.errors import UserError
 
 @dataclass(frozen=True)
 class SplitCheck:
-    """One split as found, with the published numbers where they are known.
+    """Counts of one split on disk, with published counts if they are known.
 
     Args:
-        split: Its name.
+        split: Name of the split.
         images: Number of images.
-        published_images: The same as published, None where unknown.
-        fixations: Number of fixations, None where there are none to expect.
-        published_fixations: The same as published, None where unknown.
-        sizes: The different ``(H, W)`` of the images, the most frequent first.
-        unfixated: Images without any fixation.
-        damaged: One message per file that could not be read, or a density that is zero everywhere.
-        remarks: What differs from the publication.
+        published_images: Published number of images; None if unknown.
+        fixations: Number of fixations; None if the split has no fixations.
+        published_fixations: Published number of fixations; None if unknown.
+        sizes: Distinct image sizes ``(H, W)``, the most frequent first.
+        unfixated: Number of images without fixations.
+        damaged: One message per unreadable file or all-zero density.
+        remarks: Differences from the published counts.
     """
 
     split: str
@@ -40,7 +40,7 @@ class SplitCheck:
 
 
 def check_split(dataset: SaliencyDataset, source: Source | None = None, *, decode: bool = False) -> SplitCheck:
-    """Count what is there; with `decode`, read every picture and map once to find damaged ones."""
+    """Count images and fixations of a split; with `decode`, read every picture and map once to find damaged ones."""
     sizes, counts = np.unique(np.array(dataset.sizes), axis=0, return_counts=True)
     ordered = tuple((int(h), int(w)) for h, w in sizes[np.argsort(-counts, kind="stable")])
     published_images = source.images.get(dataset.split) if source else None

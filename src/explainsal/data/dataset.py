@@ -1,4 +1,4 @@
-"""Images with their fixations and densities as a map-style data set; every reader of a published archive makes one."""
+"""Map-style data set of images with fixations and densities, used by the readers of all data sets."""
 
 from __future__ import annotations
 
@@ -22,21 +22,21 @@ Transform = Callable[[SaliencySample], SaliencySample]
 
 
 class SaliencyDataset(Dataset[SaliencySample]):
-    """Samples decoded on demand; what is needed of all images at once is at hand without decoding one.
+    """Samples decoded on demand; ids, sizes and fixations of all images are available without decoding.
 
-    The density of a sample is, in this order: the published map; the fixations blurred with `density_sigma`; none.
+    The density of a sample is the published map, else the fixations blurred with `density_sigma`, else None.
 
     Args:
-        name: Of the data set, e.g. ``salicon``.
-        split: ``train``, ``val``, ``test``, or a word of the reader's.
-        ids: One per image, unique.
+        name: Name of the data set, e.g. ``salicon``.
+        split: ``train``, ``val``, ``test``, or a name that the reader defines.
+        ids: Unique id of each image.
         images: Picture file of each image.
         sizes: Height and width of each image in pixels.
-        fixations: The fixations of all images, None where the data set has none.
-        maps: Published density of each image, see `read_density`, None where there are none.
-        density_sigma: Standard deviation in pixels of the Gaussian that makes a density of the fixations.
-        release: Which of several published versions, e.g. ``2017``.
-        transform: Applied to every sample, e.g. an augmentation.
+        fixations: Fixations of all images; None if the data set has none.
+        maps: File of each published density, see `read_density`; None if the data set has none.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities from fixations.
+        release: Published version, e.g. ``2017``.
+        transform: Function applied to every sample, e.g. an augmentation.
 
     Raises:
         ValueError: If the lists differ in length, an id occurs twice, or both `maps` and `density_sigma` are given.
@@ -62,7 +62,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
         if len(set(ids)) != len(ids):
             raise ValueError(f"{name}: ids must be unique")
         if maps is not None and density_sigma is not None:
-            raise ValueError(f"{name}: published maps have a sigma of their own; give maps or density_sigma")
+            raise ValueError(f"{name}: published maps have their own sigma; give maps or density_sigma")
         self.name = name
         self.split = split
         self.release = release
@@ -82,7 +82,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
 
         Raises:
             CorruptFileError: If a file cannot be read, or image and density differ in size.
-            MissingFilesError: If a file is gone.
+            MissingFilesError: If a file does not exist.
         """
         index = range(len(self))[index]
         size = self._size(index)
@@ -98,41 +98,41 @@ class SaliencyDataset(Dataset[SaliencySample]):
 
     @property
     def files(self) -> tuple[str, ...]:
-        """The picture file of every image."""
+        """Picture file of every image."""
         return self._images.files
 
     @property
     def map_files(self) -> tuple[str, ...]:
-        """The file of the published density of every image, none where there are none."""
+        """File of every published density; empty if the data set has none."""
         return self._maps.files if self._maps is not None else ()
 
     @property
     def has_fixations(self) -> bool:
-        """Whether samples carry fixation points."""
+        """True if samples have fixation points."""
         return self._fixations is not None
 
     @property
     def fixations(self) -> FixationTable | None:
-        """The fixations of all images, None where the data set has none."""
+        """Fixations of all images; None if the data set has none."""
         return self._fixations
 
     @property
     def has_density(self) -> bool:
-        """Whether samples carry a density."""
+        """True if samples have a density."""
         return self._maps is not None or (self.density_sigma is not None and self.has_fixations)
 
     @property
     def fixation_count(self) -> int:
-        """Fixations of all images together."""
+        """Total number of fixations."""
         return len(self._fixations.xy) if self._fixations is not None else 0
 
     @property
     def fixated_images(self) -> int:
-        """How many images have a fixation."""
+        """Number of images with at least one fixation."""
         return int((self._fixations.counts > 0).sum()) if self._fixations is not None else 0
 
     def all_fixations(self) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
-        """The fixations and the size of every image, without decoding one: for shuffled AUC and the centre bias.
+        """Return the fixations and the size of every image without decoding, for shuffled AUC and center bias.
 
         Returns:
             One ``(N_i, 2)`` float64 array of (x, y) in pixels per image, and one ``(H, W)`` per image.
@@ -147,10 +147,10 @@ class SaliencyDataset(Dataset[SaliencySample]):
         return [self._fixations.points(i) for i in range(len(self))], self.sizes
 
     def stored(self, name: str, folder: Path, *, images: bool) -> SaliencyDataset:
-        """The same data set with its published maps and, if `images`, its pictures stored decoded in a folder.
+        """Return the data set with published maps and, if `images`, pictures stored in decoded form.
 
         Raises:
-            CorruptFileError: If one cannot be decoded.
+            CorruptFileError: If a file cannot be decoded.
         """
         other = copy(self)
         if self._maps is not None:
@@ -161,7 +161,7 @@ class SaliencyDataset(Dataset[SaliencySample]):
         return other
 
     def observers(self) -> list[np.ndarray]:
-        """Who made each fixation: one ``(N_i,)`` array of numbers per image, in the order of `all_fixations`.
+        """Return the observer of each fixation: one ``(N_i,)`` array of numbers per image, as in `all_fixations`.
 
         Raises:
             UserError: If the data set has no fixations.
@@ -172,13 +172,13 @@ class SaliencyDataset(Dataset[SaliencySample]):
         return [self._fixations.observer[a:b] for a, b in pairwise(offsets)]
 
     def with_transform(self, transform: Transform | None) -> SaliencyDataset:
-        """The same data set with another transform."""
+        """Return the data set with another transform."""
         other = copy(self)
         other.transform = transform
         return other
 
     def select(self, indices: Sequence[int], *, split: str | None = None) -> SaliencyDataset:
-        """The data set of some of the images, in the given order, their index counted anew."""
+        """Return the data set of selected images in the given order, with new indices."""
         other = copy(self)
         other.split = split or self.split
         other.ids = tuple(self.ids[i] for i in indices)

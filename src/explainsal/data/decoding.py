@@ -1,4 +1,4 @@
-"""Picture files to arrays: always RGB, never rotated by an EXIF tag, one clear error for a file that cannot be read.
+"""Decode picture files to arrays: always RGB, without EXIF rotation, with clear errors for unreadable files.
 
 OpenCV decodes a JPEG of 800 x 600 in two thirds of Pillow's time (4.0 and 5.9 ms of CPU); Pillow reads headers.
 """
@@ -17,21 +17,21 @@ from explainsal.data.headers import LARGEST, Accept, Expected, array_headers, ch
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.errors import CorruptFileError, MissingFilesError
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # damaged files get our message, not two
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)  # damaged files get only our message
 IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp")
 OTHER_SUFFIXES = (".gif", ".heic", ".heif", ".avif", ".jp2", ".jxl", ".ppm", ".pgm", ".tga", ".psd", ".svg", ".eps")
-"""Of pictures that are not read, so that someone who has them is told."""
+"""Suffixes of unsupported pictures, for warnings."""
 ARRAY_SUFFIXES = (".npy", ".mat")
 
 
 def read_image(path: str | Path, expected: Expected | None = None) -> np.ndarray:
-    """Decode a picture to RGB, shape ``(H, W, 3)``, uint8. Grey and palette pictures become RGB, alpha is dropped.
+    """Decode a picture to RGB, shape ``(H, W, 3)``, uint8. Gray and palette pictures become RGB; alpha is dropped.
 
-    Fixations were recorded on the stored pixels, so an EXIF orientation is ignored.
+    EXIF orientation is ignored, since fixations were recorded on the stored pixels.
 
     Args:
         path: The picture.
-        expected: The size that it has to have; its head is compared before it is decoded.
+        expected: Required size, compared with the header before decoding.
 
     Raises:
         MissingFilesError: If there is no such file.
@@ -41,7 +41,7 @@ def read_image(path: str | Path, expected: Expected | None = None) -> np.ndarray
 
 
 def read_gray(path: str | Path, expected: Expected | None = None) -> np.ndarray:
-    """Decode a picture to grey, shape ``(H, W)``, uint8: published density maps, whatever their colour mode.
+    """Decode a picture to gray, shape ``(H, W)``, uint8, for published density maps of any color mode.
 
     Args:
         path: The picture.
@@ -55,16 +55,16 @@ def read_gray(path: str | Path, expected: Expected | None = None) -> np.ndarray:
 
 
 def read_density(path: str | Path, expected: Expected | None = None) -> np.ndarray:
-    """Read a fixation density, shape ``(H, W)``: 8-bit pictures as uint8, 16-bit ones and arrays as float32.
+    """Read a fixation density, shape ``(H, W)``; 8-bit pictures as uint8, 16-bit pictures and arrays as float32.
 
     Args:
         path: A picture, an ``.npy`` file, or a ``.mat`` file with one variable.
-        expected: The size that it has to have; its head is compared before anything is read.
+        expected: Required size, compared with the header before reading.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it cannot be read, is no map or of another size, or has a negative value or one that is no
-            number.
+        CorruptFileError: If the file cannot be read, is not a map, has another size, or has negative or non-finite
+            values.
     """
     if Path(path).suffix.lower() not in ARRAY_SUFFIXES:
         gray = _decode(path, cv2.IMREAD_GRAYSCALE | cv2.IMREAD_ANYDEPTH | cv2.IMREAD_IGNORE_ORIENTATION, expected)
@@ -72,8 +72,8 @@ def read_density(path: str | Path, expected: Expected | None = None) -> np.ndarr
     values = read_array(path, expected).astype(np.float32)
     if not np.isfinite(values).all() or (values < 0).any():
         raise CorruptFileError(
-            f"{path} is no fixation density: it has negative or infinite values, or NaN. "
-            "Logarithms of densities have to be exponentiated before they are stored as a density."
+            f"{path} is not a fixation density: it has negative or infinite values, or NaN. "
+            "If the values are logarithms of densities, store their exponentials."
         )
     return values
 
@@ -87,33 +87,33 @@ def read_array(path: str | Path, expected: Expected | None = None) -> np.ndarray
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it cannot be read, is of another size, or no two-dimensional array of numbers.
+        CorruptFileError: If the file cannot be read, has another size, or is not a two-dimensional array of numbers.
     """
     remedy = "Write it again as a two-dimensional array of numbers."
     with mat_errors(path, remedy):
         headers = array_headers(path)
     if len(headers) != 1:
-        raise CorruptFileError(f"{path} holds {sorted(headers)}: a map is a file with one variable. {remedy}")
+        raise CorruptFileError(f"{path} holds {sorted(headers)}, but a map file has one variable. {remedy}")
     ((name, header),) = headers.items()
     if len(header.shape) != 2 or not header.numeric:
-        raise CorruptFileError(f"{path} is no map: shape {header.shape}, or not of numbers. {remedy}")
+        raise CorruptFileError(f"{path} is not a map: it has shape {header.shape}, or is not numeric. {remedy}")
     check_pixels(path, header.shape)
     if expected is not None:
         expected.check(path, header.shape)
     values = read_variable(path, name, remedy)
     if np.iscomplexobj(values):
-        raise CorruptFileError(f"{path} is no map: its numbers are complex. {remedy}")
+        raise CorruptFileError(f"{path} is not a map: its numbers are complex. {remedy}")
     return values
 
 
 def read_variable(path: str | Path, name: str, remedy: str, stream: IO[bytes] | None = None) -> np.ndarray:
-    """One of the arrays that `array_headers` finds in a file.
+    """Read one of the arrays that `array_headers` lists for a file.
 
     Args:
         path: The file.
-        name: Of the array; "" in an ``.npy`` file.
-        remedy: Ends the error message: how to get the file again.
-        stream: Its content, where `path` is only what it is called, e.g. in an archive.
+        name: Name of the array; "" in an ``.npy`` file.
+        remedy: Advice at the end of the error message, about how to get the file again.
+        stream: Content of the file if `path` is only a label, e.g. in an archive.
 
     Raises:
         MissingFilesError: If there is no such file.
@@ -131,43 +131,43 @@ def read_variable(path: str | Path, name: str, remedy: str, stream: IO[bytes] | 
 
 
 def read_stored(path: str | Path, accept: Accept | None = None, content: bytes | None = None) -> np.ndarray:
-    """A picture as it is stored: ``(H, W)``, or ``(H, W, 3)`` in OpenCV's order of colours, of any depth.
+    """Read a picture as stored: ``(H, W)``, or ``(H, W, 3)`` in OpenCV's channel order, with any bit depth.
 
     Args:
         path: The picture.
-        accept: Is given its height and width before it is decoded.
-        content: Its bytes, where `path` is only what it is called, e.g. in an archive.
+        accept: Function called with height and width before decoding.
+        content: Bytes of the file if `path` is only a label, e.g. in an archive.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If the file is not a picture or is cut short, or what `accept` raises.
+        CorruptFileError: If the file is not a complete picture, or if `accept` raises it.
     """
     encoded = _encoded(path) if content is None else np.frombuffer(content, np.uint8)
-    size = _size_of(path, BytesIO(encoded.data))
+    size = _read_size(path, BytesIO(encoded.data))
     if accept is not None:
         accept(size)
     return _decoded(path, encoded, cv2.IMREAD_UNCHANGED)
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """Height and width in pixels from the header alone, EXIF orientation ignored.
+    """Read height and width in pixels from the header, ignoring EXIF orientation.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If the header is not that of a picture, or states a size that is none.
+        CorruptFileError: If the header is not that of a picture, or states an invalid size.
     """
-    return _size_of(path, path)
+    return _read_size(path, path)
 
 
-def _size_of(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int]:
+def _read_size(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int]:
     try:
         size = picture_size(source)
     except FileNotFoundError as error:
         raise MissingFilesError(f"no such picture: {path}") from error
     except Image.DecompressionBombError as error:
         raise CorruptFileError(
-            f"{path} claims to be more than {LARGEST / 1e6:.0f} million pixels large, which is more than is read: "
-            "make it smaller, or leave it out"
+            f"{path} claims to have more than {LARGEST / 1e6:.0f} million pixels, which is over the limit: "
+            "shrink or remove it"
         ) from error
     except (OSError, ValueError, SyntaxError) as error:
         raise _corrupt(path) from error
@@ -177,7 +177,7 @@ def _size_of(path: str | Path, source: str | Path | IO[bytes]) -> tuple[int, int
 
 def _decode(path: str | Path, flags: int, expected: Expected | None) -> np.ndarray:
     encoded = _encoded(path)
-    size = _size_of(path, BytesIO(encoded.data))
+    size = _read_size(path, BytesIO(encoded.data))
     if expected is not None:
         expected.check(path, size)
     return _decoded(path, encoded, flags)
@@ -204,6 +204,6 @@ def _decoded(path: str | Path, encoded: np.ndarray, flags: int) -> np.ndarray:
 
 def _corrupt(path: str | Path) -> CorruptFileError:
     return CorruptFileError(
-        f"cannot read the picture {path}: it is damaged, cut short or no picture at all. "
+        f"cannot read the picture {path}: it is damaged, incomplete or not a picture. "
         "Unpack or copy it again, or remove it."
     )

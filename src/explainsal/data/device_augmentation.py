@@ -1,4 +1,4 @@
-"""Augmentation of whole batches on the device by kornia: for trainings whose workers cannot keep up."""
+"""Augment whole batches on the device with kornia, for trainings whose workers are too slow."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from torch import Tensor
 from explainsal.data.sample import SaliencyBatch
 from explainsal.types import DensityMap, FixationBatch
 
-GREY = 128 / 255  # beyond the border of an image
+GREY = 128 / 255  # fills pixels outside the image
 
 
 class DeviceAugmentation:
-    """Mirror images, zoom, shift, rotation, brightness, contrast and saturation of a batch on its device.
+    """Random flip, zoom, shift, rotation, brightness, contrast and saturation of batches on their device.
 
-    The changes of an image are drawn by the run's seed, the epoch and the image's index: they do not depend on the
-    batch, the device or the number of processes. Image and density are resampled bilinearly, fixation points move with
-    them, and points that leave the image are dropped. Beyond the border lie grey and a density of zero.
+    The parameters of an image depend only on the run's seed, the epoch and the image's index, not on the batch, the
+    device or the number of processes. Image and density are resampled bilinearly. Fixation points are moved as well;
+    points that leave the image are dropped. Pixels from outside the image are gray with density zero.
 
     Args:
         flip: Probability of a left-right flip.
         affine: Probability of zoom, shift and rotation.
         photometric: Probability of a change of brightness, contrast and saturation.
-        zoom: Largest magnification; the smallest is 1. Shifts are up to half of what the largest zoom cuts off.
+        zoom: Largest magnification; the smallest is 1. Shifts are at most half the margin that the largest zoom crops.
         rotate: Largest rotation to either side, in degrees.
-        change: Of brightness, contrast and saturation to either side.
+        change: Largest relative change of brightness, contrast and saturation, up or down.
 
     Raises:
-        ValueError: If a probability lies outside [0, 1], `zoom` is below 1, or `rotate` or `change` is out of range.
+        ValueError: If a probability is outside [0, 1], `zoom` is below 1, or `rotate` or `change` is out of range.
     """
 
     on_device = True  # a data module applies it after the transfer, to whole batches
@@ -43,14 +43,14 @@ class DeviceAugmentation:
     ) -> None:
         for name, value in {"flip": flip, "affine": affine, "photometric": photometric, "change": change}.items():
             if not 0 <= value <= 1:
-                raise ValueError(f"{name} must lie in [0, 1], got {value}")
+                raise ValueError(f"{name} must be in [0, 1], got {value}")
         if zoom < 1 or rotate < 0:
             raise ValueError(f"zoom must be at least 1 and rotate at least 0, got {zoom} and {rotate}")
         self.chances = np.array([flip, affine, photometric])
         self.zoom, self.rotate, self.change = zoom, rotate, change
 
     def __call__(self, batch: SaliencyBatch, *, seed: int, epoch: int) -> SaliencyBatch:
-        """Augment a batch; the batch itself is unchanged."""
+        """Augment a batch; the input is unchanged."""
         height, width = (int(side) for side in batch.images.shape[-2:])
         draws = np.stack([np.random.default_rng([seed, epoch, index]).random(10) for index in batch.index.tolist()])
         chosen = draws[:, :3] < self.chances
@@ -67,7 +67,7 @@ class DeviceAugmentation:
         )
 
     def _motion(self, size: tuple[int, int], flipped: bool, moved: bool, draws: np.ndarray) -> np.ndarray:
-        """Where points (x, y) go, ``(2, 3)``: about the middle of the image, in pixels counted from its edge."""
+        """Return the affine map of points (x, y), ``(2, 3)``, about the image center, in pixels from the image edge."""
         zoom = self.zoom if moved else 1.0
         scale = 1 + (zoom - 1) * draws[0]
         angle = math.radians(self.rotate * (2 * draws[1] - 1)) if moved else 0.0
@@ -87,7 +87,7 @@ class DeviceAugmentation:
 
 
 def _resample(pictures: Tensor, motions: Tensor, border: float) -> Tensor:
-    """Move pictures ``(B, C, H, W)``; motions ``(B, 2, 3)`` count from pixel edges, kornia from pixel centers."""
+    """Warp pictures ``(B, C, H, W)``; motions ``(B, 2, 3)`` count from pixel edges, kornia from pixel centers."""
     centred = motions.clone()
     centred[:, :, 2] += motions[:, :, :2].sum(dim=2) / 2 - 0.5
     size = int(pictures.shape[-2]), int(pictures.shape[-1])

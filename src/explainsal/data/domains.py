@@ -1,4 +1,4 @@
-"""Several data sets as one, each a domain of its own: what a network with parts by domain is trained on."""
+"""Join several data sets, each as its own domain, for networks with parts for each domain."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from explainsal.data.sample import SaliencySample
 
 
 class DomainSamples(Dataset[SaliencySample]):
-    """The samples of several data sets, one after another, each with the name of its domain.
+    """Samples of several data sets in sequence, each with the name of its domain.
 
     Args:
         domains: Domain -> its data set.
@@ -27,7 +27,7 @@ class DomainSamples(Dataset[SaliencySample]):
         return int(self._ends[-1]) if len(self._ends) else 0
 
     def __getitem__(self, index: int) -> SaliencySample:
-        """The sample of a position, which is also its `index`."""
+        """Return the sample of a position, which is also its `index`."""
         index = range(len(self))[index]
         number = int(np.searchsorted(self._ends, index, side="right"))
         domain, dataset = list(self.domains.items())[number]

@@ -1,4 +1,4 @@
-"""The fixations of a whole data set as one compact table, so that no one parses a file twice."""
+"""Store the fixations of a whole data set as one compact table, so that files are parsed only once."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Outside = Literal["drop", "clip", "error"]
 
 @dataclass(frozen=True, eq=False)
 class Scanpath:
-    """What one observer looked at in one image, in order.
+    """Fixations of one observer in one image, in order.
 
     Args:
         points: Shape ``(K, 2)``: (x, y) in pixels, pixel i covers [i, i + 1).
-        observer: Number of the observer; the same person has the same number in all images where that is known.
-        t: Shape ``(K,)``: start of each fixation in seconds after the image appeared, None where unknown.
-        duration: Shape ``(K,)``: in seconds, NaN where unknown, None where all are.
+        observer: Number of the observer; if known, a person has the same number in all images.
+        t: Shape ``(K,)``: start of each fixation in seconds after image onset; None if unknown.
+        duration: Shape ``(K,)``: seconds; NaN if unknown, None if all are unknown.
     """
 
     points: np.ndarray
@@ -34,16 +34,16 @@ class Scanpath:
 
 @dataclass(frozen=True, eq=False)
 class FixationTable:
-    """Every fixation of every image, those of image ``i`` in rows ``offsets[i]`` to ``offsets[i + 1]``.
+    """Fixations of all images; those of image ``i`` are in rows ``offsets[i]`` to ``offsets[i + 1]``.
 
     Args:
         ids: One id per image.
         sizes: Shape ``(n, 2)``, int32: height and width of each image in pixels.
         xy: Shape ``(N, 2)``, float32 or float64: x to the right, y down, in pixels, pixel i covers [i, i + 1).
-        observer: Shape ``(N,)``, uint16: 0, 1, ... within an image; the fixations of one are in their order.
+        observer: Shape ``(N,)``, uint16: 0, 1, ... within an image; the fixations of an observer are in order.
         offsets: Shape ``(n + 1,)``, int64.
-        t: Shape ``(N,)``, float32: start in seconds after the image appeared, NaN where unknown, None where all are.
-        duration: Shape ``(N,)``, float32: in seconds, NaN where unknown, None where all are.
+        t: Shape ``(N,)``, float32: start in seconds after image onset; NaN if unknown, None if all are unknown.
+        duration: Shape ``(N,)``, float32: seconds; NaN if unknown, None if all are unknown.
     """
 
     ids: tuple[str, ...]
@@ -61,7 +61,7 @@ class FixationTable:
         sizes: Sequence[tuple[int, int]],
         observers: Sequence[Sequence[np.ndarray | Scanpath]],
     ) -> FixationTable:
-        """Collect, for every image, one scanpath, or one ``(K, 2)`` array of (x, y), per observer.
+        """Build a table from one scanpath, or one ``(K, 2)`` array of (x, y), per image and observer.
 
         Example:
             >>> table = FixationTable.from_observers(["a"], [(4, 6)], [[np.array([[0.5, 1.5]]), np.zeros((0, 2))]])
@@ -88,15 +88,15 @@ class FixationTable:
 
     @property
     def counts(self) -> np.ndarray:
-        """Fixations per image, shape ``(n,)``."""
+        """Number of fixations of each image, shape ``(n,)``."""
         return np.diff(self.offsets)
 
     def points(self, index: int) -> np.ndarray:
-        """The fixations of one image, shape ``(N, 2)``, float64, a copy."""
+        """Return the fixations of one image, shape ``(N, 2)``, float64, as a copy."""
         return self.xy[self.offsets[index] : self.offsets[index + 1]].astype(np.float64)
 
     def select(self, indices: Sequence[int]) -> FixationTable:
-        """The table of some of the images, in the given order."""
+        """Return the table of selected images in the given order."""
         rows = [np.arange(self.offsets[i], self.offsets[i + 1]) for i in indices]
         keep = np.concatenate([*rows, np.zeros(0, np.int64)]).astype(np.int64)
         offsets = np.concatenate([[0], np.cumsum([len(r) for r in rows], dtype=np.int64)]).astype(np.int64)
@@ -104,17 +104,16 @@ class FixationTable:
         return replace(kept, ids=tuple(self.ids[i] for i in indices), sizes=self.sizes[list(indices)].reshape(-1, 2))
 
     def inside(self, outside: Outside, name: str) -> FixationTable:
-        """The table without the fixations that miss their image.
+        """Return the table without fixations outside their image.
 
         Args:
-            outside: ``"drop"`` leaves them out with one warning that counts them, ``"clip"`` moves them to the nearest
-                point of the image with the same warning (what is not a number is left out), ``"error"`` refuses the
-                data set.
-            name: What the message calls the data set.
+            outside: ``"drop"`` removes them with one warning that counts them. ``"clip"`` moves them to the nearest
+                point of the image with the same warning, and removes NaN. ``"error"`` raises.
+            name: Name of the data set for the message.
 
         Raises:
-            CorruptFileError: If `outside` is ``"error"`` and there are any.
-            ValueError: If `outside` is none of these.
+            CorruptFileError: If `outside` is ``"error"`` and a fixation is outside its image.
+            ValueError: If `outside` is unknown.
         """
         if outside not in ("drop", "clip", "error"):
             raise ValueError(f'outside must be "drop", "clip" or "error", got {outside!r}')
@@ -122,29 +121,29 @@ class FixationTable:
             column.min() >= 0 and column.max() < side  # false for NaN
             for column, side in zip(self.xy.T, self.sizes.min(axis=0)[::-1], strict=True)
         ):
-            return self  # the usual case, without a look at every image
+            return self  # fast check for the usual case
         image = np.repeat(np.arange(len(self)), self.counts)
-        limits = self.sizes[image][:, ::-1]  # (width, height) beside (x, y)
+        limits = self.sizes[image][:, ::-1]  # (width, height) for (x, y)
         inside = np.logical_and.reduce((self.xy >= 0) & (self.xy < limits), axis=1)  # False for NaN
         if inside.all():
             return self
         first = int(np.flatnonzero(~inside)[0])
         message = (
-            f"{name}: {int((~inside).sum())} of {len(inside)} fixations lie outside their image, the first in "
+            f"{name}: {int((~inside).sum())} of {len(inside)} fixations are outside their image, the first in "
             f"{self.ids[image[first]]} at (x, y) = ({self.xy[first, 0]:g}, {self.xy[first, 1]:g})"
         )
         if outside == "error":
-            raise CorruptFileError(f"{message}. Set data.outside=drop to leave them out, or clip to move them inside.")
+            raise CorruptFileError(f"{message}. Set data.outside=drop to drop them, or clip to move them inside.")
         if outside == "clip":
-            warnings.warn(f"{message}; they are moved to its edge.", stacklevel=2)
+            warnings.warn(f"{message}; they are moved to the edge.", stacklevel=2)
             edge = np.nextafter(limits.astype(self.xy.dtype), np.zeros(1, self.xy.dtype))
             known = ~np.isnan(self.xy).any(axis=1)
             return replace(self, xy=np.clip(self.xy, 0, edge))._kept(known, image)
-        warnings.warn(f"{message}; they are left out.", stacklevel=2)
+        warnings.warn(f"{message}; they are dropped.", stacklevel=2)
         return self._kept(inside, image)
 
     def _kept(self, keep: np.ndarray, image: np.ndarray) -> FixationTable:
-        """The rows where `keep` is true; `image` is the image of every row."""
+        """Return the table of the rows where `keep` is true; `image` is the image of every row."""
         counts = np.bincount(image[keep], minlength=len(self))
         return replace(self._rows(keep), offsets=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64))
 
@@ -153,7 +152,7 @@ class FixationTable:
         return replace(self, **{name: c[keep] for name, c in columns.items() if c is not None})
 
     def save(self, path: Path) -> None:
-        """Write the table as an .npz file, uncompressed: SALICON's 4.6 million fixations are read in 0.1 s."""
+        """Write the table as an uncompressed .npz file; SALICON's 4.6 million fixations are then read in 0.1 s."""
         columns = {name: getattr(self, name) for name in ("sizes", "xy", "observer", "offsets", "t", "duration")}
         present = {name: column for name, column in columns.items() if column is not None}
         with path.open("wb") as file:
@@ -161,7 +160,7 @@ class FixationTable:
 
     @classmethod
     def load(cls, path: Path) -> FixationTable:
-        """Read what `save` wrote."""
+        """Read a table written by `save`."""
         with np.load(path, allow_pickle=False) as file:
             columns = {name: file[name] for name in file.files}
         ids = bytes(columns.pop("ids")).decode(errors="surrogateescape")
@@ -173,7 +172,7 @@ def _scanpath(item: np.ndarray | Scanpath, number: int) -> Scanpath:
 
 
 def _column(parts: Sequence[np.ndarray | None], lengths: Sequence[int]) -> np.ndarray | None:
-    """One column of all scanpaths, NaN for those that lack it; None where all do."""
+    """Join one column of all scanpaths, with NaN for those that lack it; None if all lack it."""
     if all(part is None for part in parts):
         return None
     filled = [np.full(n, np.nan) if part is None else part for part, n in zip(parts, lengths, strict=True)]

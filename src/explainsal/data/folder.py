@@ -1,16 +1,17 @@
-"""Pictures of one's own, with or without ground truth.
+"""Read a folder of your own pictures, with or without ground truth.
 
-A folder of pictures, or a single one, has no ground truth: its maps can be predicted and explained. With ground truth:
+A folder of pictures, or a single picture, has no ground truth; its maps can be predicted and explained. A folder with
+ground truth contains:
 
     images/**            pictures of any sizes
-    fixations.csv        image,x,y and, where known, subject,t,duration: pixels from 0
+    fixations.csv        image,x,y and, if known, subject,t,duration: pixels from 0
     fixations/**         or one binary map per image: .png, .jpg, .npy, .mat
     scanpaths/**         or one text file per image and observer, scanpaths/<image>/<observer>: x y start end
-    maps/**              densities, one per image: 8 or 16-bit pictures, .npy, .mat; alone or beside fixations
-    *.hdf5               or pysaliency's: stimuli and fixations, or fixations of the sorted images/
+    maps/**              densities, one per image: 8 or 16-bit pictures, .npy, .mat; with or without fixations
+    *.hdf5               or pysaliency's stimuli and fixations, or only its fixations of the sorted images/
     splits.json          {"train": [...], "val": [...], "test": [...]}: names of images; optional
 
-A data set of FixaTons is read as it is: STIMULI for images, SCANPATHS for scanpaths.
+Data sets of FixaTons are supported as they are, with STIMULI for images and SCANPATHS for scanpaths.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from explainsal.data.decoding import ARRAY_SUFFIXES, IMAGE_SUFFIXES, OTHER_SUFFI
 from explainsal.data.fixation_table import Scanpath
 from explainsal.data.folder_parts import select_part
 from explainsal.data.ground_truth import read_binary_map, read_fixation_table, whole_pixels_to_middles
-from explainsal.data.listing import files_below, partners_of
+from explainsal.data.listing import files_below, find_partners
 from explainsal.data.pysaliency_hdf5 import FIXATIONS, HDF5_SUFFIXES, STIMULI, form, read_scanpaths
 from explainsal.data.reading import Points, Reading, read_dataset
 from explainsal.data.scanpath_files import list_scanpath_files, number_observers, read_scanpath_files
@@ -38,12 +39,12 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 IMAGES = ("images", "STIMULI")
 SCANPATHS = ("scanpaths", "SCANPATHS")
 WHOLE = "all"
-NAMED_ALIKE = "Such a file has the path and name of its image, whatever the suffix: a/1.png for the image a/1.jpg"
+NAMED_ALIKE = "Such a file needs the path and name of its image, with any suffix: a/1.png for the image a/1.jpg"
 
 
 @dataclass(frozen=True)
 class Annotations:
-    """Fixations of a folder: where they come from, the files that hold them, and index of an image -> scanpaths."""
+    """Fixations of a folder: their kind, their files, and a function from image index to scanpaths."""
 
     release: str
     files: tuple[str, ...]
@@ -52,11 +53,11 @@ class Annotations:
 
 @dataclass(frozen=True)
 class Chosen:
-    """Which of several HDF5 files in a folder are meant.
+    """Selection among several HDF5 files in a folder.
 
     Args:
-        stimuli: Name of the file of stimuli; None: the only one.
-        fixations: Name of the file of fixations; None: the only one.
+        stimuli: Name of the stimuli file; None selects the only one.
+        fixations: Name of the fixations file; None selects the only one.
     """
 
     stimuli: str | None = None
@@ -71,24 +72,24 @@ def read_folder(
     reading: Reading | None = None,
     chosen: Chosen | None = None,
 ) -> SaliencyDataset:
-    """A picture, a folder of pictures, or a folder with ground truth, as a data set of samples.
+    """Read a picture, a folder of pictures, or a folder with ground truth as a data set of samples.
 
-    An id is the path below the folder (below ``images/``) without its suffix, with it where two pictures would share
-    one. Hidden files and what is no picture by its suffix are left out; a single file is taken whatever its name.
-    Pictures are read as stored, without the rotation that an EXIF tag may ask for, as in every data set here.
+    An id is the path below the folder (below ``images/``) without its suffix, or with it if two pictures would share an
+    id. Hidden files and files without a picture suffix are ignored; a single file may have any name. Pictures are read
+    as stored, without EXIF rotation, as in every data set here.
 
     Args:
         path: A picture or a folder.
-        split: ``all``, or one of the parts that ``splits.json`` names.
-        density_sigma: Standard deviation in pixels of the Gaussian that makes densities of the fixations; None for
-            none. Densities in ``maps/`` go before.
-        reading: How to read files.
-        chosen: Which HDF5 files, where there are several.
+        split: ``all``, or a part named in ``splits.json``.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities from fixations; None for none.
+            Densities in ``maps/`` take precedence.
+        reading: Options for reading files.
+        chosen: Selection among several HDF5 files.
 
     Raises:
-        MissingFilesError: If there is nothing there, no picture in it, or an image has no partner.
+        MissingFilesError: If the path does not exist, it holds no picture, or an image lacks its ground truth.
         CorruptFileError: If a file is damaged or does not belong to its image; the message names it.
-        UserError: If two kinds of fixations are there, or there is no such split.
+        UserError: If the folder has two kinds of fixations, or lacks the split.
     """
     path = Path(path)
     reading, chosen = reading or Reading(), chosen or Chosen()
@@ -114,7 +115,7 @@ def read_folder(
 
 
 def _images(path: Path, reading: Reading, chosen: Chosen) -> dict[str, str]:
-    """Id -> picture: those of an HDF5 file of stimuli, in its order, else those below ``images/``, else all."""
+    """Map ids to pictures: those of an HDF5 stimuli file in its order, else those in ``images/``, else all."""
     if path.is_file():
         return {path.stem: str(path)}
     stimuli = _hdf5(path, STIMULI, "stimuli", chosen.stimuli)
@@ -123,7 +124,7 @@ def _images(path: Path, reading: Reading, chosen: Chosen) -> dict[str, str]:
     base = _child(path, IMAGES) or path
     if others := files_below(base, OTHER_SUFFIXES):
         warnings.warn(
-            f"{base}: {len(others)} pictures are of a kind that is not read and are left out, {others[0]} the first; "
+            f"{base}: {len(others)} pictures have an unsupported format and are ignored, first {others[0]}; "
             f"convert them to one of {', '.join(IMAGE_SUFFIXES)}",
             stacklevel=3,
         )
@@ -131,7 +132,7 @@ def _images(path: Path, reading: Reading, chosen: Chosen) -> dict[str, str]:
 
 
 def _child(path: Path, names: Sequence[str]) -> Path | None:
-    """The first of these folders that is there."""
+    """Return the first of these folders that exists."""
     return next((path / name for name in names if (path / name).is_dir()), None)
 
 
@@ -145,20 +146,20 @@ def _by_id(base: Path, suffixes: Sequence[str], what: str) -> dict[str, str]:
     clash = [key for key, count in Counter(key.casefold() for key in ids).items() if count > 1]
     if clash:
         both = " and ".join(file for file, key in zip(files, ids, strict=True) if key.casefold() == clash[0])
-        raise UserError(f"{both} differ only in letter case, so that results would overwrite each other: rename one")
+        raise UserError(f"{both} differ only in letter case, so their results would overwrite each other: rename one")
     return dict(zip(ids, files, strict=True))
 
 
 def _maps(path: Path, images: dict[str, str]) -> dict[str, str]:
-    """Id -> density; empty where there is no folder ``maps`` beside ``images``."""
+    """Map ids to densities; empty without a folder ``maps`` next to ``images``."""
     if not (path / "maps").is_dir() or not (path / "images").is_dir():
         return {}
     return _by_id(path / "maps", (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "densities")
 
 
 def _with_density(images: dict[str, str], maps: dict[str, str], reading: Reading) -> list[str]:
-    """All images; those without a density are named, or skipped as unreadable when they are decoded."""
-    partners_of(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
+    """Return all images; images without a density raise here, or are skipped as unreadable when decoded."""
+    find_partners(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
     return list(images)
 
 
@@ -175,7 +176,7 @@ def _annotations(path: Path, images: dict[str, str], reading: Reading, chosen: C
     }
     present = [kind for kind, there in kinds.items() if there]
     if len(present) > 1:
-        raise UserError(f"{path} holds fixations in {' and '.join(present)}: leave one of them")
+        raise UserError(f"{path} holds fixations in {' and '.join(present)}: keep only one of them")
     ids = list(images)
     if kinds["fixations.csv"]:
         return _table(path / "fixations.csv", ids)
@@ -194,7 +195,7 @@ def _table(path: Path, ids: list[str]) -> Annotations:
 def _binary_maps(folder: Path, images: dict[str, str], reading: Reading) -> Annotations:
     files = _by_id(folder, (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "binary maps")
     ids, pictures = list(images), list(images.values())
-    present = partners_of(images, files, f"binary map in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
+    present = find_partners(images, files, f"binary map in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     return Annotations(
         "binary maps",
         tuple(files[key] for key in present),
@@ -206,7 +207,7 @@ def _scanpath_files(folder: Path, images: dict[str, str], reading: Reading) -> A
     named = list_scanpath_files(folder)
     files = {key: named.get(key) or named.get(f"{key}{Path(picture).suffix}", {}) for key, picture in images.items()}
     known = {key: str(folder / key) for key in files if files[key]}
-    partners_of(images, known, f"scanpaths in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
+    find_partners(images, known, f"scanpaths in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     ids, observers = list(images), number_observers(files)
 
     @cache
@@ -244,7 +245,7 @@ def _hdf5_fixations(path: Path, images: int) -> Annotations:
         if paths and not 0 <= min(paths) <= max(paths) < images:
             raise CorruptFileError(
                 f"{path} holds fixations of stimulus {max(paths)} (counted from 0), but there are {images} images: "
-                "the stimuli have to be those of the fixations, in their order"
+                "the stimuli must be those of the fixations, in the same order"
             )
         return whole_pixels_to_middles(paths)
 
@@ -252,11 +253,11 @@ def _hdf5_fixations(path: Path, images: int) -> Annotations:
 
 
 def _hdf5(path: Path, forms: dict[str, tuple[str, ...]], kind: str, name: str | None) -> Path | None:
-    """The one file of these forms in the folder, or the one that was chosen."""
+    """Return the only file of these forms in the folder, or the chosen one."""
     if name is not None and not (path / name).is_file():
         raise MissingFilesError(f"data.{kind}={name}: no such file in {path.absolute()}")
     if name is not None and form(path / name) not in forms:
-        raise UserError(f"data.{kind}={name} holds {form(path / name) or 'nothing of pysaliency'}, no {kind}")
+        raise UserError(f"data.{kind}={name} holds {form(path / name) or 'nothing from pysaliency'}, not {kind}")
     files = [f for f in sorted(path.iterdir()) if f.suffix in HDF5_SUFFIXES and not f.name.startswith(".")]
     found = [path / name] if name is not None else [file for file in files if form(file) in forms]
     if len(found) > 1:

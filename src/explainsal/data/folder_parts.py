@@ -1,4 +1,4 @@
-"""The parts of a folder of one's own: ``splits.json`` with the names of the images of train, val and test."""
+"""Read ``splits.json``, which lists the images of the parts train, val and test of your own folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ PARTS = ("train", "val", "test")
 
 
 def read_parts(path: str | Path) -> dict[str, list[str]]:
-    """The names of the images of each part, in the order train, val, test; empty without ``splits.json``.
+    """Return the image names of each part, in the order train, val, test; empty without ``splits.json``.
 
     Args:
         path: The folder of the data set, or a single picture.
@@ -31,11 +31,11 @@ def read_parts(path: str | Path) -> dict[str, list[str]]:
         splits = {part: [str(name) for name in content[part]] for part in PARTS if part in content}
     except (OSError, ValueError, TypeError) as error:
         raise CorruptFileError(
-            f'cannot read {file}: {error}. It holds {{"train": [names], "val": [], "test": []}}'
+            f'cannot read {file}: {error}. It must hold {{"train": [names], "val": [], "test": []}}'
         ) from error
     unknown = [key for key in content if key not in PARTS]
     if unknown:
-        raise CorruptFileError(f"{file}: no part is called {unknown[0]!r}; they are {', '.join(PARTS)}")
+        raise CorruptFileError(f"{file}: unknown part {unknown[0]!r}; the parts are {', '.join(PARTS)}")
     twice = [name for name, count in Counter(name for names in splits.values() for name in names).items() if count > 1]
     if twice or not splits:
         raise CorruptFileError(f"{file}: {f'{twice[0]} is named twice' if twice else 'no part train, val or test'}")
@@ -43,27 +43,27 @@ def read_parts(path: str | Path) -> dict[str, list[str]]:
 
 
 def select_part(dataset: SaliencyDataset, path: Path, split: str, *, skip: bool = False) -> SaliencyDataset:
-    """One part of a folder.
+    """Select one part of a folder.
 
     Args:
-        dataset: All of its images.
+        dataset: All images of the folder.
         path: The folder.
         split: The part.
-        skip: Whether images that are named but not in `dataset`, as damaged ones are, are left out with a warning.
+        skip: Whether named images that `dataset` lacks, such as damaged ones, are skipped with a warning.
 
     Raises:
-        UserError: If there is no such part.
-        MissingFilesError: If a named image is not there and `skip` is false, or none of them is.
+        UserError: If the part does not exist.
+        MissingFilesError: If a named image is missing and `skip` is false, or all are missing.
     """
     splits = read_parts(path)
     if split not in splits:
-        raise UserError(f"{path} has no {split} part: splits.json names {', '.join(splits) or 'none, or is not there'}")
+        raise UserError(f"{path} has no {split} part: splits.json names {', '.join(splits) or 'none, or is missing'}")
     position = {key: i for i, key in enumerate(dataset.ids)}
     named = [name if name in position else str(Path(name).with_suffix("")) for name in splits[split]]
     absent = [name for name in named if name not in position]
     if absent and (not skip or len(absent) == len(named)):
-        raise MissingFilesError(f"{path / FILE}: {len(absent)} images of {split} are not there: {absent[0]}")
+        raise MissingFilesError(f"{path / FILE}: {len(absent)} images of {split} are missing: {absent[0]}")
     if absent:
         names = ", ".join(absent[:10]) + (", ..." if len(absent) > 10 else "")
-        warnings.warn(f"{path / FILE}: {len(absent)} images of {split} are left out: {names}", stacklevel=3)
+        warnings.warn(f"{path / FILE}: {len(absent)} images of {split} are skipped: {names}", stacklevel=3)
     return dataset.select([position[name] for name in named if name in position], split=split)

@@ -1,7 +1,7 @@
-"""Fixations in raw gaze: the rule by which MIT1003's authors found theirs (``checkFixations`` of their code).
+"""Detect fixations in raw gaze by the rule of MIT1003's authors (``checkFixations`` in their code).
 
-A saccade starts where the gaze accelerates and ends where it has braked; what lies between saccades is a fixation.
-The rule is stated here anew, from what that code computes; docs/decisions/0018 has it in words.
+A saccade starts when the gaze accelerates and ends when it has braked; samples between saccades form a fixation. This
+module reimplements the behavior of that code; docs/decisions/0018 describes the rule.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ import numpy as np
 
 RATE = 240.0  # samples per second
 THRESHOLD = 204.0  # change of velocity between samples, px/s: 6 degrees of 34 px
-WINDOW = 4  # samples of the moving mean, and steps that a velocity spans
-SHORTEST_SACCADE = 3  # accelerating samples in a row
-SHORTEST_FIXATION = 12  # samples, 50 ms; a shorter one joins the saccades around it
-LONGEST_SEARCH = 25  # samples after the acceleration in which the gaze must have braked
+WINDOW = 4  # samples in the moving mean, and steps in a velocity
+SHORTEST_SACCADE = 3  # consecutive accelerating samples
+SHORTEST_FIXATION = 12  # samples, 50 ms; shorter ones are merged with the surrounding saccades
+LONGEST_SEARCH = 25  # samples after the acceleration within which the gaze must brake
 
 
 @dataclass(frozen=True, eq=False)
 class GazeFixations:
-    """The fixations of one trial, in order; the first is where the gaze was when the image appeared.
+    """Fixations of one trial, in order; the first is the gaze position at image onset.
 
     Args:
         points: Shape ``(K, 2)``: median x and median y of the samples, in the units of the gaze.
-        start: Shape ``(K,)``: seconds from the start of the trial; a sample ends its 1/240 s.
+        start: Shape ``(K,)``: seconds from the start of the trial; a sample marks the end of its 1/240 s.
         duration: Shape ``(K,)``: seconds.
     """
 
@@ -37,11 +37,11 @@ def find_fixations(gaze: np.ndarray) -> GazeFixations:
     """Divide raw gaze into fixations.
 
     Args:
-        gaze: Shape ``(T, 2)``: x and y in pixels at 240 samples per second. NaN is left out of medians; the negative
-            coordinates of a blink are not, as in the original.
+        gaze: Shape ``(T, 2)``: x and y in pixels at 240 samples per second. Medians ignore NaN but, as in the original,
+            include the negative coordinates of blinks.
 
     Raises:
-        ValueError: If there is no sample.
+        ValueError: If `gaze` is empty.
 
     Example:
         >>> still = np.repeat([[100.0, 50.0], [300.0, 80.0]], 60, axis=0)
@@ -64,9 +64,10 @@ def find_fixations(gaze: np.ndarray) -> GazeFixations:
 
 
 def acceleration(gaze: np.ndarray) -> np.ndarray:
-    """Change of the smoothed velocity from each sample to the next, in px/s, shape ``(T,)``; 0 near both ends.
+    """Return the change of the smoothed velocity between samples, in px/s, shape ``(T,)``; 0 near both ends.
 
-    Steps between samples are averaged over the last four; a velocity sums five averages over the time of four.
+    Steps between samples are averaged over the last four samples. A velocity is the sum of five averages divided by the
+    duration of four samples.
     """
     steps = np.concatenate([[0.0], np.hypot(*np.diff(gaze, axis=0).T)])
     smooth = np.convolve(steps, np.full(WINDOW, 1 / WINDOW))[: len(steps)]
@@ -78,7 +79,7 @@ def acceleration(gaze: np.ndarray) -> np.ndarray:
 
 
 def _saccades(change: np.ndarray) -> list[tuple[int, int]]:
-    """First and last sample of every saccade, those with too short a fixation between them joined."""
+    """Return first and last sample of every saccade; saccades separated by a too short fixation are merged."""
     onsets = _onsets(change)
     if not onsets:
         return []
@@ -103,7 +104,7 @@ def _saccades(change: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _onsets(change: np.ndarray) -> list[tuple[int, int]]:
-    """First and last sample of every run of enough accelerating samples."""
+    """Return first and last sample of every sufficiently long run of accelerating samples."""
     fast = np.concatenate([[False], change > THRESHOLD, [False]])
     edges = np.flatnonzero(fast[1:] != fast[:-1])
     runs = zip(edges[::2].tolist(), (edges[1::2] - 1).tolist(), strict=True)
@@ -111,7 +112,7 @@ def _onsets(change: np.ndarray) -> list[tuple[int, int]]:
 
 
 def _braked(change: np.ndarray, onset_end: int) -> int | None:
-    """The last braking sample after an onset: where the deceleration falls below the threshold again."""
+    """Return the last braking sample after an onset, after which the deceleration is below the threshold again."""
     for sample in range(onset_end + 1, onset_end + 1 + LONGEST_SEARCH):
         if sample + 1 >= len(change) - (sample > onset_end + 1):
             return None

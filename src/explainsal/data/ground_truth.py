@@ -1,4 +1,4 @@
-"""Fixations of one's own: a table ``fixations.csv``, or one binary map per image."""
+"""Read your own fixations from a table ``fixations.csv`` or from one binary map per image."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ NUMBERS = ("x", "y", "t", "duration")
 
 
 def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[Scanpath]]:
-    """A table with one fixation per row: ``image,x,y`` and, where known, ``subject,t,duration``.
+    """Read a table with one fixation per row: ``image,x,y`` and, if known, ``subject,t,duration``.
 
-    Coordinates are pixels from 0. Whole numbers throughout are numbers of pixels, whose middle is taken (x + 0.5).
+    Coordinates are pixels from 0. If all are whole numbers, they are pixel indices, and x + 0.5 is used.
 
     Args:
         path: A comma-separated file with a header, in UTF-8.
-        ids: The images; the column ``image`` has these ids or the names of the files, with or without suffix.
+        ids: Image ids; the column ``image`` holds these ids or file names, with or without suffix.
 
     Returns:
-        Image id -> its scanpaths, one per subject, in order of `t` where it is known, else of the rows. An image
-        without a row is missing.
+        Image id -> scanpaths, one per subject, in order of `t` if known, else in row order. Images without rows are
+        omitted.
 
     Raises:
-        MissingFilesError: If a row belongs to no image.
-        CorruptFileError: If a column is missing or a number is none.
+        MissingFilesError: If a row names an unknown image.
+        CorruptFileError: If a column is missing or a value is not a number.
     """
     frame = _read_csv(path)
     known = {name: name for name in ids}
@@ -45,8 +45,8 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
         like = close.get(spelling(name)) or close.get(spelling(str(Path(name).with_suffix(""))))
         raise MissingFilesError(
             f"{path}: {len(stray)} fixations belong to no image, the first in line {stray[0] + 2} ({name!r}). "
-            + (f"The image {like} differs in letter case or in how accents are stored. " if like else "")
-            + f"The column image holds paths below images/, such as {ids[0]}."
+            + (f"The image {like} differs only in letter case or in the encoding of accents. " if like else "")
+            + f"The column image must hold paths below images/, such as {ids[0]}."
         )
     subjects = pd.factorize(frame["subject"], sort=True)[0] if "subject" in frame else np.zeros(len(frame), int)
     points = frame[["x", "y"]].to_numpy(np.float64)
@@ -66,7 +66,7 @@ def read_fixation_table(path: str | Path, ids: Sequence[str]) -> dict[str, list[
 
 
 def _rows_per_scanpath(images: np.ndarray, subjects: np.ndarray, times: np.ndarray) -> list[np.ndarray]:
-    """The rows of each image and subject, in order of their times where all of them are known."""
+    """Return the rows of each image and subject, sorted by time if all times are known."""
     number = np.unique(images, return_inverse=True)[1].reshape(-1)
     scanpath = number * (int(subjects.max(initial=0)) + 2) + subjects + 1  # a row without a subject has -1
     scanpath = np.unique(scanpath, return_inverse=True)[1].reshape(-1)
@@ -76,14 +76,14 @@ def _rows_per_scanpath(images: np.ndarray, subjects: np.ndarray, times: np.ndarr
 
 
 def whole_pixels_to_middles(paths: dict[int, list[Scanpath]]) -> dict[int, list[Scanpath]]:
-    """Move points to the middle of their pixels, if all coordinates of a data set are whole numbers."""
+    """Move points to the center of their pixels if all coordinates of a data set are whole numbers."""
     if not are_whole(path.points for image in paths.values() for path in image):
         return paths
     return {n: [Scanpath(p.points + 0.5, p.observer, p.t, p.duration) for p in image] for n, image in paths.items()}
 
 
 def are_whole(points: Iterable[np.ndarray]) -> bool:
-    """Whether all coordinates of a data set are whole numbers, those that are not finite aside: numbers of pixels.
+    """Return whether all finite coordinates of a data set are whole numbers, which denote pixel indices.
 
     Example:
         >>> are_whole([np.array([[3.0, np.nan]]), np.zeros((0, 2))]), are_whole([np.array([[3.0, 1.5]])])
@@ -93,28 +93,28 @@ def are_whole(points: Iterable[np.ndarray]) -> bool:
 
 
 def read_binary_map(path: str | Path, image: str | Path) -> np.ndarray:
-    """The fixated pixels of a binary map, as points in their middles, shape ``(N, 2)``, in rows from the top.
+    """Return the centers of the fixated pixels of a binary map, shape ``(N, 2)``, in rows from the top.
 
-    A picture counts above 127: JPEG leaves grey around a white point. An array holds 0 and 1, or 0 and 255.
+    Pictures are thresholded at 127, since JPEG leaves gray around a white point. Arrays hold 0 and 1, or 0 and 255.
 
     Args:
         path: A picture, an ``.npy`` file, or a ``.mat`` file with one variable.
-        image: The picture that it belongs to.
+        image: The picture of the map.
 
     Raises:
-        CorruptFileError: If it cannot be read, is not binary, or differs from its image in size.
+        CorruptFileError: If the map cannot be read, is not binary, or differs in size from its image.
     """
-    remedy = "fixation maps are never resized, make it again at the size of the image"
+    remedy = "fixation maps are never resized: create it at the size of the image"
     expected = Expected(image_size(image), f"its image {image} is", remedy)
     read = read_array if Path(path).suffix.lower() in ARRAY_SUFFIXES else read_gray
-    return points_of(_is_fixated(read(path, expected), path))
+    return find_points(_is_fixated(read(path, expected), path))
 
 
-def points_of(fixated: np.ndarray) -> np.ndarray:
-    """Middles of the pixels that are true, shape ``(N, 2)``, float64, (x, y).
+def find_points(fixated: np.ndarray) -> np.ndarray:
+    """Return the centers (x, y) of the true pixels, shape ``(N, 2)``, float64.
 
     Example:
-        >>> points_of(np.array([[False, False, True], [True, False, False]])).tolist()
+        >>> find_points(np.array([[False, False, True], [True, False, False]])).tolist()
         [[2.5, 0.5], [0.5, 1.5]]
     """
     rows, columns = np.nonzero(fixated)
@@ -128,7 +128,7 @@ def _is_fixated(values: np.ndarray, path: str | Path) -> np.ndarray:
     if not np.isin(values, (0, peak)).all() or peak not in (0, 1, 255):
         raise CorruptFileError(
             f"{path} is not a binary map: it holds other values than 0 and 1, or 0 and 255 (up to {peak:g}). "
-            "Densities belong into maps/, numbers of fixations into fixations.csv."
+            "Put densities into maps/ and repeated fixations into fixations.csv."
         )
     return values > 0
 
@@ -146,8 +146,8 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
         absent = [name for name in COLUMNS if name not in frame]
         if absent and len(frame.columns) == 1 and ";" in str(frame.columns[0]):
             raise CorruptFileError(
-                f"{path}, line 1: {str(frame.columns[0])!r} is separated by semicolons; write the table with commas "
-                "between the columns and points in the numbers: image,x,y"
+                f"{path}, line 1: {str(frame.columns[0])!r} is separated by semicolons; use commas "
+                "between columns and decimal points: image,x,y"
             )
         if absent:
             raise CorruptFileError(
@@ -159,8 +159,8 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
             bad = frame.index[numbers.isna() & frame[name].notna()]
             if len(bad):
                 raise CorruptFileError(
-                    f"{path}, line {bad[0] + 2}: {frame[name][bad[0]]!r} is no number ({name}); "
-                    "leave the field empty where a value is missing"
+                    f"{path}, line {bad[0] + 2}: {frame[name][bad[0]]!r} is not a number ({name}); "
+                    "leave the field of a missing value empty"
                 )
             frame[name] = numbers
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, OSError) as error:
@@ -170,5 +170,5 @@ def _read_csv(path: str | Path) -> pd.DataFrame:
 
 
 def _column(frame: pd.DataFrame, name: str) -> np.ndarray:
-    """A column of numbers, NaN throughout where the table lacks it."""
+    """Return a column of numbers, all NaN if the table lacks it."""
     return frame[name].to_numpy(np.float64) if name in frame else np.full(len(frame), np.nan)

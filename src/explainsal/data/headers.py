@@ -1,4 +1,4 @@
-"""Sizes of pictures and arrays from the heads of their files, so that they are checked before memory is taken."""
+"""Read sizes of pictures and arrays from file headers, to check them before memory is allocated."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from PIL import Image
 
 from explainsal.errors import CorruptFileError
 
-LARGEST = 178_956_970  # pixels of a picture or a map: Pillow's bound against files that unpack to fill the memory
+LARGEST = 178_956_970  # pixels of a picture or map: Pillow's limit against decompression bombs
 _NUMBERS = ("double", "single", "logical", *(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)))
 
 Accept = Callable[[tuple[int, ...]], None]
-"""Is given the shape that a file's head states, and raises a `CorruptFileError` if it is none that is wanted."""
+"""Function that gets the shape from a file's header and raises a `CorruptFileError` if it is not acceptable."""
 
 
 @dataclass(frozen=True)
 class Header:
-    """The head of one array.
+    """Header of one array.
 
     Args:
-        shape: Its sides.
-        numeric: Whether it holds numbers: no text, structure or Python object.
+        shape: Shape of the array.
+        numeric: Whether it holds numbers, not text, structures or Python objects.
     """
 
     shape: tuple[int, ...]
@@ -38,12 +38,12 @@ class Header:
 
 @dataclass(frozen=True)
 class Expected:
-    """The size that a file has to have.
+    """Required size of a file.
 
     Args:
         size: Height and width in pixels.
-        reason: Why, e.g. ``its image a.jpg is``; the message goes on with the size.
-        remedy: What to do about it.
+        reason: Reason, e.g. ``its image a.jpg is``; the message continues with the size.
+        remedy: Advice for the message.
     """
 
     size: tuple[int, int]
@@ -51,10 +51,10 @@ class Expected:
     remedy: str
 
     def check(self, path: str | Path, size: tuple[int, ...]) -> None:
-        """Compare.
+        """Compare a size with the required one.
 
         Raises:
-            CorruptFileError: If `size` is another one.
+            CorruptFileError: If `size` differs.
         """
         if size != self.size:
             height, width = self.size
@@ -63,7 +63,7 @@ class Expected:
 
 
 def check_pixels(what: str | Path, shape: tuple[int, ...]) -> None:
-    """Refuse what no picture or map is.
+    """Raise if a shape is impossible for a picture or map.
 
     Raises:
         CorruptFileError: If a side is 0 or there are more than `LARGEST` pixels.
@@ -73,25 +73,25 @@ def check_pixels(what: str | Path, shape: tuple[int, ...]) -> None:
         raise CorruptFileError(f"{what} is empty ({sides}): write it again")
     if math.prod(shape[:2] if len(shape) == 3 and shape[2] in (3, 4) else shape) > LARGEST:
         raise CorruptFileError(
-            f"{what} claims to be {sides} pixels large, more than the {LARGEST / 1e6:.0f} million that are read: "
-            "make it smaller, or leave it out"
+            f"{what} claims to have {sides} pixels, more than the limit of {LARGEST / 1e6:.0f} million: "
+            "shrink or remove it"
         )
 
 
 def picture_size(source: str | Path | IO[bytes]) -> tuple[int, int]:
-    """Height and width of a picture as its head states them, EXIF orientation ignored; errors are Pillow's."""
+    """Return height and width from a picture's header, ignoring EXIF orientation; errors are Pillow's."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # the size is judged by `check_pixels`
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # `check_pixels` checks the size
         with Image.open(source) as image:
             return image.height, image.width
 
 
 def array_headers(path: str | Path, stream: IO[bytes] | None = None) -> dict[str, Header]:
-    """The heads of the arrays in an ``.npy``, ``.npz`` or ``.mat`` file by name; the one of an ``.npy`` file has none.
+    """Return the headers of the arrays in an ``.npy``, ``.npz`` or ``.mat`` file by name; "" for ``.npy``.
 
     Args:
         path: The file.
-        stream: Its content, where `path` is only what it is called, e.g. in an archive.
+        stream: Content of the file if `path` is only a label, e.g. in an archive.
     """
     source: Any = str(path) if stream is None else stream
     if Path(path).suffix.lower() == ".mat":

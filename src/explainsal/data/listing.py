@@ -1,4 +1,4 @@
-"""Files of an unpacked archive by stem: what operating systems and unzip programs leave beside them is passed over."""
+"""List the files of an unpacked archive, ignoring leftovers of operating systems and unzip programs."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ JUNK = ("__MACOSX", "Thumbs.db", "desktop.ini")
 
 
 def files_by_stem(folder: str | Path, suffixes: Sequence[str]) -> dict[str, str]:
-    """Stem -> file of one folder, in Python's order of the stems; folders below are not entered.
+    """Map stems to files of one folder, sorted by stem; subfolders are not searched.
 
     Args:
-        folder: It may be absent: then there are no files.
-        suffixes: With the dot, lower case; the files' own may be in either case.
+        folder: The folder; a missing one counts as empty.
+        suffixes: Suffixes with dot, in lower case; files match in either case.
 
     Raises:
-        UserError: If two files differ only in case or suffix, so that one of them would be taken for the other.
+        UserError: If two files differ only in case or suffix and could be confused.
     """
     files, clash = {}, False
     try:
@@ -38,7 +38,7 @@ def files_by_stem(folder: str | Path, suffixes: Sequence[str]) -> dict[str, str]
 
 
 def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
-    """All files below a folder, sorted; hidden files and folders are passed over."""
+    """Return all files below a folder, sorted, without hidden files and folders."""
     found = []
     for base, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not is_junk(name))
@@ -47,23 +47,23 @@ def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
 
 
 def refuse_clashes(paths: Iterable[str]) -> None:
-    """Make sure that all files differ in more than letter case and suffix.
+    """Raise if two files differ only in letter case or suffix.
 
     Raises:
-        UserError: If not; it names two that clash.
+        UserError: In that case; the message names both.
     """
     seen: dict[str, str] = {}
     for path in sorted(paths):
         other = seen.setdefault(os.path.splitext(path)[0].casefold(), path)
         if other is not path:
             raise UserError(
-                f"{other} and {path} differ only in letter case or suffix, so that one can be taken for the other. "
+                f"{other} and {path} differ only in letter case or suffix and could be confused. "
                 "Rename or remove one of them."
             )
 
 
 def unpacked(root: Path, *names: str) -> Iterator[Path]:
-    """Where an archive's folder can be: in place, or in a folder of its own name, once or twice.
+    """Yield the possible places of an archive's folder: in a folder of its name, in two nested ones, or in place.
 
     Example:
         >>> [str(path) for path in unpacked(Path("mit"), "DATA")]
@@ -75,7 +75,7 @@ def unpacked(root: Path, *names: str) -> Iterator[Path]:
     yield root
 
 
-def partners_of(
+def find_partners(
     images: dict[str, str],
     partners: dict[str, str],
     what: str,
@@ -83,17 +83,17 @@ def partners_of(
     skip: bool = False,
     remedy: str = "Unpack the archive again",
 ) -> list[str]:
-    """The ids of the images that have a partner, in order.
+    """Return the ids of the images that have a partner, in order.
 
     Args:
         images: Id -> picture.
-        partners: Id -> what belongs to the image.
-        what: What that is, for messages.
-        skip: Whether images without one are left out; not if all are.
-        remedy: What to do about it.
+        partners: Id -> file that belongs to the image.
+        what: Kind of partner, for messages.
+        skip: Whether images without a partner are skipped; if all lack one, an error is raised.
+        remedy: Advice for the message.
 
     Raises:
-        MissingFilesError: If any has none and `skip` is false; it names the first and a partner in another case.
+        MissingFilesError: If an image lacks its partner and `skip` is false; the message names similar files.
     """
     absent = [key for key in images if key not in partners]
     if absent and (not skip or len(absent) == len(images)):
@@ -102,15 +102,15 @@ def partners_of(
         strays = [path for key, path in partners.items() if key not in images]
         raise MissingFilesError(
             f"{len(absent)} of {len(images)} images have no {what}: {names}. "
-            + (f"{len(strays)} files there belong to no image, {strays[0]} the first. " if strays else "")
-            + (f"{close} differs in letter case or in how accents are stored: rename it. " if close else "")
-            + f"{remedy}, or set data.unreadable=skip to leave these images out."
+            + (f"{len(strays)} files there belong to no image, first {strays[0]}. " if strays else "")
+            + (f"{close} differs only in letter case or in the encoding of accents: rename it. " if close else "")
+            + f"{remedy}, or set data.unreadable=skip to skip these images."
         )
     return [key for key in images if key in partners]
 
 
 def spelling(name: str) -> str:
-    """What names have in common that differ in letter case, or in how accents are stored (macOS takes them apart).
+    """Normalize letter case and the encoding of accents, which macOS stores decomposed.
 
     Example:
         >>> spelling("CAFE\u0301") == spelling("caf\u00e9")
@@ -124,5 +124,5 @@ def _is_wanted(name: str, suffixes: Sequence[str]) -> bool:
 
 
 def is_junk(name: str) -> bool:
-    """Whether a file or folder is hidden, or one that operating systems leave in archives."""
+    """Return whether a file or folder is hidden, or a leftover of an operating system in an archive."""
     return name.startswith(".") or name in JUNK

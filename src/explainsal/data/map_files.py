@@ -1,6 +1,6 @@
-"""Maps by name in a folder, an archive (zip, tar) or an HDF5 file: nothing is unpacked, one map is read at a time.
+"""Read maps by name from a folder, an archive (zip, tar) or an HDF5 file, one at a time and without unpacking.
 
-The size that a file's head states is looked at before its values are read: a small file can hold gigabytes of zeros.
+The size in a file's header is checked before its values are read, since a small file can hold gigabytes of zeros.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
 ARRAYS = (".npy", ".npz", ".mat")
 HDF5 = (".h5", ".hdf5", ".hdf")
 TAR = (".tar", ".tgz", ".tar.gz")
-_SMALL = 64 << 20  # bytes of a file in an archive that are read without a look at its head
+_SMALL = 64 << 20  # archived files up to this many bytes are read without checking their header
 _REMEDY = "Write it again."
 
 
 class MapFiles(ABC):
-    """Maps by name.
+    """Collection of maps by name.
 
     Args:
-        path: The folder, archive or HDF5 file that holds them.
+        path: Folder, archive or HDF5 file of the maps.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +44,7 @@ class MapFiles(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """Of all maps, sorted, with slashes between folders.
+        """Return the names of all maps, sorted, with slashes between folders.
 
         Raises:
             CorruptFileError: If the file is damaged.
@@ -52,50 +52,50 @@ class MapFiles(ABC):
 
     @abstractmethod
     def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
-        """One map as it is stored: of any shape and type.
+        """Read one map as stored, of any shape and type.
 
         Args:
-            name: Of the map.
-            accept: Is given the shape in its head before its values are read.
+            name: Name of the map.
+            accept: Function called with the shape in the header before the values are read.
 
         Raises:
-            CorruptFileError: If it cannot be read, is empty or too large, or a file of arrays does not hold one map; or
-                what `accept` raises.
+            CorruptFileError: If the map cannot be read, is empty or too large, or its file does not hold exactly one
+                map; or if `accept` raises it.
         """
 
     def say(self, name: str) -> str:
-        """How a message calls a map."""
+        """Return the name of a map for messages."""
         return f"{self.path}: {name}"
 
 
 class FolderOfMaps(MapFiles):
-    """Pictures and arrays below a folder; hidden files are passed over."""
+    """Pictures and arrays below a folder, without hidden files."""
 
     def names(self) -> list[str]:
-        """Paths below the folder."""
+        """Return paths below the folder."""
         return [Path(file).relative_to(self.path).as_posix() for file in files_below(self.path, (*PICTURES, *ARRAYS))]
 
     def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
-        """The map in one file."""
+        """Read the map in one file."""
         return _map_in(self.path / name, accept)
 
     def say(self, name: str) -> str:
-        """The file."""
+        """Return the path of the file."""
         return str(self.path / name)
 
 
 class HDF5OfMaps(MapFiles):
-    """One data set per map, in groups or not, as pysaliency writes them."""
+    """HDF5 file with one data set per map, in groups or not, as pysaliency writes them."""
 
     def names(self) -> list[str]:
-        """Paths of the data sets that have two or three sides."""
+        """Return paths of the data sets with two or three dimensions."""
         names: list[str] = []
         with self._opened() as file, mat_errors(self.path, _REMEDY):
             file.visititems(lambda name, item: names.append(name) if _is_map(item) else None)
         return sorted(names)
 
     def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
-        """One data set."""
+        """Read one data set."""
         with self._opened() as file, mat_errors(self.path, f"Write {name} again."):
             dataset = member(file, name)
             check_stored_here(self.say(name), dataset)
@@ -110,7 +110,7 @@ class HDF5OfMaps(MapFiles):
 
 
 class ZipOfMaps(MapFiles):
-    """Pictures and arrays in a zip archive; what operating systems leave there is passed over."""
+    """Pictures and arrays in a zip archive, without leftovers of operating systems."""
 
     def names(self) -> list[str]:
         """Paths in the archive."""
@@ -155,11 +155,11 @@ class TarOfMaps(MapFiles):
 
 
 def open_maps(path: str | Path) -> MapFiles:
-    """The maps in a folder, an archive or an HDF5 file.
+    """Open the maps in a folder, an archive or an HDF5 file.
 
     Raises:
-        MissingFilesError: If there is nothing there.
-        UserError: If it is a file of another kind.
+        MissingFilesError: If the path does not exist.
+        UserError: If the file has another format.
     """
     path = Path(path)
     if not path.exists():
@@ -175,23 +175,23 @@ def open_maps(path: str | Path) -> MapFiles:
         return TarOfMaps(path)
     if name.endswith((".rar", ".7z")):
         raise UserError(
-            f"predictions={path}: {path.suffix} archives cannot be opened here, for want of a free library: unpack it "
-            "and give the folder, or pack the maps as .zip, which the benchmark takes as well"
+            f"predictions={path}: {path.suffix} archives are not supported, since no free library reads them: unpack "
+            "it and give the folder, or pack the maps as .zip, which the benchmark accepts as well"
         )
     kinds = ", ".join((*HDF5, ".zip", *TAR))
-    raise UserError(f"predictions={path}: give a folder of maps, or one file of them ({kinds})")
+    raise UserError(f"predictions={path}: give a folder of maps, or one file with maps ({kinds})")
 
 
 def _map_in_archive(what: str, member: IO[bytes], size: int, accept: Accept | None) -> np.ndarray:
-    """The map in one file of an archive.
+    """Read the map in one file of an archive.
 
     Args:
-        what: The file, for messages; its suffix is that of the file.
-        member: Its content.
-        size: How many bytes the archive says that it has.
+        what: Name of the file for messages, with its suffix.
+        member: Content of the file.
+        size: Size in bytes that the archive states.
         accept: See `MapFiles.read`.
     """
-    if size > _SMALL:  # the head tells whether it is worth unpacking
+    if size > _SMALL:  # check the header before unpacking
         shape = picture_size(member) if _is_picture(what) else _only_map(what, member)[1]
         _check_shape(what, shape, accept)
         if size > _SMALL + 16 * math.prod(shape):
@@ -201,7 +201,7 @@ def _map_in_archive(what: str, member: IO[bytes], size: int, accept: Accept | No
 
 
 def _map_in(path: str | Path, accept: Accept | None, content: bytes | None = None) -> np.ndarray:
-    """The map in a picture or a file of arrays; `content` is the file's where `path` is only what it is called."""
+    """Read the map in a picture or array file; `content` holds its bytes if `path` is only a label."""
     if _is_picture(path):
         return read_stored(path, accept, content)
     with mat_errors(path, _REMEDY):
@@ -211,14 +211,14 @@ def _map_in(path: str | Path, accept: Accept | None, content: bytes | None = Non
 
 
 def _only_map(path: str | Path, stream: IO[bytes] | None) -> tuple[str, tuple[int, ...]]:
-    """Name and shape of the one map in a file of arrays."""
+    """Return name and shape of the only map in an array file."""
     maps = {
         name: header.shape
         for name, header in array_headers(path, stream).items()
         if name == "" or (header.numeric and len([side for side in header.shape if side != 1]) == 2)
     }
     if len(maps) != 1:
-        raise CorruptFileError(f"{path} holds {len(maps)} maps ({', '.join(maps) or 'none'}): a file is to hold one")
+        raise CorruptFileError(f"{path} holds {len(maps)} maps ({', '.join(maps) or 'none'}), not exactly one")
     return next(iter(maps.items()))
 
 

@@ -1,4 +1,4 @@
-"""MATLAB files, with one clear error for what is no such file, damaged, or of another version."""
+"""Read MATLAB files, with one clear error for damaged files and other versions or formats."""
 
 from __future__ import annotations
 
@@ -13,31 +13,31 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 
 def read_mat(path: str | Path, remedy: str, stream: IO[bytes] | None = None, **options: Any) -> dict[str, Any]:
-    """The variables of a MATLAB file up to version 7.
+    """Read the variables of a MATLAB file up to version 7.
 
     Args:
         path: The file.
-        remedy: Ends the error message: how to get the file again.
-        stream: Its content, where `path` is only what it is called, e.g. in an archive.
-        options: Of `scipy.io.loadmat`.
+        remedy: Advice at the end of the error message, about how to get the file again.
+        stream: Content of the file if `path` is only a label, e.g. in an archive.
+        options: Options of `scipy.io.loadmat`.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it is cut short, no MATLAB file, or of version 7.3.
+        CorruptFileError: If the file is damaged, not a MATLAB file, or of version 7.3.
     """
     with mat_errors(path, remedy), nullcontext(stream) if stream is not None else Path(path).open("rb") as opened:
-        source: Any = opened  # given a name, SciPy would hide that there is no such file
+        source: Any = opened  # with a name, SciPy would hide a missing file
         content = scipy.io.loadmat(source, **options)
         return {key: value for key, value in content.items() if not key.startswith("__")}
 
 
 @contextmanager
 def mat_errors(path: str | Path, remedy: str) -> Iterator[None]:
-    """Turn whatever a damaged MATLAB file raises, or a field that it lacks, into one message that names it.
+    """Turn any error from a damaged MATLAB file, or from a missing field, into one message that names the file.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If anything else went wrong.
+        CorruptFileError: On any other error.
     """
     try:
         yield
@@ -45,12 +45,12 @@ def mat_errors(path: str | Path, remedy: str) -> Iterator[None]:
         raise
     except FileNotFoundError as error:
         raise MissingFilesError(f"no such file: {path}. {remedy}") from error
-    except NotImplementedError as error:  # scipy's word for version 7.3
+    except NotImplementedError as error:  # raised by SciPy for version 7.3
         raise CorruptFileError(
-            f"{path} is a MATLAB 7.3 file, the published one is of version 5: it was saved again. "
+            f"{path} is a MATLAB 7.3 file, but the published one has version 5: it was saved again. "
             f"Save it in MATLAB with save(..., '-v7'). {remedy}"
         ) from error
-    except Exception as error:  # scipy and h5py raise a dozen kinds for damaged files, zlib.error among them
+    except Exception as error:  # SciPy and h5py raise many types for damaged files, including zlib.error
         what = f"{type(error).__name__}: {error}"
         raise CorruptFileError(
             f"cannot read {path} ({what}): it is damaged or not the published file. {remedy}"

@@ -13,7 +13,7 @@ from explainsal.data.decoding import image_size
 from explainsal.data.fixation_table import Scanpath
 from explainsal.data.gaze_events import find_fixations
 from explainsal.data.ground_truth import read_binary_map
-from explainsal.data.listing import files_by_stem, partners_of, unpacked
+from explainsal.data.listing import files_by_stem, find_partners, unpacked
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.scanpath_files import list_scanpath_files, number_observers, read_scanpath_files
@@ -34,29 +34,29 @@ def read_mit1003(
     density_sigma: float = SIGMA,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """MIT1003 as a data set of samples.
+    """Read MIT1003.
 
-    The kinds of ground truth differ, so the name of the kind is the release and stands beside every number:
+    The kinds of ground truth differ, so their name is reported as the release with all results:
 
-    - ``gaze``: the fixations that `find_fixations` finds in the raw gaze, 104 per image, the same pixel as often as it
-      was fixated. The gaze is in pixels from the image's corner; nothing is subtracted, as in pysaliency.
-    - ``scanpaths``: the same fixations as FixaTons passes them on, rounded to whole pixels; 104,147 without the first
-      of each observer. Points outside the image are counted in a warning.
+    - ``gaze``: the fixations that `find_fixations` detects in the raw gaze, 104 per image; repeated fixations of a
+    pixel are all kept. Gaze is in pixels from the image corner; nothing is subtracted, as in pysaliency.
+    - ``scanpaths``: the same fixations as distributed by FixaTons, rounded to whole pixels; 104,147 without the first
+    of each observer. A warning counts points outside the image.
     - ``maps``: the authors' pictures of at most 75 fixations per image, each pixel once, and their blurred maps.
 
     Args:
         root: Folder with ``ALLSTIMULI`` and ``DATA`` or ``ALLFIXATIONMAPS``, or with FixaTons' ``STIMULI`` and
             ``SCANPATHS``.
-        ground_truth: ``gaze``, ``scanpaths`` or ``maps``; None for what `find_ground_truth` finds.
-        initial_fixation: Keep the first fixation of each trial, on the cross in the middle that observers had to look
-            at; not for ``maps``.
+        ground_truth: ``gaze``, ``scanpaths`` or ``maps``; None for the result of `find_ground_truth`.
+        initial_fixation: Keep the first fixation of each trial, on the central cross that observers had to fixate; not
+            for ``maps``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities of fixations.
-        reading: How to read files.
+        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If a folder, or a file of an image, is missing.
         CorruptFileError: If a file cannot be read.
-        ValueError: If `ground_truth` is none of these, or ``maps`` are asked for their initial fixations.
+        ValueError: If `ground_truth` is unknown, or `initial_fixation` is set for ``maps``.
     """
     root, reading = Path(root), reading or Reading()
     kind = ground_truth or find_ground_truth(root)
@@ -88,25 +88,25 @@ def read_mit1003(
 
 
 def find_ground_truth(root: str | Path) -> GroundTruth:
-    """Tell which fixations lie under `root`: ``scanpaths`` if FixaTons' are there and no raw gaze, else ``gaze``."""
+    """Return the kind of fixations under `root`: ``scanpaths`` for FixaTons' files without raw gaze, else ``gaze``."""
     root = Path(root)
     has_gaze = any((folder / observer).is_dir() for folder in unpacked(root, "DATA") for observer in OBSERVERS)
     return "scanpaths" if (root / "SCANPATHS").is_dir() and not has_gaze else "gaze"
 
 
 def release_name(kind: GroundTruth, initial_fixation: bool) -> str:
-    """The name of a kind of ground truth that stands beside every number."""
+    """Return the name of a kind of ground truth, as reported with results."""
     return f"{kind} with initial fixation" if initial_fixation else kind
 
 
 def read_eye_data(path: str | Path) -> np.ndarray:
-    """The raw gaze of one trial, shape ``(T, 2)``: x and y in pixels, negative in blinks, 240 samples per second.
+    """Read the raw gaze of one trial, shape ``(T, 2)``: x and y in pixels, negative in blinks, 240 samples per second.
 
-    The file's one variable is named after the image, cut to 63 letters; its fields are not always in the same order.
+    The file's only variable is named after the image, truncated to 63 letters; the order of its fields varies.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it cannot be read or is not one of MIT1003's.
+        CorruptFileError: If the file cannot be read or is not from MIT1003.
     """
     remedy = "Unpack DATA.zip again."
     with mat_errors(path, remedy):
@@ -118,7 +118,7 @@ def read_eye_data(path: str | Path) -> np.ndarray:
 
 
 def _scanpaths(trials: Sequence[str], size: tuple[int, int], initial_fixation: bool) -> list[Scanpath]:
-    """What is found inside the image; blinks and looks beside it are no fixations of it."""
+    """Detect fixations and keep those inside the image; blinks and gaze outside the image are dropped."""
     paths = []
     for observer, trial in enumerate(trials):
         gaze = read_eye_data(trial)
@@ -134,11 +134,11 @@ def _scanpaths(trials: Sequence[str], size: tuple[int, int], initial_fixation: b
 def _from_scanpaths(
     root: Path, images: dict[str, str], initial_fixation: bool, density_sigma: float, reading: Reading
 ) -> SaliencyDataset:
-    """FixaTons' text files. Their points are rounded gaze, in pixels from the image's corner: taken as they are."""
+    """Read FixaTons' text files, whose points are rounded gaze in pixels from the image corner, without changes."""
     folder = _folder(root, "SCANPATHS", "scanpaths (SCANPATHS/<image>/<observer>)")
     files = list_scanpath_files(folder)
     folders = {key: str(Path(next(iter(paths.values()))).parent) for key, paths in files.items() if paths}
-    partners_of(images, folders, f"scanpaths in {folder}", skip=reading.skip)
+    find_partners(images, folders, f"scanpaths in {folder}", skip=reading.skip)
     observers = number_observers(files)
     trials = {
         stem: {name: files.get(stem, {}).get(name, str(folder / stem / name)) for name in observers} for stem in images
@@ -178,7 +178,7 @@ def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> Saliency
     )
     ids = list(images)
     for partners, ending in ((points, "_fixPts.jpg"), (maps, "_fixMap.jpg")):
-        ids = partners_of({stem: images[stem] for stem in ids}, partners, f"{ending} in {folder}", skip=reading.skip)
+        ids = find_partners({stem: images[stem] for stem in ids}, partners, f"{ending} in {folder}", skip=reading.skip)
     return read_dataset(
         root,
         name="mit1003",
@@ -211,13 +211,13 @@ def _folder(root: Path, name: str, what: str) -> Path:
 
 
 def _present(trials: dict[str, list[str]], reading: Reading, archive: str = "DATA.zip") -> list[str]:
-    """Every trial's file; where one is missing, the image is skipped when it is read, or the data set refused."""
+    """Return the files of all trials; a missing file raises, or its image is skipped later when it is read."""
     files = [path for paths in trials.values() for path in paths]
     absent = {path for path in files if not Path(path).is_file()}
     if absent and not reading.skip:
         first = min(absent)
         raise MissingFilesError(
-            f"{len(absent)} of {len(files)} trials of MIT1003 are missing, {first} the first. Unpack {archive} again, "
-            "or set data.unreadable=skip to leave their images out."
+            f"{len(absent)} of {len(files)} trials of MIT1003 are missing, first {first}. Unpack {archive} again, "
+            "or set data.unreadable=skip to skip their images."
         )
     return [path for path in files if path not in absent]

@@ -1,4 +1,4 @@
-"""MIT300: 300 images whose fixations are kept secret; maps are predicted and sent in. Judd et al., 2012."""
+"""MIT300: 300 images whose fixations are not public; predicted maps are submitted. Judd et al., 2012."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ NAME = re.compile(r"i\d+")
 
 
 def read_mit300(root: str | Path, *, reading: Reading | None = None) -> SaliencyDataset:
-    """MIT300's images in the order i1, i2, ... i300. The folder ``SM`` of example maps in the archive is passed over.
+    """Read MIT300's images in the order i1, i2, ... i300, without the example maps in the archive's folder ``SM``.
 
     Args:
         root: Folder with ``BenchmarkIMAGES``.
-        reading: How to read files.
+        reading: Options for reading files.
 
     Raises:
-        MissingFilesError: If there is none of the images.
+        MissingFilesError: If all images are missing.
         CorruptFileError: If a file cannot be read.
     """
     root = Path(root)

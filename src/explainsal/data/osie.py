@@ -22,21 +22,21 @@ REPOSITORY = "predicting-human-gaze-beyond-pixels"
 def read_osie(
     root: str | Path, split: str, *, density_sigma: float = SIGMA, reading: Reading | None = None
 ) -> SaliencyDataset:
-    """OSIE as a data set of samples.
+    """Read OSIE.
 
-    The published coordinates start at 1, the middle of the first pixel, so x - 0.5. OSIE publishes no densities:
-    they are the fixation counts blurred with a Gaussian, border reflected (`fixation_density`).
+    The published coordinates start at 1, the center of the first pixel, so 0.5 is subtracted. OSIE publishes no
+    densities; they are computed as fixation counts blurred with a Gaussian, with reflected border (`fixation_density`).
 
     Args:
         root: Folder with ``stimuli/`` and ``eye/fixations.mat``, or the repository that holds them.
-        split: ``train`` (1001-1350), ``val`` (1351-1400), ``test`` (1401-1500), or ``all``: every image that is there.
+        split: ``train`` (1001-1350), ``val`` (1351-1400), ``test`` (1401-1500), or ``all``: every image on disk.
         density_sigma: Standard deviation of the Gaussian in pixels.
-        reading: How to read files.
+        reading: Options for reading files.
 
     Raises:
-        MissingFilesError: If the folder, an image of the split, or the fixations of one are missing.
+        MissingFilesError: If the folder, an image of the split, or its fixations are missing.
         CorruptFileError: If a file cannot be read.
-        ValueError: If `split` is none of the above.
+        ValueError: If `split` is unknown.
     """
     root = Path(root)
     if split not in (*SPLITS, "all"):
@@ -63,10 +63,10 @@ def read_osie(
 
 
 def read_fixations(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """All fixations in ``fixations.mat``: image id -> one ``(K, 2)`` float64 array of (x, y) in pixels per observer.
+    """Read ``fixations.mat``: image id -> one ``(K, 2)`` float64 array of (x, y) in pixels per observer.
 
     Raises:
-        CorruptFileError: If it cannot be read, or is not OSIE's.
+        CorruptFileError: If the file cannot be read or is not from OSIE.
     """
     remedy = f"Fetch it again from {OSIE.page}."
     with mat_errors(path, remedy):
@@ -79,7 +79,7 @@ def _points(subject: dict[str, np.ndarray]) -> np.ndarray:
 
 
 def _locate(root: Path) -> Path:
-    """The folder that holds ``stimuli`` and ``eye``."""
+    """Return the folder that holds ``stimuli`` and ``eye``."""
     repositories = (f"{REPOSITORY}-master", REPOSITORY)
     places = [root, *(place / "data" for place in unpacked(root, *repositories))]
     for place in places:
@@ -96,12 +96,12 @@ def _ids(base: Path, split: str) -> list[str]:
     ids = [str(number) for number in range(first, last + 1)]
     absent = [i for i in ids if i not in there]
     if absent:
-        raise OSIE.missing(f"{len(absent)} images of the {split} split, {absent[0]}.jpg the first,", [base / "stimuli"])
+        raise OSIE.missing(f"{len(absent)} images of the {split} split, first {absent[0]}.jpg,", [base / "stimuli"])
     return ids
 
 
 def _complete(fixations: dict[str, list[np.ndarray]], ids: Sequence[str], mat: Path) -> dict[str, list[np.ndarray]]:
     absent = [i for i in ids if i not in fixations]
     if absent:
-        raise OSIE.missing(f"fixations of {len(absent)} images, {absent[0]} the first, in fixations.mat", [mat])
+        raise OSIE.missing(f"fixations of {len(absent)} images, first {absent[0]}, in fixations.mat", [mat])
     return fixations

@@ -1,4 +1,4 @@
-"""Colours, textures and shaded shapes that the synthetic scenes are painted with.
+"""Paint the colors, textures and shaded shapes of the synthetic scenes.
 
 A canvas is ``(H, W, 3)``, float32, sRGB in [0, 1]. Shapes are signed distances in pixels, negative inside.
 """
@@ -10,13 +10,14 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
-SHADOW = (0.22, 0.3)  # offset of a shape's shadow, in radii, to the right and down: light comes from the upper left
+SHADOW = (0.22, 0.3)  # offset of a shadow to the right and down, in radii; light comes from the upper left
 
 
 def oklch(lightness: float, chroma: float, hue: float) -> np.ndarray:
-    """Colour of given lightness (0 to 1), chroma (0 grey to about 0.3) and hue (radians): equal steps look equal.
+    """Return a color of given lightness (0 to 1), chroma (0 is gray, up to about 0.3) and hue (radians).
 
-    The OKLCH space of B. Ottosson (2020). Returns sRGB, shape ``(3,)``, float32, clipped to [0, 1].
+    The space is OKLCH of B. Ottosson (2020), in which equal steps look equal. Returns sRGB, shape ``(3,)``, float32,
+    clipped to [0, 1].
     """
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     to_cones = np.array([[0.3963377774, 0.2158037573], [-0.1055613458, -0.0638541728], [-0.0894841775, -1.2914855480]])
@@ -34,13 +35,13 @@ def oklch(lightness: float, chroma: float, hue: float) -> np.ndarray:
 def pink_noise(
     rng: np.random.Generator, size: tuple[int, int], exponent: float, stretch: tuple[float, float] = (1.0, 1.0)
 ) -> np.ndarray:
-    """Noise whose amplitude falls with frequency as ``f ** -exponent``, shape `size`, mean 0, deviation 1, periodic.
+    """Sample noise with amplitude ``f ** -exponent``, shape `size`, mean 0, standard deviation 1, periodic.
 
     Args:
         rng: Source of randomness.
         size: Height and width in pixels.
-        exponent: 0 is white noise, 1 the 1/f of natural images, 2 clouds.
-        stretch: How much longer structures are down and across.
+        exponent: 0 for white noise, 1 for the 1/f spectrum of natural images, 2 for clouds.
+        stretch: Elongation of structures, vertically and horizontally.
     """
     fy = np.fft.fftfreq(size[0])[:, None] * stretch[0]
     fx = np.fft.rfftfreq(size[1])[None] * stretch[1]
@@ -51,13 +52,13 @@ def pink_noise(
 
 
 def grain(rng: np.random.Generator, size: tuple[int, int], angle: float, wavelength: float) -> np.ndarray:
-    """Texture of one orientation, like brushed wood: shape `size`, mean 0, deviation 1.
+    """Sample a texture of one orientation, like brushed wood: shape `size`, mean 0, standard deviation 1.
 
     Args:
         rng: Source of randomness.
         size: Height and width in pixels.
-        angle: Direction along the fibres in radians, 0 to the right.
-        wavelength: Pixels from fibre to fibre.
+        angle: Direction of the fibers in radians, 0 to the right.
+        wavelength: Distance between fibers in pixels.
     """
     fy, fx = np.fft.fftfreq(size[0])[:, None], np.fft.rfftfreq(size[1])[None]
     across, along = fy * np.cos(angle) - fx * np.sin(angle), fx * np.cos(angle) + fy * np.sin(angle)
@@ -67,7 +68,7 @@ def grain(rng: np.random.Generator, size: tuple[int, int], angle: float, wavelen
 
 
 def blend(first: np.ndarray, second: np.ndarray, share: np.ndarray) -> np.ndarray:
-    """Mix of two colours by a map ``(H, W)`` in [0, 1], shape ``(H, W, 3)``."""
+    """Mix two colors by a map ``(H, W)`` in [0, 1]; shape ``(H, W, 3)``."""
     return first + share[..., None] * (second - first)
 
 
@@ -92,7 +93,7 @@ def _cross(u: np.ndarray, v: np.ndarray) -> np.ndarray:
 
 
 def _drop(u: np.ndarray, v: np.ndarray) -> np.ndarray:
-    """A disc drawn out to a tip along +u."""
+    """Return the distance to a disc with a tip along +u."""
     tip = np.clip((u + 0.3) / 1.3, 0, 1)
     return np.hypot(u + 0.3 - 1.3 * tip, v) - 0.65 * (1 - tip)
 
@@ -128,10 +129,10 @@ def paint(
         canvas: Changed in place.
         shape: A key of `SHAPES`.
         centre: (x, y) in pixels.
-        radius: Half of its extent in pixels.
+        radius: Half the extent of the shape in pixels.
         angle: Rotation in radians, from +x towards +y.
         colour: sRGB, shape ``(3,)``.
-        gloss: 0 flat, 1 round and shining.
+        gloss: 0 for flat, 1 for round and shiny.
     """
     height, width = canvas.shape[:2]
     reach = radius * 1.7 + 2
@@ -155,7 +156,7 @@ def paint(
 
 
 def finish(rng: np.random.Generator, canvas: np.ndarray) -> np.ndarray:
-    """A little lens blur, vignette and sensor noise; RGB, uint8."""
+    """Add slight lens blur, vignette and sensor noise; return RGB, uint8."""
     height, width = canvas.shape[:2]
     y, x = np.linspace(-1, 1, height)[:, None], np.linspace(-1, 1, width)[None]
     canvas = cv2.GaussianBlur(canvas, (0, 0), 0.5) * (1 - 0.12 * (x**2 + y**2))[..., None]

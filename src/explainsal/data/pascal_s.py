@@ -17,18 +17,18 @@ from explainsal.data.sources import PASCAL_S
 from explainsal.data.splits import natural_key
 from explainsal.errors import CorruptFileError
 
-SIGMA = 20.0  # px; the authors give none: about one degree of visual angle
+SIGMA = 20.0  # px, about one degree of visual angle; the authors give no value
 
 
 def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Reading | None = None) -> SaliencyDataset:
-    """PASCAL-S as a data set of samples, images 1 to 850; its salient objects are not read.
+    """Read PASCAL-S, images 1 to 850, without its salient objects.
 
-    The published coordinates are whole pixels from 1, row before column; a fixation lies in the middle of its pixel.
+    The published coordinates are whole pixels from 1, row before column; a fixation is at the center of its pixel.
 
     Args:
         root: Folder with ``datasets/imgs/pascal`` and ``datasets/fixations``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
-        reading: How to read files.
+        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder or a file is missing.
@@ -43,7 +43,7 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
 
     def points(i: int) -> list[Scanpath]:
         if int(ids[i]) > len(every()):
-            raise CorruptFileError(f"{mat} holds {len(every())} images and not {ids[i]}. Unpack salObj.zip again.")
+            raise CorruptFileError(f"{mat} lacks image {ids[i]}: it holds {len(every())}. Unpack salObj.zip again.")
         return every()[int(ids[i]) - 1]
 
     return read_dataset(
@@ -60,18 +60,18 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
 
 
 def read_fixations(path: str | Path) -> list[list[Scanpath]]:
-    """Everything in ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0.
+    """Read ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0.
 
     Raises:
-        CorruptFileError: If it cannot be read or is not PASCAL-S's.
+        CorruptFileError: If the file cannot be read or is not from PASCAL-S.
     """
     with mat_errors(path, "Unpack salObj.zip again."), h5py.File(path, "r") as file:
         return [_scanpaths(file[reference][()]) for reference in file["fixCell"][()].ravel()]
 
 
 def _scanpaths(rows: np.ndarray) -> list[Scanpath]:
-    """``rows`` are y, x and observer, as h5py sees the K x 3 matrix of MATLAB."""
-    if rows.ndim != 2 or rows.shape[0] != 3:  # an empty matrix is stored as its two sizes
+    """Split the rows y, x and observer (MATLAB's K x 3 matrix as read by h5py) into scanpaths."""
+    if rows.ndim != 2 or rows.shape[0] != 3:  # MATLAB stores the two sizes of an empty matrix
         return []
     y, x, observer = rows.astype(np.float64)
     points = np.stack([x, y], 1) - 0.5

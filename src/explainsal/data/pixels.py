@@ -1,7 +1,8 @@
-"""Pictures decoded once and kept as plain bytes: reading them back takes a tenth of the time of decoding PNG or JPEG.
+"""Store decoded pictures as plain bytes, which are read ten times as fast as PNG or JPEG.
 
-A split lies in files of `SHARD` pictures each. A file is written whole or not at all and carries the fingerprint of its
-pictures, so that an interrupted run goes on with the next file and a changed picture costs one file.
+A split is stored in files of `SHARD` pictures each. A file is written completely or not at all, and its name contains
+the fingerprint of its pictures. An interrupted run therefore continues with the next file, and a changed picture
+rebuilds only one file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from explainsal.fetch.fingerprints import fingerprint_files
 from explainsal.fetch.writing import replaced_file
 
 SHARD = 500
-SPARE = 1 << 30  # bytes that have to stay free on the disk
+SPARE = 1 << 30  # bytes that must stay free on the disk
 Decode = Callable[[str, Expected | None], np.ndarray]
 
 log = logging.getLogger(__name__)
@@ -28,18 +29,18 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, eq=False)
 class StoredPixels:
-    """8-bit pictures of known sizes in files of plain bytes.
+    """8-bit pictures of known sizes, stored in files of plain bytes.
 
     Args:
-        files: Pictures 0 to 499 lie in the first, and so on.
-        shapes: Shape ``(n, 2)`` or ``(n, 3)``: height, width and, for colour, 3.
+        files: Files of 500 pictures each: 0 to 499 in the first, and so on.
+        shapes: Shape ``(n, 2)`` or ``(n, 3)``: height, width and, for color, 3.
     """
 
     files: tuple[str, ...]
     shapes: np.ndarray
 
     def read(self, index: int) -> np.ndarray | None:
-        """Picture number `index`, uint8; None where its file is gone or cut short, for it can be decoded again."""
+        """Read picture `index`, uint8; None if its file is missing or incomplete, so that it is decoded again."""
         first = index - index % SHARD
         sizes = self.shapes[first : index + 1].prod(axis=1, dtype=np.int64)
         try:
@@ -50,32 +51,32 @@ class StoredPixels:
 
 
 class Pictures:
-    """Picture files that are decoded on demand, or read from where they were stored decoded.
+    """Picture files, decoded on demand or read from their stored decoded form.
 
     Args:
-        files: One per image.
-        decode: File and the size that it has to have, None for any -> array ``(H, W)`` or ``(H, W, 3)``.
+        files: Picture file of each image.
+        decode: Function of file and required size (None for any) that returns an array ``(H, W)`` or ``(H, W, 3)``.
     """
 
     def __init__(self, files: Sequence[str | Path], decode: Decode) -> None:
         self.files = tuple(str(file) for file in files)
         self._decode = decode
         self._stored: StoredPixels | None = None
-        self._rows = np.arange(len(self.files))  # where a picture stands among the stored ones
+        self._rows = np.arange(len(self.files))  # positions among the stored pictures
 
     def read(self, index: int, expected: Expected | None = None) -> np.ndarray:
-        """One picture, of the size that is expected; the errors are those of `decode`."""
+        """Read one picture of the expected size; errors are those of `decode`."""
         stored = self._stored.read(int(self._rows[index])) if self._stored is not None else None
         return self._decode(self.files[index], expected) if stored is None else stored
 
     def select(self, indices: Sequence[int]) -> Pictures:
-        """Some of the pictures, in the given order."""
+        """Return selected pictures in the given order."""
         other = Pictures([self.files[i] for i in indices], self._decode)
         other._stored, other._rows = self._stored, self._rows[list(indices)]
         return other
 
     def stored(self, name: str, folder: Path, shapes: np.ndarray) -> Pictures:
-        """The same pictures, stored decoded; see `store_pixels`."""
+        """Return the pictures in stored, decoded form; see `store_pixels`."""
         other = Pictures(self.files, self._decode)
         other._stored = store_pixels(name, folder, self.files, shapes, self._decode)
         return other
@@ -84,18 +85,18 @@ class Pictures:
 def store_pixels(
     name: str, folder: Path, pictures: Sequence[str], shapes: np.ndarray, decode: Decode
 ) -> StoredPixels | None:
-    """Decode pictures that are not stored yet, or have changed since.
+    """Decode and store pictures that are new or have changed.
 
     Args:
-        name: Distinguishes what is stored in one folder, e.g. ``salicon-2017-train-maps``.
-        folder: Receives the files.
-        pictures: Their files.
+        name: Name of the pictures within the folder, e.g. ``salicon-2017-train-maps``.
+        folder: Target folder.
+        pictures: Picture files.
         shapes: See `StoredPixels`.
-        decode: File, None -> uint8 array of the shape that `shapes` has for it.
+        decode: Function of file and None that returns a uint8 array of the shape in `shapes`.
 
     Returns:
-        None, with a warning, where the disk is too full or read-only, or a picture is not of 8 bits or of another size:
-        pictures are then decoded each time.
+        The stored pictures. None, with a warning, if the disk is too full or read-only, or a picture is not 8-bit or
+        has another size; pictures are then decoded each time.
 
     Raises:
         CorruptFileError: If a picture cannot be decoded.
@@ -114,7 +115,7 @@ def store_pixels(
             decoded = (_checked(decode(pictures[i], None), shapes[i], pictures[i]) for i in parts[k])
             _write(files[k], decoded, stale=f"{name}-{k}-*.pixels")
     except (OSError, ValueError) as error:
-        log.warning("cannot keep decoded pictures in %s (%s): they are decoded each time", folder, error)
+        log.warning("cannot store decoded pictures in %s (%s); they are decoded each time", folder, error)
         return None
     return StoredPixels(tuple(map(str, files)), shapes)
 

@@ -1,4 +1,4 @@
-"""Saliency maps that another tool wrote, matched to the images of a data set and checked before they are scored."""
+"""Match saliency maps from another tool to the images of a data set, and check them before scoring."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ import numpy as np
 from explainsal.data.map_files import open_maps
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
-LEVELS_FEW = 32  # distinct values below which ranks are mostly ties
-ASPECT = 0.02  # how far width / height may be from the image's
-ENLARGED = 8  # how many times a map's sides may be those of its image
-_LOG_MASS = 0.01  # how far the log of the total mass of a log-density may be from 0
+LEVELS_FEW = 32  # with fewer distinct values, ranks are mostly ties
+ASPECT = 0.02  # tolerance of width / height relative to the image
+ENLARGED = 8  # maximum ratio of a map's sides to those of its image
+_LOG_MASS = 0.01  # tolerance of the log of a log-density's total mass
 
 Track = Callable[[Iterable[int]], Iterable[int]]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """What the maps turned out to be.
+    """Properties of the maps.
 
     Args:
-        log_density: Whether they are log-densities: every map below 0, its exponentials sum to 1.
-        resized: How many have another size than their image.
-        notes: One line each of what a reader of the numbers should know.
+        log_density: Whether the maps are log-densities: below 0, with exponentials that sum to 1.
+        resized: Number of maps that differ in size from their image.
+        notes: Remarks for readers of the scores, one line each.
     """
 
     log_density: bool
@@ -37,20 +37,19 @@ class Checked:
 
 
 class Predictions:
-    """A folder or archive (PNG, JPEG, npy, npz, mat) or an HDF5 file with one map per image, named as the images are.
+    """Folder or archive (PNG, JPEG, npy, npz, mat) or HDF5 file with one map per image, named like the images.
 
     ``1401.png`` and, in pysaliency's HDF5 files, the data set ``1401.jpg`` belong to image ``1401``. For images in
-    folders either the whole path or, where no two images share it, the bare name may be used. Folders that all maps
-    share do not count.
+    folders, maps are named by the full path or, if it is unique, the bare name. Folders shared by all maps are ignored.
 
     Args:
         path: The folder or file; see `explainsal.data.map_files`.
-        ids: The images of the data set.
-        sizes: Height and width of each.
+        ids: Image ids of the data set.
+        sizes: Height and width of each image.
 
     Raises:
-        MissingFilesError: If there is nothing at `path`, or maps of some images are missing.
-        UserError: If two maps belong to one image, or `path` is a file of another kind.
+        MissingFilesError: If `path` does not exist, or maps of some images are missing.
+        UserError: If two maps belong to one image, or `path` has another format.
         CorruptFileError: If the file cannot be read.
     """
 
@@ -62,25 +61,25 @@ class Predictions:
 
     @property
     def name(self) -> str:
-        """What the model is called in tables: the name of the folder or file."""
+        """Name of the model in tables: that of the folder or file."""
         return re.sub(r"[^\w-]+", "_", self.path.absolute().stem)
 
     def read(self, index: int) -> np.ndarray:
-        """The map of one image as it is stored, ``(h, w)``, float64.
+        """Read the map of one image as stored, ``(h, w)``, float64.
 
         Raises:
-            CorruptFileError: If it cannot be read, is no map, has another aspect than its image or is many times as
-                large, or holds NaN or infinities other than -inf. Its size is looked at before its values are read.
+            CorruptFileError: If the map cannot be read, has the wrong shape or aspect ratio, is many times as large as
+                its image, or holds NaN or infinities other than -inf. Its size is checked before its values are read.
         """
         where = self._found[index]
         array = np.squeeze(self._files.read(where, partial(self._accept, index)))
         if array.ndim == 3 and array.shape[2] in (3, 4):
             if (array[..., :1] != array[..., :3]).any():
-                raise CorruptFileError(f"{self._files.say(where)} is a colour picture: save the map itself, in grey")
+                raise CorruptFileError(f"{self._files.say(where)} is a color picture: save the map itself, in gray")
             array = array[..., 0]
         if array.ndim != 2 or not np.issubdtype(array.dtype, np.number) or np.iscomplexobj(array):
             raise CorruptFileError(
-                f"{self._files.say(where)} holds {array.dtype} of shape {array.shape}, no map (H, W)"
+                f"{self._files.say(where)} holds {array.dtype} of shape {array.shape}, not a map (H, W)"
             )
         array = array.astype(np.float64)
         if np.isnan(array).any() or np.isposinf(array).any():
@@ -88,13 +87,13 @@ class Predictions:
         return array
 
     def check(self, track: Track = iter) -> Checked:
-        """Read every map once and find what would spoil its numbers.
+        """Read every map once and find problems that would spoil the scores.
 
         Args:
-            track: Wraps the loop, to show its progress.
+            track: Wrapper of the loop that shows its progress.
 
         Raises:
-            CorruptFileError: See `read`; or if a map has another aspect than its image, or only some are log-densities.
+            CorruptFileError: See `read`; or if only some maps are log-densities.
         """
         kinds: dict[str, list[str]] = {"log": [], "constant": [], "few": [], "resized": [], "eight": []}
         for index in track(range(len(self.ids))):
@@ -111,36 +110,36 @@ class Predictions:
                 if holds:
                     kinds[kind].append(name)
             if np.isneginf(array).any() and not found["log"]:
-                raise CorruptFileError(f"the map of image {name} holds -infinity and is no log-density")
+                raise CorruptFileError(f"the map of image {name} holds -infinity but is not a log-density")
         if len(kinds["log"]) not in (0, len(self.ids)):
             odd = next(i for i in self.ids if i not in set(kinds["log"]))
-            raise CorruptFileError(f"{len(kinds['log'])} of {len(self.ids)} maps are log-densities, {odd} is not")
+            raise CorruptFileError(f"{len(kinds['log'])} of {len(self.ids)} maps are log-densities, but {odd} is not")
         return Checked(bool(kinds["log"]), len(kinds["resized"]), tuple(self._notes(kinds)))
 
     def _notes(self, kinds: dict[str, list[str]]) -> Iterable[str]:
         count = len(self.ids)
         yield f"{count} maps for {count} images"
         if self.extra:
-            yield f"{len(self.extra)} files belong to no evaluated image and are not used, {self.extra[0]} the first"
+            yield f"{len(self.extra)} files match no evaluated image and are ignored, first {self.extra[0]}"
         if kinds["log"]:
-            yield "these are log-densities: their exponentials are scored"
+            yield "the maps are log-densities: their exponentials are scored"
         if kinds["resized"]:
             yield (
-                f"{len(kinds['resized'])} maps are not of their image's size, {kinds['resized'][0]} the first: "
-                "they are resized bilinearly, and their rows say so"
+                f"{len(kinds['resized'])} maps differ in size from their image, first {kinds['resized'][0]}: "
+                "they are resized bilinearly, which their rows state"
             )
         if kinds["eight"]:
-            yield f"{len(kinds['eight'])} maps have 8 bits: ties count 1/2 in AUCs; npy or HDF5 keeps what was computed"
+            yield f"{len(kinds['eight'])} maps have 8 bits: ties count 1/2 in AUCs; npy or HDF5 keeps full precision"
         if kinds["few"]:
-            yield f"WARNING {len(kinds['few'])} maps have fewer than {LEVELS_FEW} values, {kinds['few'][0]} the first"
+            yield f"WARNING {len(kinds['few'])} maps have fewer than {LEVELS_FEW} values, first {kinds['few'][0]}"
         if kinds["constant"]:
-            yield f"WARNING {len(kinds['constant'])} maps are constant, {kinds['constant'][0]} the first: chance level"
+            yield f"WARNING {len(kinds['constant'])} maps are constant, first {kinds['constant'][0]}: chance level"
 
     def _accept(self, index: int, shape: tuple[int, ...]) -> None:
-        """Refuse a map whose shape does not fit its image."""
+        """Raise if the shape of a map does not fit its image."""
         size, sides = self.sizes[index], [side for side in shape if side != 1]
         if shape == size or len(sides) not in (2, 3) or (len(sides) == 3 and sides[2] not in (3, 4)):
-            return  # the image's own size; or no map, which `read` says
+            return  # the image's own size, or a shape that `read` rejects
         height, width = sides[:2]
         if max(height / size[0], width / size[1]) > ENLARGED:
             raise CorruptFileError(
@@ -150,12 +149,12 @@ class Predictions:
         if abs(width / height / (size[1] / size[0]) - 1) > ASPECT:
             turned = " It looks transposed: save it as rows x columns." if (width, height) == size else ""
             raise CorruptFileError(
-                f"{self._files.say(self._found[index])} is {height} x {width} (H x W), its image {self.ids[index]} is "
-                f"{size[0]} x {size[1]}: another aspect.{turned or ' Undo the padding or squashing first.'}"
+                f"{self._files.say(self._found[index])} is {height} x {width} (H x W), but its image {self.ids[index]} "
+                f"is {size[0]} x {size[1]}: the aspect ratio differs.{turned or ' Undo padding or squashing first.'}"
             )
 
     def _match(self, names: list[str]) -> tuple[list[str], list[str]]:
-        """The name of each image's map, and the names that belong to no image."""
+        """Return the name of each image's map, and the names that belong to no image."""
         bare = [i.rpartition("/")[2] for i in self.ids]
         keys = {b: i for b, i in zip(bare, self.ids, strict=True) if bare.count(b) == 1} if len(bare) < 20000 else {}
         keys |= {i: i for i in self.ids}
@@ -173,16 +172,16 @@ class Predictions:
                 found[key] = name
         missing = [i for i in self.ids if i not in found]
         if missing:
-            there = f"; there are {len(names)}, {names[0]} the first" if names else ""
+            there = f"; it has {len(names)} maps, first {names[0]}" if names else ""
             raise MissingFilesError(
-                f"{self.path} has no map of {len(missing)} of {len(self.ids)} images, {missing[0]} the first{there}. "
-                f"A map is named as its image, e.g. {missing[0]}.png or {missing[0]}.npy; every image needs one."
+                f"{self.path} has no map of {len(missing)} of {len(self.ids)} images, first {missing[0]}{there}. "
+                f"Name each map like its image, e.g. {missing[0]}.png or {missing[0]}.npy; every image needs one."
             )
         return [found[i] for i in self.ids], extra
 
 
 def shared_folder(names: Sequence[str]) -> str:
-    """The folder that all names begin with, with its slash; "" where there is none.
+    """Return the common folder of all names, with its slash; "" if there is none.
 
     Example:
         >>> shared_folder(["model/Action/001.png", "model/Art/001.png"]), shared_folder(["a.png", "b/a.png"])
@@ -195,7 +194,7 @@ def shared_folder(names: Sequence[str]) -> str:
 
 
 def is_log_density(array: np.ndarray) -> bool:
-    """Whether the exponentials of a map sum to 1.
+    """Return whether the exponentials of a map sum to 1.
 
     Example:
         >>> is_log_density(np.log(np.full((4, 5), 1 / 20))), is_log_density(np.full((4, 5), -1.0))
@@ -208,6 +207,6 @@ def is_log_density(array: np.ndarray) -> bool:
 
 
 def _spellings(name: str) -> list[str]:
-    """Ids that a name may stand for: itself, without its suffix, and the bare name of each."""
+    """Return the ids that a name may denote: itself, without its suffix, and the bare name of each."""
     path = PurePosixPath(name)
     return [name, path.with_suffix("").as_posix(), path.name, path.stem]

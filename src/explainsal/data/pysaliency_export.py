@@ -1,6 +1,8 @@
-"""Data sets as pysaliency's HDF5 files, in the forms of its version 0.2.22, which every version reads; by h5py alone.
+"""Write data sets as pysaliency's HDF5 files, in the formats of version 0.2.22, which every version reads; needs only
+h5py.
 
-Coordinates are pixels from 0. Where all points of a data set lie in the middles of pixels, whole numbers are written,
+Coordinates are pixels from 0. If all points of a data set are at pixel centers, whole pixel indices are written,
+otherwise the points as they are. Unknown times are NaN.
 the numbers of the pixels; else the points as they are. Times are NaN where no one knows them.
 """
 
@@ -26,21 +28,21 @@ _PLACE = "to=FOLDER"
 
 
 def export_dataset(dataset: SaliencyDataset, folder: Path, *, pictures: bool = False) -> list[Path]:
-    """Write ``stimuli.hdf5`` and, where there is ground truth, ``fixations.hdf5`` of one part of a data set.
+    """Write ``stimuli.hdf5`` and, with ground truth, ``fixations.hdf5`` of one part of a data set.
 
-    The folder can be read again (``data=folder data.root=FOLDER``).
+    The folder can be read with ``data=folder data.root=FOLDER``.
 
     Args:
         dataset: The images and their fixations.
-        folder: Receives the files; existing ones are replaced.
-        pictures: Whether the stimuli hold the pictures themselves; else they name the files, relative to the folder.
+        folder: Target folder; existing files are replaced.
+        pictures: Whether the stimuli hold the pictures themselves, instead of file names relative to the folder.
 
     Returns:
         The files.
 
     Raises:
         CorruptFileError: If a picture cannot be read.
-        UserError: If the disk is full or the folder may not be written.
+        UserError: If the disk is full or the folder is not writable.
     """
     with full_disk_is_reported("writing pysaliency's files", folder, _PLACE):
         folder.mkdir(parents=True, exist_ok=True)
@@ -56,7 +58,7 @@ def export_dataset(dataset: SaliencyDataset, folder: Path, *, pictures: bool = F
 
 
 def write_stimuli(path: Path, count: int, picture: Callable[[int], np.ndarray]) -> None:
-    """Pictures in the form ``Stimuli`` 1.1.
+    """Write pictures in the format ``Stimuli`` 1.1.
 
     Args:
         path: The file.
@@ -73,7 +75,7 @@ def write_stimuli(path: Path, count: int, picture: Callable[[int], np.ndarray]) 
 
 
 def write_file_stimuli(path: Path, files: Sequence[str]) -> None:
-    """The names of picture files, relative to the folder of the HDF5 file, in the form ``FileStimuli`` 2.1.
+    """Write the names of picture files, relative to the HDF5 file's folder, in the format ``FileStimuli`` 2.1.
 
     Args:
         path: The file.
@@ -92,7 +94,7 @@ def write_file_stimuli(path: Path, files: Sequence[str]) -> None:
 
 
 def write_scanpaths(path: Path, table: FixationTable) -> None:
-    """All scanpaths, a row for each observer and image, in the form ``FixationTrains`` 1.2."""
+    """Write all scanpaths, one row per observer and image, in the format ``FixationTrains`` 1.2."""
     rows, columns, first = _scanpath_grid(table)
     shape = int(rows.max(initial=-1)) + 1, int(columns.max(initial=-1)) + 1
 
@@ -120,12 +122,12 @@ def write_scanpaths(path: Path, table: FixationTable) -> None:
 
 
 def write_fixations(path: Path, table: FixationTable, *, history: bool = True) -> None:
-    """All fixations, one by one, in the form ``Fixations`` 1.0, with their durations where those are known.
+    """Write single fixations in the format ``Fixations`` 1.0, with durations if they are known.
 
     Args:
         path: The file.
         table: The fixations.
-        history: Whether each has those before it in its scanpath, oldest first; without, the file is much smaller.
+        history: Whether to store the previous fixations of each scanpath, oldest first; the file is then much larger.
     """
     rows, columns, _ = _scanpath_grid(table)
     xy, length = _points(table), max(1, int(columns.max(initial=0))) if history else 1
@@ -155,7 +157,7 @@ def write_fixations(path: Path, table: FixationTable, *, history: bool = True) -
 
 
 def _head(group: h5py.Group, kind: str | None, version: str | None, names: list[str], **more: Any) -> None:
-    """What pysaliency wants to know of a group: strings are bytes of fixed length, lists are JSON."""
+    """Write the attributes that pysaliency expects of a group: byte strings of fixed length, and lists as JSON."""
     if kind is not None:
         group.attrs["type"], group.attrs["version"] = np.bytes_(kind), np.bytes_(version)
     group.attrs["__attributes__"] = np.bytes_(json.dumps(names))
@@ -164,7 +166,7 @@ def _head(group: h5py.Group, kind: str | None, version: str | None, names: list[
 
 
 def _scanpath_grid(table: FixationTable) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """For every fixation the number of its scanpath and its place in it, and the first fixation of every scanpath."""
+    """Return scanpath number and position in the scanpath of every fixation, and each scanpath's first fixation."""
     image, observer = _images(table), table.observer
     starts = np.ones(len(image), bool)
     starts[1:] = (image[1:] != image[:-1]) | (observer[1:] != observer[:-1])
@@ -187,14 +189,14 @@ def _times(table: FixationTable) -> np.ndarray:
 
 
 def _shape(file: str) -> np.ndarray:
-    """Height, width and, for pictures of several channels, their number, from the header alone."""
+    """Return height, width and, for several channels, their number, from the header."""
     with Image.open(file) as image:
         channels = len(image.getbands())
         return np.array([image.height, image.width] + ([channels] if channels > 1 else []), np.int64)
 
 
 def _write(path: Path, fill: Callable[[h5py.File], None]) -> None:
-    """A file that is whole or not there."""
+    """Write a file completely or not at all."""
     temporary = path.with_name(f".writing-{path.name}")
     try:
         with h5py.File(temporary, "w") as file:

@@ -1,4 +1,4 @@
-"""pysaliency's HDF5 files of stimuli and fixations, in all forms of its versions 0.2.22 and 0.3 dev, by h5py alone.
+"""Read pysaliency's HDF5 files of stimuli and fixations in all formats of versions 0.2.22 and 0.3 dev; needs only h5py.
 
 Coordinates are pixels from 0, x to the right, y down; `n` is the position of the stimulus; times are in seconds.
 """
@@ -31,11 +31,11 @@ FIXATIONS = {
 
 @dataclass(frozen=True)
 class Stimuli:
-    """Pictures that an HDF5 file names or holds.
+    """Pictures of an HDF5 file: file names, or pictures stored in it.
 
     Args:
-        files: Path of each picture; empty where the file holds the pictures themselves.
-        pictures: How many the file holds itself; 0 where it names files.
+        files: Path of each picture; empty if the file stores the pictures.
+        pictures: Number of pictures stored in the file; 0 if it names files.
     """
 
     files: tuple[str, ...]
@@ -44,29 +44,29 @@ class Stimuli:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[h5py.File]:
-    """An HDF5 file for reading.
+    """Open an HDF5 file for reading.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it, or what is read inside the ``with`` block, is damaged or lacks a part.
+        CorruptFileError: If the file, or a part read inside the ``with`` block, is damaged or missing.
     """
     with mat_errors(path, "Write it again with pysaliency's to_hdf5."), h5py.File(path, "r") as file:
         yield file
 
 
 def form(path: str | Path) -> str:
-    """What a file holds, e.g. ``FileStimuli`` or ``FixationTrains``; "" where it is none of pysaliency's."""
+    """Return the format of a file, e.g. ``FileStimuli`` or ``FixationTrains``; "" if it is not from pysaliency."""
     with opened(path) as file:
         return _text(file.attrs.get("type", b""))
 
 
 def read_stimuli(path: str | Path) -> Stimuli:
-    """The pictures that a file of stimuli names (``FileStimuli``) or holds (``Stimuli``).
+    """Read the pictures that a stimuli file names (``FileStimuli``) or stores (``Stimuli``).
 
-    Names are relative to the folder of the HDF5 file; version 1.0 stored absolute ones.
+    Names are relative to the folder of the HDF5 file; version 1.0 stores absolute names.
 
     Raises:
-        UserError: If the form or its version is unknown.
+        UserError: If the format or its version is unknown.
         CorruptFileError: If the file is damaged.
     """
     with opened(path) as file:
@@ -80,27 +80,27 @@ def read_stimuli(path: str | Path) -> Stimuli:
 
 
 def read_picture(path: str | Path, number: int) -> np.ndarray:
-    """One picture that a file of the form ``Stimuli`` holds: uint8, shape ``(H, W)`` or ``(H, W, 3)``.
+    """Read one picture of a file of format ``Stimuli``: uint8, shape ``(H, W)`` or ``(H, W, 3)``.
 
     Raises:
-        CorruptFileError: If it is not there or no picture.
+        CorruptFileError: If the picture is missing or invalid.
     """
     with opened(path) as file:
         picture = member(file, str(number))
         check_pixels(f"stimulus {number} in {path}", picture.shape)
         values = read_values(file, str(number), largest=3 * LARGEST)
     if values.dtype != np.uint8 or values.ndim not in (2, 3) or (values.ndim == 3 and values.shape[2] != 3):
-        raise CorruptFileError(f"stimulus {number} in {path} is no 8-bit picture: {values.shape}, {values.dtype}")
+        raise CorruptFileError(f"stimulus {number} in {path} is not an 8-bit picture: {values.shape}, {values.dtype}")
     return values
 
 
 def read_scanpaths(path: str | Path) -> dict[int, list[Scanpath]]:
-    """Position of each stimulus that was looked at -> its scanpaths.
+    """Map the position of each fixated stimulus to its scanpaths.
 
-    A file of the form ``Fixations`` knows no scanpaths: the fixations of one subject in one stimulus make one.
+    In the format ``Fixations``, which has no scanpaths, all fixations of a subject on a stimulus form one.
 
     Raises:
-        UserError: If the form or its version is unknown.
+        UserError: If the format or its version is unknown.
         CorruptFileError: If the file is damaged.
     """
     with opened(path) as file:
@@ -161,10 +161,10 @@ def _rows(
     ns: np.ndarray,
     subjects: np.ndarray,
 ) -> list[tuple[int, Scanpath]]:
-    """Rows padded to one length, shape ``(S, L)``, as scanpaths of their own lengths."""
+    """Turn rows padded to one length, shape ``(S, L)``, into scanpaths of their own lengths."""
     padded = [column.shape for column in (xs, ys, ts, durations) if column is not None]
     if len({len(column) for column in (xs, lengths, ns, subjects)}) > 1 or len(set(padded)) > 1:
-        raise ValueError(f"its arrays do not belong together: {padded} for {len(ns)} scanpaths")
+        raise ValueError(f"its arrays have inconsistent shapes: {padded} for {len(ns)} scanpaths")
     paths = []
     for row, length in enumerate(lengths.astype(int).tolist()):
         points = np.stack([xs[row, :length], ys[row, :length]], 1).astype(np.float64)
@@ -178,7 +178,7 @@ def _group(group: h5py.Group, name: str) -> h5py.Group | dict[str, h5py.Dataset]
 
 
 def _durations(group: h5py.Group | dict[str, h5py.Dataset]) -> np.ndarray | None:
-    """One duration per fixation; pysaliency's readers call them so for scanpaths or for single fixations."""
+    """Return one duration per fixation, or None; the two names are those of scanpaths and of single fixations."""
     names = [name for name in ("durations", "duration") if name in group]
     return read_values(group, names[0]) if names else None
 
@@ -192,7 +192,7 @@ def _known(values: np.ndarray) -> np.ndarray | None:
 
 
 def _numbers(subjects: np.ndarray) -> np.ndarray:
-    """Subjects are numbers, or, in files of other programs, names: then the names are numbered in order."""
+    """Return subjects as numbers; names, in files of other programs, are numbered in sorted order."""
     if np.issubdtype(subjects.dtype, np.number):
         return subjects.astype(np.int64)
     return np.unique([_text(name) for name in subjects], return_inverse=True)[1]
@@ -204,7 +204,7 @@ def _known_form(file: h5py.File, path: str | Path, known: dict[str, tuple[str, .
         return kind
     forms = ", ".join(f"{name} {'/'.join(versions)}" for name, versions in known.items())
     raise UserError(
-        f"{path} holds {kind or 'nothing of pysaliency'} {version}; the forms that can be read are {forms}. "
+        f"{path} holds {kind or 'nothing from pysaliency'} {version}; supported formats are {forms}. "
         "Write it again with pysaliency 0.2.22."
     )
 

@@ -1,4 +1,4 @@
-"""From the files of a data set to a `SaliencyDataset`: what every reader leaves to one place."""
+"""Build a `SaliencyDataset` from the files of a data set, in one place for all readers."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ from explainsal.errors import CorruptFileError, MissingEntryError, UserError, pr
 Points = Callable[[int], Sequence[np.ndarray | Scanpath]]
 Unreadable = Literal["error", "skip"]
 Decoded = Literal["none", "maps", "all"]
-QUICK = 500  # fewer images than this need no progress bar
+QUICK = 500  # with fewer images, no progress bar is shown
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How a data set is read, whichever it is.
+    """Options for reading any data set.
 
     Args:
-        outside: What becomes of fixations outside their image: ``drop``, ``clip`` or ``error``.
-        unreadable: ``error`` stops at the first damaged or missing file and names it; ``skip`` leaves such images out,
-            counts them and names them. It decodes every picture once, to find those that are cut short.
-        cache: Folder for what is parsed; by default ``.explainsal`` beside the data.
-        decoded: ``maps`` keeps published maps there as plain bytes, ``all`` pictures as well: a half or an eighth of
+        outside: Treatment of fixations outside their image: ``drop``, ``clip`` or ``error``.
+        unreadable: ``error`` stops at the first damaged or missing file and names it. ``skip`` omits such images with a
+            warning that counts and names them; it decodes every picture once to find incomplete ones.
+        cache: Cache folder; by default ``.explainsal`` next to the data.
+        decoded: ``maps`` caches published maps as plain bytes, ``all`` caches pictures as well: a half or an eighth of
             the CPU time for 0.3 or 1.2 MB of disk per image of 640 x 480 (benchmarks/results/loading-cpu.md).
-        as_recorded: Leave fixations outside their image where they are, whatever `outside` says: for the doctor, which
-            reports them. Metrics and densities need points inside.
+        as_recorded: Keep fixations outside their image, whatever `outside` says, for the doctor, which reports them.
+            Metrics and densities need points inside.
 
     Raises:
-        ValueError: If an option is none of these words.
+        ValueError: If the value of an option is unknown.
     """
 
     outside: Outside = "drop"
@@ -63,7 +63,7 @@ class Reading:
 
     @property
     def skip(self) -> bool:
-        """Whether unreadable images are left out."""
+        """True if unreadable images are skipped."""
         return self.unreadable == "skip"
 
 
@@ -81,20 +81,20 @@ def read_dataset(
     release: str | None = None,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """A data set from lists of its files; sizes and fixations are parsed once and cached.
+    """Build a data set from lists of its files; sizes and fixations are parsed once and cached.
 
     Args:
-        root: Folder of the data set, beside which the parsed fixations are kept; None keeps nothing.
-        name: Of the data set.
-        split: Of the images.
-        ids: One per image, unique.
-        images: One picture file per image.
-        points: Index of an image -> its scanpaths; None where there is no ground truth.
-        annotations: The files that `points` reads: if one changes, all are parsed again.
+        root: Folder of the data set, for the cache; None disables the cache.
+        name: Name of the data set.
+        split: Split of the images.
+        ids: Unique id of each image.
+        images: Picture file of each image.
+        points: Function from image index to scanpaths; None without ground truth.
+        annotations: The files that `points` reads; a change of one rebuilds the cache.
         maps: Published density of each image.
-        density_sigma: Of the Gaussian that makes a density of the fixations, in pixels.
-        release: Which of several published versions.
-        reading: Options.
+        density_sigma: Standard deviation in pixels of the Gaussian that makes densities from fixations.
+        release: Published version.
+        reading: Options for reading files.
 
     Raises:
         CorruptFileError: If a file cannot be read, or no image is left.
@@ -107,7 +107,7 @@ def read_dataset(
         *map(str, annotations),
         *(filter(os.path.exists, map(str, maps or ())) if reading.skip else ()),
     ]
-    shared = len(annotations) == 1  # then what is wrong with it is no image's fault
+    shared = len(annotations) == 1  # its errors concern all images
     build = partial(_parse, label, ids, images, points, maps, reading, shared)
     table = cached_table(key, root, sources, build, folder=reading.cache) if root else build()
     kept = _positions(table, ids, label)
@@ -139,7 +139,7 @@ def _parse(
 ) -> FixationTable:
     kept, sizes, observers = [], [], []
     if shared and points and ids:
-        with suppress(MissingEntryError):  # outside the loop: a fault in the one file of all images is not skipped
+        with suppress(MissingEntryError):  # outside the loop: an error in the shared file is not skipped
             points(0)
     for i in track(range(len(ids)), f"{label}: indexing, once", transient=True, disable=len(ids) < QUICK):
         try:
@@ -155,23 +155,23 @@ def _parse(
         sizes.append(size)
         observers.append(scanpaths)
     if ids and not kept:
-        raise CorruptFileError(f"{label}: none of the {len(ids)} images can be read, {images[0]} the first")
+        raise CorruptFileError(f"{label}: none of the {len(ids)} images can be read, first {images[0]}")
     return FixationTable.from_observers(kept, sizes, observers)
 
 
 def _decode_once(image: str | Path, density: str | Path | None) -> None:
-    """Find out whether the files can be decoded at all; a header can be whole where the rest is not."""
+    """Check that the files can be decoded; a valid header may precede damaged data."""
     read_image(image)
     if density is not None:
         read_density(density)
 
 
 def _positions(table: FixationTable, ids: Sequence[str], label: str) -> Sequence[int]:
-    """Where the images of the table stand in the list of all; the ones left out are reported at every start."""
+    """Return the positions of the table's images in the full list; omitted images are reported at every start."""
     if len(table) == len(ids):
         return range(len(ids))
     left_out = sorted(set(ids) - set(table.ids))
     names = printable(", ".join(left_out[:10])) + (", ..." if len(left_out) > 10 else "")
-    warnings.warn(f"{label}: {len(left_out)} of {len(ids)} images are unreadable and left out: {names}", stacklevel=3)
+    warnings.warn(f"{label}: {len(left_out)} of {len(ids)} images are unreadable and skipped: {names}", stacklevel=3)
     position = {key: i for i, key in enumerate(ids)}
     return [position[key] for key in table.ids]

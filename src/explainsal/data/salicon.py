@@ -1,8 +1,8 @@
 """SALICON: 20,000 COCO images of 640 x 480, mouse-contingent fixations (.mat) and fixation densities (.png).
 
-Layouts as unpacked in the wild (maps and fixations in one folder or apart, images in one flat folder, folders
-called ``stimuli`` and ``saliency``) are all found; files are matched by stem, never by position. The 2015 release may
-also be one file of fixations or mouse samples per split (`explainsal.data.salicon_2015`).
+All common layouts are found: maps and fixations in one folder or separate ones, images in one flat folder, folders
+named ``stimuli`` and ``saliency``. Files are matched by stem, never by position. The 2015 release may also be one file
+of fixations or mouse samples per split (`explainsal.data.salicon_2015`).
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import read_gray
-from explainsal.data.listing import files_by_stem, partners_of
+from explainsal.data.listing import files_by_stem, find_partners
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Points, Reading, read_dataset
-from explainsal.data.salicon_2015 import json_file, lsun_file, observers_of, read_json, read_lsun
+from explainsal.data.salicon_2015 import json_file, lsun_file, read_json, read_lsun, split_observers
 from explainsal.data.sources import SALICON, Source
 from explainsal.errors import CorruptFileError, MissingEntryError, UserError
 
 GroundTruth = Literal["fixations", "mouse"]
-FIELDS = {"fixations": "fixations", "mouse": "location"}  # of the struct ``gaze`` in a .mat file
+FIELDS = {"fixations": "fixations", "mouse": "location"}  # fields of the struct ``gaze`` in a .mat file
 SPLITS = ("train", "val", "test")
 COCO_NAME = re.compile(r"COCO_(train|val|test)2014_\d{12}")
 FOLDERS = {
@@ -45,27 +45,27 @@ def read_salicon(
     density_sigma: float | None = None,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """SALICON as a data set of samples.
+    """Read SALICON.
 
-    The .mat files hold 1-based whole pixels; a fixation lies in the middle of its pixel, so x - 1 + 0.5.
-    The test split has neither fixations nor densities: its samples carry images alone.
+    The .mat files hold 1-based whole pixels; a fixation is at the center of its pixel, so x - 1 + 0.5. The test split
+    has neither fixations nor densities; its samples contain only images.
 
     Args:
         root: Folder of the data set.
         split: ``train``, ``val`` or ``test``.
-        release: ``2017`` or ``2015``: the same images, but fixations and densities that are not comparable; the
-            files do not say which they are, so it has to be stated.
-        ground_truth: ``fixations``, or ``mouse``: every sample of the mouse traces, 47 times as many in 2017 (the table
-            takes 2 GB of memory for ``train``). Some leave the image: ``reading.outside`` says what becomes of them.
-        density_sigma: Standard deviation in pixels of a Gaussian that makes densities of the points, where there are no
-            published maps, as beside the JSON of 2015 (whose authors' tool takes 19); None for the published maps.
-        reading: How to read files.
+        release: ``2017`` or ``2015``: the same images, but fixations and densities that are not comparable. The files
+            do not identify their release, so it must be given.
+        ground_truth: ``fixations``, or ``mouse`` for every sample of the mouse traces, 47 times as many in 2017 (the
+            table takes 2 GB of memory for ``train``). Some samples are outside the image; see ``reading.outside``.
+        density_sigma: Standard deviation in pixels of a Gaussian that makes densities from points, for data without
+            published maps such as the JSON of 2015 (whose authors' tool uses 19); None for the published maps.
+        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder, or a map or .mat file of an image, is missing.
         CorruptFileError: If a file cannot be read.
-        UserError: If the fixations are those of the other release.
-        ValueError: If `split`, `release` or `ground_truth` is none of the above.
+        UserError: If the fixations belong to the other release.
+        ValueError: If `split`, `release` or `ground_truth` is unknown.
     """
     if release not in SALICON:
         raise ValueError(f"release must be one of {tuple(SALICON)}, got {release!r}")
@@ -90,7 +90,7 @@ def read_salicon(
 
 
 def whole_file(root: Path, split: str, ground_truth: GroundTruth) -> Path | None:
-    """The file with the points of all images of a split, if the 2015 release lies here as such a file."""
+    """Return the file with the points of all images of a split, if the 2015 release is stored in this form."""
     return lsun_file(root, split) or (json_file(root, split) if ground_truth == "mouse" else None)
 
 
@@ -107,9 +107,9 @@ def read_layout(
     density_sigma: float | None = None,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """Any data set in SALICON's layout; `annotated` says whether the split must have maps and fixations.
+    """Read a data set in SALICON's layout; `annotated` states whether the split must have maps and fixations.
 
-    The fixations of all images may be in one file, `whole`; with `density_sigma` no maps are looked for.
+    One file, `whole`, may hold the fixations of all images. With `density_sigma`, maps are not searched.
     """
     if split not in SPLITS:
         raise ValueError(f"split must be one of {SPLITS}, got {split!r}")
@@ -120,7 +120,7 @@ def read_layout(
     for kind, files in partners.items():
         folder = Path(next(iter(files.values()))).parent
         what = f"{SUFFIXES[kind][0]} file in {folder}"
-        images = {stem: images[stem] for stem in partners_of(images, files, what, skip=reading.skip)}
+        images = {stem: images[stem] for stem in find_partners(images, files, what, skip=reading.skip)}
     mats = [partners["fixations"][stem] for stem in images] if "fixations" in partners else []
     points = _points_of_all(whole, field, list(images)) if whole else lambda i: read_gaze(mats[i], field)
     return read_dataset(
@@ -139,36 +139,36 @@ def read_layout(
 
 
 def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
-    """The fixations in one .mat file of SALICON, one ``(K, 2)`` float32 array of (x, y) in pixels per observer.
+    """Read one .mat file of SALICON: one ``(K, 2)`` float32 array of (x, y) in pixels per observer.
 
     Args:
         path: The file.
         field: ``fixations``, or ``location`` for the mouse samples.
 
     Returns:
-        One array per observer; one without fixations has K = 0.
+        One array per observer; K = 0 for an observer without fixations.
 
     Raises:
         MissingFilesError: If there is no such file.
-        CorruptFileError: If it is not a .mat file or not one of SALICON's; or one without gaze, as those of the test
-            split and as one that is cut short before it.
+        CorruptFileError: If the file is not a .mat file of SALICON, or has no gaze, as in the test split or in an
+            incomplete file.
     """
     remedy = "Unpack fixations.zip again."
     with mat_errors(path, remedy):
         content = read_mat(path, remedy, variable_names=["gaze"])
         if "gaze" not in content:
-            raise CorruptFileError(f"{path} holds no gaze: it is cut short, or of the test split. {remedy}")
-        return observers_of(content["gaze"], field)
+            raise CorruptFileError(f"{path} holds no gaze: it is incomplete, or belongs to the test split. {remedy}")
+        return split_observers(content["gaze"], field)
 
 
 def _points_of_all(path: Path, field: str, stems: Sequence[str]) -> Points:
-    """Those in one file, which is read when the first image's are asked for."""
+    """Return a function for the points in one file, which is read at the first call."""
     observers = cache(lambda: read_json(path) if path.suffix == ".json" else read_lsun(path, field))
 
     def points(index: int) -> list[np.ndarray]:
         if stems[index] not in observers():
             raise MissingEntryError(
-                f"{path} has no entry for the image {stems[index]}. Set data.unreadable=skip to leave such images out."
+                f"{path} has no entry for the image {stems[index]}. Set data.unreadable=skip to skip such images."
             )
         return observers()[stems[index]]
 
@@ -176,7 +176,7 @@ def _points_of_all(path: Path, field: str, stems: Sequence[str]) -> Points:
 
 
 def _find(kind: str, root: Path, split: str, source: Source) -> dict[str, str]:
-    """Stem -> file, from the first folder that holds any."""
+    """Map stems to files of the first folder that holds any."""
     looked = []
     for folder in _candidates(root, FOLDERS[kind], split):
         looked.append(folder)
@@ -186,12 +186,12 @@ def _find(kind: str, root: Path, split: str, source: Source) -> dict[str, str]:
     what = {"images": "images", "maps": "fixation maps (.png)", "fixations": "fixations (.mat)"}[kind]
     folders = [folder for folder in looked if folder.name == split and folder.parent.name != folder.parent.parent.name]
     samples = json_file(root, split) if kind == "fixations" else None
-    what += f" (but mouse samples: data.release=2015 data.ground_truth=mouse reads {samples})" if samples else ""
+    what += f" (but mouse samples exist: data.release=2015 data.ground_truth=mouse reads {samples})" if samples else ""
     raise source.missing(f"{what} of the {split} split", folders if root.is_dir() else [root])
 
 
 def _candidates(root: Path, names: Sequence[str], split: str) -> Iterator[Path]:
-    """``<name>/<split>``, ``<name>/<name>/<split>`` and the flat ``<name>``, for every name the folder may have."""
+    """Yield ``<name>/<split>``, ``<name>/<name>/<split>`` and the flat ``<name>`` for every possible folder name."""
     for name in names:
         for base in (root / name, root / name / name) if name else (root,):
             yield base / split
@@ -201,7 +201,7 @@ def _candidates(root: Path, names: Sequence[str], split: str) -> Iterator[Path]:
 
 
 def _of_split(files: dict[str, str], split: str | None) -> dict[str, str]:
-    """In a folder that mixes the splits (`split` given) the published name tells them apart."""
+    """Select the files of `split` by their published names in a folder of all splits; None keeps all."""
     if split is None:
         return files
     matches = {stem: COCO_NAME.fullmatch(stem) for stem in files}
@@ -209,12 +209,12 @@ def _of_split(files: dict[str, str], split: str | None) -> dict[str, str]:
 
 
 def _is_fixation_map(path: str) -> bool:
-    """Whether a .png is a binary map of fixated pixels, as UNISAL's code leaves beside the .mat files."""
+    """Return whether a .png is a binary map of fixated pixels, as UNISAL's code writes next to the .mat files."""
     return len(np.unique(read_gray(path))) <= 2
 
 
 def _refuse_other_release(dataset: SaliencyDataset, release: str) -> None:
-    """The files carry no release, but the published totals tell the two apart."""
+    """Raise if the number of fixations is that of the other release, since the files do not name theirs."""
     for other, source in SALICON.items():
         if other != release and dataset.fixation_count == source.fixations.get(dataset.split):
             expected = SALICON[release].fixations[dataset.split]

@@ -1,6 +1,6 @@
-"""SALICON's 2015 release in one file per split: the COCO-style JSON of its own page, the .mat of the LSUN challenge.
+"""Read SALICON's 2015 release from one file per split: the COCO-style JSON of its page, or the LSUN challenge's .mat.
 
-Both were published beside one .mat file per image, which `explainsal.data.salicon` reads.
+Both were published in addition to one .mat file per image, which `explainsal.data.salicon` reads.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ import numpy as np
 from explainsal.data.mat import mat_errors, read_mat
 
 LSUN = {"train": "training.mat", "val": "validation.mat"}
-FOLDERS = ("", "annotations", "fixations")  # below the root, where the files are looked for
+FOLDERS = ("", "annotations", "fixations")  # searched folders below the root
 BLOCK = 1 << 20  # characters read at a time
-AFTER = frozenset(" \t\r\n,:]}")  # what follows a value of JSON
-_LONGEST = 16 * BLOCK  # characters of an entry; one with more is damaged
-_REMEDY = "Fetch it again, or use the release of one .mat file per image."
+AFTER = frozenset(" \t\r\n,:]}")  # characters that may follow a JSON value
+_LONGEST = 16 * BLOCK  # maximum number of characters of an entry
+_REMEDY = "Download it again, or use the release with one .mat file per image."
 
 Observers = dict[str, list[np.ndarray]]  # stem of an image -> (x, y) of every observer
 
 
 def lsun_file(root: Path, split: str) -> Path | None:
-    """``training.mat`` or ``validation.mat``, if it is there."""
+    """Return the path of ``training.mat`` or ``validation.mat``, or None."""
     return _first(root, LSUN[split]) if split in LSUN else None
 
 
 def json_file(root: Path, split: str) -> Path | None:
-    """``fixations_train2014.json`` or ``fixations_val2014.json``, if it is there."""
+    """Return the path of ``fixations_train2014.json`` or ``fixations_val2014.json``, or None."""
     return _first(root, f"fixations_{split}2014.json")
 
 
 def read_lsun(path: Path, field: str) -> Observers:
-    """The gaze of all images of a split, from a struct array with the fields ``image``, ``resolution`` and ``gaze``.
+    """Read the gaze of a split from a struct array with the fields ``image``, ``resolution`` and ``gaze``.
 
     Args:
         path: The file.
@@ -53,11 +53,13 @@ def read_lsun(path: Path, field: str) -> Observers:
         if len(content) != 1:
             raise ValueError(f"it holds {len(content)} variables, the published one has one")
         (images,) = content.values()
-        return {Path(str(entry["image"].item())).stem: observers_of(entry["gaze"], field) for entry in images.ravel()}
+        return {
+            Path(str(entry["image"].item())).stem: split_observers(entry["gaze"], field) for entry in images.ravel()
+        }
 
 
-def observers_of(gaze: np.ndarray, field: str) -> list[np.ndarray]:
-    """(x, y) of every observer in a struct ``gaze``, whose integers count pixels from 1 and are unsigned.
+def split_observers(gaze: np.ndarray, field: str) -> list[np.ndarray]:
+    """Return (x, y) of every observer in a struct ``gaze``, whose unsigned integers count pixels from 1.
 
     Raises:
         ValueError: If an observer's points are not pairs of real numbers.
@@ -65,15 +67,15 @@ def observers_of(gaze: np.ndarray, field: str) -> list[np.ndarray]:
     observers = [np.asarray(points) for points in gaze[field].flatten()]
     for points in observers:
         if points.size and (points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "iuf"):
-            raise ValueError(f"{field} of shape {points.shape}, type {points.dtype}, in place of pairs of numbers")
+            raise ValueError(f"{field} of shape {points.shape}, type {points.dtype}, instead of pairs of numbers")
     return [points.astype(np.float32).reshape(-1, 2) - np.float32(0.5) for points in observers]
 
 
 def read_json(path: Path) -> Observers:
-    """The mouse samples of all images of a split; the file (818 MB for train) is read in pieces.
+    """Read the mouse samples of a split; the file (818 MB for train) is read in pieces.
 
-    It holds ``images`` with ``id`` and ``file_name``, and one of ``annotations`` for each observer and image with
-    ``image_id`` and ``fixations``: pairs of row and column from 1.
+    The file holds ``images`` with ``id`` and ``file_name``, and one entry in ``annotations`` per observer and image
+    with ``image_id`` and ``fixations``: pairs of row and column from 1.
 
     Returns:
         Arrays ``(K, 2)`` of (x, y) in pixels, float32.
@@ -94,10 +96,10 @@ def read_json(path: Path) -> Observers:
 
 
 def json_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """Key and value of everything in a JSON object, the elements of its arrays one by one.
+    """Yield key and value of each entry of a JSON object; array elements are yielded one by one.
 
     Raises:
-        ValueError: If the file is no such object or is cut short.
+        ValueError: If the file is not such an object or is incomplete.
     """
     with path.open(encoding="utf-8") as file:
         text = _Text(file)
@@ -118,14 +120,14 @@ def json_entries(path: Path) -> Iterator[tuple[str, Any]]:
 
 
 class _Text:
-    """A file of JSON, of which a piece is in memory."""
+    """JSON file that is read in pieces."""
 
     def __init__(self, file: TextIO) -> None:
         self._file, self._text, self._at = file, "", 0
         self._decoder = json.JSONDecoder()
 
     def peek(self) -> str:
-        """The next character that is no space."""
+        """Return the next character that is not a space."""
         while True:
             while self._at < len(self._text) and self._text[self._at].isspace():
                 self._at += 1
@@ -135,15 +137,15 @@ class _Text:
                 raise ValueError("it ends too early")
 
     def take(self, expected: str) -> str:
-        """The next character, one of these."""
+        """Consume and return the next character, which must be one of `expected`."""
         found = self.peek()
         if found not in expected:
-            raise ValueError(f"{found!r} stands where one of {expected!r} should")
+            raise ValueError(f"found {found!r} instead of one of {expected!r}")
         self._at += 1
         return found
 
     def value(self) -> Any:
-        """The next value, whole."""
+        """Consume and return the next complete value."""
         self.peek()
         while True:
             try:
@@ -153,12 +155,12 @@ class _Text:
                     raise
                 continue
             if self._text[end : end + 1] not in AFTER and self._read():
-                continue  # a number goes on
+                continue  # a number may continue
             self._at = end
             return value
 
     def _read(self) -> bool:
-        """Read on, and forget what was taken; False at the end of the file."""
+        """Read the next piece and drop the consumed text; return False at the end of the file."""
         piece = self._file.read(BLOCK)
         self._text, self._at = self._text[self._at :] + piece, 0
         return bool(piece)

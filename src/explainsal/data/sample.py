@@ -1,4 +1,4 @@
-"""One image with its ground truth, and a batch of them."""
+"""Samples (one image with its ground truth) and batches of samples."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from explainsal.types import DensityMap, FixationBatch
 
 @dataclass(frozen=True, eq=False)
 class SaliencySample:
-    """One image as it was shown, with what is known of where people looked.
+    """One image as shown to observers, with its ground truth.
 
     Args:
-        id: Unique within the data set; the published file stem, e.g. ``COCO_val2014_000000000042``.
-        index: Position in the data set: what de-duplicates samples repeated by a distributed sampler.
+        id: Unique id within the data set: the published file stem, e.g. ``COCO_val2014_000000000042``.
+        index: Position in the data set, which identifies samples repeated by a distributed sampler.
         image: Shape ``(H, W, 3)``, uint8, RGB, native size.
-        fixations: Shape ``(N, 2)``, float64, (x, y) in pixels, pixel i covers [i, i + 1); None where there are none.
-        density: Shape ``(H, W)``, uint8 or float32, non-negative; None where there is none.
-        domain: Which parts of a network with domains it is for, e.g. UNISAL's ``"SALICON"``; None: the network's own.
+        fixations: Shape ``(N, 2)``, float64, (x, y) in pixels, pixel i covers [i, i + 1); None if unknown.
+        density: Shape ``(H, W)``, uint8 or float32, non-negative; None if unknown.
+        domain: Domain of a network with domains, e.g. UNISAL's ``"SALICON"``; None: the network's default.
     """
 
     id: str
@@ -42,7 +42,7 @@ class SaliencySample:
 
 @dataclass(frozen=True, eq=False)
 class SaliencyBatch:
-    """Samples of one native size; the networks do their own resizing, the metrics need none.
+    """Samples of one native size; networks resize them, metrics use the native size.
 
     Args:
         ids: One id per image.
@@ -50,7 +50,7 @@ class SaliencyBatch:
         images: Shape ``(B, 3, H, W)``, uint8, RGB.
         fixations: Points of all images in native pixels, or None.
         density: ``(B, H, W)``, or None.
-        domain: Of all its samples.
+        domain: Domain of all samples.
     """
 
     ids: tuple[str, ...]
@@ -93,7 +93,7 @@ class SaliencyBatch:
         return len(self.ids)
 
     def to(self, device: torch.device | str) -> SaliencyBatch:
-        """The same batch on another device; the copy from page-locked memory to CUDA does not wait."""
+        """Copy the batch to another device; copies from page-locked memory to CUDA are asynchronous."""
         target = torch.device(device)
         options: dict[str, Any] = {"device": target, "non_blocking": target.type == "cuda"}  # unsafe towards the CPU
         return SaliencyBatch(
@@ -106,7 +106,7 @@ class SaliencyBatch:
         )
 
     def pin_memory(self) -> SaliencyBatch:
-        """The same batch in page-locked memory, for asynchronous copies to the accelerator."""
+        """Copy the batch to page-locked memory, for asynchronous copies to the accelerator."""
         return SaliencyBatch(
             self.ids,
             self.index.pin_memory(),

@@ -1,8 +1,8 @@
-"""Scanpaths as text files, one per image and observer: ``<folder>/<image>/<observer>``, the layout of FixaTons.
+"""Read scanpaths from text files, one per image and observer: ``<folder>/<image>/<observer>``, the FixaTons layout.
 
-A row is a fixation, ``x y start end``: pixels, then seconds after the image appeared. ``x y`` and ``x y start`` do as
-well. Another order or a duration in place of the end needs a first line with the names, such as ``y x t duration``.
-Numbers are separated by spaces, tabs or commas; between commas, an empty cell is a missing number.
+A row is a fixation, ``x y start end``: pixels, then seconds after image onset. Rows ``x y`` and ``x y start`` are
+accepted as well. Another order, or a duration instead of the end, needs a first line with column names, such as ``x y t
+duration``. Numbers are separated by spaces, tabs or commas; between commas, an empty cell is a missing number.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Files = dict[str, dict[str, str]]  # image -> observer -> file
 
 
 def list_scanpath_files(folder: str | Path) -> Files:
-    """Find the files of every image below a folder, images and observers in Python's order of their names.
+    """Find the files of every image below a folder; images and observers are sorted by name.
 
     Example:
         >>> list_scanpath_files("nowhere")
@@ -55,16 +55,16 @@ def read_scanpath_files(files: dict[str, str], observers: dict[str, int]) -> lis
         observers: Observer -> number.
 
     Raises:
-        CorruptFileError: If a file is not as this module describes; the message names file and line.
+        CorruptFileError: If a file does not follow this module's format; the message names file and line.
     """
     return [read_scanpath(path, observers[name]) for name, path in files.items()]
 
 
 def read_scanpath(path: str | Path, observer: int = 0) -> Scanpath:
-    """Read one file, its fixations in the order of their starts; coordinates are left as they are.
+    """Read one file, sorted by start time; coordinates are not changed.
 
     Raises:
-        CorruptFileError: If it is not as this module describes; the message names file and line.
+        CorruptFileError: If the file does not follow this module's format; the message names file and line.
     """
     lines = _lines(path)
     names = _names(lines[0][1]) if lines else None
@@ -76,8 +76,8 @@ def read_scanpath(path: str | Path, observer: int = 0) -> Scanpath:
     if duration is not None and (duration < 0).any():
         number = rows[int(np.argmax(duration < 0))][0]
         raise CorruptFileError(
-            f"{path}, line {number}: the fixation ends before it starts. The columns are taken for "
-            f"{' '.join(names)}; if they are others, name them in a first line, such as: x y t duration"
+            f"{path}, line {number}: the fixation ends before it starts. The assumed columns are "
+            f"{' '.join(names)}; name other columns in a first line, such as: x y t duration"
         )
     points = np.stack([columns["x"], columns["y"]], 1)
     order = np.arange(len(points)) if start is None else np.argsort(start, kind="stable")
@@ -86,7 +86,7 @@ def read_scanpath(path: str | Path, observer: int = 0) -> Scanpath:
 
 
 def _lines(path: str | Path) -> list[tuple[int, list[str]]]:
-    """Number and cells of every line that is not empty."""
+    """Return number and cells of every non-empty line."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
@@ -100,7 +100,7 @@ def _cells(line: str) -> list[str]:
 
 
 def _names(cells: Sequence[str]) -> list[str] | None:
-    """The names of the columns, if the first line holds them."""
+    """Return the column names if the first line holds them, else None."""
     names = [cell.lower() for cell in cells]
     return names if {"x", "y"} <= set(names) else None
 
@@ -109,8 +109,8 @@ def _usual_names(path: str | Path, rows: list[tuple[int, list[str]]]) -> list[st
     width = len(rows[0][1]) if rows else len(ORDER)
     if not 2 <= width <= len(ORDER):
         raise CorruptFileError(
-            f"{path}, line {rows[0][0]}: {width} columns. A row is {' '.join(ORDER)}; name other columns in a first "
-            "line, such as: x y t duration"
+            f"{path}, line {rows[0][0]}: {width} columns. A row must be {' '.join(ORDER)}; name other columns in a "
+            "first line, such as: x y t duration"
         )
     return list(ORDER[:width])
 
@@ -118,14 +118,14 @@ def _usual_names(path: str | Path, rows: list[tuple[int, list[str]]]) -> list[st
 def _numbers(path: str | Path, rows: list[tuple[int, list[str]]], width: int) -> np.ndarray:
     uneven = [number for number, cells in rows if len(cells) != width]
     if uneven:
-        raise CorruptFileError(f"{path}, line {uneven[0]}: not {width} columns as in the lines before")
+        raise CorruptFileError(f"{path}, line {uneven[0]}: expected {width} columns as in the lines before")
     try:
         return np.array([cells for _, cells in rows], np.float64).reshape(-1, width)
     except ValueError as error:
         for number, cells in rows:
             for cell in cells:
                 if not _is_number(cell):
-                    raise CorruptFileError(f"{path}, line {number}: {cell!r} is no number") from error
+                    raise CorruptFileError(f"{path}, line {number}: {cell!r} is not a number") from error
         raise
 
 

@@ -1,9 +1,9 @@
-"""Generated scenes with a known answer to where people look.
+"""Generate scenes with known fixation densities.
 
-Each scene has a few places of interest; fixations are drawn from a mixture of a Gaussian at every place, a Gaussian
-at the centre of the image (the centre bias of real observers) and a uniform floor. Scenes hold what attracts the eye
-in the classical experiments: one item that differs in colour, orientation or size among many that are alike, a patch
-whose texture differs, objects in a landscape.
+Each scene has a few places of interest. Fixations are drawn from a mixture of a Gaussian at every place, a Gaussian at
+the image center (the center bias of real observers) and a uniform floor. Scenes contain stimuli of classical
+experiments: one item that differs in color, orientation or size from many identical ones, a patch with a different
+texture, objects in a landscape.
 """
 
 from __future__ import annotations
@@ -15,19 +15,19 @@ import numpy as np
 
 from explainsal.data.painting import blend, finish, grain, oklch, paint, pink_noise
 
-CENTRE_SHARE = 0.18  # of the fixations; the deviation of that Gaussian is 0.2 of the width and height
-FLOOR_SHARE = 0.05  # uniform over the image
+CENTRE_SHARE = 0.18  # share of fixations; the standard deviation of that Gaussian is 0.2 of width and height
+FLOOR_SHARE = 0.05  # share of fixations that are uniform over the image
 CENTRE_SPREAD = 0.2
 
 
 @dataclass(frozen=True, eq=False)
 class Scene:
-    """A picture and the places that attract the eye.
+    """A picture and its places of interest.
 
     Args:
         kind: A key of `KINDS`.
         image: Shape ``(H, W, 3)``, uint8, RGB.
-        places: Shape ``(K, 4)``: x, y and spread (deviation of the Gaussian) in pixels, and weight.
+        places: Shape ``(K, 4)``: x, y and spread (standard deviation of the Gaussian) in pixels, and weight.
     """
 
     kind: str
@@ -35,7 +35,7 @@ class Scene:
     places: np.ndarray
 
     def components(self) -> np.ndarray:
-        """The Gaussians of the mixture, shape ``(K + 1, 5)``: x, y, spread in x, spread in y, share; centre last."""
+        """Return the mixture's Gaussians, shape ``(K + 1, 5)``: x, y, spread in x, spread in y, share; center last."""
         height, width = self.image.shape[:2]
         x, y, spread, weight = self.places.T
         share = (1 - CENTRE_SHARE - FLOOR_SHARE) * weight / weight.sum()
@@ -43,14 +43,14 @@ class Scene:
         return np.vstack([np.stack([x, y, spread, spread, share], 1), centre])
 
     def density(self) -> np.ndarray:
-        """The probability that a fixation falls into each pixel, shape ``(H, W)``, float64, sums to 1."""
+        """Return the probability of a fixation at each pixel, shape ``(H, W)``, float64, sums to 1."""
         height, width = self.image.shape[:2]
         gaussians = np.zeros((height, width))
         for x, y, sx, sy, share in self.components():
             column = np.exp(-(((np.arange(height) + 0.5 - y) / sy) ** 2) / 2) / (sy * np.sqrt(2 * np.pi))
             row = np.exp(-(((np.arange(width) + 0.5 - x) / sx) ** 2) / 2) / (sx * np.sqrt(2 * np.pi))
             gaussians += share * np.outer(column, row)
-        gaussians *= (1 - FLOOR_SHARE) / gaussians.sum()  # a fixation off the image is drawn again
+        gaussians *= (1 - FLOOR_SHARE) / gaussians.sum()  # fixations outside the image are redrawn
         return gaussians + FLOOR_SHARE / gaussians.size
 
     def fixations(self, rng: np.random.Generator, count: int) -> np.ndarray:
@@ -86,7 +86,7 @@ Painted = tuple[np.ndarray, list[tuple[float, float, float, float]]]
 
 
 def _backdrop(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """A quiet 1/f texture between two related colours, and its lightness."""
+    """Paint a low-contrast 1/f texture between two related colors; return it and its lightness."""
     lightness, hue = rng.choice([0.32, 0.5, 0.72, 0.88]) + rng.uniform(-0.05, 0.05), rng.uniform(0, 2 * np.pi)
     chroma = rng.uniform(0.0, 0.05)
     first = oklch(lightness - 0.05, chroma, hue)
@@ -96,7 +96,7 @@ def _backdrop(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarr
 
 
 def _grid(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, float]:
-    """Centres (x, y) of a loosely regular array, shape ``(N, 2)``, and the distance between them, in pixels."""
+    """Return centers (x, y) of a jittered grid, shape ``(N, 2)``, and their distance, in pixels."""
     height, width = size
     rows = int(rng.integers(3, 6))
     step = height / rows
@@ -110,16 +110,16 @@ def _grid(rng: np.random.Generator, size: tuple[int, int]) -> tuple[np.ndarray, 
 def _array(
     rng: np.random.Generator, size: tuple[int, int], *, hue: float = 0.0, turn: float = 0.0, growth: float = 1.0
 ) -> Painted:
-    """Many items alike and one or two that differ by `hue` (radians), `turn` (radians) or `growth` (a factor).
+    """Paint many equal items and one or two that differ by `hue` (radians), `turn` (radians) or `growth` (a factor).
 
-    Where hue or orientation sets them apart, the others are muted: as in photographs, cues go together, and a small
-    network can learn it from a few hundred scenes. With all items equally vivid it takes far more.
+    If hue or orientation differs, the other items are muted: as in photographs, cues occur together, and a small
+    network can learn them from a few hundred scenes. With equally vivid items it needs far more.
     """
     canvas, backdrop = _backdrop(rng, size)
     centres, step = _grid(rng, size)
     odd = 1 if rng.random() < 0.75 else 2
     shape = "bar" if turn else str(rng.choice(["disc", "square", "ring", "cross", "drop"]))
-    sign = 1 if backdrop < 0.55 else -1  # light items on dark grounds, dark ones on light grounds
+    sign = 1 if backdrop < 0.55 else -1  # light items on dark backgrounds, dark items on light ones
     vivid = (backdrop + sign * rng.uniform(0.2, 0.28), rng.uniform(0.12, 0.17))  # lightness, chroma
     muted = vivid if growth > 1 else (backdrop + sign * rng.uniform(0.08, 0.13), rng.uniform(0.04, 0.07))
     own_hue, own_turn = rng.uniform(0, 2 * np.pi), rng.uniform(0, np.pi)
@@ -150,7 +150,7 @@ def _size(rng: np.random.Generator, size: tuple[int, int]) -> Painted:
 
 
 def _texture(rng: np.random.Generator, size: tuple[int, int]) -> Painted:
-    """A patch whose fibres run another way, or whose contrast is higher, in a field of one texture."""
+    """Paint a texture with a patch whose fibers have another direction or whose contrast is higher."""
     height, width = size
     angle, wavelength = rng.uniform(0, np.pi), height / rng.uniform(18, 34)
     field = grain(rng, size, angle, wavelength)
@@ -170,7 +170,7 @@ def _texture(rng: np.random.Generator, size: tuple[int, int]) -> Painted:
 
 
 def _objects(rng: np.random.Generator, size: tuple[int, int]) -> Painted:
-    """A landscape of ridges under a sky, with a few coloured things in front; large and vivid ones attract more."""
+    """Paint a landscape with a few colored objects; large and vivid ones attract more fixations."""
     height, width = size
     hue = rng.uniform(0, 2 * np.pi)
     canvas, horizon = _landscape(rng, size, hue)
@@ -191,7 +191,7 @@ def _objects(rng: np.random.Generator, size: tuple[int, int]) -> Painted:
 
 
 def _landscape(rng: np.random.Generator, size: tuple[int, int], hue: float) -> tuple[np.ndarray, float]:
-    """Sky with clouds, ridges that darken towards the viewer, and ground, which begins at the row returned."""
+    """Paint sky with clouds, ridges that darken towards the viewer, and ground; return it with the ground's row."""
     height, width = size
     down = np.linspace(0, 1, height, dtype=np.float32)[:, None]
     clouds = np.clip(0.35 + 0.3 * pink_noise(rng, size, 1.7, (2.5, 1.0)), 0, 1)

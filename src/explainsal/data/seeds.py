@@ -1,4 +1,4 @@
-"""Seeds of what is random in a training."""
+"""Seeds for the random numbers of a training."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 
 
 def mix_seed(*numbers: int) -> int:
-    """A seed from several numbers; near numbers give unrelated seeds.
+    """Derive a seed from several numbers; similar numbers give unrelated seeds.
 
     Example:
         >>> mix_seed(0, 1) == mix_seed(0, 1) != mix_seed(1, 0)
@@ -20,6 +20,6 @@ def mix_seed(*numbers: int) -> int:
 
 
 def run_seed() -> int:
-    """The seed that ``lightning.seed_everything`` was given, else that of torch's generator."""
+    """Return the seed passed to ``lightning.seed_everything``, else that of torch's generator."""
     given = os.environ.get("PL_GLOBAL_SEED")
     return torch.initial_seed() if given is None else int(given)

@@ -1,4 +1,4 @@
-"""A training split shrunk once to one size and kept in memory: what small networks are trained on, many epochs long."""
+"""Shrink a training split once and keep it in memory, for training small networks over many epochs."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ FORMAT = 1  # raise it when the meaning of a stored file changes: older files ar
 
 
 class SmallSamples(Dataset[SaliencySample]):
-    """Pictures and densities of one small size, without fixations; a density sums to 1.
+    """Pictures and densities of one small size, without fixations; each density sums to 1.
 
     Args:
-        ids: One per image.
+        ids: Id of each image.
         images: Shape ``(N, H, W, 3)``, uint8, RGB.
         densities: Shape ``(N, H, W)``, float32.
-        transform: Applied to every sample, e.g. an augmentation.
+        transform: Function applied to every sample, e.g. an augmentation.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class SmallSamples(Dataset[SaliencySample]):
         return len(self.ids)
 
     def __getitem__(self, index: int) -> SaliencySample:
-        """The sample of a position."""
+        """Return the sample of a position."""
         index = range(len(self))[index]
         sample = SaliencySample(self.ids[index], index, self.images[index], None, self.densities[index])
         return self.transform(sample) if self.transform is not None else sample
@@ -53,20 +53,20 @@ class SmallSamples(Dataset[SaliencySample]):
         return [(int(self.images.shape[1]), int(self.images.shape[2]))] * len(self)
 
     def with_transform(self, transform: Transform | None) -> SmallSamples:
-        """The same samples with another transform."""
+        """Return the samples with another transform."""
         other = copy(self)
         other.transform = transform
         return other
 
     def blended(self, densities: np.ndarray, share: float) -> SmallSamples:
-        """Targets of which a share is of other densities ``(N, H, W)``, e.g. of a teacher's; all sum to 1."""
+        """Return the samples with a share of other densities ``(N, H, W)`` in their targets; all sum to 1."""
         other = copy(self)
         other.densities = ((1 - share) * self.densities + share * densities).astype(np.float32)
         return other
 
 
 class SmallMixture(ConcatDataset[SaliencySample]):
-    """Shrunk samples of several data sets, one after another; all have one size."""
+    """Shrunk samples of several data sets in sequence; all have one size."""
 
     def __init__(self, parts: Sequence[SmallSamples]) -> None:
         super().__init__(parts)
@@ -74,14 +74,14 @@ class SmallMixture(ConcatDataset[SaliencySample]):
 
 
 def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path | None = None) -> SmallSamples:
-    """The images and densities of a data set at a small size, from the cache or newly made.
+    """Return the images and densities of a data set at a small size, from the cache or newly computed.
 
-    Every output pixel is the mean of the area that it covers; the aspect ratio is bent where it has to be.
+    Every output pixel is the mean of the area that it covers; the aspect ratio may change.
 
     Args:
         dataset: Samples with densities.
         size: Height and width.
-        folder: Where to keep the result; None keeps nothing.
+        folder: Cache folder; None disables the cache.
 
     Raises:
         UserError: If the data set has no densities.
@@ -105,12 +105,12 @@ def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path
 def predict_densities(
     dataset: SaliencyDataset, predict: Predict, teacher: str, size: tuple[int, int], folder: Path | None = None
 ) -> np.ndarray:
-    """What a network predicts for every image, shrunk, ``(N, *size)``; computed once and kept.
+    """Return a network's shrunk prediction for every image, ``(N, *size)``, computed once and cached.
 
     Args:
-        dataset: Its pictures are given to the network at their own size.
-        predict: The network.
-        teacher: Distinguishes it and its weights from every other network.
+        dataset: The pictures, which the network gets at native size.
+        predict: The network as a function of one picture.
+        teacher: Text that identifies the network and its weights.
         size: Height and width.
         folder: As for `shrink_dataset`.
     """
@@ -124,12 +124,12 @@ def predict_densities(
 
 
 def shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture ``(H, W)`` or ``(H, W, 3)`` at a smaller size; every pixel is the mean of the area that it covers."""
+    """Shrink a picture ``(H, W)`` or ``(H, W, 3)``; every pixel is the mean of the area that it covers."""
     return cv2.resize(picture, (size[1], size[0]), interpolation=cv2.INTER_AREA)
 
 
 def shrink_density(density: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A density at a smaller size, float32, its sum 1; one that is empty stays so."""
+    """Shrink a density to float32 with sum 1; an all-zero density stays zero."""
     small = shrink(density.astype(np.float32), size).astype(np.float64)
     return (small / (small.sum() or 1.0)).astype(np.float32)
 

@@ -1,4 +1,4 @@
-"""Where the published data sets come from, what they contain, and the one message for a data set that is not there."""
+"""Sources and contents of the published data sets, and the error message for missing data sets."""
 
 from __future__ import annotations
 
@@ -15,20 +15,22 @@ ALTERNATIVE = "python -m explainsal.train +experiment=cmrnet data=synthetic"
 
 @dataclass(frozen=True)
 class Archive:
-    """One file to fetch, and what of it the reader needs.
+    """One file to fetch, and the part of it that readers need.
 
     Args:
-        content: What it holds, in words.
-        address: URL, or in words where to find it; then it has to be fetched by hand.
-        megabytes: Its size as published, None where unknown.
-        md5: As published, "" where unknown.
-        file: Its name on disk. Files fetched by hand may also have the last part of the address or one of `aliases`.
-        aliases: Other names that browsers or authors gave it.
-        folder: Where under the data root its files go.
-        pattern: Which of its files are needed, see `explainsal.fetch.unpack.Pattern`.
-        files: How many they are as published.
-        only_for: Option of the data module and the value for which alone it is needed: ``("ground_truth", "maps")``.
-        trust_any: Its server has an invalid TLS certificate.
+        content: Description of its content.
+        address: URL, or a description of the place for a file that must be fetched by hand.
+        megabytes: Published size; None if unknown.
+        md5: Published MD5; "" if unknown.
+        file: Name on disk. Files fetched by hand may also have the last part of the address or one of `aliases` as
+            name.
+        aliases: Other names given by browsers or authors.
+        folder: Folder for its files below the data root.
+        pattern: Pattern of the needed files, see `explainsal.fetch.unpack.Pattern`.
+        files: Published number of needed files.
+        only_for: Data module option and value that need this file, e.g. ``("ground_truth", "maps")``; None if it is
+            always needed.
+        trust_any: Accept an invalid TLS certificate of the server.
     """
 
     content: str
@@ -50,7 +52,7 @@ class Archive:
 
     @property
     def by_hand(self) -> bool:
-        """Whether no address is known that a program could fetch."""
+        """True if the file has no URL and must be fetched by hand."""
         return not self.address.startswith(("http://", "https://"))
 
 
@@ -59,16 +61,16 @@ class Source:
     """A published data set.
 
     Args:
-        title: Its name and release.
-        page: Where the authors describe it.
+        title: Name and release of the data set.
+        page: The authors' web page.
         licence: Terms of use.
-        archives: What to fetch.
-        unpack: How the files must lie under the data root, one line per step.
+        archives: Files to fetch.
+        unpack: Required layout of the files below the data root, one line each.
         images: Number of images per split.
         fixations: Number of fixations per split.
-        counted: The same in a complete copy that holds another number than the published one.
+        counted: Number of fixations per split in a complete copy, if it differs from the published number.
         size: Height and width of every image in pixels.
-        overrides: What ``explainsal.prepare`` takes to fetch it.
+        overrides: Arguments of ``explainsal.prepare`` that fetch it.
     """
 
     title: str
@@ -83,7 +85,7 @@ class Source:
     overrides: str = ""
 
     def missing(self, what: str, looked: Sequence[Path]) -> MissingFilesError:
-        """The error for files that are not there.
+        """Build the error for missing files.
 
         Args:
             what: The missing files, e.g. ``fixations (.mat) of the train split``.
@@ -91,12 +93,12 @@ class Source:
         """
         lines = [f"{self.title}: {what} not found.", "Looked in:"]
         lines += [f"  {path.absolute()}" for path in dict.fromkeys(looked)]
-        lines += ["This fetches, checks and unpacks it:", f"  python -m explainsal.prepare {self.overrides}"]
-        lines += [f"Where it comes from ({self.page}), to be fetched by hand where that fails:"]
+        lines += ["To fetch, check and unpack it:", f"  python -m explainsal.prepare {self.overrides}"]
+        lines += [f"If that fails, fetch it by hand from its source ({self.page}):"]
         lines += [f"  {archive}" for archive in self.archives]
-        lines += ["How it must lie under the data root (set data.root=FOLDER for another place):"]
+        lines += ["Layout below the data root (set data.root=FOLDER for another folder):"]
         lines += [f"  {step}" for step in self.unpack]
-        lines += [f"Licence: {self.licence}", "Without it, this works on generated scenes:", f"  {ALTERNATIVE}"]
+        lines += [f"Licence: {self.licence}", "Without it, generated scenes can be used:", f"  {ALTERNATIVE}"]
         return MissingFilesError("\n".join(lines))
 
 
@@ -105,7 +107,7 @@ def _drive(file_id: str) -> str:
 
 
 class _Part(TypedDict):
-    """What of an archive is needed, and where it goes."""
+    """The needed part of an archive, and its target folder."""
 
     folder: str
     pattern: str
@@ -113,7 +115,7 @@ class _Part(TypedDict):
 
 
 def _coco(splits: str, suffix: str) -> str:
-    """The files of SALICON with one suffix, in a folder per split or flat; the name alone tells them apart."""
+    """Return the pattern of SALICON's files with one suffix, in a folder per split or in one flat folder."""
     return rf"(?:.*?/)??(?P<path>(?:(?:train|val|test)/)?(?P<key>COCO_(?:{splits})2014_\d{{12}}{suffix}))"
 
 
@@ -187,12 +189,12 @@ SALICON = {
         ),
         unpack=(
             *_SALICON_UNPACK,
-            "or, by hand, one file per split in place of fixations/:",
-            "  fixations_{train,val}2014.json           mouse samples (data.ground_truth=mouse), from",
+            "or, fetched by hand, one file per split instead of fixations/:",
+            "  fixations_{train,val}2014.json           mouse samples (data.ground_truth=mouse):",
             "    https://s3.amazonaws.com/salicon-dataset/2015r1/fixations_train2014.json and ..._val2014.json",
-            "  training.mat, validation.mat             of the LSUN challenge, from",
+            "  training.mat, validation.mat             from the LSUN challenge:",
             "    http://lsun.cs.princeton.edu/challenge/2015/eyetracking_salicon/data/training.mat and validation.mat",
-            "and in place of maps/: data.density_sigma=19, densities of the points, blurred as SALICON's own tool does",
+            "and instead of maps/: data.density_sigma=19, densities of the points, blurred as by SALICON's own tool",
         ),
         images=_SALICON_COUNT,
         fixations={"train": 3_171_533, "val": 1_662_655},
@@ -201,7 +203,7 @@ SALICON = {
     ),
 }
 
-SALICON_MOUSE = {  # samples of the mouse traces, all of them: those outside moved to the edge (data.outside=clip)
+SALICON_MOUSE = {  # all samples of the mouse traces, with those outside moved to the edge (data.outside=clip)
     "2015": {"train": 68_992_355, "val": 38_846_998},
     "2017": {"train": 215_286_274, "val": 121_898_426},
 }
@@ -222,12 +224,12 @@ OSIE = Source(
     ),
     unpack=("data/stimuli/1001.jpg ... 1700.jpg", "data/eye/fixations.mat"),
     images={"train": 350, "val": 50, "test": 100},
-    fixations={"train": 48_793, "val": 6_943, "test": 14_140},  # counted; 98,321 on all 700 published images
+    fixations={"train": 48_793, "val": 6_943, "test": 14_140},  # our count; 98,321 on all 700 published images
     size=(600, 800),
     overrides="data=osie",
 )
 
-_NO_LICENCE = "none stated by the authors: for research, cite them, do not pass the pictures on"
+_NO_LICENCE = "none stated by the authors: use for research, cite them, do not redistribute the pictures"
 _JUDD = "http://people.csail.mit.edu/tjudd/WherePeopleLook"
 
 MIT1003 = Source(
@@ -269,7 +271,7 @@ MIT1003 = Source(
         "ALLSTIMULI/<image>.jpeg                                 1003 images",
         "DATA/<observer>/<image>.mat                             15 observers",
         "ALLFIXATIONMAPS/<image>_fixMap.jpg, <image>_fixPts.jpg  only for data.ground_truth=maps",
-        "or, as FixaTons passes it on, with fixations in place of raw gaze:",
+        "or, as distributed by FixaTons, with fixations instead of raw gaze:",
         "STIMULI/<image>.jpeg, SCANPATHS/<image>/<observer>      data.ground_truth=scanpaths",
     ),
     images={"all": 1003},
@@ -277,7 +279,7 @@ MIT1003 = Source(
     overrides="data=mit1003",
 )
 
-MIT1003_SCANPATHS = {False: 104_147, True: 119_189}  # counted in FixaTons, without and with first fixations
+MIT1003_SCANPATHS = {False: 104_147, True: 119_189}  # our counts in FixaTons, without and with first fixations
 
 MIT300 = Source(
     title="MIT300 (Judd et al., 2012)",

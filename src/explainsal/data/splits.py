@@ -1,7 +1,7 @@
-"""Which images train, validate and test: k-fold cross-validation, and the splits of published code by its name.
+"""Divide images into train, validation and test parts: k-fold cross-validation, and splits of published code.
 
-The published ones are drawn from seeds over the images in Python's order of their names, so each needs the complete
-data set; docs/decisions/0018 says where they come from.
+Published splits are drawn from seeds over the images sorted by name, so they need the complete data set;
+docs/decisions/0018 gives their sources.
 """
 
 from __future__ import annotations
@@ -13,22 +13,22 @@ import numpy as np
 
 from explainsal.errors import UserError
 
-Parts = dict[str, list[int]]  # train, val and, in some, test -> positions of the images
+Parts = dict[str, list[int]]  # train, val and sometimes test -> positions of the images
 NamedSplit = Callable[[Sequence[str], int], Parts]  # ids, fold -> parts
 SEED = 42
 
 
 def cross_validation(ids: Sequence[str], fold: int, folds: int, groups: Sequence[str] | None = None) -> Parts:
-    """One fold of a k-fold cross-validation: every image is tested in exactly one fold.
+    """Return one fold of a k-fold cross-validation, in which every image is tested in exactly one fold.
 
-    The images are shuffled by a fixed seed in the order of their ids and dealt round; the images of fold `fold` test,
-    those of the fold before validate, the rest train.
+    The images, sorted by id, are shuffled with a fixed seed and dealt to the folds in turn. Fold `fold` is the test
+    part, the previous fold the validation part, and the rest the training part.
 
     Args:
-        ids: One per image; their order does not matter.
+        ids: Id of each image; their order does not matter.
         fold: 0 to `folds` - 1.
         folds: At least 3, at most the number of images.
-        groups: Name of each image's group, e.g. its category: every fold gets its share of each.
+        groups: Group of each image, e.g. its category; folds are stratified by group.
 
     Raises:
         UserError: If a number is out of range.
@@ -51,7 +51,7 @@ def cross_validation(ids: Sequence[str], fold: int, folds: int, groups: Sequence
 
 
 def unisal(ids: Sequence[str], fold: int) -> Parts:
-    """UNISAL's ten folds of MIT1003; its published numbers are of fold 0. No test part.
+    """Return one of UNISAL's ten folds of MIT1003, without test part; its published numbers are for fold 0.
 
     Raises:
         UserError: If these are not the 1003 images, or there is no such fold.
@@ -63,7 +63,7 @@ def unisal(ids: Sequence[str], fold: int) -> Parts:
 
 
 def every_tenth(ids: Sequence[str], fold: int) -> Parts:
-    """A sample of a large data set for what takes long: every tenth image by name tests, those between them validate.
+    """Split a large data set for slow methods: every tenth image by name is tested, those halfway validate.
 
     Example:
         >>> parts = every_tenth([f"{i:02}" for i in range(21)], 0)
@@ -77,7 +77,7 @@ def every_tenth(ids: Sequence[str], fold: int) -> Parts:
 
 
 def held_out(ids: Sequence[str], fold: int) -> Parts:
-    """MIT1003 with a test part that UNISAL's published weights have not seen either: its fold 0; fold 1 validates.
+    """Split MIT1003 with a test part unseen by UNISAL's published weights, its fold 0; fold 1 validates.
 
     Raises:
         UserError: If these are not the 1003 images, or `fold` is not 0.
@@ -88,7 +88,7 @@ def held_out(ids: Sequence[str], fold: int) -> Parts:
 
 
 def pysaliency(ids: Sequence[str], fold: int) -> Parts:
-    """pysaliency's ten folds of MIT1003 (``crossval_split``): natural order of names, chunks of 101, the last of 94.
+    """Return one of pysaliency's ten folds of MIT1003 (``crossval_split``): natural order, chunks of 101, last of 94.
 
     Raises:
         UserError: If these are not the 1003 images, or there is no such fold.
@@ -101,7 +101,7 @@ def pysaliency(ids: Sequence[str], fold: int) -> Parts:
 
 
 def msinet(images: int, validation: int) -> NamedSplit:
-    """MSI-Net's split: the last `validation` of `images` shuffled ones validate. It has no folds and no test part."""
+    """Return MSI-Net's split: the last `validation` of `images` shuffled images validate; it has no test part."""
 
     def split(ids: Sequence[str], fold: int) -> Parts:
         _check_fold(fold, 1)
@@ -112,10 +112,10 @@ def msinet(images: int, validation: int) -> NamedSplit:
 
 
 def msinet_cat2000(ids: Sequence[str], fold: int) -> Parts:
-    """MSI-Net's split of CAT2000: of each of the 20 categories the same 80 of 100 places train, 20 validate.
+    """Return MSI-Net's split of CAT2000: in each of the 20 categories the same 80 of 100 places train, 20 validate.
 
     Raises:
-        UserError: If these are not the 2000 training images of CAT2000, or `fold` is not 0.
+        UserError: If the images are not the 2000 training images of CAT2000, or `fold` is not 0.
     """
     _check_fold(fold, 1)
     in_order = sorted(range(_complete(ids, 2000)), key=lambda i: ids[i])
@@ -127,7 +127,7 @@ def msinet_cat2000(ids: Sequence[str], fold: int) -> Parts:
 
 
 def natural_key(name: str) -> list[tuple[int, int, str]]:
-    """Sorts the numbers in names by value: ``i2`` before ``i10``.
+    """Return a sort key that orders numbers in names by value: ``i2`` before ``i10``.
 
     Example:
         >>> sorted(["i10", "i2", "a"], key=natural_key)
@@ -137,7 +137,7 @@ def natural_key(name: str) -> list[tuple[int, int, str]]:
 
 
 def _by_group(ids: Sequence[str], groups: Sequence[str]) -> list[int]:
-    """Positions of the images, shuffled within each group, one group after the other."""
+    """Return positions of the images, shuffled within each group, group after group."""
     order: list[int] = []
     for group in sorted(set(groups)):
         order += _shuffled(sorted((i for i in range(len(ids)) if groups[i] == group), key=lambda i: ids[i]), seed=SEED)
@@ -145,7 +145,7 @@ def _by_group(ids: Sequence[str], groups: Sequence[str]) -> list[int]:
 
 
 def _shuffled(items: Sequence[int], *, seed: int) -> list[int]:
-    """NumPy promises that the legacy generator gives the same numbers in every version."""
+    """Shuffle items; NumPy guarantees the legacy generator's numbers across versions."""
     order = np.arange(len(items))
     np.random.RandomState(seed).shuffle(order)
     return [items[i] for i in order.tolist()]
@@ -159,7 +159,7 @@ def _check_fold(fold: int, folds: int) -> None:
 def _complete(ids: Sequence[str], published: int) -> int:
     if len(ids) != published:
         raise UserError(
-            f"this split is drawn from all {published} images, here are {len(ids)}. Complete the data set, or use "
+            f"this split needs all {published} images, but {len(ids)} exist. Complete the data set, or use "
             "cross-validation: data.split=null data.fold=0 data.folds=10"
         )
     return published

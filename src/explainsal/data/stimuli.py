@@ -1,4 +1,4 @@
-"""The pictures of a pysaliency HDF5 file of stimuli, as files."""
+"""Provide the pictures of a pysaliency stimuli file as picture files."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from explainsal.fetch.fingerprints import fingerprint_files
 
 
 def stimuli_files(path: Path, folder: Path) -> dict[str, str]:
-    """Id -> picture file, in the order of the stimuli.
+    """Map ids to picture files, in the order of the stimuli.
 
-    An id is the path without suffix and without the folders that all share; for pictures in the file, their number.
+    Ids are paths without suffix and common folders; pictures stored in the HDF5 file are numbered.
 
     Args:
         path: An HDF5 file of stimuli.
-        folder: Receives the pictures that the file holds itself, as PNG, once.
+        folder: Target folder for pictures stored in the file, which are written once as PNG.
 
     Raises:
-        MissingFilesError: If a picture that it names is not there.
-        UserError: If two names differ in letter case or suffix alone, or the pictures cannot be written.
+        MissingFilesError: If a named picture is missing.
+        UserError: If two names differ only in letter case or suffix, or the pictures cannot be written.
     """
     stimuli = read_stimuli(path)
     if stimuli.pictures:
         return _extracted(path, stimuli.pictures, folder)
     absent = [file for file in stimuli.files if not Path(file).is_file()]
     if absent:
-        raise MissingFilesError(f"{path} names {len(absent)} pictures that are not there, {absent[0]} the first")
+        raise MissingFilesError(f"{path} names {len(absent)} missing pictures, first {absent[0]}")
     common = Path(_common_folder(stimuli.files))
     files = {Path(os.path.abspath(file)).relative_to(common).with_suffix("").as_posix(): file for file in stimuli.files}
     refuse_clashes(stimuli.files)
@@ -41,12 +41,12 @@ def stimuli_files(path: Path, folder: Path) -> dict[str, str]:
 
 
 def _common_folder(files: Sequence[str]) -> str:
-    """The deepest folder that holds all files."""
+    """Return the deepest folder that contains all files."""
     return os.path.commonpath([os.path.dirname(os.path.abspath(file)) for file in files])
 
 
 def _extracted(path: Path, count: int, folder: Path) -> dict[str, str]:
-    """The pictures that a file holds, written once as PNG beside the parsed fixations."""
+    """Write the pictures stored in a file once as PNG into the cache; return their paths."""
     folder = folder / f"stimuli-{fingerprint_files([path])}"
     files = {f"{number:0{len(str(count - 1))}d}": str(folder / f"{number}.png") for number in range(count)}
     for number, file in enumerate(files.values()):

@@ -1,4 +1,4 @@
-"""Synthetic scenes on disk: written once in SALICON's layout, read by SALICON's reader."""
+"""Write synthetic scenes to disk once in SALICON's layout, and read them with SALICON's reader."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from explainsal.data.salicon import SPLITS, read_layout
 from explainsal.data.scenes import Scene, make_scene
 from explainsal.errors import UserError
 
-VERSION = 2  # raise it when the same settings make other pictures: older folders are then written anew
+VERSION = 2  # increase it when the same settings give other pictures, so that older folders are rewritten
 MARKER = "synthetic.json"
 FOLDERS = ("images", "maps", "fixations")
 SUFFIXES = {"images": ".jpg", "maps": ".png", "fixations": ".mat"}
@@ -31,16 +31,16 @@ GAZE = [("location", "O"), ("timestamp", "O"), ("fixations", "O")]
 
 @dataclass(frozen=True)
 class SyntheticSettings:
-    """What decides every pixel and fixation of a synthetic data set.
+    """Settings that determine every pixel and fixation of a synthetic data set.
 
     Args:
-        seed: Another seed makes other scenes.
+        seed: Seed of the scenes.
         size: Height and width in pixels.
         counts: Number of images per split (train, val, test).
-        observers: Per image.
+        observers: Number of observers per image.
         fixations: Mean number per observer; each has at least 3.
-        sigma: Of the Gaussian that blurs the fixations into the published map, in pixels.
-        samples: Gaze samples stored per fixation. SALICON's 2017 release has 47 of them; readers skip them.
+        sigma: Standard deviation in pixels of the Gaussian that blurs fixations into the published map.
+        samples: Gaze samples stored per fixation. SALICON's 2017 release has 47; readers skip them.
         name: Stem of the files, with ``{split}`` and ``{number}``.
 
     Raises:
@@ -63,17 +63,17 @@ class SyntheticSettings:
             raise ValueError("observers, samples and sigma must be positive, fixations at least 3")
 
     def stored(self) -> str:
-        """The settings as the marker file holds them; the counts are left out, since they change no file."""
+        """Return the content of the marker file: the settings without the counts, which change no file."""
         settings = asdict(self) | {"counts": None, "size": list(self.size), "version": VERSION}
         return json.dumps(settings, indent=1)
 
     def generator(self, split: str, number: int) -> np.random.Generator:
-        """The source of randomness of one image, independent of all others."""
+        """Return the random generator of one image, independent of all others."""
         return np.random.default_rng([self.seed, SPLITS.index(split), number])
 
 
 def choose_folder(root: str | Path, settings: SyntheticSettings) -> Path:
-    """`root`, or a folder of its own below where `root` holds scenes of other settings, which another run may read."""
+    """Return `root`, or a subfolder if `root` holds scenes with other settings, which another run may use."""
     marker = Path(root) / MARKER
     if not marker.is_file() or marker.read_text() == settings.stored():
         return Path(root)
@@ -82,17 +82,17 @@ def choose_folder(root: str | Path, settings: SyntheticSettings) -> Path:
 
 
 def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
-    """Write what is missing of a synthetic data set.
+    """Write the missing files of a synthetic data set.
 
-    Every file appears whole or not at all, and the same settings give the same pictures, so an interrupted call is
-    taken up where it stopped. Other settings than those on disk replace the old files.
+    Every file appears complete or not at all, and the same settings give the same pictures, so an interrupted call can
+    be resumed. Scenes with other settings are replaced.
 
     Args:
         root: Folder of the data set.
-        settings: What to make.
+        settings: Settings of the scenes.
 
     Returns:
-        Number of images written; 0 if all were there.
+        Number of written images; 0 if all existed.
 
     Raises:
         UserError: If the folder holds another data set, or the disk is full.
@@ -111,7 +111,7 @@ def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
     except OSError as error:
         raise UserError(
             f"cannot write synthetic scenes to {root}: {error.strerror or error}. "
-            "Free some space or choose another folder with data.root=FOLDER, then start again: it goes on from there."
+            "Free some space or choose another folder with data.root=FOLDER, then run the same command again to resume."
         ) from error
     return len(missing)
 
@@ -119,7 +119,7 @@ def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
 def read_synthetic(
     root: str | Path, split: str, settings: SyntheticSettings, *, reading: Reading | None = None
 ) -> SaliencyDataset:
-    """Scenes that `write_synthetic` wrote, as a data set of samples; all three splits have ground truth."""
+    """Read scenes of `write_synthetic`; all three splits have ground truth."""
     dataset = read_layout(
         Path(root),
         split,
@@ -132,7 +132,7 @@ def read_synthetic(
 
 
 def draw_scene(settings: SyntheticSettings, split: str, number: int) -> Scene:
-    """One scene of the data set, drawn anew: its true density is what a perfect model would predict."""
+    """Redraw one scene of the data set; its true density is the prediction of a perfect model."""
     return make_scene(settings.generator(split, number), settings.size)
 
 
@@ -145,7 +145,7 @@ def _draw(settings: SyntheticSettings, split: str, number: int) -> tuple[Scene, 
 
 
 def _scanpath(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Order fixations from the centre, each time to the nearest one left: the order tells nothing of the density."""
+    """Order fixations from the center, each followed by its nearest remaining one, independent of the density."""
     left = list(range(len(points)))
     here, order = np.array([size[1] / 2, size[0] / 2]), []
     while left:
@@ -157,7 +157,7 @@ def _scanpath(points: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _write(paths: dict[str, Path], scene: Scene, observers: list[np.ndarray], settings: SyntheticSettings) -> None:
-    pixels = [np.floor(points).astype(np.uint16) + np.uint16(1) for points in observers]  # 1-based, as SALICON's
+    pixels = [np.floor(points).astype(np.uint16) + np.uint16(1) for points in observers]  # 1-based, as in SALICON
     centres = np.concatenate(pixels) - 0.5
     density = fixation_density(centres, settings.size, settings.sigma)
     gray = np.round(density * (255 / density.max())).astype(np.uint8)
@@ -185,7 +185,7 @@ def _encode(path: Path, image: np.ndarray, options: list[int]) -> None:
 
 
 def _atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under another name, then move into place: a killed process leaves no half file that looks whole."""
+    """Write under a temporary name, then rename, so that a killed process leaves no partial file."""
     temporary = path.with_name(f".{os.getpid()}-{path.name}")
     try:
         write(temporary)
@@ -200,17 +200,17 @@ def _paths(root: Path, settings: SyntheticSettings, split: str, number: int) -> 
 
 
 def _claim(root: Path, settings: SyntheticSettings) -> None:
-    """Make the folders; files of other settings go, files of another data set are refused."""
+    """Create the folders; files with other settings are removed, and other data sets are refused."""
     marker = root / MARKER
     if not marker.is_file() and root.is_dir() and any(not path.name.startswith(".") for path in root.iterdir()):
         raise UserError(
-            f"{root} holds something else than synthetic scenes: choose an empty or new folder with data.root=FOLDER"
+            f"{root} holds files other than synthetic scenes: choose an empty or new folder with data.root=FOLDER"
         )
     if marker.is_file() and marker.read_text() == settings.stored():
         missing = [root / kind / split for kind in FOLDERS for split in settings.counts]
         for folder in [folder for folder in missing if not folder.is_dir()]:
             folder.mkdir(parents=True, exist_ok=True)
-        return  # nothing is written to a complete set, which may be read-only
+        return  # a complete data set may be read-only
     if marker.is_file():
         for kind in FOLDERS:
             shutil.rmtree(root / kind, ignore_errors=True)

@@ -9,7 +9,7 @@ import numpy as np
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
-from explainsal.data.ground_truth import points_of
+from explainsal.data.ground_truth import find_points
 from explainsal.data.listing import files_by_stem, unpacked
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
@@ -17,20 +17,20 @@ from explainsal.data.sources import TORONTO
 from explainsal.data.splits import natural_key
 from explainsal.errors import CorruptFileError
 
-SIGMA = 20.0  # px; the authors give none: about one degree of visual angle
+SIGMA = 20.0  # px, about one degree of visual angle; the authors give no value
 PICTURES = "Original Image Set"
 
 
 def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Reading | None = None) -> SaliencyDataset:
-    """Toronto as a data set of samples, images 1 to 120.
+    """Read Toronto, images 1 to 120.
 
-    Ground truth is ``origfixdata.mat``: the fixated pixels of all observers together, each once; the coordinates in
-    the folder ``Raw`` are not those of the pictures.
+    Ground truth is ``origfixdata.mat``: the fixated pixels of all observers, each once. The coordinates in the folder
+    ``Raw`` do not match the pictures.
 
     Args:
         root: Folder with ``eyetrackingdata/fixdens``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
-        reading: How to read files.
+        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder or a file is missing.
@@ -56,10 +56,10 @@ def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Rea
 
 
 def read_fixation_maps(path: str | Path) -> list[np.ndarray]:
-    """The binary maps in ``origfixdata.mat``, one per image, 1 at fixated pixels.
+    """Read the binary maps in ``origfixdata.mat``, one per image, with 1 at fixated pixels.
 
     Raises:
-        CorruptFileError: If it cannot be read or is not Toronto's.
+        CorruptFileError: If the file cannot be read or is not from Toronto.
     """
     remedy = "Unpack eyetrackingdata.zip again."
     with mat_errors(path, remedy):
@@ -68,13 +68,13 @@ def read_fixation_maps(path: str | Path) -> list[np.ndarray]:
 
 def _points(maps: list[np.ndarray], number: int, size: tuple[int, int], mat: Path) -> np.ndarray:
     if number > len(maps):
-        raise CorruptFileError(f"{mat} holds {len(maps)} maps and none of image {number}. Unpack the archive again.")
+        raise CorruptFileError(f"{mat} holds {len(maps)} maps, but none of image {number}. Unpack the archive again.")
     values = maps[number - 1]
     if values.shape != size:
         raise CorruptFileError(
-            f"image {number} is {size[0]} x {size[1]} pixels (H x W), its map in {mat} {values.shape}"
+            f"image {number} is {size[0]} x {size[1]} pixels (H x W), but its map in {mat} is {values.shape}"
         )
-    return points_of(values > 0)
+    return find_points(values > 0)
 
 
 def _locate(root: Path) -> Path:

@@ -317,9 +317,9 @@ class SaliencyDataModule(L.LightningDataModule):
         if position is not None:
             seed = run_seed()
             drop_last = one_size and len(dataset) >= self.batch_size
-            samples = SeededSamples(dataset, seed)
+            samples = SeededSamples(dataset, seed, position)
             order = torch.utils.data.RandomSampler(samples)
-            batches = TrainingBatches(order, self.batch_size, drop_last, seed=seed, position=position)
+            batches = TrainingBatches(order, self.batch_size, drop_last)
             generator = torch.Generator().manual_seed(seed)  # otherwise a new iterator draws from torch's generator
             return DataLoader(samples, batch_sampler=batches, generator=generator, **options)
         if one_size or self.batch_size == 1:

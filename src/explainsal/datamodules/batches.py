@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import torch
 from torch.utils.data import BatchSampler, DistributedSampler, RandomSampler, Sampler
@@ -36,7 +37,7 @@ class SizeGroupedBatchSampler(BatchSampler):
 
     def __init__(self, sampler: Sampler[int] | Iterable[int], batch_size: int, drop_last: bool = False) -> None:
         super().__init__(sampler, batch_size, drop_last)
-        self.sizes = _sizes(sampler)
+        self.sizes: list[tuple[int, ...]] = list(find_samples(sampler, "sizes").sizes)
         self._shuffled = isinstance(sampler, RandomSampler)
 
     def __iter__(self) -> Iterator[list[int]]:
@@ -82,12 +83,20 @@ class SizeGroupedBatchSampler(BatchSampler):
         return batches if self.drop_last else [*batches, *waiting.values()]
 
 
-def _sizes(sampler: object) -> list[tuple[int, ...]]:
-    """Return the sizes of the data set that a sampler draws from, found through wrapping samplers."""
+def find_samples(sampler: object, attribute: str) -> Any:
+    """Return the data set that a sampler draws from, found through wrapping samplers.
+
+    Args:
+        sampler: The outermost sampler.
+        attribute: An attribute that the data set has and no sampler has.
+
+    Raises:
+        ValueError: If there is none.
+    """
     inner: object | None = sampler
-    while inner is not None and not hasattr(inner, "sizes"):
+    while inner is not None and not hasattr(inner, attribute):
         names = (name for name in ("data_source", "dataset", "_sampler") if hasattr(inner, name))
         inner = getattr(inner, next(names, ""), None)
     if inner is None:
-        raise ValueError(f"the data set of {type(sampler).__name__} has no sizes to group by")
-    return list(inner.sizes)
+        raise ValueError(f"the data set of {type(sampler).__name__} has no {attribute}")
+    return inner

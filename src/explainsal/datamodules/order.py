@@ -15,7 +15,7 @@ from torch.utils.data import Dataset, Sampler, SequentialSampler
 
 from explainsal.data.sample import SaliencySample
 from explainsal.data.seeds import mix_seed
-from explainsal.datamodules.batches import SizeGroupedBatchSampler
+from explainsal.datamodules.batches import SizeGroupedBatchSampler, find_samples
 
 Position = Callable[[], tuple[int, int]]  # the epoch and the number of its finished batches
 Place = tuple[int, int]  # the epoch and the image's index
@@ -45,10 +45,16 @@ class SeededSamples(Dataset[SaliencySample]):
     Args:
         samples: A map-style data set with ``sizes``.
         seed: The run's seed.
+        position: Returns the epoch and the number of its finished batches; it stays in the main process.
     """
 
-    def __init__(self, samples: Any, seed: int) -> None:
+    def __init__(self, samples: Any, seed: int, position: Position) -> None:
         self.samples, self.seed, self.sizes = samples, seed, samples.sizes
+        self.position: Position | None = position
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a worker process that is not forked receives."""
+        return {**vars(self), "position": None}
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -68,22 +74,23 @@ class SeededSamples(Dataset[SaliencySample]):
 class TrainingBatches(SizeGroupedBatchSampler):
     """Shuffled batches of `SeededSamples`; an interrupted epoch continues after its finished batches.
 
+    Seed and position are those of the samples, so that Lightning can rebuild this object with the sampler of a
+    distributed run.
+
     Args:
-        sampler: As for `SizeGroupedBatchSampler`; its order is ignored.
+        sampler: As for `SizeGroupedBatchSampler`, of `SeededSamples`; its order is ignored.
         batch_size: Images per batch.
         drop_last: Whether smaller batches are dropped.
-        seed: The run's seed.
-        position: Returns the epoch and the number of its finished batches.
     """
 
-    def __init__(
-        self, sampler: Sampler[int], batch_size: int, drop_last: bool = False, *, seed: int, position: Position
-    ) -> None:
+    def __init__(self, sampler: Sampler[int], batch_size: int, drop_last: bool = False) -> None:
         super().__init__(sampler, batch_size, drop_last)
-        self.seed, self.position, self._epoch = seed, position, 0
+        self._samples: SeededSamples = find_samples(sampler, "position")
+        self._epoch = 0
 
     def __iter__(self) -> Iterator[Any]:
-        self._epoch, done = self.position()
+        assert self._samples.position is not None
+        self._epoch, done = self._samples.position()
         batches = list(super().__iter__())[done:]
         return iter([[(self._epoch, index) for index in batch] for batch in batches])
 
@@ -96,4 +103,4 @@ class TrainingBatches(SizeGroupedBatchSampler):
         return not isinstance(self.sampler, SequentialSampler)  # Lightning replaces it to overfit a few batches
 
     def _generator(self) -> torch.Generator:
-        return torch.Generator().manual_seed(mix_seed(self.seed, self._epoch))
+        return torch.Generator().manual_seed(mix_seed(self._samples.seed, self._epoch))

@@ -9,8 +9,8 @@ from torch import Tensor
 
 from explainsal.distillation.stage import StageTerms
 from explainsal.explanation.pools import CandidateTable
-from explainsal.explanation.rebuilt import covering
 from explainsal.functional.coefficients import matching_pursuit
+from explainsal.functional.covering import covering
 
 _DEAD = 1e-6  # a standard deviation below this share of the largest one counts as constant
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
 
-from explainsal.explanation.bank import FilterBank
-from explainsal.explanation.presets import PRESETS
+if TYPE_CHECKING:
+    from explainsal.explanation.bank import FilterBank
+
+
+def _sparse_bank() -> FilterBank:
+    from explainsal.explanation.presets import PRESETS  # the command line reads these options before it needs PyTorch
+
+    return PRESETS["sparse"].bank
 
 
 @dataclass(frozen=True)
@@ -14,7 +20,7 @@ class DistillOptions:
     """Options of a fit.
 
     Args:
-        bank: Filter bank.
+        bank: Filter bank; by default that of the preset ``sparse``.
         layers: Layers with a stage, see :func:`~explainsal.tracing.layers.select_layers`. The last map always has a
             stage; with ``()`` it is the only one, computed directly from the image.
         largest_map: Longest side, in pixels, of a layer with a stage (except the last). Larger layers are close to the
@@ -31,7 +37,7 @@ class DistillOptions:
             pixels are redundant.
     """
 
-    bank: FilterBank = PRESETS["sparse"].bank
+    bank: FilterBank = field(default_factory=_sparse_bank)
     layers: str | tuple[str, ...] = "block"
     largest_map: int = 64
     terms: int = 20
@@ -56,3 +62,40 @@ class DistillOptions:
         values = asdict(self)
         values["bank"].pop("filters")
         return values
+
+
+@dataclass(frozen=True)
+class RefineOptions:
+    """How coefficients are refined.
+
+    Args:
+        epochs: Passes over the training images; 0: the fit as it is.
+        rate: Largest step of Adam, of a weight in standard deviations of its map per standard deviation of its
+            candidate; it falls to 0 as a cosine.
+        batch_size: Images per step.
+        deep: Weight of the loss against the network's map, :func:`~explainsal.functional.losses.kl_div_cc`.
+        fixations: Weight of the same against the fixation densities.
+        decenter: Power of their mean map that the maps to imitate are divided by: 0 leaves their centre bias in, 1
+            takes it out. Shuffled AUC rewards that, and every other metric is against it.
+        nonnegative: Whether weights stay at 0 or above, for a fit that forbade others.
+        mirror: Whether half of the images are seen mirrored, by chance.
+        seed: Of the order of the images.
+    """
+
+    epochs: int = 0
+    rate: float = 0.02
+    batch_size: int = 8
+    deep: float = 1.0
+    fixations: float = 0.0
+    decenter: float = 0.0
+    nonnegative: bool = False
+    mirror: bool = True
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.epochs < 0 or self.rate <= 0 or self.batch_size < 1:
+            raise ValueError(f"epochs must be at least 0, rate and batch_size positive; got {self}")
+        if min(self.deep, self.fixations) < 0 or self.deep + self.fixations <= 0:
+            raise ValueError("the weights deep and fixations must not be negative, and not both 0")
+        if not 0 <= self.decenter <= 1:
+            raise ValueError(f"decenter must lie between 0 and 1, got {self.decenter}")

@@ -1,19 +1,30 @@
 """The explanation of a network: every layer rebuilt from log-Gabor responses."""
 
-from explainsal.explanation.bank import Filter, FilterBank
-from explainsal.explanation.explainer import Explainer
-from explainsal.explanation.options import Options
-from explainsal.explanation.presets import BANKS, PRESETS
-from explainsal.explanation.result import Coefficients, Explanation, LayerExplanation
+from __future__ import annotations
 
-__all__ = [
-    "BANKS",
-    "PRESETS",
-    "Coefficients",
-    "Explainer",
-    "Explanation",
-    "Filter",
-    "FilterBank",
-    "LayerExplanation",
-    "Options",
-]
+from typing import TYPE_CHECKING
+
+from explainsal.lazy import import_lazily
+
+if TYPE_CHECKING:
+    from explainsal.explanation.bank import Filter as Filter
+    from explainsal.explanation.bank import FilterBank as FilterBank
+    from explainsal.explanation.explainer import Explainer as Explainer
+    from explainsal.explanation.options import Options as Options
+    from explainsal.explanation.presets import BANKS as BANKS
+    from explainsal.explanation.presets import PRESETS as PRESETS
+    from explainsal.explanation.result import Coefficients as Coefficients
+    from explainsal.explanation.result import Explanation as Explanation
+    from explainsal.explanation.result import LayerExplanation as LayerExplanation
+
+__getattr__, __dir__ = import_lazily(__name__, {
+    "BANKS": "explainsal.explanation.presets",
+    "Coefficients": "explainsal.explanation.result",
+    "Explainer": "explainsal.explanation.explainer",
+    "Explanation": "explainsal.explanation.result",
+    "Filter": "explainsal.explanation.bank",
+    "FilterBank": "explainsal.explanation.bank",
+    "LayerExplanation": "explainsal.explanation.result",
+    "Options": "explainsal.explanation.options",
+    "PRESETS": "explainsal.explanation.presets",
+})  # fmt: skip

@@ -161,26 +161,46 @@ class Candidates:
         return [(index[cut], self._scaled(maps[:, cut], out=maps[:, cut])) for cut in cuts]
 
     def _compute(self, chunk: _Chunk) -> tuple[Tensor, Tensor]:
-        return self._positions(chunk), self._scaled(self._see(chunk).flatten(1, 2))
+        return self._positions(chunk), self._see(chunk, scale=True).flatten(1, 2)
 
     def _scaled(self, maps: Tensor, out: Tensor | None = None) -> Tensor:
         return scaled(maps, self.scaling, out, pixel_weights=self.pixel_weights, rooted=self.rooted)
 
     def _see(self, chunk: _Chunk, out: Tensor | None = None, *, scale: bool = False) -> Tensor:
-        """Responses ``(B, p, g, H, W)`` at the size of the layer, made or remembered; put into `out` where given."""
+        """Responses ``(B, p, g, H, W)`` at the size of the layer, made or remembered; put into `out` where given.
+
+        With `scale` each is scaled soon after it was made, while it is in the cache.
+        """
         pool = self.pools[chunk.source]
-        if scale and out is not None:
-            seen = self._see(chunk)
-            for place in range(seen.shape[1]):
-                self._scaled(seen[:, place], out=out[:, place])
-            return out
+        maps = pool.maps[:, chunk.places.start : chunk.places.stop]
+        resized = tuple(maps.shape[-2:]) != self.size
+        if scale and pool.layer != INPUT and not resized and loops_run(maps):
+            return self._scaled_parts(maps, chunk.group, out)
         if pool.layer == INPUT:
             seen = self._of_the_image(chunk, self.size)
-            return seen if out is None else out.copy_(seen)
-        maps = pool.maps[:, chunk.places.start : chunk.places.stop]
-        if out is None or tuple(maps.shape[-2:]) == self.size:
-            return resize_bilinear(self.bank.candidates(maps, chunk.group, out), self.size)
-        return out.copy_(resize_bilinear(self.bank.candidates(maps, chunk.group), self.size))
+        elif resized:
+            seen = resize_bilinear(self.bank.candidates(maps, chunk.group), self.size)
+        else:
+            seen = self.bank.candidates(maps, chunk.group, out)
+        if not scale:
+            return seen if out is None or out is seen else out.copy_(seen)
+        if out is None:
+            return self._scaled(seen.flatten(1, 2)).unflatten(1, seen.shape[1:3])
+        for place in range(seen.shape[1]):
+            self._scaled(seen[:, place], out=out[:, place])
+        return out
+
+    def _scaled_parts(self, maps: Tensor, group: range, out: Tensor | None) -> Tensor:
+        """Scaled responses of maps of the layer's size, image by image, each few while they are in the cache."""
+        out = maps.new_empty(*maps.shape[:2], len(group), *self.size) if out is None else out
+        for b in range(len(maps)):
+            weights = None if self.pixel_weights is None else self.pixel_weights[b]
+
+            def finish(some: Tensor, weights: Tensor | None = weights) -> None:
+                scaled(some, self.scaling, some, pixel_weights=weights, rooted=self.rooted)
+
+            self.bank.candidates(maps[b], group, out[b], finish)
+        return out
 
     def _of_the_image(self, chunk: _Chunk, size: tuple[int, int]) -> Tensor:
         """The same for the image's pool, which other layers ask as well, at this size and at others."""

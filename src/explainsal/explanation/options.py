@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from explainsal.explanation.bank import FilterBank
+if TYPE_CHECKING:
+    from explainsal.explanation.bank import FilterBank
 
 
 @dataclass(frozen=True)
@@ -120,6 +121,36 @@ def _is_number(value: Any, *, whole: bool = False) -> bool:
     """Whether a value, of a configuration or of a caller, is a finite number."""
     kinds = int if whole else int | float
     return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
+
+
+@dataclass
+class BankChanges:
+    """Single values of a filter bank that are changed; None keeps the bank's own.
+
+    The fields are those of :class:`~explainsal.explanation.bank.FilterBank`, and three that make a geometric series of
+    wavelengths; of the series, too, what is None is as in the bank. Give either `wavelengths` or the series.
+
+    Args:
+        min_wavelength: First wavelength of the series, in pixels.
+        wavelength_factor: Ratio of one wavelength to the one before.
+        n_wavelengths: Length of the series.
+    """
+
+    wavelengths: tuple[float, ...] | None = None
+    min_wavelength: float | None = None
+    wavelength_factor: float | None = None
+    n_wavelengths: int | None = None
+    n_orientations: int | None = None
+    sigma_on_f: tuple[float, ...] | float | None = None
+    sigma_theta: tuple[float, ...] | float | None = None
+    orientation_range: float | None = None
+    parts: tuple[str, ...] | None = None
+    sigma_unit: str | None = None
+    low_pass: tuple[float, ...] | None = None
+    low_pass_parts: tuple[str, ...] | None = None
+    up_to_map_size: bool | None = None
+    border: str | None = None
+    shuffle: int | None = None
 
 
 _CHOICES: dict[str, tuple[str, ...]] = {

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from explainsal.explanation.bank import FilterBank, Part
-from explainsal.explanation.options import Options
+from explainsal.explanation.options import BankChanges, Options
 
 _PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
 _BLURS = (1.0, 2.0, 4.0, 8.0)  # sigmas in px; below 1 px a blur is a copy, and as useful to the null model
@@ -109,8 +109,8 @@ PRESETS: dict[str, Options] = {
 def named_bank(name: str, **changes: Any) -> FilterBank:
     """A bank of :data:`BANKS`, with single values changed; a change of None keeps the bank's own.
 
-    Changes are the fields of :class:`FilterBank`, or of its geometric series of wavelengths `min_wavelength`,
-    `wavelength_factor` and `n_wavelengths`. One number as width stands for a list of one.
+    Changes are the fields of :class:`~explainsal.explanation.options.BankChanges`. One number as width stands for a
+    list of one.
 
     Raises:
         ValueError: If the name or the name of a change is unknown.
@@ -129,7 +129,7 @@ def named_bank(name: str, **changes: Any) -> FilterBank:
 def changed_bank(bank: FilterBank, **changes: Any) -> FilterBank:
     """A bank with single values changed, as :func:`named_bank` describes them."""
     changes = {key: value for key, value in changes.items() if value is not None}
-    allowed = {f.name for f in fields(FilterBank) if f.init} | set(_SERIES)
+    allowed = {f.name for f in fields(BankChanges)}
     if unknown := sorted(set(changes) - allowed):
         raise ValueError(f"a filter bank has no {', '.join(unknown)}; it has {', '.join(sorted(allowed))}")
     for width in ("sigma_on_f", "sigma_theta"):

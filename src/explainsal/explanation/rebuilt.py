@@ -7,13 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional.reconstruction import compare_maps, least
-from explainsal.functional.weighted import scale_rows, weighted_pearson
-
-_PIXELS = 2**22  # of all maps of a layer, standardised at a time on a CPU
-_ACCELERATOR_PIXELS = 2**25
-_COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
-_TIE = 1e-6  # maps whose merits differ by less, relatively, are equals: rounding decides nothing
+from explainsal.functional.covering import correlations, covering
+from explainsal.functional.reconstruction import least
+from explainsal.functional.weighted import compare_maps
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,9 +74,8 @@ def _fields(fit: Fit) -> tuple[Tensor, ...]:
 
 
 def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> Fit:
-    mae, deviation, correlation = compare_maps(target, maps)
+    mae, deviation, correlation, weighted = compare_maps(target, maps, pixel_weights)
     relative = torch.where(correlation.isnan(), torch.inf, mae / deviation)
-    weighted = correlation.clone() if pixel_weights is None else weighted_pearson(target, maps, pixel_weights)
     return Fit(mae, relative, correlation, weighted)
 
 
@@ -112,76 +107,4 @@ def covering_maps(target: Tensor, maps: Tensor, count: int, pixel_weights: Tenso
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    return covering(*_inner_products(target, maps, pixel_weights), count)
-
-
-def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
-    """The choice of :func:`covering_maps`, from moments alone.
-
-    Args:
-        gram: Shape ``(B, A, A)``: covariances of the reconstructions, in any units.
-        cross: Shape ``(B, A, A)``: of the activation maps, at unit variance, with the reconstructions.
-        count: How many to take.
-
-    Returns:
-        Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
-    """
-    novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
-    copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
-    rows = shares = gram[:, :0]  # (B, s, A): what the chosen ones explain of all; the same relative to themselves
-    order = torch.arange(gram.shape[1], device=gram.device)
-    columns = cross[:, :, :0]  # (B, A, s): what they explain of the activation maps
-    chosen, taken = [], []
-    for _ in range(min(count, gram.shape[1])):  # neither matrix is written to: each step reads one of them once
-        share_of = torch.where(novelty > copy, explained / novelty, nothing)
-        most = share_of.amax(1, keepdim=True)  # (B, 1)
-        best = torch.where(share_of >= most * (1 - _TIE), order, len(order)).amin(1, keepdim=True)
-        live, place = most > 0, best[..., None]
-        known = shares.gather(2, place.expand(-1, shares.shape[1], -1))  # (B, s, 1)
-        row = gram.gather(1, place.expand(-1, -1, gram.shape[2])) - known.mT @ rows  # (B, 1, A)
-        column = cross.gather(2, place.expand(-1, cross.shape[1], -1)) - columns @ known  # (B, A, 1)
-        share = row / torch.where(live[..., None], row.gather(2, place), forever)
-        both = column.mT @ cross - (column.mT @ columns) @ shares
-        lost = share * (2 * both - share * column.square().sum(1, keepdim=True))
-        explained, novelty = (explained - lost[:, 0]).clamp_min(0), novelty - (row * share)[:, 0]
-        rows, shares = torch.cat([rows, row], dim=1), torch.cat([shares, share], dim=1)
-        columns = torch.cat([columns, column], dim=2)
-        chosen.append(best)
-        taken.append(live)
-    return torch.cat(chosen, dim=1).masked_fill_(~torch.cat(taken, dim=1), -1)
-
-
-def _inner_products(target: Tensor, maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Correlations of the reconstructions with each other and of the activations with them, both ``(B, A, A)``.
-
-    In double precision and a few pixels at a time: not even one copy of a layer's maps is made.
-    """
-    moments = [_moments(some, pixels) for some in (target, maps)]
-    finite = moments[1][1].isfinite()
-    x, r = target.flatten(-2), maps.flatten(-2)
-    gram = torch.zeros(*maps.shape[:2], maps.shape[1], dtype=torch.float64, device=maps.device)
-    cross = torch.zeros_like(gram)
-    step = max(1, _pixels(maps) // (maps.shape[0] * maps.shape[1]))
-    for start in range(0, x.shape[-1], step):
-        one, other = (
-            torch.where(finite & (std > 0), (values[..., start : start + step] - mean) / std, 0).double()
-            for values, (mean, std) in zip((x, r), moments, strict=True)
-        )
-        if pixels is not None:
-            root = pixels[..., start : start + step].double().sqrt()
-            one, other = one * root, other * root
-        gram += other @ other.transpose(1, 2)
-        cross += one @ other.transpose(1, 2)
-    return gram / x.shape[-1], cross / x.shape[-1]
-
-
-def _pixels(maps: Tensor) -> int:
-    return _PIXELS if maps.device.type == "cpu" else _ACCELERATOR_PIXELS
-
-
-def _moments(maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of every map, ``(B, A, 1)``."""
-    at_once = max(1, _pixels(maps) // maps[:, 0].numel())
-    parts = [scale_rows(some.flatten(-2), pixels)[1:] for some in maps.split(at_once, dim=1)]
-    mean, std = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))
-    return mean, std
+    return covering(*correlations(target, maps, pixel_weights), count)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from torch import Tensor, nn
 
 from explainsal.errors import UserError
@@ -150,7 +151,8 @@ class ExplanationRun:
             density: Their fixation densities, if there are any.
             coefficients: Whether theirs are written; None: those of the first `table_images`.
         """
-        self.rows += fidelity_rows(explanation, ids, density=density)
+        said = {"description": explanation.description} if explanation.description else {}
+        self.rows += [row | said for row in fidelity_rows(explanation, ids, density=density)]
         if index is not None and len(self.maps) < _KEPT_MAPS:
             self.maps |= dict(zip(index.tolist(), explanation.explainable_map.squeeze(1).cpu(), strict=True))
         wanted = self._explained < self.table_images if coefficients is None else coefficients
@@ -168,6 +170,12 @@ class ExplanationRun:
         self.rows = [row for _, rows in processes for row in rows]
 
     def save(self) -> None:
-        """Write ``layers.csv``, ``coefficients.parquet`` and ``maps.npz`` to the folder; nothing where nothing ran."""
+        """Write the tables of all images to the folder; nothing where nothing ran.
+
+        ``fidelity.csv`` says how faithful each explanation is, ``layers.csv`` the same layer by layer;
+        ``coefficients.parquet`` and ``maps.npz`` are described in `explainsal.explanation.per_layer`.
+        """
         if len(self._tables):
             self._tables.save(self.folder)
+            fidelity = pd.DataFrame(self.rows).drop_duplicates("image")  # a distributed sampler may repeat an image
+            fidelity.to_csv(self.folder / "fidelity.csv", index=False)

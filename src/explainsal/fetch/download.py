@@ -218,7 +218,7 @@ def _forget(target: Path) -> None:
 def _wrong(remote: RemoteFile) -> str:
     known = " or ".join(map(str, remote.checksums))
     return (
-        f"the file from {remote.address} is not the published one: its checksum is not {known}. "
+        f"{remote.address} is not the published file: its checksum is not {known}. "
         "Its authors may have replaced it, or it was damaged during the download."
     )
 

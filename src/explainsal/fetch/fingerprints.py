@@ -1,4 +1,4 @@
-"""Fingerprints: short texts that change with whatever decides the content of a file.
+"""Compute fingerprints: short texts that change with everything that determines the content of a file.
 
 Everything that resumes or caches uses these: parsed tables and shrunk images, maps of a prediction, rows of a
 table, jobs of a sweep, stages of a distillation.
@@ -17,7 +17,7 @@ from explainsal.errors import MissingFilesError
 
 
 def fingerprint(settings: Any) -> str:
-    """Return sixteen hexadecimal digits of plain values: numbers, texts, lists, dictionaries.
+    """Return sixteen hexadecimal digits that identify plain values: numbers, texts, lists, dictionaries.
 
     Example:
         >>> fingerprint({"top_k": 10, "ridge": 0}) == fingerprint({"ridge": 0, "top_k": 10})
@@ -27,10 +27,10 @@ def fingerprint(settings: Any) -> str:
 
 
 def fingerprint_files(files: Iterable[str | Path]) -> str:
-    """Return sixteen hexadecimal digits of the names, sizes and modification times of some files.
+    """Return sixteen hexadecimal digits that identify the names, sizes and modification times of files.
 
     Raises:
-        MissingFilesError: If one of them is missing.
+        MissingFilesError: If a file is missing.
     """
     digest = hashlib.blake2b(digest_size=8)
     for path in sorted(map(str, files)):
@@ -44,10 +44,10 @@ def fingerprint_files(files: Iterable[str | Path]) -> str:
 def fingerprint_content(path: Path) -> str | None:
     """Return the SHA-256 of a file, or of the names, sizes and times of all files in a folder.
 
-    Hidden files do not count: ``.explainsal`` holds caches.
+    Hidden files such as ``.explainsal``, which holds caches, are ignored.
 
     Returns:
-        Hexadecimal digits; None if there is neither a file nor a folder.
+        Hexadecimal digits; None if the path does not exist.
     """
     if path.is_file():
         return sha256(path)
@@ -69,7 +69,7 @@ def sha256(path: str | Path) -> str:
 
 
 def find_changes(old: Mapping[str, Any] | None, new: Mapping[str, Any]) -> list[str]:
-    """Return the names of the settings that differ between a stored record (JSON) and the present ones.
+    """Return the names of the settings that differ between a stored record (JSON) and the current ones.
 
     Example:
         >>> find_changes({"size": [3, 4], "seed": 0}, {"size": (3, 4), "seed": 1, "mode": "a"})

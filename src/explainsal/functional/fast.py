@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from explainsal.functional.kernels.dispatch import share_runs
+from explainsal.functional.kernels.dispatch import share, share_runs
 
 _FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
 _INTEGER = {torch.float32: torch.int32, torch.float64: torch.int64}
@@ -42,24 +43,27 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
     """Mean and variance of blocks of maps ``(..., H, W)``: per scale two tensors ``(..., rows, columns)``."""
     from explainsal.functional.kernels import block_loops as loops
 
+    if not scales:
+        return []
     flat = maps.reshape(-1, *maps.shape[-2:]).contiguous()
-    found = [flat.new_empty(2, len(flat), one.rows, one.columns) for one in scales]
-    given, bits, magnitude, faint = flat.numpy(), *_bits(flat), _FAINT[flat.dtype]
+    sizes = [one.rows * one.columns for one in scales]
+    starts = [sum(sizes[:s]) for s in range(len(scales))]
+    found = flat.new_empty(2, len(flat), sum(sizes))
+    plan = [
+        (one.shrink, one.cells, one.square > 0, one.rows, one.columns, start)
+        for one, start in zip(scales, starts, strict=True)
+    ]
     offsets = [(one.size / 2, one.square / 4, (one.square - one.size**2) / 4) for one in scales]
-    numbers = [torch.tensor(three, dtype=flat.dtype).numpy() for three in offsets]
-    into = [one.numpy() for one in found]
-
-    def work(run: slice) -> None:
-        for i in range(run.start, run.stop):
-            for how, three, out in zip(scales, numbers, into, strict=True):
-                enlarged = how.square > 0
-                loops.scaled_moments(
-                    given[i], bits[i], magnitude, faint, how.shrink, how.cells, enlarged, three, out[0, i], out[1, i]
-                )
-
-    share_runs(work, len(flat))
+    numbers, plans = torch.tensor(offsets, dtype=flat.dtype).numpy(), torch.tensor(plan, dtype=torch.int64).numpy()
+    given, (mean, variance), faint = flat.numpy(), found.numpy(), _FAINT[flat.dtype]
+    share_runs(lambda run: loops.scaled_moments(given[run], faint, plans, numbers, mean[run], variance[run]), len(flat))
     shape = maps.shape[:-2]
-    return [(one[0].reshape(*shape, *one.shape[2:]), one[1].reshape(*shape, *one.shape[2:])) for one in found]
+    parts = [found[..., start : start + size] for start, size in zip(starts, sizes, strict=True)]
+    return [
+        (part[0].unflatten(-1, (how.rows, how.columns)).reshape(*shape, how.rows, how.columns),
+         part[1].unflatten(-1, (how.rows, how.columns)).reshape(*shape, how.rows, how.columns))
+        for part, how in zip(parts, scales, strict=True)
+    ]  # fmt: skip
 
 
 def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
@@ -70,6 +74,17 @@ def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
     mine, others, sums = first.contiguous().numpy(), second.contiguous().numpy(), total.numpy()
     share_runs(lambda run: loops.absolute_differences(others[run], mine, sums[run]), len(second))
     return total.T
+
+
+def least(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """As :func:`~.reconstruction.least`: the least values of rows ``(R, N)`` and their positions, ``(R, count)``."""
+    from explainsal.functional.kernels import choice_loops as loops
+
+    found = values.new_empty(len(values), min(count, values.shape[1]))
+    index = torch.empty(found.shape, dtype=torch.int64)
+    rows, into, places = values.contiguous().numpy(), found.numpy(), index.numpy()
+    share_runs(lambda run: loops.least(rows[run], into[run], places[run]), len(rows))
+    return found, index
 
 
 def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor) -> None:
@@ -109,15 +124,18 @@ def write_parts(responses: Tensor, some: range, level: Tensor, parts: Sequence[s
         level: Shape ``(n,)``: what the responses to each map are multiplied by.
         parts: Some of :data:`PARTS`, one after the other for each filter.
         first: Where in `out` to begin.
-        out: Shape ``(n, c, H, W)``, contiguous.
+        out: Shape ``(n, c, H, W)``; the maps of a row lie one after the other, rows may lie apart.
     """
     from explainsal.functional.kernels import map_loops as loops
 
-    given, by, into = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy(), out.numpy()
-    codes = torch.tensor([PARTS.index(part) for part in parts]).numpy()
+    given, by = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy()
+    codes, step, size = torch.tensor([PARTS.index(part) for part in parts]).numpy(), out.stride(0), out.shape[-2:]
+    into, sides = _memory(out.flatten(1)).numpy(), torch.tensor(size).numpy()
     share_runs(
-        lambda run: loops.write_parts(given[run], some.start, some.stop, by[run], codes, first, into[run]), len(out)
-    )
+        lambda run: loops.write_parts(
+            given[run], some.start, some.stop, by[run], codes, first, into[run.start * step :], step, sides
+        ), len(out),
+    )  # fmt: skip
 
 
 def shrunk(maps: Tensor, step: int) -> Tensor:
@@ -189,45 +207,124 @@ def standardize(
     if into.ndim > 2 and not into.is_contiguous():
         found = [standardize(v, o, weights, rooted=rooted) for v, o in zip(values, into, strict=True)]
         return into, torch.stack([one[1] for one in found]), torch.stack([one[2] for one in found])
-    means, stds = _standardize_rows(values, into, weights, rooted)
+    means, stds = _standardize_rows(values, into.view(-1, into.shape[-1]), weights, rooted)
     shape = (*values.shape[:-1], 1)
     return into, means.reshape(shape), stds.reshape(shape)
 
 
 def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, rooted: bool) -> tuple[Tensor, Tensor]:
-    from explainsal.functional.kernels import map_loops as loops
+    from explainsal.functional.kernels import row_loops as loops
 
-    rows, into = values.reshape(-1, values.shape[-1]), out.view(-1, out.shape[-1]).numpy()
+    rows = values.reshape(-1, values.shape[-1])
     rows = rows if rows.stride(1) == 1 else rows.contiguous()
     own = rows.new_empty(0) if weights is None else weights.reshape(-1).to(rows.dtype).contiguous()
     roots = own.sqrt().numpy() if rooted else rows.new_empty(0).numpy()
     found = rows.new_empty(2, len(rows))
-    given, (bits, magnitude), factors, results = rows.numpy(), _bits(rows), own.numpy(), found.numpy()
-    rounding = 8 * torch.finfo(rows.dtype).eps
-    share_runs(
-        lambda run: loops.standardize(
-            given[run], bits[run], magnitude, rounding, factors, roots, into[run], results[:, run]
-        ), len(rows),
-    )  # fmt: skip
+    given, into, factors, results, length = _memory(rows), _memory(out), own.numpy(), found.numpy(), rows.shape[1]
+    (bits, magnitude), values_, written = _bits(given), given.numpy(), into.numpy()
+    step, stride, rounding, reach = rows.stride(0), out.stride(0), 8 * torch.finfo(rows.dtype).eps, _reach(rows, own)
+
+    def work(run: slice) -> None:
+        first, other = run.start * step, run.start * stride
+        loops.standardize(
+            values_[first:], bits[first:], magnitude, rounding, reach, step, factors, roots, written[other:], stride,
+            length, results[:, run],
+        )  # fmt: skip
+
+    share_runs(work, len(rows))
     return found[0], found[1]
 
 
-def compare(target: Tensor, maps: Tensor) -> Tensor:
-    """How well rows ``(n, D)`` rebuild others: ``(5, n)``.
+def mean_and_std(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    """What :func:`standardize` finds of rows ``(n, D)``, ``(n,)`` each, without standardizing them."""
+    from explainsal.functional.kernels import row_loops as loops
+
+    rows = rows if rows.stride(1) == 1 else rows.contiguous()
+    own = rows.new_empty(0) if weights is None else weights.contiguous()
+    found, given, step, length = rows.new_empty(2, len(rows)), _memory(rows), rows.stride(0), rows.shape[1]
+    (bits, magnitude), values, factors, results = _bits(given), given.numpy(), own.numpy(), found.numpy()
+    rounding, reach = 8 * torch.finfo(rows.dtype).eps, _reach(rows, own)
+
+    def work(run: slice) -> None:
+        first = run.start * step
+        loops.describe(values[first:], bits[first:], magnitude, rounding, reach, step, factors, length, results[:, run])
+
+    share_runs(work, len(rows))
+    return found[0], found[1]
+
+
+def standardized_columns(
+    rows: Tensor, mean: Tensor, inverse: Tensor, weights: Tensor | None, start: int, count: int
+) -> Tensor:
+    """Some columns ``(n, c)`` of standardized rows, times the roots of the weights if there are any.
+
+    Args:
+        rows: Shape ``(n, D)``.
+        mean: Shape ``(n,)``.
+        inverse: Shape ``(n,)``: of the standard deviations; where it is 0, the row is.
+        weights: Shape ``(D,)``.
+        start: The first column.
+        count: How many columns; as many as there are.
+    """
+    from explainsal.functional.kernels import row_loops as loops
+
+    out = rows.new_empty(len(rows), min(count, rows.shape[1] - start))
+    roots = rows.new_empty(0) if weights is None else weights.sqrt()
+    given, into, means, shares = rows.contiguous().numpy(), out.numpy(), mean.numpy(), inverse.numpy()
+    share_runs(
+        lambda run: loops.write_columns(given[run], means[run], shares[run], roots.numpy(), start, into[run]), len(rows)
+    )
+    return out
+
+
+def covering(gram: Tensor, cross: Tensor, count: int, copy: float, tie: float) -> Tensor:
+    """As :func:`explainsal.functional.covering.covering`, image by image.
+
+    Args:
+        gram: Shape ``(B, A, A)``.
+        cross: Shape ``(B, C, A)``.
+        count: How many maps to take, at most A.
+        copy: Share of itself of which less must be new for a map to count as a copy.
+        tie: Relative difference below which merits are equal.
+    """
+    from explainsal.functional.kernels import choice_loops as loops
+
+    chosen = torch.full((len(gram), count), -1)
+    products, others, places = gram.double().contiguous().numpy(), cross.double().contiguous().numpy(), chosen.numpy()
+    share(lambda b: loops.cover(products[b], others[b], copy, tie, places[b]), len(gram))
+    return chosen
+
+
+def _memory(rows: Tensor) -> Tensor:
+    """The numbers from the first of some rows ``(n, D)`` to their last, with what lies between."""
+    count = 0 if len(rows) == 0 else (len(rows) - 1) * rows.stride(0) + rows.shape[1]
+    return rows.as_strided((count,), (1,))
+
+
+def _reach(rows: Tensor, weights: Tensor) -> float:
+    """The most standard deviations that a number of a row can be away from the mean."""
+    least = float(weights.min()) if len(weights) else 1.0
+    return math.sqrt(rows.shape[1] / least) if least > 0 else math.inf
+
+
+def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tensor:
+    """How well rows ``(n, D)`` rebuild others: ``(8, n)``.
 
     Mean absolute error, mean absolute deviation of the target, standard deviations of target and row (0 where a row is
-    constant up to rounding), and covariance.
+    constant up to rounding), covariance; and the last three in which pixels count by weights ``(D,)``, where given.
     """
-    from explainsal.functional.kernels import map_loops as loops
+    from explainsal.functional.kernels import row_loops as loops
 
-    target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(5, len(target))
-    one, other, results = target.numpy(), maps.numpy(), found.numpy()
+    target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(8, len(target))
+    own = target.new_empty(0) if weights is None else weights.reshape(-1).to(target.dtype).contiguous()
+    one, other, factors, results = target.numpy(), maps.numpy(), own.numpy(), found.numpy()
     bits, magnitude = _bits(target)
     others = _bits(maps)[0]
     rounding = 8 * torch.finfo(target.dtype).eps
+    reaches = torch.tensor([_reach(target, own[:0]), _reach(target, own)], dtype=torch.float64).numpy()
     share_runs(
         lambda run: loops.compare(
-            one[run], other[run], bits[run], others[run], magnitude, rounding, results[:, run]
+            one[run], other[run], bits[run], others[run], magnitude, rounding, reaches, factors, results[:, run]
         ), len(target),
     )  # fmt: skip
     return found

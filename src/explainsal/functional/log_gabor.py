@@ -7,7 +7,7 @@ is decided here: docs/decisions/0002-log-gabor-bank.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -205,8 +205,9 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
 
 
 def responses_of_kinds(
-    maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular"
-) -> Tensor:
+    maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular",
+    out: Tensor | None = None, finish: Callable[[Tensor], object] | None = None,
+) -> Tensor:  # fmt: skip
     """What is taken of the responses of maps to a bank whose filters are of several kinds, by compiled loops.
 
     Args:
@@ -214,6 +215,8 @@ def responses_of_kinds(
         bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
         kinds: Runs of filters, and of each what is taken: some of :data:`~explainsal.functional.fast.PARTS`.
         border: See :func:`filter_responses`.
+        out: Where to put it, of the shape of the result; the responses to a map lie one after the other.
+        finish: Called with every part of the result, ``(n, c, H, W)``, while it is in the cache, to change it there.
 
     Returns:
         Shape ``(..., C, H, W)``: run after run, filter after filter, part after part.
@@ -222,26 +225,28 @@ def responses_of_kinds(
     spectrum = spectrum_of(maps / level, bank, border)
     flat, level = spectrum.reshape(-1, *bank.shape[1:]), level.reshape(-1)
     count = sum(len(some) * len(parts) for some, parts in kinds)
-    seen = maps.new_empty(len(flat), count, *maps.shape[-2:])
+    seen = maps.new_empty(*maps.shape[:-2], count, *maps.shape[-2:]) if out is None else out
+    into = seen.view(-1, count, *maps.shape[-2:])
     filters = max(1, min(len(bank), _LOOP_CHUNK // bank[0].numel()))
     rows = max(1, _LOOP_CHUNK // (filters * bank[0].numel()))  # 1 where not all filters are made at once
     work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:])
     for i in range(0, len(flat), rows):
+        done = 0
         for g in range(0, len(bank), filters):
             some, group = flat[i : i + rows], bank[g : g + filters]
             product, responses = work[:, : len(some) * len(group)]
             fast.filtered(some, group, product)
             torch.fft.ifft2(product, out=responses)
-            first = 0
+            ours, first = responses.view(len(some), *group.shape), done
             for run, parts in kinds:
                 start, stop = max(run.start, g), min(run.stop, g + len(group))
                 if start < stop:
-                    place = first + (start - run.start) * len(parts)
-                    ours = responses.view(len(some), *group.shape)
-                    its, into = level[i : i + rows], seen[i : i + rows]
-                    fast.write_parts(ours, range(start - g, stop - g), its, parts, place, into)
-                first += len(run) * len(parts)
-    return seen.reshape(*maps.shape[:-2], *seen.shape[1:])
+                    its = range(start - g, stop - g)
+                    fast.write_parts(ours, its, level[i : i + rows], parts, done, into[i : i + rows])
+                    done += len(its) * len(parts)
+            if finish is not None:
+                finish(into[i : i + rows, first:done])
+    return seen
 
 
 def _level(maps: Tensor) -> Tensor:

@@ -95,8 +95,12 @@ def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tens
         >>> least(torch.tensor([3.0, 1.0, 2.0, 1.0]), 2)
         (tensor([1., 1.]), tensor([1, 3]))
     """
-    ordered, position = values.sort(dim=-1, stable=True)
-    ordered, position = ordered[..., :count], position[..., :count]
+    if loops_run(values) and count < values.shape[-1]:
+        rows = fast.least(values.reshape(-1, values.shape[-1]), count)
+        ordered, position = (one.reshape(*values.shape[:-1], count) for one in rows)
+    else:
+        ordered, position = values.sort(dim=-1, stable=True)
+        ordered, position = ordered[..., :count], position[..., :count]
     return ordered, position if index is None else index.gather(-1, position)
 
 
@@ -151,23 +155,6 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
     x, _, std = centered_scale(first.flatten(-2))
     value = (x * standardize(second.flatten(-2))).mean(-1).clamp(-1, 1)
     return value.masked_fill_(std[..., 0] == 0, torch.nan)
-
-
-def compare_maps(target: Tensor, maps: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean absolute error, mean absolute deviation of the target, and :func:`pearson`, of paired maps ``(..., H, W)``.
-
-    Returns:
-        Three tensors ``(...)``.
-    """
-    if loops_run(target, maps):
-        shape, rows = target.shape[:-2], (-1, target.shape[-2] * target.shape[-1])
-        mae, deviation, std, spread, both = fast.compare(target.reshape(rows), maps.reshape(rows))
-        correlation = (
-            (both / (std * spread)).clamp_(-1, 1).masked_fill_(spread == 0, 0).masked_fill_(std == 0, torch.nan)
-        )
-        return mae.reshape(shape), deviation.reshape(shape), correlation.reshape(shape)
-    deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
-    return (target - maps).abs().mean((-2, -1)), deviation, pearson(target, maps)
 
 
 def standardize(values: Tensor) -> Tensor:

@@ -77,6 +77,36 @@ def weighted_pearson(first: Tensor, second: Tensor, weights: Tensor | None) -> T
     return value.masked_fill_(std[..., 0] == 0, torch.nan)
 
 
+def compare_maps(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """How well maps ``(B, A, H, W)`` rebuild others.
+
+    Args:
+        target: What they should be.
+        maps: The reconstructions.
+        weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts in the last value alone.
+
+    Returns:
+        Mean absolute error, mean absolute deviation of the target, :func:`~.reconstruction.pearson` and
+        :func:`weighted_pearson`, all of shape ``(B, A)``.
+    """
+    if loops_run(target, maps):
+        per_image = [None] * len(target) if weights is None else list(weights)
+        rows = zip(target.flatten(-2), maps.flatten(-2), per_image, strict=True)
+        found = torch.stack([fast.compare(*one) for one in rows], dim=1)  # (8, B, A)
+        correlation = _correlation(*found[2:5])
+        return found[0], found[1], correlation, correlation.clone() if weights is None else _correlation(*found[5:])
+    deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))
+    away = (target - maps).abs().mean((-2, -1))
+    correlation = pearson(target, maps)
+    weighted = correlation.clone() if weights is None else weighted_pearson(target, maps, weights)
+    return away, deviation, correlation, weighted
+
+
+def _correlation(std: Tensor, other: Tensor, covariance: Tensor) -> Tensor:
+    value = (covariance / (std * other)).clamp_(-1, 1)
+    return value.masked_fill_(other == 0, 0).masked_fill_(std == 0, torch.nan)
+
+
 def averaged_to(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Maps ``(B, C, H, W)`` at another size: means over areas where a side shrinks, bilinear where it grows.
 

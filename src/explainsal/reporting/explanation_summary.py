@@ -10,7 +10,11 @@ from explainsal.reporting.run_folder import ExplanationTables, Run
 from explainsal.reporting.summary import Headline
 
 TO_DEEP = "CC to the deep map"
-MEASURES = (("cc_to_deep", TO_DEEP), ("layer_correlation", "Layer correlation"))
+MEASURES = (
+    ("cc_to_deep", TO_DEEP),
+    ("layer_correlation", "Layer correlation"),
+    ("weighted_layer_correlation", "Weighted layer correlation"),
+)
 
 
 @dataclass(frozen=True)
@@ -20,12 +24,12 @@ class Faith:
     Args:
         label: Name of the measure.
         own: Value of the explanation.
-        null: Name and value of the best null model.
+        null: Name and value of the best null model; None without null models.
     """
 
     label: str
     own: Cell
-    null: tuple[str, Cell]
+    null: tuple[str, Cell] | None
 
 
 def explanation_headlines(run: Run) -> list[Headline]:
@@ -38,9 +42,10 @@ def explanation_headlines(run: Run) -> list[Headline]:
         return [Headline("Layer correlation", number(_layers(tables)), f"mean over {len(tables.depth)} layers")]
     found = []
     for faith in measured:
-        name, null = faith.null
         found.append(Headline(faith.label, number(faith.own.mean), faith.own.interval))
-        found.append(Headline(f"Null model: {name}", number(null.mean), null.interval))
+        if faith.null is not None:
+            name, null = faith.null
+            found.append(Headline(f"Null model: {name}", number(null.mean), null.interval))
     return found
 
 
@@ -48,7 +53,7 @@ def null_headline(run: Run, preset: str) -> list[Headline]:
     """Return the best null model's correlation with the deep map, as a reference for a preset's own number."""
     tables = run.explanations.get(preset)
     faith = next((f for f in _measured(tables) if f.label == TO_DEEP), None) if tables is not None else None
-    if faith is None:
+    if faith is None or faith.null is None:
         return []
     name, null = faith.null
     return [Headline(f"Null model: {name}", number(null.mean), f"CC to deep {null.interval}".strip())]
@@ -70,7 +75,8 @@ def _sentence(tables: ExplanationTables) -> str:
     )
     for faith in _measured(tables)[:1]:
         text += f". Its map correlates {number(faith.own.mean)} with the network’s"
-        text += f", that of its best null model, {faith.null[0]}, {number(faith.null[1].mean)}"
+        if faith.null is not None:
+            text += f", that of its best null model, {faith.null[0]}, {number(faith.null[1].mean)}"
     return f"{text}."
 
 
@@ -86,7 +92,8 @@ def _measured(tables: ExplanationTables) -> list[Faith]:
     for metric, label in MEASURES:
         cells = {model: cell for (model, name), cell in table.cells.items() if name == metric}
         own = cells.pop("explanation", None)
-        if own is not None and cells:
-            name, best = max(cells.items(), key=lambda item: item[1].mean)
-            found.append(Faith(label, own, (name.replace("_", " "), best)))
+        if own is None:
+            continue
+        name, best = max(cells.items(), key=lambda item: item[1].mean, default=("", None))
+        found.append(Faith(label, own, None if best is None else (name.replace("_", " "), best)))
     return found

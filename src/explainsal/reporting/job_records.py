@@ -9,6 +9,7 @@ import pandas as pd
 
 from explainsal.fetch.writing import read_json
 from explainsal.metrics.bootstrap import mean_interval, paired_difference
+from explainsal.reporting.run_folder import preset_order
 
 JOB = "job.json"
 DONE, FAILED, RUNNING = "done", "failed", "running"
@@ -18,9 +19,6 @@ def read_job(folder: Path) -> dict[str, Any] | None:
     """Read the record of a job; None if no job was started or its record is damaged."""
     job = read_json(folder / JOB)
     return job if job is not None and {"status", "commit", "parameters"} <= job.keys() else None
-
-
-_INTERVAL = {"": "mean", "_low": "low", "_high": "high"}
 
 
 def measures(folder: Path) -> dict[str, float] | None:
@@ -48,18 +46,9 @@ def _scores(folder: Path) -> dict[str, float]:
 
 
 def _fidelity(folder: Path) -> dict[str, float]:
-    """Return the fidelity from ``fidelity.csv`` if there are null models, else from the results and the layers."""
-    for path in sorted(folder.glob("explanation/*/fidelity.csv")):
-        return _beside_nulls(pd.read_csv(path, dtype={"image": str}))
-    values: dict[str, float] = {}
-    if (folder / "results.csv").is_file():
-        results = pd.read_csv(folder / "results.csv")
-        for row in results[results["metric"] == "cc_to_deep"].head(1).to_dict("records"):
-            values |= {f"cc_to_deep{end}": float(row[name]) for end, name in _INTERVAL.items()}
-    for path in sorted(folder.glob("explanation/*/layers.csv"))[:1]:
-        layers = pd.read_csv(path, dtype={"image": str})
-        values["layer_correlation"] = float(layers.groupby("image")["correlation"].mean().mean())
-    return values
+    """Return the fidelity of the last preset of a run, as reports do; empty if nothing was explained."""
+    tables = sorted(folder.glob("explanation/*/fidelity.csv"), key=lambda path: preset_order(path.parent.name))
+    return _beside_nulls(pd.read_csv(tables[-1], dtype={"image": str})) if tables else {}
 
 
 def _beside_nulls(table: pd.DataFrame) -> dict[str, float]:

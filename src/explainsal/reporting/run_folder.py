@@ -102,7 +102,7 @@ class ExplanationTables:
         layers: Columns of ``layers.csv``; fidelity of each layer.
         coefficients: Columns of ``coefficients.parquet``; None if it is missing.
         maps: A few maps; empty if ``maps.npz`` is missing.
-        fidelity: A row per variant (``explanation``, then the null models) and image, if null models were explained.
+        fidelity: A row per variant (``explanation``, then any null models) and image.
         cascade: Columns of ``cascade.csv``, if weights were randomized layer by layer.
     """
 
@@ -112,6 +112,11 @@ class ExplanationTables:
     maps: dict[MapKey, MapPair]
     fidelity: pd.DataFrame | None = None
     cascade: pd.DataFrame | None = None
+
+    @property
+    def fidelity_beside_nulls(self) -> pd.DataFrame | None:
+        """The table `fidelity` if it has null models."""
+        return None if self.fidelity is None or self.fidelity["variant"].nunique() < 2 else self.fidelity
 
     @property
     def depth(self) -> pd.DataFrame:
@@ -225,7 +230,7 @@ def _read_gallery_image(path: Path) -> GalleryImage:
 
 
 def _read_explanations(folder: Path, missing: list[MissingPart]) -> dict[str, ExplanationTables]:
-    presets = sorted((path for path in folder.iterdir() if path.is_dir()), key=_preset_order)
+    presets = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: preset_order(path.name))
     found = {path.name: _read_explanation(path, missing) for path in presets if (path / "layers.csv").exists()}
     missing.extend(
         MissingPart(f"layers of preset {path.name}", f"explanation/{path.name}/layers.csv", EXPLAIN)
@@ -235,8 +240,9 @@ def _read_explanations(folder: Path, missing: list[MissingPart]) -> dict[str, Ex
     return found
 
 
-def _preset_order(path: Path) -> tuple[int, str]:
-    return (PRESET_ORDER.index(path.name) if path.name in PRESET_ORDER else len(PRESET_ORDER), path.name)
+def preset_order(name: str) -> tuple[int, str]:
+    """Sorting key of the presets: the literal one first, the most faithful one last, others after it by name."""
+    return (PRESET_ORDER.index(name) if name in PRESET_ORDER else len(PRESET_ORDER), name)
 
 
 def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTables:

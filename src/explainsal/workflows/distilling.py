@@ -27,7 +27,7 @@ from explainsal.distillation import (
 )
 from explainsal.distillation.inputs import seen_size
 from explainsal.distillation.quality import mean_cc, stage_quality, write_tables
-from explainsal.distillation.refine import center_level
+from explainsal.distillation.refinement import center_level
 from explainsal.distillation.samples import Store, StoredSamples
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.explanation.nulls import untrained_copy

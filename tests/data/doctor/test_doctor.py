@@ -212,7 +212,7 @@ def test_fixations_of_turned_pictures_are_no_swapped_axes(data, tmp_path):
             lambda text: text.replace(",", ";"),
             r"\.csv, line 1: 'image;x;y;subject' is separated by semicolons",
         ),
-        (lambda text: text.replace("\n", "\nt1,.,3,0\n", 1), r"line 2: '\.' is no number \(x\)"),
+        (lambda text: text.replace("\n", "\nt1,.,3,0\n", 1), r"line 2: '\.' is not a number \(x\)"),
         (
             lambda text: text + "elsewhere,1,2,0\n",
             r"1 fixations belong to no image, .* line 482 \('elsewhere'\)",
@@ -232,7 +232,7 @@ def test_one_fault_of_the_table_is_one_finding(data, tmp_path, change, message):
 def test_pictures_of_other_kinds_are_named(data, tmp_path):
     root = data.write(tmp_path / "data")
     Image.fromarray(data.images["t1"]).save(root / "images" / "more.gif")
-    with pytest.warns(UserWarning, match=r"1 pictures are of a kind that is not read.*more\.gif"):
+    with pytest.warns(UserWarning, match=r"1 pictures have an unsupported format.*more\.gif"):
         found = doctor(root, tmp_path).findings
     assert [(f.kind, f.items) for f in found] == [("other format", ("images/more.gif",))]
 

@@ -1,1 +1,1 @@
-"""What can be wrong with a data set, found by looking at all of it; the commands never need this."""
+"""Find faults in a data set by examining all of it; other commands do not need this."""

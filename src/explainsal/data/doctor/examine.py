@@ -1,4 +1,4 @@
-"""The doctor: every check on every split, and what pictures need of the data."""
+"""Run every check on every split, and collect the statistics for the report's figures."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from explainsal.data.doctor.finding import Finding
 from explainsal.data.doctor.pictures import check_copies, look_at, quarter_turned
 from explainsal.data.doctor.points import Points, check_points, check_turned
 
-GRID = (36, 48)  # cells of the centre bias: rows, columns
+GRID = (36, 48)  # cells of the center bias: rows, columns
 
 
 @dataclass(frozen=True, eq=False)
 class SplitStatistics:
-    """What the pictures of a report need of one split.
+    """Statistics of one split for the report's figures.
 
     Args:
-        split: Its name.
+        split: Name of the split.
         images: Number of images.
         sizes: ``(height, width)`` -> number of images of that size, the most frequent first.
-        counts: Shape ``(n,)``: fixations per image; None where there are none to expect.
-        center_bias: Shape `GRID`, sums to 1: where people look, over all images; None without fixations.
-        nss: Shape ``(n,)``: how well each density fits its fixations, NaN where there is none.
+        counts: Shape ``(n,)``: fixations per image; None if the split has no fixations.
+        center_bias: Shape `GRID`, sums to 1: distribution of all fixations; None without fixations.
+        nss: Shape ``(n,)``: NSS of each density at its fixations; NaN if unknown.
     """
 
     split: str
@@ -40,24 +40,24 @@ class SplitStatistics:
 
 @dataclass(frozen=True, eq=False)
 class Diagnosis:
-    """The outcome: what is wrong, and the numbers."""
+    """Result of an examination: findings and statistics."""
 
     findings: tuple[Finding, ...]
     splits: tuple[SplitStatistics, ...]
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong."""
+        """True if there are no findings."""
         return not self.findings
 
 
 def examine(root: Path, datasets: Iterable[SaliencyDataset], refused: Iterable[Finding] = ()) -> Diagnosis:
-    """Look at everything.
+    """Run all checks.
 
     Args:
         root: Folder of the data set.
-        datasets: Its splits, read with ``outside="keep"`` and without those that contain others.
-        refused: What the reader said of splits that it refused.
+        datasets: Its splits, read with ``as_recorded=True`` and without those that contain others.
+        refused: Findings about splits that could not be read.
     """
     datasets = list(datasets)
     findings = [*refused, *check_files(root, datasets)]

@@ -1,4 +1,4 @@
-"""Checks of the files: images without partners, partners without images, and what cannot be read."""
+"""Check files: images without partners, partners without images, and unreadable files."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from explainsal.data.listing import files_below
 from explainsal.data.mat import read_mat
 from explainsal.errors import UserError
 
-PARTNERS = 0.5  # share of the images of a folder with a file in another one, from which on all should have one
+PARTNERS = 0.5  # from this share of images with a file in another folder on, all should have one
 SUFFIXES = (*IMAGE_SUFFIXES, ".mat")
 Folders = dict[tuple[str, str], dict[str, str]]  # folder and suffix -> stem -> file
 
 
 def check_files(root: Path, datasets: Iterable[SaliencyDataset]) -> list[Finding]:
-    """What is wrong with the files below the root, as far as their names and headers say.
+    """Find faults of the files below the root in their names and headers.
 
     Args:
         root: Folder of the data set.
-        datasets: Its splits as read; files that they do not hold are tried one by one.
+        datasets: Its splits; files outside them are tried one by one.
     """
     if not root.is_dir():
         return []
@@ -40,7 +40,7 @@ def check_files(root: Path, datasets: Iterable[SaliencyDataset]) -> list[Finding
     broken = [file for file in suspects if Path(file).stem not in known and not _is_readable(file)]
     text = "{n} files cannot be read: unpack or copy them again"
     others = [Path(file).relative_to(root).as_posix() for file in files_below(root, OTHER_SUFFIXES)]
-    found += finding("other format", "", "{n} pictures are of a kind that is not read: convert them", others)
+    found += finding("other format", "", "{n} pictures have an unsupported format: convert them", others)
     return found + finding("unreadable", "", text, [Path(f).relative_to(root).as_posix() for f in broken])
 
 

@@ -1,4 +1,4 @@
-"""One thing that is wrong with a data set, or looks like it."""
+"""Findings: faults or suspected faults of a data set."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-SHOWN = 5  # examples that a sentence names
+SHOWN = 5  # maximum number of examples in a sentence
 
 Kind = Literal[
     "refused", "missing partner", "orphan", "unreadable", "duplicate image", "leakage", "blank image", "rotated",
@@ -18,13 +18,13 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Finding:
-    """What is wrong.
+    """One fault or suspected fault.
 
     Args:
-        kind: Which of the things that the doctor looks for.
-        split: Where; "" for the folder as a whole.
-        text: A sentence with numbers, and what to do about it.
-        items: Ids or files that it concerns, none where it concerns all.
+        kind: Kind of fault.
+        split: Affected split; "" for the whole folder.
+        text: Description with numbers and advice.
+        items: Affected ids or files; empty if all are affected.
     """
 
     kind: Kind
@@ -39,5 +39,5 @@ class Finding:
 
 
 def finding(kind: Kind, split: str, text: str, items: Sequence[str]) -> list[Finding]:
-    """One finding if there are `items`, none otherwise; ``{n}`` in the text is their number."""
+    """Return one finding if `items` is not empty, else none; ``{n}`` in the text becomes the number of items."""
     return [Finding(kind, split, text.format(n=f"{len(items):,}"), tuple(items))] if items else []

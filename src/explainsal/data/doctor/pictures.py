@@ -1,4 +1,4 @@
-"""Checks that decode every picture and map once: duplicates, blank pictures, densities that do not belong."""
+"""Decode every picture and map once to check for duplicates, blank pictures and mismatched densities."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ from explainsal.data.doctor.finding import Finding, finding
 from explainsal.errors import UserError
 
 ORIENTATION = 0x0112  # EXIF tag
-BLANK = 2.0  # standard deviation in grey levels
-ENOUGH_IMAGES, SURE = 4, 3.0  # images, and standard errors, from which on fixations are called upside down
-POOR, USUAL = 0.3, 1.0  # NSS of a density at its own fixations: of a wrong one; of the median image of a sound set
+BLANK = 2.0  # standard deviation in gray levels
+ENOUGH_IMAGES, SURE = 4, 3.0  # minimum images and standard errors for calling fixations upside down
+POOR, USUAL = 0.3, 1.0  # NSS of a density at its own fixations: upper limit for a wrong one, lower limit for the median
 
 
 @dataclass
 class Pictures:
-    """What was seen of the pictures of one split.
+    """Results for the pictures of one split.
 
     Args:
         split: Its name.
-        ids: One per image.
-        digests: Hash of the decoded pixels of each image, "" where it cannot be decoded.
-        nss: Mean of each density, standardised, at its own fixations; NaN where there is none.
-        mirrored: Per image, how much more the picture has to see at the fixations turned upside down than at the
-            fixations, in standard deviations of its local contrast; NaN where there is none.
-        found: What is wrong with single pictures.
+        ids: Id of each image.
+        digests: Hash of the decoded pixels of each image; "" if it cannot be decoded.
+        nss: NSS of each density at its own fixations; NaN if unknown.
+        mirrored: Per image, the local contrast of the picture at the vertically flipped fixations minus that at the
+            fixations, in standard deviations; NaN if unknown.
+        found: Findings about single pictures.
     """
 
     split: str
@@ -46,7 +46,7 @@ class Pictures:
 
 
 def look_at(dataset: SaliencyDataset) -> Pictures:
-    """Decode everything once."""
+    """Decode all pictures and densities of a split once, and check them."""
     seen = Pictures(dataset.split, dataset.ids)
     points = dataset.all_fixations()[0] if dataset.has_fixations else None
     odd: dict[str, list[str]] = defaultdict(list)
@@ -56,10 +56,10 @@ def look_at(dataset: SaliencyDataset) -> Pictures:
         seen.nss.append(_fit(density, points[i]) if density is not None and points is not None else np.nan)
     texts = {
         "unreadable": "{n} pictures cannot be decoded: unpack or copy them again",
-        "blank image": "{n} images are of one colour",
-        "rotated": "{n} images carry a rotation tag; it is ignored here, but other programs rotate them",
-        "constant density": "{n} densities are the same everywhere",
-        "density size": "{n} densities are of another size than their image",
+        "blank image": "{n} images have only one color",
+        "rotated": "{n} images have a rotation tag, which is ignored here but not by other programs",
+        "constant density": "{n} densities are constant",
+        "density size": "{n} densities differ in size from their image",
     }
     for kind, text in texts.items():
         seen.found += finding(kind, dataset.split, text, odd[kind])  # type: ignore[arg-type]
@@ -69,20 +69,20 @@ def look_at(dataset: SaliencyDataset) -> Pictures:
 
 
 def check_copies(splits: Sequence[Pictures]) -> list[Finding]:
-    """Images that occur twice: in one split, or, worse, in two."""
+    """Find images that occur twice in one split or, worse, in two."""
     found = []
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
     for seen in splits:
         for name, digest in zip(seen.ids, seen.digests, strict=True):
             places[digest].append((seen.split, name))
-    places.pop("", None)  # could not be decoded
+    places.pop("", None)  # undecodable pictures
     copies = [group for group in places.values() if len(group) > 1]
     for seen in splits:
         groups = [[name for split, name in group if split == seen.split] for group in copies]
         own = sorted(name for group in groups if len(group) > 1 for name in group)
         found += finding("duplicate image", seen.split, "{n} images occur more than once", own)
     shared = {f"{s}/{name}" for group in copies if len({s for s, _ in group}) > 1 for s, name in group}
-    text = "{n} images lie in two splits: what is trained on is tested on"
+    text = "{n} images are in two splits, so the model is tested on training images"
     return found + finding("leakage", "", text, sorted(shared))
 
 
@@ -108,7 +108,7 @@ def _look_at_image(
 
 
 def quarter_turned(dataset: SaliencyDataset) -> list[str]:
-    """Ids of the pictures whose EXIF tag asks for a quarter turn: other programs show them with sides exchanged."""
+    """Return ids of the pictures whose EXIF tag requests a quarter turn, which other programs apply."""
     return [name for name, file in zip(dataset.ids, dataset.files, strict=True) if _orientation(file) in (5, 6, 7, 8)]
 
 
@@ -117,7 +117,7 @@ def _orientation(file: str) -> int:
         with Image.open(file) as image:
             return int(image.getexif().get(ORIENTATION, 1))
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-        return 1  # a damaged file is another finding
+        return 1  # a damaged file is a separate finding
 
 
 def _density(dataset: SaliencyDataset, index: int, odd: dict[str, list[str]]) -> np.ndarray | None:
@@ -139,7 +139,7 @@ def _density(dataset: SaliencyDataset, index: int, odd: dict[str, list[str]]) ->
 
 
 def _fit(density: np.ndarray, points: np.ndarray) -> float:
-    """Normalised scanpath saliency of a density at the fixations inside it."""
+    """Compute the normalized scanpath saliency of a density at the fixations inside it."""
     height, width = density.shape
     inside = ((points >= 0) & (points < (width, height))).all(axis=1)
     if not inside.any():
@@ -149,24 +149,24 @@ def _fit(density: np.ndarray, points: np.ndarray) -> float:
 
 
 def _contrast(image: np.ndarray) -> np.ndarray:
-    """Where there is something to see: local standard deviation of the luminance, over a twentieth of the height."""
+    """Compute local contrast: the standard deviation of luminance, over a twentieth of the height."""
     gray = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY).astype(np.float32)
     sigma = max(1.0, len(gray) / 20)
     mean = cv2.GaussianBlur(gray, (0, 0), sigma)
     contrast: np.ndarray = np.sqrt(np.maximum(cv2.GaussianBlur(gray * gray, (0, 0), sigma) - mean * mean, 0))
-    return contrast + 1e-6 * np.arange(contrast.size, dtype=np.float32).reshape(contrast.shape)  # never constant
+    return contrast + 1e-6 * np.arange(contrast.size, dtype=np.float32).reshape(contrast.shape)  # avoids constant maps
 
 
 def _mirrored(seen: Pictures) -> list[Finding]:
-    """Fixations that fit the pictures better upside down, over all images together."""
+    """Report fixations that fit the pictures of a split better upside down."""
     gains = np.array([gain for gain in seen.mirrored if not np.isnan(gain)])
     if len(gains) < ENOUGH_IMAGES or gains.mean() <= 0:
         return []
     if gains.mean() / (gains.std(ddof=1) / np.sqrt(len(gains)) + 1e-12) < SURE:
         return []
     text = (
-        "the fixations fit the pictures better when they are turned upside down: is y counted from the bottom? "
-        "Take the height minus y"
+        "the fixations fit the pictures better upside down: y may be counted from the bottom; "
+        "if so, use the height minus y"
     )
     return [Finding("mirrored", seen.split, text)]
 
@@ -177,7 +177,7 @@ def _mismatches(seen: Pictures) -> list[Finding]:
         return []
     median = float(np.nanmedian(nss))
     if median < USUAL:
-        text = f"the densities do not fit the fixations (median NSS {median:.2f}): other images', release or axes?"
+        text = f"the densities do not fit the fixations (median NSS {median:.2f}): check images, release and axes"
         return [Finding("density mismatch", seen.split, text)]
     poor = [seen.ids[i] for i in np.flatnonzero(nss < POOR)]
     text = f"{{n}} densities do not fit the fixations of their image (NSS below {POOR}, median {median:.2f})"

@@ -7,22 +7,38 @@ import math
 import numpy as np
 
 from explainsal.functional.kernels.jit import Array, loop, summing_loop
-from explainsal.functional.kernels.map_loops import largest_magnitude, shrink
+from explainsal.functional.kernels.map_loops import shrink
 
 LENGTH = 512
 """Of a piece of the rows of a distance: all pieces stay in the second-level cache."""
 
 
 @loop
+def add_rows(a: Array, b: Array, c: Array, d: Array, shift: Array, first: Array, second: Array) -> None:
+    """Add four rows of pixels, and their squares, as differences from another row."""
+    for x in range(len(shift)):
+        p, q, r, s = a[x] - shift[x], b[x] - shift[x], c[x] - shift[x], d[x] - shift[x]
+        first[x] += (p + q) + (r + s)
+        second[x] += (p * p + q * q) + (r * r + s * s)
+
+
+@loop
+def add_row(a: Array, shift: Array, first: Array, second: Array) -> None:
+    """Add a row of pixels, and their squares, as differences from another row."""
+    for x in range(len(shift)):
+        p = a[x] - shift[x]
+        first[x] += p
+        second[x] += p * p
+
+
+@loop
 def add_columns(map_: Array, top: int, bottom: int, first: Array, second: Array) -> None:
     """Add the pixels from `top` to `bottom` of each column, and their squares, as differences from the top pixel."""
-    shift = map_[top]
-    for y in range(top, bottom):
-        row = map_[y]
-        for x in range(len(row)):
-            d = row[x] - shift[x]
-            first[x] += d
-            second[x] += d * d
+    fours = top + (bottom - top) // 4 * 4
+    for y in range(top, fours, 4):
+        add_rows(map_[y], map_[y + 1], map_[y + 2], map_[y + 3], map_[top], first, second)
+    for y in range(fours, bottom):
+        add_row(map_[y], map_[top], first, second)
 
 
 @loop
@@ -120,7 +136,22 @@ def merge_columns(work: Array, width: int, cells: int, mean: Array, variance: Ar
 
 
 @loop
-def block_moments(map_: Array, cells: int, enlarged: bool, numbers: Array, mean: Array, variance: Array) -> None:
+def finish_columns(work: Array, shift: Array, rows: int) -> None:
+    """Means and variances of columns, ``work[0]`` and ``work[1]``, from the sums in ``work[4:]`` over so many rows."""
+    mean, variance, first, second, within = work[0], work[1], work[4], work[5], work[6]
+    nothing, share = work.dtype.type(0), work.dtype.type(1) / work.dtype.type(rows)
+    for x in range(len(shift)):
+        away = share * first[x]
+        between = share * second[x] - away * away
+        mean[x] = shift[x] + away
+        # NaN is kept: only what rounding made negative becomes 0
+        variance[x] = (nothing if between < 0 else between) + share * within[x]
+
+
+@loop
+def block_moments(
+    map_: Array, cells: int, enlarged: bool, numbers: Array, sides: Array, work: Array, mean: Array, variance: Array
+) -> None:
     """Write mean and variance of every block of a map, as if it was enlarged bilinearly.
 
     First down the columns of a block, shifted by their top pixel so that smooth maps keep their variance in float32;
@@ -132,12 +163,13 @@ def block_moments(map_: Array, cells: int, enlarged: bool, numbers: Array, mean:
         enlarged: Whether the map counts as enlarged.
         numbers: Of the offsets t of the samples in a pixel: mean of \\|t\\| / 2; mean of t^2 / 4; and that minus the
             square of the mean of \\|t\\|, / 4.
+        sides: Shape ``(3, W + 2)``, to work in.
+        work: Shape ``(7, W)``, to work in.
         mean: Shape ``(rows, columns)``.
         variance: The same.
     """
     height, width = map_.shape
-    sides, work = np.empty((3, width + 2), map_.dtype), np.empty((7, width), map_.dtype)
-    first, second, within, nothing = work[4], work[5], work[6], map_.dtype.type(0)
+    first, second, within = work[4], work[5], work[6]
     for i in range(len(mean)):
         top, bottom = i * cells, min((i + 1) * cells, height)
         work[4:] = 0
@@ -147,19 +179,25 @@ def block_moments(map_: Array, cells: int, enlarged: bool, numbers: Array, mean:
                 add_enlarged(map_[top], sides, numbers, first, second, within)
         else:
             add_columns(map_, top, bottom, first, second)
-        shift, share = map_[top], map_.dtype.type(1) / map_.dtype.type(bottom - top)
-        for x in range(width):
-            away = share * first[x]
-            between = share * second[x] - away * away
-            work[0, x] = shift[x] + away
-            # NaN is kept: only what rounding made negative becomes 0
-            work[1, x] = (nothing if between < 0 else between) + share * within[x]
+        finish_columns(work, map_[top], bottom - top)
         merge_columns(work, width, cells, mean[i], variance[i])
 
 
 @loop
-def lift(values: Array, largest: float, out: Array) -> float:
+def is_faint(values: Array, faint: float) -> bool:
+    """Whether all numbers are less than a bound; NaN is not."""
+    for x in range(len(values)):  # noqa: SIM110 - a generator is no loop that numba compiles
+        if not abs(values[x]) < faint:
+            return False
+    return True
+
+
+@loop
+def lift(values: Array, out: Array) -> float:
     """Write numbers times a power of 2 that makes the largest about 1, and give what undoes that."""
+    largest = 0.0
+    for x in range(len(values)):
+        largest = max(largest, abs(values[x]))
     exponent = max(math.frexp(largest)[1], -100 if values.itemsize == 4 else -1000)  # a power that the type can hold
     by = values.dtype.type(math.ldexp(1.0, -exponent))
     for x in range(len(values)):
@@ -168,42 +206,45 @@ def lift(values: Array, largest: float, out: Array) -> float:
 
 
 @loop
-def scaled_moments(
-    map_: Array, bits: Array, magnitude: int, faint: float, step: int, cells: int, enlarged: bool, numbers: Array,
-    mean: Array, variance: Array,
-) -> None:  # fmt: skip
-    """Write the block moments of a map at one scale: as it is, enlarged, or made `step` times smaller first.
+def scaled_moments(maps: Array, faint: float, scales: Array, numbers: Array, mean: Array, variance: Array) -> None:
+    """Write the block moments of maps at several scales: as they are, enlarged, or made smaller first.
+
+    A map whose values are all faint is multiplied by a power of 2 first, exactly: its squares would be subnormal
+    numbers, which are coarse and, by the hundred cycles each, slow. The paper's chain without scaling makes such maps.
 
     Args:
-        map_: Shape ``(H, W)``.
-        bits: See :func:`largest_magnitude`. Likewise `magnitude`.
-        magnitude: All bits but the sign.
-        faint: A map whose values all lie below is multiplied by a power of 2 first, exactly: its squares would be
-            subnormal numbers, which are coarse and, by the hundred cycles each, slow. The paper's chain without scaling
-            makes such maps.
-        step: 1, 2 or 4.
-        cells: As of :func:`block_moments`. Likewise `enlarged` and `numbers`.
-        enlarged: Whether the map counts as enlarged.
-        numbers: Of the samples.
-        mean: Shape ``(rows, columns)``.
+        maps: Shape ``(n, H, W)``.
+        faint: The bound.
+        scales: Shape ``(S, 6)``, int64: how many times smaller the map is made first (1, 2 or 4); side of a block;
+            whether the map counts as enlarged; how many rows and columns of blocks there are; where they begin.
+        numbers: Shape ``(S, 3)``: of the samples, see :func:`block_moments`.
+        mean: Shape ``(n, D)``.
         variance: The same.
     """
-    flat, back, source = map_.ravel(), 1.0, map_
-    largest = largest_magnitude(flat, bits.ravel(), magnitude)
-    if 0 < largest < faint:
-        source = np.empty_like(map_)
-        back = lift(flat, largest, source.ravel())
-    if step > 1:
-        small = np.empty((map_.shape[0] // step, map_.shape[1] // step), map_.dtype)
-        shrink(source, step, small)
-        source = small
-    block_moments(source, cells, enlarged, numbers, mean, variance)
-    if back != 1.0:
-        undo = mean.dtype.type(back)
-        for i in range(len(mean)):
-            for j in range(mean.shape[1]):
-                mean[i, j] *= undo
-                variance[i, j] = variance[i, j] * undo * undo
+    count, height, width = maps.shape
+    sides, work, lifted = np.empty((3, width + 2), maps.dtype), np.empty((7, width), maps.dtype), np.empty_like(maps[0])
+    half = np.empty((height // 2, width // 2), maps.dtype)
+    quarter = np.empty((height // 4, width // 4), maps.dtype)
+    for i in range(count):
+        source, back = maps[i], 1.0
+        if is_faint(source.ravel(), faint):
+            back = lift(source.ravel(), lifted.ravel())
+            source = lifted
+        for s in range(len(scales)):
+            step, cells, enlarged, rows, columns, first = scales[s]
+            here = source
+            if step > 1:
+                here = half if step == 2 else quarter
+                shrink(source, step, here)
+            span = slice(first, first + rows * columns)
+            means, variances = mean[i, span].reshape(rows, columns), variance[i, span].reshape(rows, columns)
+            narrow = work.ravel()[: 7 * here.shape[1]].reshape(7, here.shape[1])
+            block_moments(here, cells, enlarged != 0, numbers[s], sides, narrow, means, variances)
+        if back != 1.0:
+            undo = mean.dtype.type(back)
+            for x in range(mean.shape[1]):
+                mean[i, x] *= undo
+                variance[i, x] = variance[i, x] * undo * undo
 
 
 @summing_loop
@@ -232,11 +273,13 @@ def absolute_differences(first: Array, second: Array, total: Array) -> None:
     """
     sums, last, end = np.empty((4, 2), first.dtype), len(first) - 1, len(second) - 1
     for start in range(0, first.shape[1], LENGTH):
-        mine, theirs = first[:, start : start + LENGTH], second[:, start : start + LENGTH]
+        stop = start + LENGTH
         for j in range(0, len(second), 2):
+            p, q = second[j, start:stop], second[min(j + 1, end), start:stop]
             for i in range(0, len(first), 4):
-                w, x, y, z = mine[i], mine[min(i + 1, last)], mine[min(i + 2, last)], mine[min(i + 3, last)]
-                distances(w, x, y, z, theirs[j], theirs[min(j + 1, end)], sums)
+                w, x = first[i, start:stop], first[min(i + 1, last), start:stop]
+                y, z = first[min(i + 2, last), start:stop], first[min(i + 3, last), start:stop]
+                distances(w, x, y, z, p, q, sums)
                 for r in range(min(4, len(first) - i)):
                     for c in range(min(2, len(second) - j)):
                         total[i + r, j + c] += sums[r, c]

@@ -1,4 +1,4 @@
-"""Loops over the pixels of maps: standardising, comparing, filtering (Eq. 1), combining (Eq. 3) and resizing (Eq. 4).
+"""Loops over the pixels of maps: filtering (Eq. 1), combining (Eq. 3) and resizing (Eq. 4).
 
 Every loop takes float32 or float64. Constants are numbers of the same type: others would make float32 slow.
 """
@@ -9,148 +9,8 @@ import math
 
 import numpy as np
 
-from explainsal.functional.kernels.jit import Array, loop, summing_loop
-
-PART = 1024
-"""Pixels whose sum is taken in the maps' own type; sums of these are in float64."""
-
-
-@loop
-def largest_magnitude(values: Array, bits: Array, magnitude: int) -> float:
-    """Largest magnitude of a row of numbers; NaN counts as larger than all.
-
-    Args:
-        values: Shape ``(D,)``.
-        bits: The same memory as integers: the magnitudes of floats are in the order of their bits.
-        magnitude: All bits but the sign.
-    """
-    largest = 0
-    for x in range(len(bits)):
-        largest = max(largest, bits[x] & magnitude)
-    for x in range(len(bits)):
-        if bits[x] & magnitude == largest:
-            return abs(values[x])
-    return math.nan
-
-
-@summing_loop
-def moments(row: Array) -> tuple[float, float]:
-    """Mean and population variance of a row of numbers."""
-    total = 0.0
-    for start in range(0, len(row), PART):
-        part = row.dtype.type(0)
-        for x in range(start, min(start + PART, len(row))):
-            part += row[x]
-        total += part
-    mean = row.dtype.type(total / len(row))
-    total = 0.0
-    for start in range(0, len(row), PART):
-        part = row.dtype.type(0)
-        for x in range(start, min(start + PART, len(row))):
-            part += (row[x] - mean) * (row[x] - mean)
-        total += part
-    return mean, total / len(row)
-
-
-@summing_loop
-def weighted_moments(row: Array, weights: Array) -> tuple[float, float]:
-    """Mean and variance of a row in which pixels count by weights of mean 1."""
-    total = 0.0
-    for start in range(0, len(row), PART):
-        part = row.dtype.type(0)
-        for x in range(start, min(start + PART, len(row))):
-            part += weights[x] * row[x]
-        total += part
-    mean = row.dtype.type(total / len(row))
-    total = 0.0
-    for start in range(0, len(row), PART):
-        part = row.dtype.type(0)
-        for x in range(start, min(start + PART, len(row))):
-            part += weights[x] * ((row[x] - mean) * (row[x] - mean))
-        total += part
-    return mean, total / len(row)
-
-
-@loop
-def write_scaled(row: Array, mean: float, share: float, roots: Array, out: Array) -> None:
-    """Write a row minus its mean times a number, and times the roots of the pixels' weights if there are any."""
-    if share == 0:
-        out[:] = 0
-    elif len(roots):
-        for x in range(len(row)):
-            out[x] = (row[x] - mean) * share * roots[x]
-    else:
-        for x in range(len(row)):
-            out[x] = (row[x] - mean) * share
-
-
-@loop
-def standardize(
-    values: Array, bits: Array, magnitude: int, rounding: float, weights: Array, roots: Array, out: Array, found: Array
-) -> None:
-    """Write every row minus its mean, divided by its standard deviation; rows constant up to rounding become 0.
-
-    Args:
-        values: Shape ``(n, D)``.
-        bits: See :func:`largest_magnitude`. Likewise `magnitude`.
-        magnitude: All bits but the sign.
-        rounding: Share of the largest magnitude below which a standard deviation counts as 0.
-        weights: Shape ``(D,)``, mean 1: how much each pixel counts; empty where all count alike.
-        roots: Shape ``(D,)``: what the rows are multiplied by as well; empty for nothing.
-        out: Shape ``(n, D)``; it may be `values`.
-        found: Shape ``(2, n)``: mean and standard deviation of each row.
-    """
-    scaled = np.empty(values.shape[1], values.dtype)  # elsewhere in memory: else no numbers are done together
-    for i in range(len(values)):
-        row = values[i]
-        mean, variance = weighted_moments(row, weights) if len(weights) else moments(row)
-        std = math.sqrt(variance)
-        dead = std <= rounding * largest_magnitude(row, bits[i], magnitude)
-        found[0, i], found[1, i] = mean, 0.0 if dead else std
-        write_scaled(row, mean, row.dtype.type(0.0 if dead else 1.0 / std), roots, scaled)
-        out[i] = scaled
-
-
-@summing_loop
-def absolute_deviations(target: Array, row: Array, mean: float, other: float) -> tuple[float, float, float]:
-    """Sums over pixels of \\|target - row\\|, of \\|target - mean\\|, and of the products of both about their means."""
-    away, spread, both = 0.0, 0.0, 0.0
-    for start in range(0, len(row), PART):
-        a, b, c = row.dtype.type(0), row.dtype.type(0), row.dtype.type(0)
-        for x in range(start, min(start + PART, len(row))):
-            mine, its = target[x] - mean, row[x] - other
-            a += abs(target[x] - row[x])
-            b += abs(mine)
-            c += mine * its
-        away += a
-        spread += b
-        both += c
-    return away, spread, both
-
-
-@loop
-def compare(
-    target: Array, rows: Array, bits: Array, others: Array, magnitude: int, rounding: float, out: Array
-) -> None:
-    """Write how well every row rebuilds its target, see :func:`explainsal.functional.fast.compare`.
-
-    Args:
-        target: Shape ``(n, D)``.
-        rows: Shape ``(n, D)``.
-        bits: Of the target, see :func:`largest_magnitude`.
-        others: The same of the rows.
-        magnitude: All bits but the sign.
-        rounding: As of :func:`standardize`.
-        out: Shape ``(5, n)``.
-    """
-    for i in range(len(target)):
-        mean, variance = moments(target[i])
-        other, spread = moments(rows[i])
-        away, deviation, both = absolute_deviations(target[i], rows[i], mean, other)
-        std, its = math.sqrt(variance), math.sqrt(spread)
-        out[0, i], out[1, i], out[4, i] = away / target.shape[1], deviation / target.shape[1], both / target.shape[1]
-        out[2, i] = 0.0 if std <= rounding * largest_magnitude(target[i], bits[i], magnitude) else std
-        out[3, i] = 0.0 if its <= rounding * largest_magnitude(rows[i], others[i], magnitude) else its
+from explainsal.functional.kernels.jit import Array, loop
+from explainsal.functional.kernels.row_loops import PART, total
 
 
 @loop
@@ -165,42 +25,68 @@ def filtered(spectra: Array, bank: Array, out: Array) -> None:
 
 
 @loop
-def write_part(rows: Array, part: int, level: float, out: Array) -> None:
-    """Write what is taken of a complex response ``(H, 2 W)``, times a level, to ``(H, W)``.
-
-    Args:
-        rows: Real and imaginary parts in turns, of the first rows and columns of the response.
-        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: what of the real part is above its mean; 4: the
-            square of that.
-        level: The number.
-        out: Where to.
-    """
-    nothing, first = level * rows.dtype.type(0), 1 if part == 2 else 0
-    if part == 0:
-        for y in range(len(out)):
-            row, into = rows[y], out[y]
-            for x in range(len(into)):
-                into[x] = level * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
-        return
-    total = 0.0
-    for y in range(len(out)):
-        row, into = rows[y], out[y]
-        for x in range(len(into)):
-            into[x] = level * row[2 * x + first]
-        for x in range(len(into)):
-            total += into[x]
-    if part >= 3:
-        mean = rows.dtype.type(total / out.size)
-        for y in range(len(out)):
-            into = out[y]
-            for x in range(len(into)):
-                above = into[x] - mean
-                above = above if above > 0 or above != above else nothing
-                into[x] = above * above if part == 4 else above
+def write_energy(row: Array, level: float, out: Array) -> None:
+    """Write the magnitudes (Eq. 1) of a row of complex numbers, real and imaginary parts in turns, times a level."""
+    for x in range(len(out)):
+        out[x] = level * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
 
 
 @loop
-def write_parts(responses: Array, start: int, stop: int, level: Array, parts: Array, first: int, out: Array) -> None:
+def write_every_other(row: Array, level: float, out: Array) -> None:
+    """Write the first, third, ... number of a row, times a level."""
+    for x in range(len(out)):
+        out[x] = level * row[2 * x]
+
+
+@loop
+def keep_above(values: Array, mean: float, squared: bool) -> None:
+    """Replace numbers by what of them lies above a mean, or by its square; NaN stays."""
+    nothing = values.dtype.type(0)
+    for x in range(len(values)):
+        above = values[x] - mean
+        values[x] = nothing if above <= 0 else above
+    if squared:
+        for x in range(len(values)):
+            values[x] *= values[x]
+
+
+@loop
+def write_row(row: Array, part: int, level: float, out: Array) -> None:
+    """Write the magnitudes, real parts or imaginary parts of a row of a response: see :func:`write_part`."""
+    if part == 0:
+        write_energy(row, level, out)
+    else:
+        write_every_other(row[1:] if part == 2 else row, level, out)
+
+
+@loop
+def write_part(rows: Array, part: int, level: float, out: Array, width: int) -> None:
+    """Write what is taken of a complex response ``(H, 2 W)``, times a level.
+
+    Args:
+        rows: Real and imaginary parts in turns; there may be more rows and columns than are taken.
+        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: what of the real part is above its mean; 4: the
+            square of that.
+        level: The number.
+        out: Shape ``(H * W,)``.
+        width: W.
+    """
+    if rows.shape[1] == 2 * width:
+        write_row(rows.ravel(), part, level, out)
+    else:
+        for y in range(len(out) // width):
+            write_row(rows[y], part, level, out[y * width : (y + 1) * width])
+    if part >= 3:
+        sums = 0.0
+        for start in range(0, len(out), PART):
+            sums += total(out[start : start + PART])
+        keep_above(out, out.dtype.type(sums / len(out)), part == 4)
+
+
+@loop
+def write_parts(
+    responses: Array, start: int, stop: int, level: Array, parts: Array, first: int, out: Array, step: int, size: Array
+) -> None:
     """Write what is taken of the responses to some filters.
 
     Args:
@@ -209,14 +95,17 @@ def write_parts(responses: Array, start: int, stop: int, level: Array, parts: Ar
         stop: The one after the last.
         level: Shape ``(n,)``: what the responses to each map are multiplied by.
         parts: What to take of every response, one after the other: see :func:`write_part`.
-        first: Where in `out` to begin.
-        out: Shape ``(n, c, H, W)``.
+        first: Where among the maps of a row of `out` to begin.
+        out: Memory in which a row of maps begins every `step` numbers.
+        step: From row to row.
+        size: Shape ``(2,)``: height and width of a map.
     """
+    length = size[0] * size[1]
     for i in range(len(responses)):
         for j in range(start, stop):
             for k in range(len(parts)):
-                into = out[i, first + (j - start) * len(parts) + k]
-                write_part(responses[i, j], parts[k], level[i], into)
+                place = i * step + (first + (j - start) * len(parts) + k) * length
+                write_part(responses[i, j], parts[k], level[i], out[place : place + length], size[1])
 
 
 @loop

@@ -122,5 +122,6 @@ def _preset_numbers(run: Run, preset: str) -> dict[str, float]:
     if tables.fidelity is not None:
         means = tables.fidelity.groupby("variant")["cc_to_deep"].mean()
         numbers["cc_to_deep"] = float(means["explanation"])
-        numbers["distance_to_null"] = float(means["explanation"] - means.drop("explanation").max())
+        if len(means) > 1:
+            numbers["distance_to_null"] = float(means["explanation"] - means.drop("explanation").max())
     return numbers

@@ -16,7 +16,7 @@ from explainsal.distillation import (
     refine,
     save_standalone,
 )
-from explainsal.distillation.refine import center_level
+from explainsal.distillation.refinement import center_level
 
 
 def test_refinement_lowers_the_loss_repeatably_with_or_without_a_store(tmp_path):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,46 +11,10 @@ from torch import Tensor
 from torch.func import functional_call
 
 from explainsal.distillation.network import Standalone
+from explainsal.distillation.options import RefineOptions
 from explainsal.distillation.samples import Store
 from explainsal.functional.images import resize
 from explainsal.functional.losses import kl_div_cc
-
-
-@dataclass(frozen=True)
-class RefineOptions:
-    """Options of the refinement.
-
-    Args:
-        epochs: Passes over the training images; 0 keeps the fit unchanged.
-        rate: Largest step of Adam, for a weight in standard deviations of its map per standard deviation of its
-            candidate; it decays to 0 as a cosine.
-        batch_size: Images per step.
-        deep: Weight of the loss against the network's map, :func:`~explainsal.functional.losses.kl_div_cc`.
-        fixations: Weight of the same loss against the fixation densities.
-        decenter: Power of the mean map by which target maps are divided: 0 keeps their center bias, 1 removes it.
-            Removal raises the shuffled AUC and lowers every other metric.
-        nonnegative: Whether weights stay at 0 or above, for a fit with nonnegative weights.
-        mirror: Whether a random half of the images is mirrored.
-        seed: Seed of the order of the images.
-    """
-
-    epochs: int = 0
-    rate: float = 0.02
-    batch_size: int = 8
-    deep: float = 1.0
-    fixations: float = 0.0
-    decenter: float = 0.0
-    nonnegative: bool = False
-    mirror: bool = True
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.epochs < 0 or self.rate <= 0 or self.batch_size < 1:
-            raise ValueError(f"epochs must be at least 0, rate and batch_size positive; got {self}")
-        if min(self.deep, self.fixations) < 0 or self.deep + self.fixations <= 0:
-            raise ValueError("the weights deep and fixations must not be negative, and not both 0")
-        if not 0 <= self.decenter <= 1:
-            raise ValueError(f"decenter must lie between 0 and 1, got {self.decenter}")
 
 
 def center_level(maps: Tensor, power: float) -> Tensor:
