@@ -66,20 +66,20 @@ class DistillOptions:
 
 @dataclass(frozen=True)
 class RefineOptions:
-    """How coefficients are refined.
+    """Options of the refinement.
 
     Args:
-        epochs: Passes over the training images; 0: the fit as it is.
-        rate: Largest step of Adam, of a weight in standard deviations of its map per standard deviation of its
-            candidate; it falls to 0 as a cosine.
+        epochs: Passes over the training images; 0 keeps the fit unchanged.
+        rate: Largest step of Adam, for a weight in standard deviations of its map per standard deviation of its
+            candidate; it decays to 0 as a cosine.
         batch_size: Images per step.
         deep: Weight of the loss against the network's map, :func:`~explainsal.functional.losses.kl_div_cc`.
-        fixations: Weight of the same against the fixation densities.
-        decenter: Power of their mean map that the maps to imitate are divided by: 0 leaves their centre bias in, 1
-            takes it out. Shuffled AUC rewards that, and every other metric is against it.
-        nonnegative: Whether weights stay at 0 or above, for a fit that forbade others.
-        mirror: Whether half of the images are seen mirrored, by chance.
-        seed: Of the order of the images.
+        fixations: Weight of the same loss against the fixation densities.
+        decenter: Power of the mean map by which target maps are divided: 0 keeps their center bias, 1 removes it.
+            Removal raises the shuffled AUC and lowers every other metric.
+        nonnegative: Whether weights stay at 0 or above, for a fit with nonnegative weights.
+        mirror: Whether a random half of the images is mirrored.
+        seed: Seed of the order of the images.
     """
 
     epochs: int = 0
