@@ -25,6 +25,7 @@ _NOTES = (
     ".*LeafSpec.*deprecated.*",  # inside Lightning
     "Experiment logs directory .* exists and is not empty.*",  # Hydra has just created it
     "The number of training batches .* is smaller than the logging interval.*",
+    "You're resuming from a checkpoint that ended before the epoch ended.*",  # `TrainingBatches` continues the order
 )
 
 

@@ -20,7 +20,7 @@ BY = ("source", "wavelength", "orientation", "part")
 
 @torch.no_grad()
 def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str, Tensor]:
-    """Return the contribution of each kind of term to the saliency map.
+    """Return the contribution of each kind of term to the saliency map, or to the scores before the final softmax.
 
     A stage's map is a sum. The blur of an earlier map is the sum of the blurs of that map's terms, which are decomposed
     recursively. The recursion ends at terms of the image, of the position, or of a nonlinear function of an earlier map
@@ -34,8 +34,8 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
             ``"orientation"`` (degrees), ``"part"``.
 
     Returns:
-        Maps ``(B, h, w)`` that add up to the saliency map. ``"none"`` holds terms without the property (a blur has no
-        orientation), ``"constant"`` the constants, ``"clamping"`` the amount by which maps are raised to the fit's
+        Maps ``(B, h, w)`` that add up to the last stage's map. ``"none"`` holds terms without the property (a blur has
+        no orientation), ``"constant"`` the constants, ``"clamping"`` the amount by which maps are raised to the fit's
         lowest value.
 
     Raises:

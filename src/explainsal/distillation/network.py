@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from explainsal.distillation.responses import pair_responses
@@ -14,25 +15,34 @@ from explainsal.explanation.input_maps import input_maps
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.layers import INPUT
 
+Output = Literal["map", "log_density"]
+
 
 class Standalone(nn.Module):
-    """Stages in order; the first map of the last stage is the saliency map.
+    """Stages in order; the first map of the last stage is the saliency map, or its logarithm up to a constant.
 
     Args:
         bank: Filters of all stages.
         input_kind: Maps of the image, see :func:`~explainsal.explanation.input_maps.input_maps`.
         input_size: ``(H, W)`` of the images in the fit.
         stages: Stages in order of dependence.
+        output: ``"map"``, or ``"log_density"``: the saliency map is the softmax over the pixels of the last stage's
+            first map, in units of a uniform map.
 
     Raises:
         ValueError: If a stage uses a source that does not precede it.
     """
 
     def __init__(
-        self, bank: FilterBank, input_kind: str, input_size: tuple[int, int], stages: Sequence[Stage] = ()
+        self,
+        bank: FilterBank,
+        input_kind: str,
+        input_size: tuple[int, int],
+        stages: Sequence[Stage] = (),
+        output: Output = "map",
     ) -> None:
         super().__init__()
-        self.bank, self.input_kind, self.input_size = bank, input_kind, input_size
+        self.bank, self.input_kind, self.input_size, self.output = bank, input_kind, input_size, output
         known = {INPUT, CENTER}
         for stage in stages:
             if missing := set(stage.sources) - known:
@@ -50,12 +60,15 @@ class Standalone(nn.Module):
         self.parts.append(stage)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(B, 3, H, W)``, RGB in [0, 1], to saliency ``(B, 1, h, w)``, at least the fit's lowest value."""
+        """Map images ``(B, 3, H, W)``, RGB in [0, 1], to saliency maps ``(B, 1, h, w)``."""
         return self.saliency(self.seen(images))
 
     def saliency(self, seen: Sequence[Tensor]) -> Tensor:
         """Return the saliency maps, given the output of :meth:`seen`."""
-        return self.stage_maps(seen)[self.stages[-1].name][:, :1]
+        maps = self.stage_maps(seen)[self.stages[-1].name][:, :1]
+        if self.output == "map":
+            return maps
+        return torch.softmax(maps.flatten(1), dim=1).reshape(maps.shape) * (maps.shape[-2] * maps.shape[-1])
 
     def seen(self, images: Tensor) -> list[Tensor]:
         """Filter the image for each stage, ``(B, V, h, w)`` each; the results do not depend on the coefficients."""

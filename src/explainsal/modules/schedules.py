@@ -1,4 +1,4 @@
-"""Learning-rate schedule of a resumed training, adapted to its current options."""
+"""Adaptation of a resumed training to its current options: those of the optimizer, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -8,6 +8,49 @@ from typing import Any
 import torch
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+
+from explainsal.errors import UserError
+
+
+def follow_optimizer(optimizer: Optimizer, fresh: Optimizer) -> list[str]:
+    """Set a restored optimizer's options to the current ones.
+
+    Restoring an optimizer also restores its old options, e.g. the initial learning rate.
+
+    Args:
+        optimizer: Restored optimizer; `follow_options` adapts its schedule.
+        fresh: A new optimizer with the current options.
+
+    Returns:
+        Names of the options that differed.
+
+    Raises:
+        UserError: If the restored optimizer has another type.
+    """
+    changed = []
+    for group, other in zip(optimizer.param_groups, fresh.param_groups, strict=True):
+        names = {name for name in other if name not in ("params", "initial_lr")}
+        if not names <= set(group):
+            raise UserError(
+                "the checkpoint is from a training with another optimizer than module/optimizer=... chooses: "
+                "resume with that one"
+            )
+        rate = "initial_lr" if "initial_lr" in group and "initial_lr" in other else "lr"
+        if group[rate] != other[rate]:
+            group["lr"] = other["lr"]
+            changed.append("lr")
+        if "initial_lr" in other:
+            group["initial_lr"] = other["initial_lr"]
+        cycled = ("betas", "momentum") if "max_momentum" in other else ()  # such a schedule changes them at every step
+        for name in sorted(names - {"lr", *cycled}):
+            if _plain(group[name]) != _plain(other[name]):
+                group[name] = other[name]
+                changed.append(name)
+    return list(dict.fromkeys(changed))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRScheduler]) -> bool:
@@ -25,7 +68,8 @@ def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRSchedul
     groups = scheduler.optimizer.param_groups
     stand_in = SGD([{"params": [torch.zeros(1)], "lr": group["initial_lr"]} for group in groups], lr=1.0, momentum=0.9)
     fresh = make(stand_in)
-    if _options(fresh) == _options(scheduler):
+    rates = [group["initial_lr"] for group in groups]
+    if _options(fresh) == _options(scheduler) and list(scheduler.base_lrs) == rates:
         return False
     for _ in range(scheduler.last_epoch):
         stand_in.step()
