@@ -37,7 +37,7 @@ def test_means_over_images_with_intervals_and_no_winner(tables: ExplanationTable
 
 
 def test_every_measure_of_an_explanation_but_scores_compares_with_the_network() -> None:
-    """The columns are those that a real explanation writes."""
+    """The columns equal those of a real explanation."""
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3, padding=1))
     rows = fidelity_rows(Explainer(net)(torch.rand(1, 3, 24, 32)), ["a"])
     sections = {section.title: section.metrics for section in null_table(pd.DataFrame(rows)).sections()}

@@ -1,4 +1,4 @@
-"""A table of the paper: what its first screen says of rows that saw few images, and how rows are called."""
+"""A table of the paper: remarks on rows with few images on the first screen, and titles of rows."""
 
 import pandas as pd
 
