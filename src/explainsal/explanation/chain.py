@@ -39,7 +39,7 @@ class Chain:
         layers: The network's layers; skipped ones are left out.
         first_pool: Shape ``(B, P, H, W)``, the input maps of the images given to the module that is explained.
         keep_maps: Which maps stay in the result: see :class:`~explainsal.explanation.Explainer`.
-        weights: Of the pixels; None: all count alike.
+        weights: Of the pixels and maps; None: all count alike.
         report: Called with the name of every layer once it is rebuilt.
     """
 
@@ -97,7 +97,8 @@ class Chain:
             rebuilt, coefficients = self._rebuild(activations, pools, pixels)
             maps = rebuilt.maps
             fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)), pixels)
-            kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels)
+            counts = None if self.weights is None else self.weights.of_maps(name)
+            kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels, counts)
         self._add_pool(name, maps, kept)
         seconds = torch.full((len(maps),), (time.perf_counter() - started) / len(maps), dtype=torch.float64)
         self.done.append(

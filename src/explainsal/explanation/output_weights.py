@@ -1,4 +1,4 @@
-r"""How much each pixel counts for the network's saliency map: the weights of output-weighted reconstruction.
+r"""How much each pixel and each map counts for the network's saliency map: output-weighted reconstruction.
 
 A network's last step, from the last layer with weights of its own to the saliency map, passes on some places and hides
 others: a softmax over the pixels lets errors show where the density is, a sigmoid where it is not saturated. With
@@ -12,7 +12,15 @@ is then rebuilt with the weights
 .. math:: w_p = (1 - t) + t\, d_p / \bar d,
 
 where :math:`d` is averaged down to the layer's size and :math:`t` is the option ``output_weight``: a softmax gives the
-predicted density itself, a linear last step gives equal weights. Decision: docs/decisions/0029.
+predicted density itself, a linear last step gives equal weights.
+
+Maps count likewise when a pool is chosen (selection ``"coverage"``): with :math:`a_c` a map of any layer, and
+:math:`b` a chess-board of signs, map :math:`c` has the influence
+
+.. math:: v_c = \frac 1P \sum_p \Bigl| \frac{\partial\, (\Pi b \cdot s)}{\partial a_{cp}} (a_{cp} - \bar a_c) \Bigr|,
+
+about what the saliency map would change by if the map were constant, and the weight
+:math:`(1 - t) + t\, v_c / \bar v`. Decision: docs/decisions/0029.
 """
 
 from __future__ import annotations
@@ -30,6 +38,7 @@ from explainsal.functional.weighted import averaged_to
 from explainsal.tracing.layers import OUTPUT, NetworkLayer, call_name
 
 _CELL = 8  # pixels of the last map: side of the squares in which all changes have one sign
+_SQUARES = 6  # along the longer side of the saliency map: the board by which whole maps are judged
 _LEAST = 1e-6  # of a weight: a pixel of weight 0 could not be divided by its root
 
 
@@ -40,10 +49,13 @@ class OutputWeights:
         sensitivity: By name of a layer of the last step, shape ``(B, 1, h, w)``, non-negative: how much each place of
             it counts. The first one serves all layers before the last step, too.
         share: The option ``output_weight``, from 0 (all pixels alike) to 1.
+        influence: By name of a layer, shape ``(B, A)``, non-negative: how much each of its maps counts.
     """
 
-    def __init__(self, sensitivity: Mapping[str, Tensor], share: float) -> None:
-        self.sensitivity, self.share = dict(sensitivity), share
+    def __init__(
+        self, sensitivity: Mapping[str, Tensor], share: float, influence: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self.sensitivity, self.share, self.influence = dict(sensitivity), share, dict(influence or {})
         self._first = next(iter(self.sensitivity))
         self._at: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
@@ -61,6 +73,14 @@ class OutputWeights:
                 relative = torch.where(mean > 0, d / mean, relative)
             self._at[name, size] = ((1 - self.share) + self.share * relative).clamp_min_(_LEAST)
         return self._at[name, size].to(dtype)
+
+    def of_maps(self, layer: str) -> Tensor | None:
+        """Weights ``(B, A)`` of mean 1 for the maps of a layer; None, or 1 for an image, where nothing is known."""
+        if layer not in self.influence:
+            return None
+        influence = self.influence[layer].double()
+        mean = influence.mean(1, keepdim=True)
+        return (1 - self.share) + self.share * torch.where(mean > 0, influence / mean, 1.0)
 
 
 def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]:
@@ -106,14 +126,49 @@ def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Seque
             return {}
         sizes = {name: torch.zeros_like(maps[:, :1]) for name, maps in found.items()}
         for board in _boards(found[layers[0]], saliency.detach()):
-            changes = torch.autograd.grad(
-                saliency, list(found.values()), board, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
-            for name, change in zip(found, changes, strict=True):
+            for name, change in _derivatives(saliency, board, found).items():
                 sizes[name] = torch.maximum(sizes[name], change.abs().sum(1, keepdim=True))
-    alive = {name: size.flatten(1).isfinite().all(1)[:, None, None, None] for name, size in sizes.items()}
-    sizes = {name: torch.where(alive[name], size, 0) for name, size in sizes.items()}
-    return sizes
+    return {name: _where_finite(size) for name, size in sizes.items()}
+
+
+def map_influence(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
+    r"""How much the saliency map depends on each map of each layer, to first order: :math:`v`.
+
+    One pass forwards and one backwards, from one sum with signs: a chess-board of six squares along the longer side.
+
+    Args:
+        run: Runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
+        core: The module that has the layers.
+        layers: Names of the calls in the order in which they run.
+
+    Returns:
+        By name of a layer, shape ``(B, A)``, non-negative. Layers from which no derivative leads to the map are left
+        out.
+    """
+    with torch.inference_mode(False), _derivable(core, layers) as found:
+        saliency = run()
+        if not found or not saliency.requires_grad:
+            return {}
+        size = saliency.shape[-2:]
+        cell = max(1, -(-max(size) // _SQUARES))
+        board = _unseen_removed(_board(size, (cell, cell), (0, 0), saliency.detach()), saliency.detach())
+        changes = _derivatives(saliency, board, found)
+    deviation = {name: maps.detach() - maps.detach().mean((-2, -1), keepdim=True) for name, maps in found.items()}
+    return {name: _where_finite((changes[name] * deviation[name]).abs().mean((-2, -1))) for name in found}
+
+
+def _derivatives(saliency: Tensor, board: Tensor, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Derivatives of a sum with signs over the saliency maps, by the name of the layer."""
+    changes = torch.autograd.grad(
+        saliency, list(found.values()), board, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(found, changes, strict=True))
+
+
+def _where_finite(values: Tensor) -> Tensor:
+    """The same, with 0 for every image of which not all values are finite."""
+    finite = values.flatten(1).isfinite().all(1)
+    return torch.where(finite.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
 
 
 @contextmanager
@@ -155,16 +210,20 @@ def _boards(last: Tensor, saliency: Tensor) -> list[Tensor]:
     They are made orthogonal to what only shifts or scales the saliency maps.
     """
     size = last.shape[-2:]
-    cells = [max(1, min(_CELL, side // 2)) for side in size]
-    rows, columns = (torch.arange(side, device=last.device) for side in size)
-    boards = []
-    for down in (0, cells[0] // 2):
-        for across in (0, cells[1] // 2):
-            y, x = (rows + down) // cells[0], (columns + across) // cells[1]
-            board = 1 - 2 * ((y[:, None] + x) % 2)
-            board = F.interpolate(board[None, None].to(saliency), size=saliency.shape[-2:], mode="nearest")
-            boards.append(_unseen_removed(board, saliency))
-    return boards
+    high, wide = (max(1, min(_CELL, side // 2)) for side in size)
+    moves = [(down, across) for down in (0, high // 2) for across in (0, wide // 2)]
+    boards = [_board(size, (high, wide), move, saliency) for move in moves]
+    sized = [F.interpolate(board, size=saliency.shape[-2:], mode="nearest") for board in boards]
+    return [_unseen_removed(board, saliency) for board in sized]
+
+
+def _board(size: Sequence[int], cells: tuple[int, int], move: tuple[int, int], like: Tensor) -> Tensor:
+    """A chess-board of 1 and -1, ``(1, 1, H, W)``, with squares of so many pixels along y and x, moved by some."""
+    y, x = (
+        (torch.arange(side, device=like.device) + by) // cell for side, cell, by in zip(size, cells, move, strict=True)
+    )
+    board: Tensor = 1 - 2 * ((y[:, None] + x) % 2)
+    return board[None, None].to(like)
 
 
 def _unseen_removed(board: Tensor, saliency: Tensor) -> Tensor:

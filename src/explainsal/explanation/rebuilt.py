@@ -79,32 +79,40 @@ def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> 
     return Fit(mae, relative, correlation, weighted)
 
 
-def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weights: Tensor | None = None) -> Tensor:
+def best_maps(
+    rebuilt: Rebuilt, fit: Fit, selection: str, count: int,
+    pixel_weights: Tensor | None = None, map_weights: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """The maps of the next pool, best first: shape ``(B, min(count, A))``, int64; -1 where none is left to take.
 
     Ties go to the lower position. A map whose criterion is undefined (infinite or NaN) is never taken.
     """
     if selection == "coverage":
-        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights)
+        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights, map_weights)
     scores = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.weighted_correlation}
     score = scores[selection]
     values, index = least(score, count)
     return torch.where(values.isfinite(), index, -1)
 
 
-def covering_maps(target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None) -> Tensor:
+def covering_maps(
+    target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None, map_weights: Tensor | None = None
+) -> Tensor:
     """The reconstructions that together explain most of a layer, one after the other.
 
     Each step takes the reconstruction that explains most of the variance that those before it left, summed over all
-    activation maps of the layer at unit variance each. Well rebuilt maps that all show the same count once.
+    activation maps of the layer, each at unit variance times its weight. Well rebuilt maps that all show the same count
+    once.
 
     Args:
         target: Shape ``(B, A, H, W)``: the activations.
         maps: Shape ``(B, A, H, W)``: their reconstructions.
         count: How many to take.
         pixel_weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts; None: all alike.
+        map_weights: Shape ``(B, A)``: the same of each activation map.
 
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    return covering(*correlations(target, maps, pixel_weights), count)
+    gram, cross = correlations(target, maps, pixel_weights)
+    return covering(gram, cross if map_weights is None else cross * map_weights.sqrt()[:, :, None].to(cross), count)
