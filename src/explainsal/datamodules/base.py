@@ -192,6 +192,19 @@ class SaliencyDataModule(L.LightningDataModule):
             self.dataset(split)
         self._say_missing_fixations()
 
+    def require_training_images(self) -> None:
+        """Refuse to train on nothing.
+
+        Raises:
+            UserError: If the training split has no image.
+        """
+        split = self.fit_splits[0]
+        if not len(self.dataset(split)):
+            raise UserError(
+                f"{self.name}: the {split} split of {self.root} has no image to train on. Name images of it in "
+                "splits.json, or divide the data set: data.fold=0 data.folds=10"
+            )
+
     def _say_missing_fixations(self) -> None:
         """Warn early about scores that cannot be computed because fixations are missing."""
         tested = self.dataset(self.eval_split)
