@@ -11,7 +11,8 @@ import pandas as pd
 
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.paper.table import PaperTable, find_cell
-from explainsal.reporting.results.table import Cell, ResultsTable, model_title, number
+from explainsal.reporting.results.table import Cell, ResultsTable
+from explainsal.reporting.results.titles import model_title, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
