@@ -1,4 +1,4 @@
-"""Sums over a data set, and the shared coefficients that are found from them."""
+"""Sums over a data set, and the shared coefficients derived from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from explainsal.functional.covering import covering
 def test_moments_find_the_shared_coefficients_of_all_images():
     generator = np.random.default_rng(0)
     candidates = generator.normal(2.0, [[[1.0]], [[5.0]], [[0.1]], [[3.0]], [[1.0]]], size=(4, 5, 8, 9))
-    candidates[:, 4] = 7.0  # constant: no use
+    candidates[:, 4] = 7.0  # constant: not usable
     maps = np.stack([3 * candidates[:, 1] - 40 * candidates[:, 2] + 5, 0 * candidates[:, 0] + 2], axis=1)
     c, x = torch.from_numpy(candidates), torch.from_numpy(maps)
     whole, parts = Moments(5, 2), Moments(5, 2)
@@ -33,6 +33,22 @@ def test_moments_find_the_shared_coefficients_of_all_images():
     assert_close(whole.spread[:4], torch.from_numpy(candidates[:, :4].std((0, 2, 3))))
     assert_close(parts.fit(2, 2).weight, fit.weight)
     assert_close(whole.lowest, torch.from_numpy(maps.min((0, 2, 3))))
+
+
+def test_a_weighted_pixel_counts_as_often_as_its_weight_says():
+    generator = torch.Generator().manual_seed(4)
+    c, x = torch.rand(2, 4, 1, 6, generator=generator), torch.rand(2, 3, 1, 6, generator=generator)
+    often = torch.tensor([[[1, 2, 0, 3, 1, 1]], [[2, 1, 4, 0, 1, 2]]])
+    weighted, repeated = Moments(4, 3), Moments(4, 3)
+    weighted.add(c, x, often.float())
+    for image in range(2):
+        times = often[image, 0]
+        repeated.add(*(maps[image : image + 1].repeat_interleave(times, dim=-1) for maps in (c, x)))
+    assert weighted.pixels == repeated.pixels == often.sum()
+    assert_close(weighted.spread, repeated.spread)
+    assert_close(weighted.scale, repeated.scale)
+    assert_close(weighted.fit(2, 2).weight, repeated.fit(2, 2).weight)
+    assert_close(weighted.fit(2, 2).constant, repeated.fit(2, 2).constant)
 
 
 def test_few_terms_are_a_least_squares_fit_on_their_support():
