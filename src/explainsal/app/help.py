@@ -150,7 +150,9 @@ def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> 
     from omegaconf import OmegaConf
 
     given = [a for a in arguments if "=" in a and a[:1] not in "-~" and "${" not in a and ".devices=" not in a]
-    defaults = _compose(command, given, conf) if given else None
+    if not given:
+        return None
+    defaults = _compose(command, given, conf)
     for override in OverridesParser.create().parse_overrides(given):
         known = OmegaConf.select(defaults, override.key_or_group, throw_on_resolution_failure=False)
         value = override.value()
