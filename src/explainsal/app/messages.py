@@ -24,6 +24,7 @@ _NOTES = (
     ".*does not have many workers.*",  # small data, or a small machine
     ".*LeafSpec.*deprecated.*",  # inside Lightning
     "Experiment logs directory .* exists and is not empty.*",  # Hydra has just created it
+    "Checkpoint directory .* exists and is not empty.*",  # `own_folder` refuses to overwrite checkpoints
     "The number of training batches .* is smaller than the logging interval.*",
     "You're resuming from a checkpoint that ended before the epoch ended.*",  # `TrainingBatches` continues the order
 )
