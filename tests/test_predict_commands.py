@@ -16,7 +16,7 @@ import time, torch
 class Slow(torch.nn.Module):
     def forward(self, images):
         time.sleep(0.5)
-        return images.mean(1, keepdim=True)
+        return images.float().mean(1, keepdim=True)
 """
 OPTIONS = ("+model._target_=slow.Slow", "image=pictures", "data.batch_size=1", "data.num_workers=0", "trainer=cpu")
 
