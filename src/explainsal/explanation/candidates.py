@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 
 import torch
 from torch import Tensor
@@ -12,6 +12,7 @@ from torch import Tensor
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
 from explainsal.functional import fast
+from explainsal.functional.fast import RowScaling, row_scaling
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.weighted import scale_rows
@@ -174,8 +175,8 @@ class Candidates:
         pool = self.pools[chunk.source]
         maps = pool.maps[:, chunk.places.start : chunk.places.stop]
         resized = tuple(maps.shape[-2:]) != self.size
-        if scale and pool.layer != INPUT and not resized and loops_run(maps):
-            return self._scaled_parts(maps, chunk.group, out)
+        if scale and self.scaling == "standardize" and pool.layer != INPUT and not resized and loops_run(maps):
+            return self._standardized(maps, chunk.group, out)
         if pool.layer == INPUT:
             seen = self._of_the_image(chunk, self.size)
         elif resized:
@@ -190,17 +191,19 @@ class Candidates:
             self._scaled(seen[:, place], out=out[:, place])
         return out
 
-    def _scaled_parts(self, maps: Tensor, group: range, out: Tensor | None) -> Tensor:
-        """Scaled responses of maps of the layer's size, image by image, each few while they are in the cache."""
+    def _standardized(self, maps: Tensor, group: range, out: Tensor | None) -> Tensor:
+        """Standardized responses of maps of the layer's size, image by image."""
         out = maps.new_empty(*maps.shape[:2], len(group), *self.size) if out is None else out
-        for b in range(len(maps)):
-            weights = None if self.pixel_weights is None else self.pixel_weights[b]
-
-            def finish(some: Tensor, weights: Tensor | None = weights) -> None:
-                scaled(some, self.scaling, some, pixel_weights=weights, rooted=self.rooted)
-
-            self.bank.candidates(maps[b], group, out[b], finish)
+        for image, own, scaling in zip(maps, out, self._scalings, strict=True):
+            self.bank.standardized_candidates(image, group, own, scaling)
         return out
+
+    @cached_property
+    def _scalings(self) -> list[RowScaling]:
+        """How candidates are standardized, one per image."""
+        maps, length = self.pools[0].maps, self.size[0] * self.size[1]
+        weights = [None] * len(maps) if self.pixel_weights is None else list(self.pixel_weights)
+        return [row_scaling(length, maps.dtype, own, rooted=self.rooted) for own in weights]
 
     def _of_the_image(self, chunk: _Chunk, size: tuple[int, int]) -> Tensor:
         """The same for the image's pool, which other layers ask as well, at this size and at others."""
