@@ -173,7 +173,11 @@ class _ResponseWriter:
         self.like, self.count, self.grid, self.at_once = spectra, len(bank), bank.shape[1:], at_once
         self.spectra, self.gains = torch.view_as_real(spectra).flatten(1).numpy(), bank.flatten(1).numpy()
         self.takes, self.places = torch.tensor(takes).reshape(-1, 3).numpy(), [take[0] for take in takes]
-        self.level, self.step, self.size = level.contiguous().numpy(), out.stride(0), torch.tensor(out.shape[-2:]).numpy()
+        self.level, self.step, self.size = (
+            level.contiguous().numpy(),
+            out.stride(0),
+            torch.tensor(out.shape[-2:]).numpy(),
+        )
         memory, self.scaling = _memory(out.flatten(1)), scaling
         (self.bits, self.magnitude), self.out, nothing = _bits(memory), memory.numpy(), memory[:0].numpy()
         limits = [] if scaling is None else [scaling.rounding, scaling.reach]
@@ -384,7 +388,7 @@ def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tens
 
 
 def pursue(
-    gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, ridge: float
+    gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, tie: float, ridge: float
 ) -> tuple[Tensor, Tensor]:
     """Signed pursuit of some rows: see :func:`explainsal.functional.coefficients.matching_pursuit`.
 
@@ -394,6 +398,7 @@ def pursue(
         terms: T.
         dependent: A candidate of whose squared length less is new is passed over.
         faint: A row takes no candidate that correlates less.
+        tie: Of candidates that correlate alike but for this share, the first is taken.
         ridge: Added to the diagonal when weights are solved for.
 
     Returns:
@@ -406,7 +411,8 @@ def pursue(
     products, rows = gram.contiguous().numpy(), target.contiguous().numpy()
     places, found = index.numpy(), weights.numpy()
     share_runs(
-        lambda run: loops.pursue(products, rows[run], dependent, faint, ridge, places[run], found[run]), len(target)
+        lambda run: loops.pursue(products, rows[run], dependent, faint, tie, ridge, places[run], found[run]),
+        len(target),
     )
     return index, weights
 
