@@ -115,7 +115,8 @@ def test_kill_9_loses_at_most_the_epoch_in_flight(folder):
 def test_two_processes_count_every_image_once(folder, trained):
     options = ("data=synthetic", "data.image_size=[48,64]", "data.sizes={train:16,val:4,test:7}",
                "data.root=data/uneven", "data.num_workers=0", "evaluation.presets=[normalized]",
-               "evaluation.explain_images=3", f"checkpoint={trained[0]}/checkpoints/best.ckpt")  # fmt: skip
+               "evaluation.explain_images=3", "nulls=[shuffled_filters]",
+               f"checkpoint={trained[0]}/checkpoints/best.ckpt")  # fmt: skip
     run(folder, "evaluate", *options, "trainer=cpu", "hydra.run.dir=outputs/one_process")
     run(folder, "evaluate", *options, "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2",
         "hydra.run.dir=outputs/two_processes")  # fmt: skip
@@ -130,6 +131,10 @@ def test_two_processes_count_every_image_once(folder, trained):
     layers = [pd.read_csv(folder / "outputs" / name / "explanation/normalized/layers.csv")
               for name in ("one_process", "two_processes")]  # fmt: skip
     pd.testing.assert_frame_equal(*layers, rtol=1e-3)
+    beside = [pd.read_csv(folder / "outputs" / name / "explanation/normalized/fidelity.csv")
+              for name in ("one_process", "two_processes")]  # fmt: skip
+    assert beside[0]["variant"].value_counts().to_dict() == {"explanation": 3, "shuffled_filters": 3}
+    pd.testing.assert_frame_equal(*beside, rtol=1e-3)
     assert layers[0]["image"].nunique() == 3
 
 

@@ -12,7 +12,8 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import MissingConfigException
 
 from explainsal.app.build import build_explanation
-from explainsal.app.cli import _user_message, conf_dir
+from explainsal.app.cli import conf_dir
+from explainsal.app.messages import describe_error
 
 CONF = Path(conf_dir())
 ROOT = Path(__file__).resolve().parents[1]
@@ -84,7 +85,7 @@ def test_a_launcher_that_is_not_installed_says_how_to_get_it():
         pytest.skip("the launcher of Ray is installed here")
     with pytest.raises(MissingConfigException) as caught:
         composed("explain", "+sweep=bank", "+launcher=ray")
-    assert _user_message(caught.value) == 'hydra/launcher=ray is not installed: pip install "explainsal[ray]"'
+    assert describe_error(caught.value, CONF) == 'hydra/launcher=ray is not installed: pip install "explainsal[ray]"'
 
 
 def test_the_sweep_of_wandb_calls_the_same_command_with_options_that_it_has(monkeypatch):

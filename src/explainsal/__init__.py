@@ -1,6 +1,6 @@
 """Train, evaluate and explain visual saliency networks.
 
-Importing this package is quick: names and subpackages are loaded at their first use.
+The package imports quickly, since names and subpackages are loaded at first use.
 
 >>> import explainsal
 >>> net = explainsal.load_model("cmrnet_eyes")

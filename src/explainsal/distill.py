@@ -1,4 +1,4 @@
-"""Fit the explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
+"""Fit the explainable model that works without a network: ``python -m explainsal.distill checkpoint=... data=...``."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ EXAMPLES = (
     "checkpoint=best.ckpt data=osie refine.epochs=5",
     "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
     "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
+    "model=unisal weights=published data=osie start=standalone.safetensors refine.epochs=5",
 )
 
 
@@ -33,6 +34,8 @@ def distill(cfg: DictConfig) -> Path:
         sets = build_sets(cfg)
         network = build.build_network(cfg)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
+        if options.start is not None:
+            return distilling.refine_start(model, sets, run, options)
         return distilling.distill(model, sets, run, options)
 
 

@@ -1,8 +1,8 @@
-"""Errors whose message is meant for the person at the keyboard: what is wrong, and what to do about it."""
+"""Define errors with messages for the user, which state what is wrong and what to do."""
 
 
 def printable(text: str) -> str:
-    r"""The text as it can be printed and written down: what a file name has that is not UTF-8 becomes ``\udcXX``.
+    r"""Return a printable text, in which undecodable bytes of file names appear as ``\udcXX``.
 
     Example:
         >>> print(printable("caf\udce9.jpg"))
@@ -12,10 +12,10 @@ def printable(text: str) -> str:
 
 
 class UserError(Exception):
-    """A problem that the user can solve. Commands print its message alone, without a traceback, and exit with 2.
+    """Problem that the user can solve. Commands print only its message, without a traceback, and exit with 2.
 
-    A DataLoader worker hands its error to the main process as one text with the traceback in it, from which PyTorch
-    makes a new error of the same class; the message is taken out of that text again.
+    A DataLoader worker sends its error to the main process as one text with the traceback, from which PyTorch builds a
+    new error of the same class. The message is extracted from that text.
 
     Example:
         >>> text = "Caught UserError in DataLoader worker process 0.\\nOriginal Traceback (most recent call last):\\n"
@@ -30,16 +30,16 @@ class UserError(Exception):
 
 
 class MissingFilesError(UserError):
-    """A data set or weight file is not on disk. The message says where it was looked for and where it comes from."""
+    """Missing data set or weight file. The message names the searched folders and the source."""
 
 
 class MissingEntryError(MissingFilesError):
-    """One image has no entry in the file of all images."""
+    """Missing entry of one image in the file of all images."""
 
 
 class CorruptFileError(UserError):
-    """A file is there but cannot be read as what it should be. The message names the file."""
+    """File that exists but cannot be read in its expected format. The message names the file."""
 
 
 class ModelError(UserError, ValueError):
-    """A network does not take or return what a saliency model must. The message says what, and how to wrap it."""
+    """Network with inputs or outputs unlike a saliency model. The message says which, and how to wrap it."""

@@ -1,4 +1,4 @@
-"""Make the results table of a model, or of maps made elsewhere: ``python -m explainsal.evaluate checkpoint=...``."""
+"""Compute the results table of a model or of given maps: ``python -m explainsal.evaluate checkpoint=... data=...``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = (
 
 
 def evaluate(cfg: DictConfig) -> pd.DataFrame:
-    """Evaluate a model, maps made elsewhere, or every row of a table of the paper; return the results table."""
+    """Evaluate a model, maps from another tool, or every row of a table of the paper; return the results table."""
     from explainsal.app import build
     from explainsal.app.options import build_evaluation, build_table
     from explainsal.app.runs import open_run

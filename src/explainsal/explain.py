@@ -21,7 +21,7 @@ EXAMPLES = (
 
 
 def explain(cfg: DictConfig) -> Path:
-    """Explain the network of ``cfg`` on pictures, or on a data set with its scores; return the folder."""
+    """Explain the network of ``cfg`` on pictures, or on a data set with scores; return the output folder."""
     from explainsal.app import build
     from explainsal.app.options import build_evaluation
     from explainsal.app.runs import open_run

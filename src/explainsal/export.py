@@ -21,7 +21,7 @@ EXAMPLES = (
 
 
 def export(cfg: DictConfig) -> Path:
-    """Write the network of ``cfg`` as one file, checked against the network itself; return the file."""
+    """Write the network of ``cfg`` as one file and check it against the network; return the file."""
     from explainsal.app.build import build_model
     from explainsal.workflows import exporting
     from explainsal.workflows.loading import PACKAGED

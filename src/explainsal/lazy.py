@@ -1,4 +1,4 @@
-"""Names of a package that are imported at their first use, so that importing the package is quick."""
+"""Import names of a package at first use, so that importing the package is quick."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def import_lazily(package: str, names: Mapping[str, str]) -> tuple[Callable[[str
     """Return the functions ``__getattr__`` and ``__dir__`` of a package.
 
     Args:
-        package: Its ``__name__``.
+        package: The package's ``__name__``.
         names: Public name -> the module that defines it.
     """
 

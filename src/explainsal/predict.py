@@ -1,6 +1,6 @@
 """Write the saliency maps of pictures as files: ``python -m explainsal.predict checkpoint=... image=folder``.
 
-``python -m explainsal.predict model=... data=mit300 submission=tuebingen`` writes what the benchmark takes.
+``python -m explainsal.predict model=... data=mit300 submission=tuebingen`` writes a submission to a benchmark.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ EXAMPLES = (
 
 
 def predict(cfg: DictConfig) -> Path | Verdict:
-    """Write one map per picture, or with ``mode=check`` check a submission; return the folder, or the verdict."""
+    """Write one map per picture and return the folder, or check a submission with ``mode=check``."""
     from explainsal.app import build, options
     from explainsal.app.modes import run_mode
     from explainsal.app.runs import open_run

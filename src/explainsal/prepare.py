@@ -24,7 +24,7 @@ EXAMPLES = (
 
 
 def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
-    """Fetch the weights of ``cfg.model``, or do with the data of ``cfg.data`` what ``cfg.mode`` names."""
+    """Fetch the weights of ``cfg.model``, or run the mode ``cfg.mode`` on the data of ``cfg.data``."""
     from explainsal.app.build import build_datamodule, find_network_name
     from explainsal.app.modes import run_mode
     from explainsal.app.options import build_fetching

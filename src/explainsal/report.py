@@ -1,4 +1,4 @@
-"""Make the figures and report of a run again, or one figure: ``python -m explainsal.report run=FOLDER``."""
+"""Rebuild the figures and report of a run, or one figure: ``python -m explainsal.report run=FOLDER``."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ EXAMPLES = (
 
 
 def report(cfg: DictConfig) -> list[Path]:
-    """Make what ``cfg.mode`` names; return the files."""
+    """Write the files of the mode ``cfg.mode``; return their paths."""
     from explainsal.app.modes import run_mode
     from explainsal.workflows import reports
 

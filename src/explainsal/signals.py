@@ -1,8 +1,8 @@
-"""How a process ends on Ctrl-C and on SIGTERM.
+"""Handle Ctrl-C and SIGTERM.
 
-While a command still imports, it ends at once with one message. After that both signals raise in the main thread:
-`KeyboardInterrupt`, or `Terminated`, which is one too. A training step that has begun is finished first (`hold`).
-The processes that a distributed run starts tell the first process and end with it.
+During imports, a command ends at once with one message. Afterwards both signals raise in the main thread:
+`KeyboardInterrupt`, or its subclass `Terminated`. A running training step is finished first (`hold`). The processes of
+a distributed run notify the first process and end with it.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import NoReturn
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 FIRST_PROCESS = "EXPLAINSAL_FIRST_PROCESS"  # process id of the first process of a distributed run
-_GRACE = 30.0  # seconds until a main thread that cannot react, e.g. waits for another process, is ended
-_REPEATED = 3.0  # seconds in which the same signal again, e.g. to the whole group, counts once
+_GRACE = 30.0  # seconds until a main thread that does not react, e.g. waits for another process, is ended
+_REPEATED = 3.0  # seconds within which repeated signals, e.g. to the whole group, count once
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM arrived."""
+    """Interrupt raised by SIGTERM."""
 
 
 @dataclass
@@ -41,14 +41,14 @@ _state = _State()
 
 
 def describe_interrupt(error: KeyboardInterrupt) -> tuple[str, int]:
-    """Return the word for the user and the exit code."""
+    """Return the name of an interrupt for messages, and the exit code."""
     if isinstance(error, Terminated):
         return "Terminated", EXIT_CODES[signal.SIGTERM]
     return "Interrupted", EXIT_CODES[signal.SIGINT]
 
 
 def end_while_importing() -> None:
-    """Let both signals end a command that has only begun to import, with one message and no traceback."""
+    """Let both signals end a command during its imports, with one message and no traceback."""
     if _runs_a_command() and threading.current_thread() is threading.main_thread():
         for signum in EXIT_CODES:
             if signal.getsignal(signum) in (signal.SIG_DFL, signal.default_int_handler):
@@ -82,20 +82,20 @@ def handled() -> Iterator[None]:
 
 
 def follows() -> bool:
-    """Whether Lightning started this process for a distributed run of the process above it."""
+    """Return whether Lightning started this process for a distributed run of its parent process."""
     return os.environ.get("LOCAL_RANK", "0") != "0" and os.environ.get(FIRST_PROCESS) == str(os.getppid())
 
 
 def hold() -> None:
-    """From here on a signal waits: what follows must not be left halfway. The same signal again does not wait."""
+    """Defer signals until `release` to protect the following code; a repeated signal is not deferred."""
     _state.held = True
 
 
 def release() -> None:
-    """End what `hold` began.
+    """Stop deferring signals.
 
     Raises:
-        KeyboardInterrupt: If a signal arrived meanwhile.
+        KeyboardInterrupt: If a signal arrived in the meantime.
     """
     held, _state.held = _state.held, False
     if held and _state.signum is not None:
@@ -104,7 +104,7 @@ def release() -> None:
 
 def _handle(signum: int, frame: FrameType | None) -> None:
     if follows():
-        return  # `_watch` tells the first process
+        return  # `_watch` notifies the first process
     now = time.monotonic()
     if _state.signum is not None and now - _state.since < _REPEATED:
         return
@@ -119,7 +119,7 @@ def _raise(signum: int) -> NoReturn:
 
 
 def _watch(receiver: socket.socket) -> None:
-    """Act on signals that the main thread may be unable to see: it could wait for another process in compiled code."""
+    """React to signals that the main thread may miss, as when it waits for another process in compiled code."""
     while byte := receiver.recv(1):
         if byte[0] not in EXIT_CODES:
             continue
@@ -132,14 +132,14 @@ def _watch(receiver: socket.socket) -> None:
 
 def _end_later(signum: int, since: float) -> None:
     time.sleep(_GRACE)
-    if _state.active and _state.signum is None:  # the main thread has not even seen it
+    if _state.active and _state.signum is None:  # the main thread has not reacted
         word = describe_interrupt(Terminated() if signum == signal.SIGTERM else KeyboardInterrupt())[0]
-        _say(f"{word}. It waited {_GRACE:.0f} seconds in vain for what was being computed.")
+        _say(f"{word}. The computation did not stop within {_GRACE:.0f} seconds.")
         os._exit(EXIT_CODES[signal.Signals(signum)])
 
 
 def _follow() -> None:
-    """End with the first process, however it ended."""
+    """End this process as soon as the first process has ended."""
     while follows():
         time.sleep(0.5)
     os._exit(1)
@@ -155,13 +155,13 @@ def _say(message: str) -> None:
 
 
 def _runs_a_command() -> bool:
-    """Whether this process is ``python -m explainsal.NAME``, while its imports are still going on."""
+    """Return whether this process runs ``python -m explainsal.NAME``, even during its imports."""
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     return spec is not None and str(spec.name).startswith("explainsal.")
 
 
 def _forget_in_fork() -> None:
-    """A process that was forked, e.g. to load data, ends as Python processes do."""
+    """Restore Python's signal handlers in a forked process, e.g. a data loader worker."""
     with suppress(ValueError):
         for signum, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGTERM, signal.SIG_DFL)):
             if signal.getsignal(signum) is _handle:

@@ -1,7 +1,7 @@
-"""How many threads a process uses, and how they wait.
+"""Set the number of threads of a process, and how they wait.
 
-PyTorch's threads (OpenMP) by default spin at the end of every small operation. Where another process has their core,
-the same explanation then takes five to seven times the CPU time. Threads that wait passively cost microseconds.
+By default, PyTorch's threads (OpenMP) spin at the end of every small operation. If another process uses their core, the
+same explanation then takes five to seven times the CPU time. Threads that wait passively cost microseconds.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ _CGROUP = Path("/sys/fs/cgroup")
 
 
 def wait_passively() -> None:
-    """Let OpenMP's threads sleep while they wait; without effect once PyTorch is imported, or on what the user set."""
+    """Let OpenMP's threads sleep while they wait; has no effect after PyTorch's import or on existing settings."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("KMP_BLOCKTIME", "0")
 
 
 def use_threads() -> int:
-    """Give PyTorch and OpenCV as many threads as this process has cores, or as many as OMP_NUM_THREADS says.
+    """Set the threads of PyTorch and OpenCV to the number of usable cores, or to OMP_NUM_THREADS.
 
-    The compiled loops use as many as PyTorch.
+    The compiled loops use the same number as PyTorch.
 
     Returns:
-        How many.
+        The number of threads.
     """
     import cv2
     import torch
@@ -38,7 +38,7 @@ def use_threads() -> int:
 
 
 def usable_cores() -> int:
-    """Cores that this process may use: OMP_NUM_THREADS if set, else by affinity and by the quota of its container."""
+    """Return the number of usable cores: OMP_NUM_THREADS if set, else limited by affinity and container quota."""
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
@@ -47,7 +47,7 @@ def usable_cores() -> int:
 
 
 def container_quota(root: Path = _CGROUP) -> float:
-    """Cores' worth of time that a container may use, infinite where there is no limit (cgroups 2, then 1)."""
+    """Return the number of cores that a container may use, infinite without a limit (cgroups 2, then 1)."""
     for names in (("cpu.max",), ("cpu/cpu.cfs_quota_us", "cpu/cpu.cfs_period_us")):
         try:
             quota, period = " ".join((root / name).read_text() for name in names).split()

@@ -20,7 +20,7 @@ EXAMPLES = (
 
 
 def train(cfg: DictConfig) -> dict[str, float]:
-    """Train, evaluate and explain the network of ``cfg``; return what was logged last."""
+    """Train, evaluate and explain the network of ``cfg``; return the last logged values."""
     from explainsal.app import build
     from explainsal.app.options import build_evaluation
     from explainsal.app.runs import open_run

@@ -1,7 +1,7 @@
-"""The three kinds of ground truth, kept apart by type: fixation points, fixation maps, density maps.
+"""Three types of ground truth: fixation points, fixation maps and density maps.
 
-Coordinates everywhere: ``x`` to the right, ``y`` down, in pixels of the image, and pixel ``i`` covers ``[i, i + 1)``,
-so the integer pixel of a point is its floor.
+In all coordinates ``x`` points right and ``y`` down, in image pixels. Pixel ``i`` covers ``[i, i + 1)``, so the integer
+pixel of a point is its floor.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class FixationBatch:
-    """The fixations of a batch of images, as one ragged list.
+    """Fixations of a batch of images, as one ragged list.
 
     Args:
         x: Shape ``(N,)``, float64, pixels from the left edge.
         y: Shape ``(N,)``, float64, pixels from the top edge.
-        image: Shape ``(N,)``, int64, non-decreasing: which image of the batch each fixation belongs to.
-        batch_size: Number of images, those without fixations included.
+        image: Shape ``(N,)``, int64, non-decreasing: position of each fixation's image in the batch.
+        batch_size: Number of images, including those without fixations.
     """
 
     x: Tensor
@@ -36,13 +36,13 @@ class FixationBatch:
                 f"{tuple(self.y.shape)}, {tuple(self.image.shape)}"
             )
         if self.image.is_cuda or not self.image.numel():
-            return  # batches are made on the CPU; a look at the values would stall the accelerator
+            return  # batches are built on the CPU; reading values would stall the accelerator
         if not 0 <= int(self.image.min()) <= int(self.image.max()) < self.batch_size:
             raise ValueError(f"image indices must lie in [0, {self.batch_size})")
 
     @classmethod
     def from_points(cls, points: Sequence[Tensor]) -> FixationBatch:
-        """Collect one ``(N_i, 2)`` tensor of (x, y) per image.
+        """Build a batch from one ``(N_i, 2)`` tensor of (x, y) per image.
 
         Example:
             >>> fixations = FixationBatch.from_points([torch.tensor([[0.5, 1.0], [2.0, 0.0]]), torch.zeros(0, 2)])
@@ -56,14 +56,14 @@ class FixationBatch:
         return cls(xy[:, 0].contiguous(), xy[:, 1].contiguous(), image, len(flat))
 
     def per_image(self) -> Tensor:
-        """Number of fixations of each image, shape ``(B,)``, int64."""
+        """Return the number of fixations of each image, shape ``(B,)``, int64."""
         return torch.bincount(self.image, minlength=self.batch_size)
 
     def pixels(self, size: tuple[int, int]) -> Tensor:
-        """Flat pixel index ``row * W + column`` of each fixation, shape ``(N,)``, int64.
+        """Return the flat pixel index ``row * W + column`` of each fixation, shape ``(N,)``, int64.
 
         Raises:
-            ValueError: If a coordinate is NaN or lies outside ``[0, W) x [0, H)``.
+            ValueError: If a coordinate is NaN or outside ``[0, W) x [0, H)``.
         """
         height, width = size
         inside = (self.x >= 0) & (self.x < width) & (self.y >= 0) & (self.y < height)
@@ -77,18 +77,18 @@ class FixationBatch:
         return self.y.floor().long() * width + self.x.floor().long()
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> FixationBatch:
-        """The same fixations on another device."""
+        """Copy the fixations to another device."""
         x, y, image = (t.to(device, non_blocking=non_blocking) for t in (self.x, self.y, self.image))
         return FixationBatch(x, y, image, self.batch_size)
 
     def pin_memory(self) -> FixationBatch:
-        """The same fixations in page-locked memory."""
+        """Copy the fixations to page-locked memory."""
         return FixationBatch(self.x.pin_memory(), self.y.pin_memory(), self.image.pin_memory(), self.batch_size)
 
 
 @dataclass(frozen=True, eq=False)
 class FixationMap:
-    """Fixations counted per pixel: shape ``(B, H, W)``, non-negative integers. Never resized."""
+    """Number of fixations per pixel: shape ``(B, H, W)``, non-negative integers. Never resized."""
 
     counts: Tensor
 
@@ -111,15 +111,15 @@ class FixationMap:
         return cls(counts.reshape(fixations.batch_size, height, width))
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> FixationMap:
-        """The same counts on another device."""
+        """Copy the counts to another device."""
         return FixationMap(self.counts.to(device, non_blocking=non_blocking))
 
 
 @dataclass(frozen=True, eq=False)
 class DensityMap:
-    """A fixation density (blurred fixation map): shape ``(B, H, W)``, non-negative, on any scale, any dtype.
+    """Fixation density (blurred fixation map): shape ``(B, H, W)``, non-negative, any scale, any dtype.
 
-    8-bit maps as published stay 8-bit until they are used; the consumers convert to floating point.
+    Published 8-bit maps stay 8-bit until use, when they are converted to floating point.
     """
 
     values: Tensor
@@ -129,9 +129,9 @@ class DensityMap:
             raise ValueError(f"a DensityMap has shape (B, H, W), got {tuple(self.values.shape)}")
 
     def to(self, device: torch.device | str, non_blocking: bool = False) -> DensityMap:
-        """The same density on another device."""
+        """Copy the density to another device."""
         return DensityMap(self.values.to(device, non_blocking=non_blocking))
 
     def pin_memory(self) -> DensityMap:
-        """The same density in page-locked memory."""
+        """Copy the density to page-locked memory."""
         return DensityMap(self.values.pin_memory())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import resource
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +13,10 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
 
 from explainsal.app.cli import conf_dir
-from explainsal.app.help import explain_wrong_option, find_nearest, format_help
+from explainsal.app.help import explain_quoting, explain_wrong_option, find_nearest, format_help
 
 CONF = Path(conf_dir())
 COMMANDS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -57,6 +59,28 @@ def test_a_wrong_option_is_answered_with_the_nearest_one(command, arguments, exp
     with initialize_config_dir(str(CONF), version_base="1.3"), pytest.raises(Exception) as error:  # noqa: PT011
         compose(command, overrides=arguments)
     assert expected in explain_wrong_option(error.value, command, arguments, CONF)
+
+
+NAMES = ["Küche.jpg", "photo (1).jpg", "it's.jpg", "a=b.jpg", "x[1].jpg", "#5.jpg", "$x (2).jpg", "日本.png", "{a}.jpg",
+         "back\\'s.jpg", "a,b.jpg", "holiday! (3).jpg"]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_path_that_must_be_quoted_is_shown_quoted(name):
+    """The advice, typed into a shell, gives the command this path."""
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        with pytest.raises(HydraException) as error:
+            compose("predict", overrides=[f"image={name}"])
+        message = explain_wrong_option(error.value, "predict", [f"image={name}"], CONF)
+        assert "\n" not in message
+        word = message.partition("quotes: ")[2].removesuffix(".")
+        (argument,) = shlex.split(word)
+        assert compose("predict", overrides=[argument]).image == name
+
+
+def test_what_is_wrong_within_quotes_stays_hydras_own_message():
+    assert explain_quoting("image='a") is None
+    assert explain_quoting("image") is None
 
 
 @pytest.mark.parametrize("command", COMMANDS)

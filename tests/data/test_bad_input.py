@@ -3,6 +3,7 @@
 import os
 import shutil
 import unicodedata
+from pathlib import Path
 
 import cv2
 import h5py
@@ -11,13 +12,16 @@ import pytest
 import scipy.io
 from tests.data.lookalikes.pictures import write_picture
 
-from explainsal.app.cli import _user_message
+from explainsal.app.cli import conf_dir
+from explainsal.app.messages import describe_error
 from explainsal.data import cat2000, mit1003, osie, pascal_s, salicon, toronto
 from explainsal.data.decoding import read_array, read_density
 from explainsal.data.folder import read_folder
 from explainsal.data.ground_truth import read_binary_map
 from explainsal.data.reading import Reading
 from explainsal.errors import CorruptFileError, MissingFilesError
+
+CONF = Path(conf_dir())
 
 READERS = {
     "salicon": salicon.read_gaze,
@@ -123,9 +127,9 @@ def test_names_in_another_case_or_with_accents_taken_apart_are_told_from_unknown
 def test_a_name_that_cannot_be_written_down_is_one_line():
     with pytest.raises(UnicodeEncodeError) as caught:
         os.fsdecode(b"images/caf\xe9.png").encode()
-    message = _user_message(caught.value)
+    message = describe_error(caught.value, CONF)
     assert message == r"A file name is not valid UTF-8 and cannot be written ('images/caf\udce9.png'): rename the file."
-    assert _user_message(ValueError("another one")) is None
+    assert describe_error(ValueError("another one"), CONF) is None
 
 
 @pytest.mark.skipif(os.name == "nt", reason="folders have other rights")

@@ -154,7 +154,7 @@ def test_wrong_densities(root):
 def test_two_kinds_of_fixations_are_one_too_many(root):
     write_csv(root, "a,1,2", header="image,x,y")
     (root / "fixations").mkdir()
-    with pytest.raises(UserError, match=r"fixations\.csv and fixations/: leave one"):
+    with pytest.raises(UserError, match=r"fixations\.csv and fixations/: keep only one"):
         read_folder(root)
 
 
@@ -197,7 +197,7 @@ def test_a_damaged_picture_that_a_part_names_is_left_out_if_asked(root):
     (root / "splits.json").write_text('{"train": ["a"]}')
     with (
         pytest.raises(MissingFilesError, match="1 images of train are missing: a"),
-        pytest.warns(match="left out: a"),
+        pytest.warns(match="skipped: a"),
     ):
         read_folder(root, "train", reading=Reading(unreadable="skip"))
 

@@ -9,7 +9,7 @@ from tests.data.lookalikes.mit1003 import LONG, OBSERVERS, SIZES, write_mit1003,
 
 from explainsal.data.mit1003 import read_eye_data, read_mit1003
 from explainsal.data.reading import Reading
-from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,18 @@ def test_archives_in_folders_of_their_own_name(copy, folders):
         (root / "moving").rename(root / name / name)
     np.testing.assert_array_equal(read_mit1003(root)[1].fixations, expected)
     assert len(read_mit1003(root, ground_truth="maps")) == 3
+
+
+def test_images_may_end_in_jpg(copy):
+    root, _ = copy
+    for path in (root / "ALLSTIMULI").glob("[!.]*.jpeg"):
+        path.rename(path.with_suffix(".jpg"))
+    assert len(read_mit1003(root)) == 3
+    (root / "ALLSTIMULI" / "i2131443718.jpeg").write_bytes(b"")
+    with pytest.raises(
+        UserError, match=r"i2131443718\.jpeg and .*i2131443718\.jpg differ only in letter case or suffix"
+    ):
+        read_mit1003(root)
 
 
 def test_a_missing_trial_is_named_or_its_image_skipped(copy):

@@ -92,7 +92,7 @@ def test_one_of_several_files_is_chosen_by_name(tmp_path):
     assert len(read_folder(tmp_path, chosen=Chosen(stimuli="s2.hdf5"))) == 1
     with pytest.raises(MissingFilesError, match=r"data\.stimuli=s3\.hdf5: no such file"):
         read_folder(tmp_path, chosen=Chosen(stimuli="s3.hdf5"))
-    with pytest.raises(UserError, match=r"data\.fixations=s1\.hdf5 holds FileStimuli, no fixations"):
+    with pytest.raises(UserError, match=r"data\.fixations=s1\.hdf5 holds FileStimuli, not fixations"):
         read_folder(tmp_path, chosen=Chosen("s1.hdf5", "s1.hdf5"))
 
 

@@ -42,7 +42,7 @@ def test_an_empty_file_and_an_empty_cell(file):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("1 2 3 4\n1 two 3 4", "line 2: 'two' is not a number"), ("1 2 3 4\n\n1 2 3", "line 3: not 4 columns"),
+    [("1 2 3 4\n1 two 3 4", "line 2: 'two' is not a number"), ("1 2 3 4\n\n1 2 3", "line 3: expected 4 columns"),
      ("1 2 3 4 5", "line 1: 5 columns"), ("7", "line 1: 1 columns"),
      ("1 2 0.5 0.2", "line 1: the fixation ends before it starts.*x y t duration")],
 )  # fmt: skip

@@ -172,7 +172,7 @@ def test_folder_errors(tmp_path):
         FolderDataModule(None, batch_size=1)
     with pytest.raises(MissingFilesError, match=r"nowhere\.jpg"):
         FolderDataModule(tmp_path / "nowhere.jpg", batch_size=1).setup("predict")
-    with pytest.raises(MissingFilesError, match="not a pictures"):
+    with pytest.raises(MissingFilesError, match="no pictures"):
         FolderDataModule(tmp_path, batch_size=1).setup("predict")
     (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not really")
     with pytest.raises(CorruptFileError, match=r"broken\.jpg"):

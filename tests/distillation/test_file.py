@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tests.distillation.small import samples
+from tests.distillation.small import OPTIONS, fitted, samples
 
 from explainsal.distillation import (
     load_standalone,
@@ -35,6 +36,17 @@ def test_a_file_gives_the_same_model_without_any_network(fit, tmp_path):
     assert maps.shape == (2, 1, 40, 50)
     assert maps.min() >= 0
     pd.testing.assert_frame_equal(term_table(model), term_table(fit.model))
+
+
+def test_a_file_of_log_densities_is_of_format_2(tmp_path):
+    done = fitted(options=replace(OPTIONS, output="log_density"))
+    path = save_standalone(done.model, tmp_path / "standalone.safetensors", {"finished": True})
+    model, _ = load_standalone(path)
+    images = next(samples()())[0]
+    assert model.output == "log_density"
+    assert torch.equal(model(images), done.model(images))
+    with safe_open(path, "pt") as file:
+        assert json.loads(file.metadata()["explainsal.standalone"])["version"] == 2
 
 
 def _umask():
@@ -61,7 +73,7 @@ def test_files_that_cannot_be_used_say_why(fit, tmp_path):
     with pytest.raises(CorruptFileError, match="cannot be read"):
         load_standalone(tmp_path / "c.safetensors")
     for change, error, message in (
-        ({"version": 99}, UserError, r"format 99.*reads format 1\. .*wrote it \(explainsal \d\S+\)$"),
+        ({"version": 99}, UserError, r"format 99.*reads formats 1 and 2\. .*wrote it \(explainsal \d\S+\)$"),
         ({"stages": graph["stages"][1:]}, CorruptFileError, "whole model"),
         ({"bank": {**graph["bank"], "low_pass": [1.0]}}, CorruptFileError, "source or a filter that is not there"),
     ):

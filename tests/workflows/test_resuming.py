@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 import torch
-from torch.optim import SGD
+from torch.optim import SGD, AdamW
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from explainsal.errors import UserError
 from explainsal.models.saliency_model import RECORD, SaliencyModel
-from explainsal.modules.schedules import follow_options
+from explainsal.modules.schedules import follow_optimizer, follow_options
 from explainsal.tracking.metrics_file import MetricsFile
 from explainsal.workflows.loading import load_model
 from explainsal.workflows.resuming import read_checkpoint, require_same_network, take_over, trained_network
@@ -115,3 +115,34 @@ def test_a_longer_training_follows_its_own_schedule() -> None:
         for schedule in (resumed, whole):
             schedule.optimizer.step()
             schedule.step()
+
+
+def test_another_rate_is_followed_from_the_first_epoch_on() -> None:
+    def make(rate: float, decay: float) -> CosineAnnealingLR:
+        return CosineAnnealingLR(SGD([torch.zeros(1)], lr=rate, weight_decay=decay), 8)
+
+    old, whole, resumed = make(0.1, 0.0), make(0.02, 0.5), make(0.02, 0.5)
+    for schedule in (old, whole):
+        for _ in range(4):
+            schedule.optimizer.step()
+            schedule.step()
+    resumed.optimizer.load_state_dict(old.optimizer.state_dict())
+    resumed.load_state_dict(old.state_dict())
+    assert follow_optimizer(resumed.optimizer, make(0.02, 0.5).optimizer) == ["lr", "weight_decay"]
+    assert follow_optimizer(resumed.optimizer, make(0.02, 0.5).optimizer) == []
+    assert follow_options(resumed, lambda optimizer: CosineAnnealingLR(optimizer, 8))
+    assert resumed.optimizer.param_groups[0]["weight_decay"] == 0.5
+    for _ in range(4):
+        assert resumed.optimizer.param_groups[0]["lr"] == whole.optimizer.param_groups[0]["lr"]
+        for schedule in (resumed, whole):
+            schedule.optimizer.step()
+            schedule.step()
+
+
+def test_without_a_schedule_the_rate_is_followed_too_and_another_optimizer_is_refused() -> None:
+    restored, fresh = (AdamW([torch.zeros(1)], lr=rate) for rate in (0.1, 0.02))
+    assert follow_optimizer(restored, fresh) == ["lr"]
+    assert restored.param_groups[0]["lr"] == 0.02
+    restored.load_state_dict(SGD([torch.zeros(1)], lr=0.1).state_dict())
+    with pytest.raises(UserError, match="another optimizer"):
+        follow_optimizer(restored, fresh)

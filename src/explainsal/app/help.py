@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
+import shlex
 import textwrap
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+from hydra.errors import OverrideParseException
 
 _WIDTH = 110
 _EXTRA = ("experiment", "sweep", "debug")  # groups outside the defaults lists: +experiment=NAME
@@ -87,6 +90,13 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
         conf: The configuration folder.
     """
     text = str(error)
+    if isinstance(error, OverrideParseException) and (advice := explain_quoting(error.override)):
+        return advice
+    if found := re.search(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE):
+        key, _, values = found[1].partition("=")
+        quoted = _quote(found[1])
+        one = f" One value with a comma needs two kinds of quotes: {quoted}." if quoted else ""
+        return f"{found[1]}: several values. Add -m for a run with each; a list is {key}=[{values}].{one}"
     if found := re.search(r"Could not (?:override|delete from config:?) '?([\w.@/]+)'?", text):
         wrong = found[1]
         nearest = find_nearest(wrong, list_options(command, arguments, wrong, conf))
@@ -99,6 +109,31 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
         hint = f" Did you mean {group}={nearest}?" if nearest else ""
         return f"{group}={wrong} does not exist.{hint} Choose one of {', '.join(names)}."
     return f"{text}\nThe options are in `--help`. Add new keys with +key=value."
+
+
+def explain_quoting(argument: str) -> str | None:
+    """Say how to quote a value that Hydra's grammar cannot read, such as a path with a space; None if it is quoted.
+
+    Args:
+        argument: A word of the command line, as Hydra received it.
+
+    Example:
+        >>> print(explain_quoting("image=a (1).jpg"))
+        image=a (1).jpg: a value with brackets, accents, quotes or = needs two kinds of quotes: "image='a (1).jpg'"
+    """
+    quoted = _quote(argument)
+    needs = "a value with brackets, accents, quotes or = needs two kinds of quotes"
+    return f"{argument}: {needs}: {quoted}" if quoted else None
+
+
+def _quote(argument: str) -> str | None:
+    """Return a word of a shell that gives Hydra the value as it is, or None where there is no plain value."""
+    key, _, value = argument.partition("=")
+    if not value or not re.fullmatch(r"\+{0,2}[\w./@]+", key) or value[0] in "'\"":
+        return None
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # in Hydra's quotes a backslash counts before a quote only
+    word = f"{key}='{escaped}'"
+    return shlex.quote(word) if re.search(r'[$`"!\\]', word) else f'"{word}"'
 
 
 def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path) -> list[str]:

@@ -46,7 +46,7 @@ def read_mit1003(
 
     Args:
         root: Folder with ``ALLSTIMULI`` and ``DATA`` or ``ALLFIXATIONMAPS``, or with FixaTons' ``STIMULI`` and
-            ``SCANPATHS``.
+            ``SCANPATHS``; images end in ``.jpeg``, as published, or ``.jpg``.
         ground_truth: ``gaze``, ``scanpaths`` or ``maps``; None for the result of `find_ground_truth`.
         initial_fixation: Keep the first fixation of each trial, on the central cross that observers had to fixate; not
             for ``maps``.
@@ -195,10 +195,10 @@ def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> Saliency
 
 def _images(root: Path) -> dict[str, str]:
     for folder in unpacked(root, "ALLSTIMULI", "stimuli", "STIMULI"):
-        images = files_by_stem(folder, (".jpeg",))
+        images = files_by_stem(folder, (".jpeg", ".jpg"))
         if images:
             return images
-    raise MIT1003.missing("images (.jpeg)", [root / "ALLSTIMULI"] if root.is_dir() else [root])
+    raise MIT1003.missing("images (.jpeg or .jpg)", [root / "ALLSTIMULI"] if root.is_dir() else [root])
 
 
 def _folder(root: Path, name: str, what: str) -> Path:

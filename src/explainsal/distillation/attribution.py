@@ -20,7 +20,7 @@ BY = ("source", "wavelength", "orientation", "part")
 
 @torch.no_grad()
 def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str, Tensor]:
-    """What each kind of term adds to the saliency map.
+    """What each kind of term adds to the saliency map, or to the scores whose softmax it is.
 
     A stage's map is a sum; a blur of an earlier map is the sum of the blurs of its terms, which are followed down in
     turn, to terms made of the image, of the position, or of an earlier map in a way that is not linear (its energy,
@@ -34,8 +34,9 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
             ``"orientation"`` (degrees), ``"part"``.
 
     Returns:
-        Maps ``(B, h, w)`` that add up to the saliency map. ``"none"`` holds terms that have no such property (a blur
-        has no orientation), ``"constant"`` the constants, ``"clamping"`` what keeps maps above the fit's least value.
+        Maps ``(B, h, w)`` that add up to the last stage's map. ``"none"`` holds terms that have no such property (a
+        blur has no orientation), ``"constant"`` the constants, ``"clamping"`` what keeps maps above the fit's least
+        value.
 
     Raises:
         ValueError: If `by` is something else.

@@ -19,7 +19,7 @@ from explainsal.distillation.stage import Stage, StageTerms
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.explanation.bank import FilterBank
 
-VERSION = 1  # of the format; a file of another one is refused, since its graph may mean something else
+VERSIONS = (1, 2)  # of the format; a file of another one is refused, since its graph may mean something else
 _KEY = "explainsal.standalone"
 _TERMS = tuple(field.name for field in fields(StageTerms))
 
@@ -38,7 +38,8 @@ def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | 
     bank.pop("filters")
     stages = [{"name": s.name, "size": s.size, "sources": s.sources, "channels": s.channels} for s in model.stages]
     graph = {
-        "version": VERSION, "bank": bank, "input_maps": model.input_kind, "input_size": model.input_size,
+        "version": 1 if model.output == "map" else 2, "output": model.output,
+        "bank": bank, "input_maps": model.input_kind, "input_size": model.input_size,
         "stages": stages, "note": note or {}, "written_by": f"explainsal {version('explainsal')}",
     }  # fmt: skip
     tensors: dict[str, Tensor] = {
@@ -67,10 +68,10 @@ def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
             "  make one: python -m explainsal.distill checkpoint=outputs/.../best.ckpt data=..."
         )
     graph, tensors = _read(path)
-    if graph.get("version") != VERSION:
+    if graph.get("version") not in VERSIONS:
         raise UserError(
             f"{path} is a standalone model of format {graph.get('version')}, and this version of explainsal reads "
-            f"format {VERSION}. Distill it again, or use the version that wrote it "
+            f"formats {' and '.join(map(str, VERSIONS))}. Distill it again, or use the version that wrote it "
             f"({graph.get('written_by', 'the file does not say which')})"
         )
     try:
@@ -104,7 +105,7 @@ def _model(graph: dict[str, Any], tensors: dict[str, Tensor]) -> Standalone:
         size = (int(entry["size"][0]), int(entry["size"][1]))
         stages.append(Stage(entry["name"], size, tuple(entry["sources"]), tuple(entry["channels"]), terms, bank))
     size = (int(graph["input_size"][0]), int(graph["input_size"][1]))
-    return Standalone(bank, graph["input_maps"], size, stages)
+    return Standalone(bank, graph["input_maps"], size, stages, graph.get("output", "map"))
 
 
 def _check(terms: StageTerms, sources: int, filters: int) -> None:

@@ -60,7 +60,7 @@ class Distillation:
         self.input_size = input_size or seen_size(net, first)
         self.layers = self._layers((int(first.shape[-2]), int(first.shape[-1])))
         self.explained: dict[str, list[float]] = {}
-        model = Standalone(options.bank, options.input_maps, self.input_size)
+        model = Standalone(options.bank, options.input_maps, self.input_size, output=options.output)
         self.inputs = FitInputs(net, self.layers, model, options, None if store is None else Store(store, count))
 
     @property
@@ -123,9 +123,10 @@ class Distillation:
                 ..., ::stride, ::stride
             ]
             target = self.inputs.target(layer, seen, density, start)[..., ::stride, ::stride]
+            weights = self.inputs.weights(layer, seen, density, start)
             if moments is None:
                 moments = Moments(candidates.shape[1], target.shape[1], candidates.device)
-            moments.add(candidates, target)
+            moments.add(candidates, target, None if weights is None else weights[..., ::stride, ::stride])
             start += len(images)
             progress(len(images))
         assert moments is not None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from explainsal.distillation.network import Standalone
+from explainsal.distillation.network import Output, Standalone
 from explainsal.distillation.options import DistillOptions
 from explainsal.distillation.responses import CENTER_MAPS, center_maps
 from explainsal.distillation.samples import Store
@@ -21,6 +21,8 @@ from explainsal.functional.images import resize
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.capture import as_in_evaluation, watch_layers
 from explainsal.tracing.layers import INPUT, NetworkLayer
+
+_LEAST_DENSITY = 1e-4  # of a log-density's fit, in units of a uniform map: nobody looks where there is less
 
 
 class FitInputs:
@@ -49,8 +51,28 @@ class FitInputs:
 
     def target(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor:
         """What the layer's stage should give, ``(B, A, h, w)``, for the images that come after the first `start`."""
-        if self.net is None or (layer is self.layers[-1] and self.options.target == "fixations"):
+        if layer is not self.layers[-1]:
+            return self._activations(layer, images, start)
+        return as_target(self._saliency(images, density, start), self.options.output)
+
+    def weights(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor | None:
+        """How much every pixel of the layer's stage counts, ``(B, h, w)`` of mean 1; None where all count alike."""
+        share = self.options.density_weight
+        if not share:
+            return None
+        relative = resize(self._saliency(images, density, start), self.stage_size(layer))[:, 0]
+        return 1 - share + share * relative / relative.mean((-2, -1), keepdim=True).clamp_min(1e-12)
+
+    def _saliency(self, images: Tensor, density: Tensor | None, start: int) -> Tensor:
+        """The map that the last stage imitates, ``(B, 1, h, w)``: the network's, or the fixations'."""
+        layer = self.layers[-1]
+        if self.net is None or self.options.target == "fixations":
             return _relative(density, self.stage_size(layer)).to(self.device)
+        return self._activations(layer, images, start)
+
+    def _activations(self, layer: NetworkLayer, images: Tensor, start: int) -> Tensor:
+        """What the network gives, at the stage's size; its last map is what it predicts."""
+        assert self.net is not None
         names = [layer.name] if self.store is None else [other.name for other in self.layers]
         if (found := self._known(f"activations {layer.name}", start, len(images))) is not None:
             return found
@@ -138,6 +160,13 @@ def _predicted(net: nn.Module, maps: Tensor) -> Tensor:
     maps = finish(maps) if callable(finish) else maps
     density = getattr(net, "output", "map") in ("density", "log_density")
     return maps / maps.mean((-2, -1), keepdim=True) if density else maps
+
+
+def as_target(saliency: Tensor, output: Output) -> Tensor:
+    """What the last stage is fitted to: a saliency map, or its logarithm in units of its mean, from -9.2 on."""
+    if output == "map":
+        return saliency
+    return (saliency / saliency.mean((-2, -1), keepdim=True).clamp_min(1e-12)).clamp_min(_LEAST_DENSITY).log()
 
 
 def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:

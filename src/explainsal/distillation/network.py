@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
+import torch
 from torch import Tensor, nn
 
 from explainsal.distillation.responses import pair_responses
@@ -14,25 +15,34 @@ from explainsal.explanation.input_maps import input_maps
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.layers import INPUT
 
+Output = Literal["map", "log_density"]
+
 
 class Standalone(nn.Module):
-    """Stages in order; the last one's first map is the saliency map.
+    """Stages in order; the last one's first map is the saliency map, or its logarithm but for a constant.
 
     Args:
         bank: The filters of all stages.
         input_kind: Which maps of the image: see :func:`~explainsal.explanation.input_maps.input_maps`.
         input_size: ``(H, W)`` of the images that it was fitted at.
         stages: In the order in which they depend on each other.
+        output: ``"map"``, or ``"log_density"``: the softmax over the pixels of the last stage's first map, in units of
+            a uniform map, is the saliency map.
 
     Raises:
         ValueError: If a stage draws on one that does not come before it.
     """
 
     def __init__(
-        self, bank: FilterBank, input_kind: str, input_size: tuple[int, int], stages: Sequence[Stage] = ()
+        self,
+        bank: FilterBank,
+        input_kind: str,
+        input_size: tuple[int, int],
+        stages: Sequence[Stage] = (),
+        output: Output = "map",
     ) -> None:
         super().__init__()
-        self.bank, self.input_kind, self.input_size = bank, input_kind, input_size
+        self.bank, self.input_kind, self.input_size, self.output = bank, input_kind, input_size, output
         known = {INPUT, CENTER}
         for stage in stages:
             if missing := set(stage.sources) - known:
@@ -50,12 +60,15 @@ class Standalone(nn.Module):
         self.parts.append(stage)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Saliency maps ``(B, 1, h, w)`` of images ``(B, 3, H, W)``, RGB in [0, 1]; not below the fit's least value."""
+        """Saliency maps ``(B, 1, h, w)`` of images ``(B, 3, H, W)``, RGB in [0, 1]."""
         return self.saliency(self.seen(images))
 
     def saliency(self, seen: Sequence[Tensor]) -> Tensor:
         """The same, given what :meth:`seen` makes of the images."""
-        return self.stage_maps(seen)[self.stages[-1].name][:, :1]
+        maps = self.stage_maps(seen)[self.stages[-1].name][:, :1]
+        if self.output == "map":
+            return maps
+        return torch.softmax(maps.flatten(1), dim=1).reshape(maps.shape) * (maps.shape[-2] * maps.shape[-1])
 
     def seen(self, images: Tensor) -> list[Tensor]:
         """The image through the filters that each stage needs, ``(B, V, h, w)`` each: no coefficient changes these."""

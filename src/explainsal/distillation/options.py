@@ -15,6 +15,13 @@ def _sparse_bank() -> FilterBank:
     return PRESETS["sparse"].bank
 
 
+_CHOICES = {
+    "target": ("deep", "fixations"),
+    "input_maps": ("luminance", "opponent"),
+    "output": ("map", "log_density"),
+}
+
+
 @dataclass(frozen=True)
 class DistillOptions:
     """Every choice of a fit.
@@ -33,6 +40,10 @@ class DistillOptions:
         center: Whether maps of the position are offered.
         target: What the last stage is fitted to: the network's map (``"deep"``), or ``"fixations"``, the densities
             divided by their sum, in units of a uniform map.
+        output: What the last stage gives: the saliency map (``"map"``), or scores whose softmax over the pixels is the
+            map (``"log_density"``): it is fitted to logarithms then, and a peaked density needs no peaked sum.
+        density_weight: How much more a pixel counts where the target's density is high, in all stages: weights are
+            ``1 - density_weight + density_weight * density`` with a density of mean 1.
         samples_per_side: Of larger maps only every n-th row and column is looked at, so that at most so many remain:
             neighbouring pixels say the same.
     """
@@ -47,13 +58,17 @@ class DistillOptions:
     input_maps: Literal["luminance", "opponent"] = "opponent"
     center: bool = True
     target: Literal["deep", "fixations"] = "deep"
+    output: Literal["map", "log_density"] = "map"
+    density_weight: float = 0.0
     samples_per_side: int = 64
 
     def __post_init__(self) -> None:
         for name in ("terms", "pool_size", "largest_map", "samples_per_side"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        for name, allowed in (("target", ("deep", "fixations")), ("input_maps", ("luminance", "opponent"))):
+        if not 0 <= self.density_weight <= 1:
+            raise ValueError(f"density_weight must lie between 0 and 1, got {self.density_weight}")
+        for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
 

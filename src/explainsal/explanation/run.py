@@ -19,6 +19,7 @@ from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.types import DensityMap
 
+Collected = tuple[Tables, list[dict[str, Any]], dict[int, Tensor]]
 _KEPT_MAPS = 32  # at 800 x 600 these are 60 MB
 
 
@@ -160,14 +161,15 @@ class ExplanationRun:
         self._explained += len(ids)
 
     @property
-    def collected(self) -> tuple[Tables, list[dict[str, Any]]]:
-        """The tables of this process, for :meth:`merge`."""
-        return self._tables, self.rows
+    def collected(self) -> Collected:
+        """The tables and maps of this process, for :meth:`merge`."""
+        return self._tables, self.rows, self.maps
 
-    def merge(self, processes: Sequence[tuple[Tables, list[dict[str, Any]]]]) -> None:
-        """Replace the tables of this process by those of all, each as :attr:`collected` gives them."""
-        self._tables = Tables.merged([tables for tables, _ in processes])
-        self.rows = [row for _, rows in processes for row in rows]
+    def merge(self, processes: Sequence[Collected]) -> None:
+        """Replace the tables and maps of this process by those of all, each as :attr:`collected` gives them."""
+        self._tables = Tables.merged([tables for tables, _, _ in processes])
+        self.rows = [row for _, rows, _ in processes for row in rows]
+        self.maps = {index: values for _, _, maps in processes for index, values in maps.items()}
 
     def save(self) -> None:
         """Write the tables of all images to the folder; nothing where nothing ran.

@@ -18,7 +18,7 @@ from explainsal.errors import UserError
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import RECORD, TRAINED_HERE, put_channels_last
-from explainsal.modules.schedules import follow_options
+from explainsal.modules.schedules import follow_optimizer, follow_options
 
 log = logging.getLogger(__name__)
 
@@ -86,15 +86,24 @@ class SaliencyModule(LightningModule):
     def on_train_start(self) -> None:
         """From here on the network's weights are those of this training, unless it is frozen.
 
-        A resumed training follows the schedule that its options describe, e.g. with another number of epochs.
+        A resumed training follows its present options, e.g. another number of epochs or another learning rate.
         """
         if any(parameter.requires_grad for parameter in self.parameters()):
             self.model.weights = TRAINED_HERE
+        changed = self._follow_optimizer()
         for config in self.trainer.lr_scheduler_configs:
-            if self.scheduler is not None and follow_options(config.scheduler, self.scheduler):
-                log.warning(
-                    "the learning rate follows the present options, not those that the checkpoint was made with"
-                )
+            if self.scheduler is not None and follow_options(config.scheduler, self.scheduler) and not changed:
+                changed = ["the learning-rate schedule"]
+        if changed:
+            log.warning(
+                "the checkpoint was made with other options (%s): the present ones hold from here on",
+                ", ".join(changed),
+            )
+
+    def _follow_optimizer(self) -> list[str]:
+        made = self.configure_optimizers()
+        fresh = made["optimizer"] if isinstance(made, dict) else made
+        return [] if fresh is None else follow_optimizer(self.trainer.optimizers[0], fresh)
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
         """One step; a loss that is not finite ends the run and names the images."""

@@ -1,4 +1,4 @@
-"""A learning-rate schedule that a resumed training follows with its present options."""
+"""Let a resumed training follow its present options: those of the optimizer, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -8,6 +8,49 @@ from typing import Any
 import torch
 from torch.optim import SGD, Optimizer
 from torch.optim.lr_scheduler import LRScheduler
+
+from explainsal.errors import UserError
+
+
+def follow_optimizer(optimizer: Optimizer, fresh: Optimizer) -> list[str]:
+    """Give a restored optimizer its present options.
+
+    Restoring an optimizer also restores its options, e.g. the learning rate that the training began with.
+
+    Args:
+        optimizer: Restored; its schedule follows with `follow_options`.
+        fresh: The same, made with the present options.
+
+    Returns:
+        The names of the options that differed.
+
+    Raises:
+        UserError: If another kind of optimizer was restored.
+    """
+    changed = []
+    for group, other in zip(optimizer.param_groups, fresh.param_groups, strict=True):
+        names = {name for name in other if name not in ("params", "initial_lr")}
+        if not names <= set(group):
+            raise UserError(
+                "the checkpoint is from a training with another optimizer than module/optimizer=... chooses: "
+                "resume with that one"
+            )
+        rate = "initial_lr" if "initial_lr" in group and "initial_lr" in other else "lr"
+        if group[rate] != other[rate]:
+            group["lr"] = other["lr"]
+            changed.append("lr")
+        if "initial_lr" in other:
+            group["initial_lr"] = other["initial_lr"]
+        cycled = ("betas", "momentum") if "max_momentum" in other else ()  # such a schedule changes them at every step
+        for name in sorted(names - {"lr", *cycled}):
+            if _plain(group[name]) != _plain(other[name]):
+                group[name] = other[name]
+                changed.append(name)
+    return list(dict.fromkeys(changed))
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value
 
 
 def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRScheduler]) -> bool:
@@ -25,7 +68,8 @@ def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRSchedul
     groups = scheduler.optimizer.param_groups
     stand_in = SGD([{"params": [torch.zeros(1)], "lr": group["initial_lr"]} for group in groups], lr=1.0, momentum=0.9)
     fresh = make(stand_in)
-    if _options(fresh) == _options(scheduler):
+    rates = [group["initial_lr"] for group in groups]
+    if _options(fresh) == _options(scheduler) and list(scheduler.base_lrs) == rates:
         return False
     for _ in range(scheduler.last_epoch):
         stand_in.step()

@@ -22,18 +22,17 @@ from explainsal.distillation import (
     DistillOptions,
     RefineOptions,
     load_standalone,
-    refine,
     save_standalone,
 )
 from explainsal.distillation.inputs import seen_size
-from explainsal.distillation.quality import mean_cc, stage_quality, write_tables
-from explainsal.distillation.refinement import center_level
-from explainsal.distillation.samples import Store, StoredSamples
+from explainsal.distillation.quality import stage_quality, write_tables
+from explainsal.distillation.samples import StoredSamples
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.images import as_unit_float
 from explainsal.models import SaliencyModel
 from explainsal.workflows.loading import describe
+from explainsal.workflows.refining import lessons_of, load_start, read_lessons, refine_best
 from explainsal.workflows.runs import RunFolder
 
 FILE = "standalone.safetensors"
@@ -51,6 +50,7 @@ class FitOptions:
         input_size: Height and width of the model's input images; None: those of the network.
         batch_size: Number of images per batch.
         resume: Folder of an interrupted run, which continues after its last finished stage.
+        start: A finished standalone model: it is refined against this network, and no stage is fitted.
         seed: The run's seed, recorded in the file.
     """
 
@@ -60,7 +60,16 @@ class FitOptions:
     input_size: Sequence[int] | None = None
     batch_size: int = 4
     resume: Path | None = None
+    start: Path | None = None
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.start is None:
+            return
+        if not self.refinement.epochs:
+            raise UserError("start=FILE is to be refined: give refine.epochs=N, too")
+        if self.resume is not None or self.input_size is not None or self.stages != DistillOptions():
+            raise UserError("start=FILE fits no stage: leave out resume, input_size and the options of distill")
 
 
 def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:
@@ -86,8 +95,9 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
             fit = Distillation(model, batches, len(train), options.stages, size, store=work / "maps")
             fit_stages(fit, options, run.folder, progress)
             if options.refinement.epochs:
-                held_out = stored(val, model, work / "val", progress)
-                refine_best(fit, samples, held_out, options.refinement, work / "refine", progress)
+                held_out = lessons_of(fit, stored(val, model, work / "val", progress), work / "refine_val")
+                lessons = lessons_of(fit, samples, work / "refine_train")
+                refine_best(fit.model, lessons, held_out, options.refinement, work / "refine", progress)
         note = {**_note(fit, options.seed), "finished": True, "refined": options.refinement.epochs}
         file = save_standalone(fit.model, run.folder / FILE, note)
         report_quality(fit, val, run.folder)
@@ -97,6 +107,34 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
         shutil.rmtree(options.resume / "work", ignore_errors=True)
     run.finish()
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
+    return file
+
+
+def refine_start(
+    network: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions
+) -> Path:
+    """Refine a finished standalone model against another network; the arguments are those of `distill`."""
+    assert options.start is not None
+    model, origin = load_start(options.start)
+    train, val = mix_splits(sets, options.images)
+    run.record(describe(network))
+    work = run.folder / "work"
+    try:
+        with _progress() as progress:
+            quick = network.for_prediction()
+            held_out = read_lessons(val, quick, model, work / "val", progress)
+            lessons = read_lessons(train, quick, model, work / "train", progress)
+            refine_best(model, lessons, held_out, options.refinement, work / "refine", progress)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    note = {
+        "finished": True, "refined": options.refinement.epochs, "images": len(train), "start": origin,
+        "network": _network_name(network), "seed": options.seed,
+    }  # fmt: skip
+    file = save_standalone(model, run.folder / FILE, note)
+    write_tables(model, None, run.folder / "explanation" / "standalone")
+    run.finish()
+    print(f"model: {file} ({model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file
 
 
@@ -187,34 +225,6 @@ def resume_fit(fit: Distillation, folder: Path) -> None:
     fit.resume(model, note["explained"])
 
 
-def refine_best(
-    fit: Distillation,
-    train: StoredSamples,
-    val: StoredSamples,
-    options: RefineOptions,
-    work: Path,
-    progress: Progress,
-) -> None:
-    """Refine the model, and keep the epoch with the best CC on the validation images."""
-    truth, size = options.fixations > 0, fit.input_size
-    deep = fit.deep_maps(train.batches(8), Store(work / "train", train.count))
-    target = val.density[:, None] if truth else fit.deep_maps(val.batches(8), Store(work / "val", val.count))
-    target = target / center_level(train.density if truth else deep, options.decenter)
-    train, val = train.shrunk(size, work / "train"), val.shrunk(size, work / "val")
-    best, state = mean_cc(fit.model, val, target), _copied(fit.model)
-    task = progress.add_task("refining", total=options.epochs)
-
-    def keep(epoch: int, loss: float) -> None:
-        nonlocal best, state
-        value = mean_cc(fit.model, val, target)
-        progress.update(task, advance=1, description=f"refining: loss {loss:.3f}, validation CC {value:.3f}")
-        if value > best:
-            best, state = value, _copied(fit.model)
-
-    refine(fit.model, train.images, deep, train.density if truth else None, options, keep, store=work / "seen")
-    fit.model.load_state_dict(state)
-
-
 def report_quality(fit: Distillation, dataset: MixedSamples, output: Path) -> None:
     """Write tables of the graph and of its fidelity per layer on the validation images; print a summary."""
     quality = stage_quality(fit, _batches(dataset), dataset.ids)
@@ -248,7 +258,3 @@ def _network_name(net: nn.Module) -> str:
     """Return the names of the network and its weight file, without folders."""
     weights = getattr(net, "weights", None)
     return f"{getattr(net, 'name', type(net).__name__)} {Path(weights).name if weights else 'untrained'}"
-
-
-def _copied(model: nn.Module) -> dict[str, Tensor]:
-    return {name: value.clone() for name, value in model.state_dict().items()}

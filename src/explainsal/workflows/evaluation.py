@@ -156,7 +156,7 @@ def evaluate_model(
             described(profiles, marks).to_csv(folder / "profiles.csv", index=False)
         print_results(results)
         show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
-        write_explanation_nulls(model, dataset, explanations, options)
+    write_explanation_nulls(model, dataset, explanations, options)
     return results
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from functools import partial
 
 import pandas as pd
 import torch
 from lightning.pytorch.utilities import rank_zero_only
-from rich.progress import track
+from rich.progress import Progress
 from torch import nn
 
 from explainsal.data.dataset import SaliencyDataset
@@ -25,6 +25,7 @@ from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
 from explainsal.reporting.results.printing import print_table
 from explainsal.workflows.loading import description
+from explainsal.workflows.sharing import gather, is_first, read_batches, share
 
 log = logging.getLogger(__name__)
 
@@ -50,7 +51,6 @@ def check_nulls(nulls: Collection[str], *, explains: bool = True, model: nn.Modu
         require_drawable(model)
 
 
-@rank_zero_only
 def write_nulls(
     nulls: Collection[str],
     model: nn.Module,
@@ -63,7 +63,8 @@ def write_nulls(
 ) -> None:
     """Write and print ``fidelity.csv``, which compares each explanation with null models of the same options.
 
-    The null model ``cascade`` writes ``cascade.csv`` as well.
+    The null model ``cascade`` writes ``cascade.csv`` as well. The processes of a distributed run share the images; each
+    of them has to call this.
 
     Args:
         nulls: Names of the null models.
@@ -78,42 +79,67 @@ def write_nulls(
         return
     device = device or next((p.device for p in model.parameters()), torch.device("cpu"))
     model.to(device)
-    count = min(limit or len(dataset), len(dataset))
-    batches = [partial(_batch, dataset, index, device) for index in range(count)]
+    positions = share(min(limit or len(dataset), len(dataset)))
     for each in explanations:
         own = each.explainer_for(model)
-        found = {null: _measured(null, own, batches, seed, each.preset) for null in nulls}
-        cascade = found.pop(CASCADE, None)
-        fidelity = _beside(each, [rows for rows in found.values() if rows is not None])
-        _write_fidelity(fidelity, each, description(model))
-        if cascade is not None:
-            cascade = cascade.sort_values("step", kind="stable")
-            described(cascade, description(model)).to_csv(each.folder / "cascade.csv", index=False)
-            print(cascade_text(cascade))
+        batches = partial(_shown_batches, dataset, positions, each.batch_size, device)
+        found = {null: _gather_rows(_measure(null, own, batches, seed, each.preset)) for null in nulls}
+        _write(found, each, description(model))
 
 
-def _batch(dataset: SaliencyDataset, index: int, device: torch.device) -> SaliencyBatch:
-    return SaliencyBatch.collate([dataset[index]]).to(device)
+def _gather_rows(mine: pd.DataFrame | None) -> pd.DataFrame | None:
+    """Return the rows of all processes in the order of the images, or None if the null model failed in one of them."""
+    parts = gather(mine)
+    if any(rows is None for rows in parts):
+        return None
+    return (
+        pd.concat([rows for rows in parts if rows is not None and len(rows)])
+        .sort_values("position", kind="stable", ignore_index=True)
+        .drop(columns="position")
+    )
 
 
-def _measured(
-    null: str, own: Explainer, batches: Sequence[Callable[[], SaliencyBatch]], seed: int, preset: str
+@rank_zero_only
+def _write(found: dict[str, pd.DataFrame | None], run: ExplanationRun, label: str) -> None:
+    cascade = found.pop(CASCADE, None)
+    fidelity = _beside(run, [rows for rows in found.values() if rows is not None])
+    _write_fidelity(fidelity, run, label)
+    if cascade is not None:
+        cascade = cascade.sort_values("step", kind="stable")
+        described(cascade, label).to_csv(run.folder / "cascade.csv", index=False)
+        print(cascade_text(cascade))
+
+
+def _measure(
+    null: str, own: Explainer, batches: Callable[[str], Iterator[SaliencyBatch]], seed: int, preset: str
 ) -> pd.DataFrame | None:
     """Return the rows of one null model, or None if it fails; other null models are unaffected."""
     try:
         variant = own if null == CASCADE else null_explainer(own, null, seed=seed)
         parts = []
-        for read in track(batches, description=f"{null} of {preset}"):
-            batch = read()
+        for batch in batches(f"{null} of {preset}"):
             if null == CASCADE:
-                parts.append(cascade_table(own, batch.images, ids=batch.ids, seed=seed))
-                continue
-            rows = fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
-            parts.append(pd.DataFrame(rows))
-        return pd.concat(parts)
+                rows = cascade_table(own, batch.images, ids=batch.ids, seed=seed)
+            else:
+                measured = fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
+                rows = pd.DataFrame(measured)
+            positions = dict(zip(batch.ids, batch.index.tolist(), strict=True))
+            parts.append(rows.assign(position=rows["image"].map(positions)))
+        return pd.concat(parts) if parts else pd.DataFrame()
     except (ArithmeticError, RuntimeError, ValueError) as error:
         log.warning("the null model %s failed and is omitted: %s", null, error)
         return None
+
+
+def _shown_batches(
+    dataset: SaliencyDataset, positions: Sequence[int], batch_size: int, device: torch.device, title: str
+) -> Iterator[SaliencyBatch]:
+    """Read batches, with a progress bar over the images of this process."""
+    with Progress(disable=not is_first()) as bar:
+        task = bar.add_task(title, total=len(positions))
+        for batch in read_batches(dataset, positions, batch_size, device):
+            yield batch
+            bar.advance(task, len(batch.ids))
 
 
 def _beside(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:

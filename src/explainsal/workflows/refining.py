@@ -1,0 +1,99 @@
+"""Refine a standalone model against a network's maps, and keep its best epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import Progress
+from torch import Tensor, nn
+
+from explainsal.data.sample import SaliencyBatch
+from explainsal.datamodules.fit import MixedSamples
+from explainsal.distillation import Distillation, RefineOptions, Standalone, load_standalone, refine
+from explainsal.distillation.quality import mean_cc
+from explainsal.distillation.refinement import center_level
+from explainsal.distillation.samples import Store, StoredSamples
+from explainsal.errors import UserError
+from explainsal.functional.images import as_unit_float, resize
+from explainsal.models import SaliencyModel
+
+
+@dataclass(frozen=True, eq=False)
+class Lessons:
+    """What a model is refined on.
+
+    Args:
+        samples: Images at the model's input size, and their fixation densities.
+        deep: The network's maps of them, ``(N, 1, h, w)``.
+    """
+
+    samples: StoredSamples
+    deep: Tensor
+
+
+def lessons_of(fit: Distillation, samples: StoredSamples, work: Path) -> Lessons:
+    """The images of a finished fit, which the network sees as the fit does: all at one size."""
+    deep = fit.deep_maps(samples.batches(8), Store(work, samples.count))
+    return Lessons(samples.shrunk(fit.input_size, work), deep)
+
+
+@torch.no_grad()
+def read_lessons(
+    dataset: MixedSamples, network: SaliencyModel, model: Standalone, work: Path, progress: Progress
+) -> Lessons:
+    """The images of a data set, each of which the network sees in its own shape."""
+    device = next(network.parameters()).device
+    store, size = Store(work, len(dataset)), model.stages[-1].size
+    samples = StoredSamples(work, len(dataset), model.input_size)
+    task = progress.add_task(f"reading {work.name}", total=len(dataset))
+
+    def batches() -> Iterator[tuple[Tensor, Tensor | None]]:
+        for index in range(len(dataset)):
+            batch = SaliencyBatch.collate([dataset[index]])
+            maps = resize(network(as_unit_float(batch.images).to(device)), size)
+            store.put("deep", index, maps / maps.mean((-2, -1), keepdim=True).clamp_min(1e-12))
+            yield batch.images, None if batch.density is None else batch.density.values
+
+    samples.fill(batches(), lambda count: progress.advance(task, count))
+    return Lessons(samples, store.whole("deep"))
+
+
+def load_start(path: Path) -> tuple[Standalone, dict[str, object]]:
+    """Load the finished model that a refinement starts from, and its note.
+
+    Raises:
+        UserError: If its fit was interrupted.
+    """
+    model, note = load_standalone(path)
+    if not note.get("finished", True):
+        raise UserError(f"start={path}: its fit was interrupted; finish it with resume={path.parent}")
+    return model, note
+
+
+def refine_best(
+    model: Standalone, train: Lessons, val: Lessons, options: RefineOptions, work: Path, progress: Progress
+) -> None:
+    """Refine the model, and keep the epoch with the best CC on the validation images."""
+    truth = options.fixations > 0
+    density = train.samples.density if truth else None
+    target = val.samples.density[:, None] if truth else val.deep
+    target = target / center_level(train.samples.density if truth else train.deep, options.decenter)
+    best, state = mean_cc(model, val.samples, target), _copied(model)
+    task = progress.add_task("refining", total=options.epochs)
+
+    def keep(epoch: int, loss: float) -> None:
+        nonlocal best, state
+        value = mean_cc(model, val.samples, target)
+        progress.update(task, advance=1, description=f"refining: loss {loss:.3f}, validation CC {value:.3f}")
+        if value > best:
+            best, state = value, _copied(model)
+
+    refine(model, train.samples.images, train.deep, density, options, keep, store=work / "seen")
+    model.load_state_dict(state)
+
+
+def _copied(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value.clone() for name, value in model.state_dict().items()}
