@@ -61,7 +61,7 @@ def test_distill_and_use_the_model(folder, distilled):
     assert {"graph.png", "attribution.png"} < drawn
     assert len(drawn) == 4  # and a picture of each image
     report = (folder / "outputs/parts/report.html").read_text()
-    assert "What the standalone model is made of" in report
+    assert "Composition of the standalone model" in report
     assert report.count("The parts of the map of") == 2
     assert 'id="gallery"' not in report  # the pictures of the parts are it
 

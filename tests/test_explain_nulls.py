@@ -103,7 +103,7 @@ def test_nulls_are_measured_on_the_images_that_are_explained(
     assert cascade["layer"].unique().tolist() == ["trained", "2", "0"]
     printed = capsys.readouterr().out
     assert "shuffled" in printed.lower()
-    assert "with 2 of 2 layers fresh" in printed
+    assert "with 2 of 2 layers randomized" in printed
     assert cascade.query("step == 2")["maps"].abs().max() < 0.999
 
 

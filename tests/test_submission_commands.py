@@ -154,7 +154,7 @@ def test_the_check_says_what_is_wrong(tmp_path, mit300):
         file["i2.jpg"][...] = file["i2.jpg"][()] + 0.01
         file.move("i4.jpg", "i4.png")
     with pytest.raises(
-        CorruptFileError, match=r"(?s)would not accept.*1 of 4 images have no map, i4\.jpg.*i2\.jpg: its log"
+        CorruptFileError, match=r"(?s)would not accept.*1 of 4 images have no map, .* i4\.jpg.*i2\.jpg: its log"
     ):
         predict(config("predict", tmp_path, "mode=check", "submission=tuebingen", *mit300[:3], f"predictions={path}"))
     with pytest.raises(UserError, match="which maps"):

@@ -1,4 +1,4 @@
-"""A full disk costs nothing that was there before."""
+"""A full disk does not damage existing checkpoints."""
 
 from pathlib import Path
 

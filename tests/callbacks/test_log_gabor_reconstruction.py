@@ -78,7 +78,7 @@ def test_a_test_loop_scores_explainable_maps_and_writes_the_tables(tmp_path, mod
     assert set(terms["image"]) == {"image0", "image1"}
     with np.load(tmp_path / "sparse" / "maps.npz") as maps:
         images = {name.split("/")[0] for name in maps.files if name != "description"}
-    assert images == {"image0", "image1"}  # of the batch that was explained
+    assert images == {"image0", "image1"}  # the explained batch
 
 
 def test_the_limit_counts_images_not_batches(tmp_path, model):
@@ -103,7 +103,7 @@ def test_validation_logs_the_agreement_and_training_goes_on(tmp_path, model):
     assert -1 <= logged["val/explainable_sparse_cc"] <= 1
     layers = pd.read_csv(tmp_path / "sparse" / "layers.csv")
     assert set(layers["image"]) == {"image0", "image1"}
-    assert "description" not in layers  # a network in training is not untrained
+    assert "description" not in layers  # the weights of a network in training are not "untrained"
     assert not any(part._forward_hooks for part in model.modules())
 
 

@@ -1,4 +1,4 @@
-"""A training that was stopped by a real signal, anywhere, and resumed is the uninterrupted one, to the bit."""
+"""A training stopped by a real signal at any point and resumed equals the uninterrupted one, bit by bit."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Network(L.LightningModule):
 def train(
     folder: Path, data: Path, workers: int, stop: tuple[str, int] | None = None, resume: Path | None = None
 ) -> tuple[Network, dict[str, Any]]:
-    """Train, until a signal if any; returns the network and its last checkpoint."""
+    """Train, until a signal if there is one; return the network and its last checkpoint."""
     L.seed_everything(7, workers=True, verbose=False)
     steps = {"flip": A.HorizontalFlip(p=0.5), "affine": A.Affine(rotate=(-5, 5), p=0.9), "colour": A.ColorJitter(p=0.9)}
     augmentation = Augmentation(steps)

@@ -1,4 +1,4 @@
-"""The four pictures of ../shared/fixtures/classical and what the original code made of them."""
+"""The four pictures of ../shared/fixtures/classical and the results of the original code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ IDS = (1001, 1201, 1401, 1601)
 
 
 class Goldens:
-    """Pictures as uint8 and as float64 in [0, 1], and stored arrays by name."""
+    """Return pictures as uint8 and as float64 in [0, 1], and stored arrays by name."""
 
     def __init__(self, shared: Path) -> None:
         folder = shared / "fixtures" / "classical"
@@ -33,7 +33,7 @@ class Goldens:
         self._arrays = [np.load(folder / f"{image}.npz") for image in IDS]
 
     def __call__(self, name: str) -> Tensor:
-        """The array of all four pictures, stacked, float64."""
+        """Return the array of all four pictures, stacked, float64."""
         return torch.stack([torch.from_numpy(arrays[name].astype(np.float64)) for arrays in self._arrays])
 
 
@@ -43,6 +43,6 @@ def load(shared: Path) -> Goldens:
 
 
 def difference(actual: Tensor, expected: Tensor) -> float:
-    """Largest absolute difference, relative to the largest value of each picture's golden."""
+    """Return the largest absolute difference, relative to the largest value of each picture's golden."""
     assert actual.shape == expected.shape
     return ((actual - expected).abs().flatten(1).amax(1) / expected.abs().flatten(1).amax(1)).max().item()

@@ -1,4 +1,4 @@
-"""Centre bias and chance: the contract of every classical model, and the density against SciPy and point sums."""
+"""Center bias and chance: the interface of classical models, and the density against SciPy and point sums."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_it_predicts_fixations_of_other_images_better_than_chance() -> None:
     density = bias.density(size)[None]
     assert auc(density, test).item() > 0.8
     assert information_gain(density, test).item() > 1
-    # the best density there is, the Gaussian that the points come from, gains only a little more
+    # even the true density, the Gaussian from which the points are drawn, gains only slightly more
     y, x = torch.meshgrid(torch.arange(60) + 0.5, torch.arange(80) + 0.5, indexing="ij")
     truth = torch.exp(-((x / 80 - 0.5) ** 2 + (y / 60 - 0.5) ** 2) / (2 * 0.15**2))[None]
     assert abs(information_gain(truth, test, density).item()) < 0.15

@@ -1,4 +1,4 @@
-"""What every classical model promises: shapes, ranges, independence of the batch, degenerate pictures."""
+"""Common properties of classical models: shapes, ranges, independence of the batch, degenerate pictures."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ WHOLE_IMAGE = [
     HFT,
     RareStyle,
     Signature,
-]  # SIM compares neighbourhoods only, spectral residual sees no colour
+]  # SIM compares only neighborhoods, spectral residual ignores color
 models = pytest.mark.parametrize("model", MODELS, ids=lambda m: m.__name__)
 
 
 def pictures(count: int, size: tuple[int, int], seed: int = 0) -> Tensor:
-    """Coloured squares on a textured ground."""
+    """Draw colored squares on a textured background."""
     generator = torch.Generator().manual_seed(seed)
     images = 0.3 + 0.2 * torch.rand(count, 3, *size, generator=generator)
     for image in images:
@@ -73,7 +73,7 @@ def test_a_flat_picture_gives_a_finite_map(model: type[nn.Module], value: float)
 
 @pytest.mark.parametrize("model", WHOLE_IMAGE, ids=lambda m: m.__name__)
 def test_an_odd_one_out_is_found(model: type[nn.Module]) -> None:
-    """One red disc among green ones, by colour alone: the map at it is higher than at any other disc."""
+    """The map at a red disc among green discs, different only in color, is higher than at any other disc."""
     rows, columns = torch.meshgrid(torch.arange(192), torch.arange(256), indexing="ij")
     images = torch.full((1, 3, 192, 256), 0.5)
     centres = [(r, c) for r in (40, 96, 152) for c in (40, 98, 156, 214)]

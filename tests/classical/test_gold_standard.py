@@ -1,4 +1,4 @@
-"""The gold standard and the leave-one-out centre bias against SciPy, with the left-out fixations really left out."""
+"""The gold standard and the leave-one-out center bias against SciPy without the left-out fixations."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ def goldens(shared: Path) -> Goldens:
     return load(shared)
 
 
-STORED = 1e-6  # goldens are float32; what the toolbox computes in float32 leaves 4e-7
+STORED = 1e-6  # goldens are float32; the toolbox's float32 steps cause 4e-7
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def test_hft(goldens: Goldens) -> None:
         assert difference(HFT(fraction).smooth(best), goldens(name)) < STORED
         assert difference(HFT(fraction).saliency(goldens.unit), goldens(name)) < STORED
     biased = imresize(HFT(centre_bias=True)(goldens.unit).squeeze(1), (150, 200), "bilinear")
-    assert difference(biased, goldens("hft_codedefault_150x200")) < 1e-3  # stored smaller; how is not documented
+    assert difference(biased, goldens("hft_codedefault_150x200")) < 1e-3  # stored smaller, by an unknown method
 
 
 @pytest.mark.slow
@@ -75,7 +75,7 @@ def test_sim2011(goldens: Goldens) -> None:
     raw = SIM2011().raw(goldens.unit[some])
     assert difference(F.avg_pool2d(raw, 4), goldens("sim2011_raw_150x200")[some]) < STORED
     levels = (to_bytes(raw) - goldens("sim2011_u8")[some]).abs()
-    assert levels.max() <= 1  # floor of a value within rounding of a whole number
+    assert levels.max() <= 1  # floor of a value within rounding of an integer
     assert (levels > 0).double().mean() < 1e-5
 
 
@@ -91,7 +91,7 @@ def test_simgrouping(goldens: Goldens) -> None:
 
 
 def test_icl_after_the_patches(goldens: Goldens) -> None:
-    """All that follows the patches' energies, which need the author's unlicensed basis to be equal."""
+    """Test all steps after the patches' energies, which would need the author's unlicensed basis."""
     model = GivenEnergy(goldens("icl_energy_73x113"), smooth=False)
     assert difference(model.saliency(goldens.unit), goldens("icl_80x120_presmooth")) < STORED
     model = GivenEnergy(goldens("icl_energy_73x113"))
@@ -110,7 +110,7 @@ class GivenEnergy(ICL):
 
 @pytest.mark.parametrize(("name", "size"), [("icl_80x120", (80, 120)), ("icl_48x64", (48, 64))])
 def test_icl_with_its_own_basis_is_close(goldens: Goldens, name: str, size: tuple[int, int]) -> None:
-    """0.7 is asked; 0.92 is what the opponent cosines reach on these four, 0.90 on the eight of CLASSICAL.md."""
+    """Opponent cosines reach 0.92 on these four pictures, and 0.90 on the eight of CLASSICAL.md; 0.7 is required."""
     own, theirs = ICL(size=size).saliency(goldens.unit).flatten(1), goldens(name).flatten(1)
     correlations = [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in zip(own, theirs, strict=True)]
     assert sum(correlations) / 4 > 0.9
@@ -119,7 +119,7 @@ def test_icl_with_its_own_basis_is_close(goldens: Goldens, name: str, size: tupl
 
 @pytest.mark.parametrize(("name", "model"), [("gbvs_24x32", GBVS()), ("gbvs_24x32_noblur", GBVS(blur_fraction=0))])
 def test_gbvs_with_the_curve_of_srgb_is_close(goldens: Goldens, name: str, model: torch.nn.Module) -> None:
-    """The original's gamma table is unlicensed; all else is as in the original, so the maps hardly differ."""
+    """The original's gamma table is unlicensed; all other steps are identical, so the maps hardly differ."""
     own, theirs = model.saliency(goldens.unit).flatten(1), goldens(name).flatten(1)
     correlations = [torch.corrcoef(torch.stack(pair))[0, 1].item() for pair in zip(own, theirs, strict=True)]
     assert min(correlations) > 0.993
@@ -135,7 +135,7 @@ def test_gbvs_walk_stays_where_power_iteration_ends(goldens: Goldens) -> None:
 
 
 def walk(values: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Equilibrium of the random walk by 3000 steps of it, edge by edge; and the nearness of every pair of pixels."""
+    """The equilibrium equals that of 3000 steps of the random walk, and the nearness that of every pixel pair."""
     places = list(np.ndindex(values.shape))
     nearness = np.array(
         [[np.exp(-((r - s) ** 2 + (c - d) ** 2) / (2 * sigma**2)) for s, d in places] for r, c in places]
@@ -144,5 +144,5 @@ def walk(values: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     step = weight / weight.sum(axis=0)
     share = np.full(len(places), 1 / len(places))
     for _ in range(3000):
-        share = (step @ share + share) / 2  # lazy, so that no walk alternates
+        share = (step @ share + share) / 2  # a lazy walk, which does not alternate
     return share.reshape(values.shape), nearness

@@ -1,4 +1,4 @@
-"""The rarity model: its parts against loops, and pop-outs by colour, orientation and size."""
+"""The rarity model: its steps against loops, and pop-outs by color, orientation and size."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ def test_gabors_peak_at_their_frequency(scale: int, step: int) -> None:
     v, u = (np.fft.fftfreq(256)[i] for i in (row, column))
     assert math.hypot(u - frequency * math.cos(angle), v - frequency * math.sin(angle)) < 1 / 256
     assert bank.max() <= 1
-    # half of the peak, half an octave-step further out: where it crosses its finer neighbour
+    # half of the peak, half an octave step outwards, at the crossing with the finer neighbor
     outwards = frequency * 2 * math.sqrt(2) / (1 + math.sqrt(2))
     gamma = math.sqrt(math.log(2)) / math.pi * (math.sqrt(2) + 1) / (math.sqrt(2) - 1)
     assert math.exp(-((math.pi / frequency * gamma * (outwards - frequency)) ** 2)) == pytest.approx(0.5, abs=1e-12)
 
 
 def scene(draw: str) -> tuple[Tensor, list[tuple[int, int]], int]:
-    """A grid of items of which the seventh differs by `draw`."""
+    """Draw a grid of items; `draw` draws the seventh, which differs."""
     rows, columns = torch.meshgrid(torch.arange(192), torch.arange(256), indexing="ij")
     images = torch.full((1, 3, 192, 256), 0.5)
     centres = [(r, c) for r in (40, 96, 152) for c in (40, 98, 156, 214)]

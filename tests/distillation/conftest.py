@@ -1,4 +1,4 @@
-"""The fit that most tests here look at."""
+"""The fit used by most tests of this folder."""
 
 import pytest
 import torch

@@ -1,4 +1,4 @@
-"""A second device where there is none: tensors that say they are elsewhere, and refuse to meet those of the CPU."""
+"""A simulated second device: its tensors report another device, and cannot be mixed with tensors of the CPU."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten, tree_map_only
 
-DEVICE = torch.device("lazy:0")  # a type of device that PyTorch knows, and that needs no driver to be named
+DEVICE = torch.device("lazy:0")  # a device type that PyTorch knows and that needs no driver
 
 
 class Elsewhere(torch.Tensor):
-    """A tensor of the pretended device; its numbers lie in `held`, on the CPU."""
+    """A tensor of the simulated device; `held` stores its numbers, on the CPU."""
 
     @staticmethod
     def __new__(cls, real):
@@ -35,17 +35,17 @@ class Elsewhere(torch.Tensor):
 
 @contextmanager
 def pretended_device():
-    """Inside, an operation on tensors of both devices is an error, as it is between a CPU and a GPU.
+    """Raise within the block if an operation mixes tensors of both devices, as for a CPU and a GPU.
 
-    As there: numbers (0-dimensional tensors of the CPU) may meet any tensor, CPU indices may pick from a tensor
-    elsewhere, though not the other way, and copies go either way.
+    As in PyTorch, numbers (0-dimensional tensors of the CPU) can be mixed with any tensor. CPU indices can select from
+    a tensor on the device, but not vice versa. Copies are possible in both directions.
     """
     with _Constants(), _Operations():
         yield
 
 
 class _Constants(TorchFunctionMode):
-    """`torch.tensor`, and lists as indices, put their numbers on a device without asking the other mode."""
+    """Let `torch.tensor`, and lists as indices, put their numbers on a device without the other mode."""
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = dict(kwargs or {})

@@ -21,7 +21,7 @@ OPTIONS = DistillOptions(bank=BANK, layers="leaf", terms=4, pool_size=3)
 
 
 def samples(count=6, size=SIZE, batch=4):
-    """Images that hold something: blurred noise with contrast."""
+    """Return images with structure: blurred noise with contrast."""
     noise = torch.rand(count, 3, size[0] + 2, size[1] + 2, generator=torch.Generator().manual_seed(3))
     images = nn.functional.avg_pool2d(noise, 3, stride=1)
     density = images.mean(1).square()

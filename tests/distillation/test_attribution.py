@@ -1,4 +1,4 @@
-"""A map taken apart, and the shares of a data set."""
+"""Attribution of a map, and the shares over a data set."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_parts_of_the_variation_add_up_to_one(fit):
 
 
 def test_an_attribution_follows_blurs_down_to_the_image():
-    """A last stage that blurs a stage that blurs luminance: all of the map is luminance, none of it the stage."""
+    """The last stage blurs a stage that blurs luminance: the whole map is attributed to luminance."""
     low, none = 3, -1  # positions in the bank, sigma 1 px even; unused
 
     def terms(*rows):
@@ -56,7 +56,7 @@ def test_an_attribution_follows_blurs_down_to_the_image():
     assert_close(parts["input/luminance"], 3 * 2 * twice[:, 0, 0], rtol=1e-4, atol=1e-4)
     assert_close(parts["constant"], torch.full((2, 8, 8), 0.5 + 3 * 0.5))
     assert Standalone(bank, "luminance", (8, 8), [first, last]).seen(images)[1].shape == (2, 0, 8, 8)
-    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first: its energy
+    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first the stage's energy
     kinds = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "wavelength")
     assert set(kinds) == {"blur 1", "4", "constant", "clamping"}
     with pytest.raises(ValueError, match="by must be one of"):

@@ -1,4 +1,4 @@
-"""A fit to a network elsewhere, as on a GPU: nothing of it is left on the CPU by mistake, and nothing changes."""
+"""A fit to a network on another device: no part of it stays on the CPU by mistake, and the results are equal."""
 
 from contextlib import nullcontext
 
@@ -27,7 +27,7 @@ def test_the_pretended_device_refuses_what_a_gpu_would():
 
 @pytest.mark.parametrize("stored", [False, True])
 def test_a_fit_elsewhere_gives_the_same_maps(tmp_path, monkeypatch, stored):
-    monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())  # this type of device has none
+    monkeypatch.setattr(torch, "autocast", lambda device, enabled: nullcontext())  # this device type has none
     images, deep = (torch.cat([pair[i] for pair in samples()()]) for i in range(2))
     options = RefineOptions(epochs=2, batch_size=3)
     torch.manual_seed(0)

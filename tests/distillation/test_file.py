@@ -67,14 +67,14 @@ def test_files_that_cannot_be_used_say_why(fit, tmp_path):
     with safe_open(path, "pt") as file:
         graph = json.loads(file.metadata()["explainsal.standalone"])
     save_file(tensors, tmp_path / "b.safetensors")
-    with pytest.raises(CorruptFileError, match="no standalone model"):
+    with pytest.raises(CorruptFileError, match="not a standalone model"):
         load_standalone(tmp_path / "b.safetensors")
     (tmp_path / "c.safetensors").write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CorruptFileError, match="cannot be read"):
         load_standalone(tmp_path / "c.safetensors")
     for change, error, message in (
         ({"version": 99}, UserError, r"format 99.*reads formats 1 and 2\. .*wrote it \(explainsal \d\S+\)$"),
-        ({"stages": graph["stages"][1:]}, CorruptFileError, "whole model"),
+        ({"stages": graph["stages"][1:]}, CorruptFileError, "complete model"),
         ({"bank": {**graph["bank"], "low_pass": [1.0]}}, CorruptFileError, "source or a filter that is not there"),
     ):
         save_file(tensors, tmp_path / "d.safetensors", {"explainsal.standalone": json.dumps({**graph, **change})})

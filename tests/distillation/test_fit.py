@@ -1,4 +1,4 @@
-"""A fit, layer by layer: what it finds, on what, and how it goes on."""
+"""A fit, layer by layer: its results, inputs, and resumption."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from explainsal.functional.images import resize
 
 
 def test_a_blur_of_the_image_is_distilled_exactly():
-    """A network that is itself one filter of the bank: the fit has to find that filter and nothing else."""
+    """A network that equals one filter of the bank; the fit must find exactly this filter."""
 
     class Blur(nn.Module):
         def __init__(self):
@@ -75,7 +75,7 @@ def test_an_image_does_not_depend_on_the_others_of_its_batch(fit):
 
 @torch.no_grad()
 def test_a_stage_is_fitted_to_what_the_finished_model_gives(fit):
-    """The fit looks maps up where the model computes them: both have to be the same."""
+    """The maps that the fit looks up equal those that the model computes."""
     images = next(samples()())[0]
     for name in ("relu", "second"):
         expected = BANK.candidates(fit.model.maps(images)[name]).flatten(1, 2)
@@ -84,7 +84,7 @@ def test_a_stage_is_fitted_to_what_the_finished_model_gives(fit):
 
 @torch.no_grad()
 def test_a_graph_may_see_smaller_images_than_its_network(tmp_path):
-    """No stage is then larger than the graph's images; it imitates the network's maps at its own size."""
+    """No stage is larger than the graph's images; it reproduces the network's maps at its own size."""
     net, small = Plain(), (8, 12)
     fit = Distillation(net, samples(), 6, OPTIONS, small, store=tmp_path)
     while fit.todo:

@@ -1,4 +1,4 @@
-"""Sums over a data set, and the shared coefficients that are found from them."""
+"""Sums over a data set, and the shared coefficients derived from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from explainsal.functional.covering import covering
 def test_moments_find_the_shared_coefficients_of_all_images():
     generator = np.random.default_rng(0)
     candidates = generator.normal(2.0, [[[1.0]], [[5.0]], [[0.1]], [[3.0]], [[1.0]]], size=(4, 5, 8, 9))
-    candidates[:, 4] = 7.0  # constant: no use
+    candidates[:, 4] = 7.0  # constant: not usable
     maps = np.stack([3 * candidates[:, 1] - 40 * candidates[:, 2] + 5, 0 * candidates[:, 0] + 2], axis=1)
     c, x = torch.from_numpy(candidates), torch.from_numpy(maps)
     whole, parts = Moments(5, 2), Moments(5, 2)

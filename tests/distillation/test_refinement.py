@@ -33,7 +33,7 @@ def test_refinement_lowers_the_loss_repeatably_with_or_without_a_store(tmp_path)
     assert torch.equal(models[0](images), models[1](images))
     assert_close(models[0](images), models[2](images), rtol=1e-3, atol=1e-4)
     changed = (models[0].stages[0].weight - fit.model.stages[0].weight).abs()
-    assert changed.max() > 0  # the first stage moves with the last
+    assert changed.max() > 0  # the first stage changes together with the last
     assert torch.equal(changed > 0, (changed > 0) & (models[0].stages[0].source >= 0))  # unused terms stay unused
 
 
@@ -46,10 +46,10 @@ def test_refinement_keeps_weights_of_a_nonnegative_fit_at_zero_or_above(tmp_path
     for nonnegative in (True, False):
         model, _ = load_standalone(tmp_path / "start.safetensors")
         options = RefineOptions(epochs=3, rate=0.2, batch_size=3, nonnegative=nonnegative)
-        refine(model, images, 1 - deep[:, None], None, options)  # the opposite of what was fitted
+        refine(model, images, 1 - deep[:, None], None, options)  # the opposite of the fit's target
         lowest[nonnegative] = min(stage.weight.min().item() for stage in model.stages)
         assert any(not torch.equal(a.weight, b.weight) for a, b in zip(model.stages, fit.model.stages, strict=True))
-    assert lowest[True] == 0 > lowest[False]  # a weight was stopped at 0
+    assert lowest[True] == 0 > lowest[False]  # a weight was clamped at 0
 
 
 def test_decentred_targets_lose_the_mean_map_that_all_images_share():
@@ -63,7 +63,7 @@ def test_decentred_targets_lose_the_mean_map_that_all_images_share():
     assert left.std() / left.mean() < 0.05 < maps.mean(0).std() / maps.mean(0).mean()
     assert_close(center_level(torch.from_numpy(maps)[:, None], 0.5), level.sqrt())
     assert torch.equal(center_level(torch.from_numpy(maps), 0.0), torch.ones(1, 4, 9))
-    assert center_level(torch.zeros(2, 1, 3, 3), 1.0).min() > 0  # nothing is divided by 0
+    assert center_level(torch.zeros(2, 1, 3, 3), 1.0).min() > 0  # no division by 0
 
 
 def test_refinement_against_decentred_maps_is_that_against_divided_ones(tmp_path):

@@ -1,4 +1,4 @@
-"""Single filters over single maps, and the maps of the position."""
+"""Responses of selected pairs of map and filter, and the maps of the position."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_a_pair_is_what_the_bank_makes_of_that_map(border, parts):
     )  # fmt: skip
     maps = torch.rand(2, 3, 9, 14, dtype=torch.float64)
     every, served = bank.candidates(maps), bank.available((9, 14))
-    assert len(served) < len(bank)  # the long wavelength does not fit: positions and rows differ
+    assert len(served) < len(bank)  # the long wavelength does not fit, so positions and rows differ
     order = torch.randperm(3 * len(served), generator=torch.Generator().manual_seed(0))
     place, column = order // len(served), order % len(served)
     pairs = list(zip(place.tolist(), served[column].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""What a fit imitates, and what it refuses."""
+"""Targets of a fit, and rejected inputs."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ def test_activations_that_are_not_finite_are_an_error():
 def test_images_of_other_sizes_need_a_network_that_resizes():
     images = [torch.rand(1, 3, 16, 24), torch.rand(1, 3, 16, 32)]
     fit = Distillation(Plain(), lambda: iter([(image, None) for image in images]), 4, OPTIONS)
-    with pytest.raises(UserError, match="one size"):
+    with pytest.raises(UserError, match="a common size"):
         fit.step()
 
 

@@ -1,4 +1,4 @@
-"""Bootstrap intervals against the theory of the mean, and their behaviour at the edges."""
+"""Bootstrap intervals against the theory of the mean, and their behavior in edge cases."""
 
 from __future__ import annotations
 

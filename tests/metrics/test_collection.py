@@ -1,4 +1,4 @@
-"""SaliencyMetrics and the single metrics: the right function per profile, one row per image, means over images."""
+"""SaliencyMetrics and single metrics: the function of each profile, one row per image, means over images."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ WH = torch.tensor([SIZE[1], SIZE[0]], dtype=torch.float64)
 
 
 class Data:
-    """A tiny data set; image 4 has no fixations."""
+    """Build a tiny data set; image 4 has no fixations."""
 
     def __init__(self) -> None:
         generator = torch.Generator().manual_seed(5)
@@ -127,7 +127,7 @@ def test_a_density_of_zeros_counts_in_no_metric_against_it(data: Data, profile: 
 
 
 def test_an_image_without_ground_truth_counts_in_no_metric(data: Data) -> None:
-    data.density[4] = 0  # what blurring no fixation gives
+    data.density[4] = 0  # the blurred map of an image without fixations
     metrics = filled(data, [list(range(IMAGES))])
     assert metrics.undefined() == dict.fromkeys(METRICS, 1)
     assert metrics.per_image().set_index("index").loc[4].isna().all()

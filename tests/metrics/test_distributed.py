@@ -20,7 +20,7 @@ def _worker(rank: int, world: int, folder: str, parts: list[list[list[int]]]) ->
         result = filled(Data(), parts[rank])
         local = len(result.rows)
         values = {k: v.item() for k, v in result.compute().items()}, result.per_image(), result.undefined()
-        assert len(result.rows) == local  # its own rows are back after reading
+        assert len(result.rows) == local  # reading restores the process's own rows
         (Path(folder) / f"{rank}.pkl").write_bytes(pickle.dumps(values))
     finally:
         dist.destroy_process_group()

@@ -1,4 +1,4 @@
-"""EMD against another way to the optimum: integer masses are unit points, matched one to one at the least cost."""
+"""EMD against an independent solution: integer masses become unit points, matched one to one at the least cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from explainsal.types import DensityMap
 
 
 def matched(first: np.ndarray, second: np.ndarray) -> float:
-    """Mean distance of an optimal matching of equally many unit points."""
+    """Return the mean distance of an optimal matching of two equally large sets of unit points."""
     a, b = (np.repeat(np.argwhere(m >= 0), m.ravel(), axis=0).astype(float) for m in (first, second))
     cost = np.linalg.norm(a[:, None] - b[None], axis=2)
     rows, columns = linear_sum_assignment(cost)

@@ -1,4 +1,4 @@
-"""Paired tests against SciPy's exact permutations, and Holm's adjustment against the rule written out."""
+"""Paired tests against SciPy's exact permutations, and Holm's adjustment against an explicit loop."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The profiles give the engines' values on the edge cases, or what decision 0005 says instead."""
+"""The profiles give the engines' values in edge cases, or the values stated in decision 0005."""
 
 from __future__ import annotations
 

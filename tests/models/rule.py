@@ -1,4 +1,4 @@
-"""The deterministic synthetic weights of shared/fixtures/networks/RULE.md, written from its words."""
+"""The deterministic synthetic weights of shared/fixtures/networks/RULE.md, implemented from its text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SCALES = {"bias": 0.05, "gru_bias": 0.05, "bn_bias": 0.1, "bn_mean": 0.1}
 
 
 def rule_value(key: str, shape: tuple[int, ...], kind: str, fan_in: int | None = None) -> np.ndarray:
-    """One entry; `fan_in` of a convolution weight defaults to that of the layout (O, I / groups, kh, kw)."""
+    """Return one entry; `fan_in` of a convolution weight defaults to that of the layout (O, I / groups, kh, kw)."""
     if kind == "int_zero":
         return np.zeros(shape, dtype=np.int64)
     if kind == "drop_mask":
@@ -35,7 +35,7 @@ def rule_value(key: str, shape: tuple[int, ...], kind: str, fan_in: int | None =
 
 
 def unisal_state(like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """UNISAL's state dict, for entries of these names and shapes."""
+    """Return UNISAL's state dict, for entries of these names and shapes."""
     return {
         key: torch.from_numpy(np.asarray(rule_value(key, tuple(value.shape), unisal_kind(key))))
         for key, value in like.items()
@@ -43,7 +43,7 @@ def unisal_state(like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def msinet_state(like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """MSI-Net's state dict in torch's layout, for entries of these names and shapes."""
+    """Return MSI-Net's state dict in torch's layout, for entries of these names and shapes."""
     state = {}
     for key, value in like.items():
         name = key.replace(".", "/").removesuffix("weight") + ("kernel" if key.endswith("weight") else "")
@@ -53,18 +53,18 @@ def msinet_state(like: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 def msinet_variable(name: str, shape: tuple[int, ...]) -> np.ndarray:
-    """One variable of MSI-Net's graph, in TensorFlow's layout."""
+    """Return one variable of MSI-Net's graph, in TensorFlow's layout."""
     kind = "bias" if name.endswith("bias") else "conv_weight" + ("/64" if name == "conv1/conv1_1/kernel" else "")
     return rule_value(name, shape, kind, fan_in=int(np.prod(shape[:-1])))
 
 
 def in_tensorflow(value: torch.Tensor) -> tuple[int, ...]:
-    """The shape of an entry in TensorFlow's layout."""
+    """Return the shape of an entry in TensorFlow's layout."""
     return tuple(value.permute(2, 3, 1, 0).shape if value.ndim == 4 else value.shape)
 
 
 def unisal_kind(key: str) -> str:
-    """Kind of an entry of UNISAL's state dict, from its name alone."""
+    """Return the kind of an entry of UNISAL's state dict, derived from its name."""
     last = key.rsplit(".", 1)[-1]
     if last == "num_batches_tracked":
         return "int_zero"
@@ -85,10 +85,10 @@ def unisal_kind(key: str) -> str:
 
 
 def _encoder_norm(key: str) -> bool:
-    """Whether a member of the encoder or of post_cnn is a batch normalisation, from its place in the block."""
+    """Return whether a member of the encoder or of post_cnn is a batch normalization, from its place in the block."""
     parts = key.split(".")
     place = int(parts[-2])
-    if "conv" not in parts:  # first and last module of the encoder: convolution, normalisation
+    if "conv" not in parts:  # first and last module of the encoder: convolution, normalization
         return place == 1
     widened = not (key.startswith("post_cnn") or parts[2] == "1")
     return place in ((1, 4, 7) if widened else (1, 4))

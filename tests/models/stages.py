@@ -1,4 +1,4 @@
-"""The activations inside a network, to compare them stage by stage with those of published code."""
+"""Activations inside a network, for a comparison with published code stage by stage."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def watched(net: nn.Module, images: torch.Tensor, stages: Mapping[str, str]) -> 
         stages: Name -> dotted path of a module.
 
     Returns:
-        The network's output, and the output of each module by name, both without the batch axis; kept as they were,
-        whatever runs in place behind them.
+        The network's output, and the output of each module by name, both without the batch axis. Outputs are copied, so
+        later in-place operations do not change them.
     """
     seen: dict[str, torch.Tensor] = {}
     handles = [

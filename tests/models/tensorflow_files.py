@@ -1,4 +1,4 @@
-"""An own writer of TensorFlow's graphs, for tests."""
+"""An independent writer of TensorFlow's graphs, for tests."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def constant(name: str, value: np.ndarray) -> bytes:
 
 
 def nodes(variables: dict[str, np.ndarray], merged: dict[str, str]) -> list[bytes]:
-    """Constants, and the operations that use them; `merged` names whose constant stands for another one."""
+    """Write constants and the operations that use them; `merged` lists names that share another name's constant."""
     found = [constant(name, value) for name, value in variables.items() if name not in merged]
     for name in variables:
         scope, _, last = name.rpartition("/")

@@ -1,4 +1,4 @@
-"""The packaged network: it is whole, its card is true, and it predicts better than the centre of the image."""
+"""The packaged network: its file is complete, its card is correct, and it predicts better than a center bias."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_evaluating_it_on_osie_says_what_it_has_seen_of_osie(shared, tmp_path, m
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(evaluation, "score_images", stop)  # what comes before it is enough
+    monkeypatch.setattr(evaluation, "score_images", stop)  # the first part of the path is enough
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         wanted = ["model=cmrnet_osie", "data=osie", f"data.root={shared}/data/osie", f"data.cache={tmp_path}"]
         cfg = compose("evaluate", overrides=wanted)

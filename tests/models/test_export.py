@@ -1,4 +1,4 @@
-"""Exported files give the same maps: run by onnxruntime, and by torch.export, at sizes that were never traced."""
+"""Exported files give the same maps in onnxruntime and torch.export, at sizes that were not traced."""
 
 import json
 
@@ -19,7 +19,7 @@ onnxruntime = pytest.importorskip("onnxruntime")
 
 
 class Bare(nn.Module):
-    """A convolution, so that an export takes a second."""
+    """A convolution, whose export takes a second."""
 
     def __init__(self):
         super().__init__()
@@ -30,7 +30,7 @@ class Bare(nn.Module):
 
 
 class OnAGrid(SaliencyModel):
-    """A model whose pre-processing follows from the image's size, as that of the published networks."""
+    """A model whose preprocessing depends on the image's size, like that of the published networks."""
 
     any_size, grid, takes = False, 8, "RGB, float32 from 0 to 255"
 
@@ -144,7 +144,7 @@ def test_every_network_is_exported(tmp_path, name, options, size, suffix):
     assert export_model(model, path, format="onnx" if suffix == ".onnx" else "torch_export", size=size) < 1e-4
     images = torch.rand(2, 3, *(size or (50, 61)))
     with torch.no_grad():
-        expected = model(images)  # still works in this process: nothing of the trace was kept
+        expected = model(images)  # still works in this process: the trace left nothing behind
     assert_close(run_exported(path, images) / expected.amax(), expected / expected.amax(), atol=1e-4, rtol=0)
 
 

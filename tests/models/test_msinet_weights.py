@@ -1,4 +1,4 @@
-"""TensorFlow's graphs, read without TensorFlow: real excerpts, complete files of an own writer, damaged ones."""
+"""TensorFlow's graphs, read without TensorFlow: real excerpts, complete files of our own writer, damaged files."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_what_is_missing_is_named(tmp_path, state):
 
 def test_another_networks_shape_is_refused(tmp_path):
     state = {"conv1.conv1_1.bias": torch.zeros(3)}
-    with pytest.raises(CorruptFileError, match=r"another network's: conv1/conv1_1/bias has the shape \(2,\)"):
+    with pytest.raises(CorruptFileError, match=r"another network: conv1/conv1_1/bias has the shape \(2,\)"):
         read_network(write.frozen_graph(tmp_path / "a.pb", SMALL), state)
 
 

@@ -1,4 +1,4 @@
-"""The packaged networks: their files are whole and small, and their cards tell data, recipe and scores."""
+"""The packaged networks: their files are complete and small, and their cards list data, recipe and scores."""
 
 from __future__ import annotations
 

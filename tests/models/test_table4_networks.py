@@ -1,4 +1,4 @@
-"""The other architectures of Table IV: the published numbers of parameters, and networks like any other."""
+"""The other architectures of Table IV: published numbers of parameters, and the common interface of networks."""
 
 import pytest
 import torch
@@ -61,7 +61,7 @@ def test_layers_of_dva_are_rebuilt():
 
 
 def test_a_line_is_read_from_both_ends_by_one_lstm():
-    """Against torch's LSTM with the same weights; the scene is an input of the first step."""
+    """The LSTM equals torch's with the same weights; the scene is an input of the first step."""
     torch.manual_seed(0)
     both = BothWays(5)
     oracle = torch.nn.LSTM(5 + 128, 128, batch_first=True)

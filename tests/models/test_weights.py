@@ -1,4 +1,4 @@
-"""Weight files as others write them, whole, damaged and hostile: each ends in the weights or in one clear message."""
+"""Weight files in many formats, intact, damaged and malicious: each gives the weights or one clear message."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from explainsal.models.weights import read_weight_file
 
 @pytest.fixture(scope="module")
 def state() -> dict[str, torch.Tensor]:
-    """UNISAL's whole state dict, by the rule."""
+    """Return UNISAL's complete state dict, by the rule."""
     return unisal_state(UNISAL().state_dict())
 
 
 def legacy(content: object, path: Path, device: str = "cpu") -> Path:
-    """As PyTorch 1.x wrote it, in March 2020: a row of pickles, then the storages; `device` is where they lay."""
+    """Write a file as PyTorch 1.x did in March 2020: a sequence of pickles, then the storages of `device`."""
     torch.save(content, path, _use_new_zipfile_serialization=False)
     if device != "cpu":
         where, there = (b"X" + len(d).to_bytes(4, "little") + d.encode() for d in ("cpu", device))
@@ -68,7 +68,7 @@ def test_the_published_formats_samples(shared, state, name):
 
 
 def changed(state, **changes):
-    """A copy with entries replaced; None leaves one out."""
+    """Return a copy with replaced entries; None removes an entry."""
     return {key: value for key, value in {**state, **changes}.items() if value is not None}
 
 
@@ -142,7 +142,7 @@ def test_a_folder_or_nothing_in_place_of_the_file(tmp_path):
 
 
 class Hostile:
-    """Unpickled, it writes a file; `Path.touch` would do as well as anything worse."""
+    """Object that writes a file when it is unpickled; `Path.touch` stands for any malicious code."""
 
     def __init__(self, target: Path) -> None:
         self.target = target
@@ -159,7 +159,7 @@ def test_code_in_a_pickle_is_not_run_and_named(tmp_path, legacy_format, wrap):
     with pytest.raises(CorruptFileError, match=r"it asks to run \w+\.open, which was not done"):
         load_network("unisal", weights=path)
     assert not proof.exists()
-    torch.load(path, weights_only=False)  # it is a working attack
+    torch.load(path, weights_only=False)  # the attack works
     assert proof.exists()
 
 
@@ -172,12 +172,12 @@ def test_a_pickle_that_torch_did_not_write_is_not_run(tmp_path, protocol):
         with pytest.raises(CorruptFileError, match=r"^.*weights\.pth cannot be read as a weight file.*\n?$"):
             load_network("unisal", weights=path)
     assert not proof.exists()
-    pickle.loads(path.read_bytes())  # it is a working attack
+    pickle.loads(path.read_bytes())  # the attack works
     assert proof.exists()
 
 
 def encoder_file(path: Path, state, **changes) -> Path:
-    """As the published ImageNet file: without ``cnn.``, with a classifier, without counters; old format."""
+    """A file like the published ImageNet weights: no prefix ``cnn.``, a classifier, no counters, old format."""
     mine = {k.removeprefix("cnn."): v for k, v in state.items() if k.startswith("cnn.")}
     mine = {k: v for k, v in mine.items() if not k.endswith("num_batches_tracked")}
     classifier = {"classifier.1.weight": torch.rand(1000, 1280), "classifier.1.bias": torch.rand(1000)}
@@ -188,7 +188,7 @@ def test_the_encoder_that_a_training_starts_from(state, tmp_path):
     model = load_network("unisal", encoder=encoder_file(tmp_path / "mobilenet_v2.pth.tar", state))
     for key, value in model.net.cnn.state_dict().items():
         assert torch.equal(value, state[f"cnn.{key}"]), key
-    assert not model.trained  # the rest is as it was
+    assert not model.trained  # other entries are unchanged
     with pytest.raises(MissingFilesError, match="model.encoder=published fetches"):
         load_network("unisal", encoder=tmp_path / "absent.pth.tar")
     wrong = encoder_file(tmp_path / "other.pth.tar", state, **{"features.0.0.weight": None})

@@ -1,4 +1,4 @@
-"""Published networks in real Lightning loops that do their worst: nothing in them changes."""
+"""Published networks in adverse, real Lightning loops: nothing in them changes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from explainsal.modules.saliency import SaliencyModule
 
 
 class Meddler(lightning.Callback):
-    """Puts the network, and parts of it one by one, into training mode wherever Lightning lets it."""
+    """Callback that sets the network, and parts of it, to training mode wherever Lightning allows it."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -66,7 +66,7 @@ def test_frozen_unisal_stays_as_it_is_in_every_loop(tmp_path, unisal, how):
 
 
 def test_the_same_loops_change_a_network_that_is_not_frozen(tmp_path, unisal):
-    """The test above can fail: statistics move, and dropout draws."""
+    """The test above can fail: in a normal module, statistics change and dropout is active."""
     module = SaliencyModule(unisal, kl_div, lambda parameters: torch.optim.SGD(parameters, lr=0.0))
     before = state_of(unisal)
     trainer(tmp_path, enable_checkpointing=False).fit(module, loader(samples()))
@@ -85,7 +85,7 @@ def test_dropout_and_statistics_are_those_of_evaluation_in_the_middle_of_a_step(
     for part in unisal.net.modules():
         part.training = True
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # there is no trainer to log to
+        warnings.simplefilter("ignore")  # logging needs a trainer
         module.batch_loss(next(iter(loader(samples(1)))))
     assert modes
     assert not any(modes)

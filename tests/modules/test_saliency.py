@@ -116,7 +116,7 @@ def test_scores_do_not_depend_on_batches_and_count_repeated_images_once():
     torch.manual_seed(1)
     whole = evaluation(data, 5).per_image()
     torch.manual_seed(1)
-    split = evaluation([*data, data[0]], 2).per_image()  # as a distributed sampler pads
+    split = evaluation([*data, data[0]], 2).per_image()  # the padding of a distributed sampler
     assert whole["index"].tolist() == split["index"].tolist() == [0, 1, 2, 3, 4] * 2
     np.testing.assert_allclose(whole[["cc", "nss", "auc"]], split[["cc", "nss", "auc"]], rtol=1e-5, atol=1e-7)
     assert set(whole[whole["model"] == "chance"]["auc"]) == {0.5}
@@ -135,7 +135,7 @@ def test_an_explainable_map_is_compared_with_truth_and_with_the_deep_map():
 
 
 class Own(nn.Module):
-    """A network of one's own, with what it returns."""
+    """A user's network with a given output."""
 
     def __init__(self, change, channels=3):
         super().__init__()

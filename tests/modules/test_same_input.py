@@ -1,4 +1,4 @@
-"""One picture reaches a network the same way in training, evaluation, prediction and explanation."""
+"""A picture reaches a network identically in training, evaluation, prediction and explanation."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ SGD = partial(torch.optim.SGD, lr=0.1)
 
 
 class Recorder(nn.Module):
-    """In the place of a network: remembers what it is given, on whichever route."""
+    """Replacement of a network that records its inputs."""
 
     def __init__(self, *, logarithmic: bool) -> None:
         super().__init__()
@@ -71,7 +71,7 @@ MODELS = {
 
 @pytest.fixture
 def folder(tmp_path):
-    """One picture with fixations, taller than wide and of a size that no network has."""
+    """A picture with fixations, taller than wide and of a size that no network uses."""
     rng = np.random.default_rng(0)
     (tmp_path / "images").mkdir()
     cv2.imwrite(str(tmp_path / "images" / "a.png"), rng.integers(0, 256, (211, 173, 3), dtype=np.uint8))
@@ -122,5 +122,5 @@ def test_a_picture_is_prepared_the_same_alone_and_in_a_batch_as_bytes_and_as_num
     for i in range(3):
         assert torch.allclose(model.preprocess(images[i : i + 1])[0], together[i], rtol=0, atol=2e-4)
         assert torch.allclose(model.preprocess(images[i : i + 1].float() / 255)[0], together[i], rtol=0, atol=2e-4)
-    if name == "unisal":  # integers all the way: not a bit differs
+    if name == "unisal":  # integers throughout: all bits are equal
         assert torch.equal(model.preprocess(images[1:2])[0], together[1])

@@ -1,4 +1,4 @@
-"""UNISAL's recipe in real, tiny Lightning loops, against what is written down of the published training."""
+"""UNISAL's recipe in real, tiny Lightning loops, against the documented facts of the published training."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def without_dropout(module: UNISALModule) -> UNISALModule:
 
 
 def test_a_step_is_the_equation_of_stochastic_gradient_descent(tmp_path):
-    """One step of the smoothing kernel by hand: gradient clipped to the norm 2, weight decay, no momentum yet."""
+    """Step of the smoothing kernel computed by hand: gradient clipped to norm 2, weight decay, no momentum yet."""
     module, again = without_dropout(unisal(frozen_epochs=0)), without_dropout(unisal(frozen_epochs=0))
     before = state_of(module)["smoothing_salicon.weight"]
     batch = SaliencyBatch.collate(in_domain(None))
@@ -100,7 +100,7 @@ def test_a_step_is_the_equation_of_stochastic_gradient_descent(tmp_path):
     module.batch_loss(batch).backward()
     gradients = {name: p.grad.clone() for name, p in module.named_parameters() if p.grad is not None}
     norm = torch.stack([g.norm() for g in gradients.values()]).norm()
-    assert norm > 2  # else the test says nothing of clipping
+    assert norm > 2  # otherwise the test would not cover clipping
     expected = before - 0.04 * (gradients["model.net.smoothing_salicon.weight"] * 2 / norm + 1e-4 * before)
     steps(again, tmp_path, [in_domain(None)])
     torch.testing.assert_close(state_of(again)["smoothing_salicon.weight"], expected, rtol=1e-4, atol=1e-7)

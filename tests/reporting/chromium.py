@@ -31,12 +31,12 @@ PATIENCE = 180.0  # seconds: a busy machine is slow, a broken page never answers
 
 
 def find_chromium() -> str | None:
-    """The browser's path, or None where none is installed."""
+    """Return the browser's path, or None if it is not installed."""
     return next((path for name in NAMES if (path := shutil.which(name))), None)
 
 
 class Chromium:
-    """One tab. Use it as a context manager: it ends the browser that it started."""
+    """A browser tab. Use it as a context manager, which ends the browser."""
 
     def __init__(self, profile: Path) -> None:
         self.problems: list[str] = []  # console errors, uncaught exceptions, failed loads
@@ -47,7 +47,7 @@ class Chromium:
         self._answers: dict[int, dict[str, Any]] = {}
         theirs_in, self._write = os.pipe()
         self._read, theirs_out = os.pipe()
-        # Chromium reads from descriptor 3 and writes to 4; first away from these numbers, then onto them.
+        # Chromium reads from descriptor 3 and writes to 4; move other files away from these numbers first.
         high = [fcntl.fcntl(descriptor, fcntl.F_DUPFD, 10) for descriptor in (theirs_in, theirs_out)]
         self.process = subprocess.Popen(
             [str(find_chromium()), *FLAGS, f"--user-data-dir={profile}", "about:blank"],
@@ -91,7 +91,7 @@ class Chromium:
         self._until(lambda: self._loaded)
 
     def run(self, script: str) -> Any:
-        """The value of a JavaScript expression; promises are awaited.
+        """Return the value of a JavaScript expression; promises are awaited.
 
         Raises:
             AssertionError: If it throws.
@@ -101,7 +101,7 @@ class Chromium:
         return answer["result"].get("value")
 
     def wait_for(self, script: str) -> None:
-        """Ask again and again until a JavaScript expression is true."""
+        """Wait until a JavaScript expression is true."""
         end = time.monotonic() + PATIENCE
         while not self.run(script):
             assert time.monotonic() < end, f"never true: {script}"
@@ -113,7 +113,7 @@ class Chromium:
             self.call("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code)
 
     def screenshot(self, path: Path) -> Path:
-        """A picture of the whole page, also of what is below the window."""
+        """Return a picture of the whole page, including the part below the window."""
         size = self.call("Page.getLayoutMetrics")["cssContentSize"]
         clip = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
         data = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True, clip=clip)["data"]

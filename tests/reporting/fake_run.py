@@ -1,4 +1,4 @@
-"""A run folder in the layout that the commands write, made of numbers that look like a real one's."""
+"""A run folder in the layout of the commands, with realistic numbers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 PRESETS = ("paper", "normalized", "sparse")
-SKILL = {"paper": 0.02, "normalized": 0.55, "sparse": 0.85}  # how well a preset rebuilds a layer
+SKILL = {"paper": 0.02, "normalized": 0.55, "sparse": 0.85}  # fidelity of a preset for a layer
 METRICS = {"cc": 0.66, "sim": 0.58, "nss": 1.42, "kld": 0.71, "auc": 0.84, "auc_judd": 0.85, "sauc": 0.71}
 NAMES = ["stem.conv", "stem.relu"] + [
     f"blocks.{block}.{branch}.{kind}"
@@ -67,7 +67,7 @@ ENVIRONMENT = {
 
 
 class Scene:
-    """An image with a few bright discs, the density of looks at them, and the looks."""
+    """Return an image with a few bright discs, fixations on them, and their density."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         height, width = SIZE
@@ -122,7 +122,7 @@ def write_results(folder: Path) -> None:
 
 def write_per_image(folder: Path, ids: list[str]) -> None:
     others = [f"scene_{number:04d}" for number in range(1401 + len(ids), 1501)]
-    # The gallery holds the best and the worst image and some between, so the ids of the gallery are spread.
+    # The gallery holds the best and the worst image and some in between, so their ids are spread.
     place = {id: rank for rank, id in zip(np.linspace(0, 99, len(ids)).astype(int), ids, strict=True)}
     place |= dict(zip(others, sorted(set(range(100)) - set(place.values())), strict=False))
     rows = [
@@ -182,7 +182,7 @@ def write_fidelity(folder: Path, skill: float, ids: list[str]) -> None:
 
 
 def fake_coefficients(id: str, layer: int, index: int, rng: np.random.Generator) -> list[dict[str, object]]:
-    """Eight filters at each of two scales whose bandwidth grows with the layer, a low-pass filter and a constant."""
+    """Return eight filters at two scales with a bandwidth that grows with the layer, a low-pass filter, a constant."""
     source = "input" if layer == 0 else f"{NAMES[layer - 1]}/{rng.integers(10)}"
     common = {"image": id, "layer": layer, "map": index, "source": source, "scale": 1.0, "kept": index == 0}
     rows = []

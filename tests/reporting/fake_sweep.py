@@ -1,4 +1,4 @@
-"""A job of a sweep that only writes what an explanation beside a null model leaves."""
+"""A job of a sweep that only writes the files of an explanation with a null model."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from explainsal.app.jobs import run_job
 def fake_job(
     folder: Path, value: float, *overrides: str, commit: str = "c1", crash: bool = False, returned: dict | None = None
 ) -> str:
-    """Run it unless it is done, and say what became of it: ran, kept, or left to another process."""
+    """Run the job unless it is done; return the outcome: ran, kept, or left to another process."""
     ran = []
 
     def task() -> dict | None:

@@ -1,4 +1,4 @@
-"""Figures of what a standalone model's maps are made of."""
+"""Figures of the composition of a standalone model's maps."""
 
 from dataclasses import replace
 

@@ -1,4 +1,4 @@
-"""The picture of a bank is drawn for every bank, and shows what is in it."""
+"""The picture of every bank can be drawn, and shows its content."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def test_curves_are_means_over_the_images(cascade: pd.DataFrame) -> None:
 
 
 def test_the_sentence_has_the_numbers(cascade: pd.DataFrame) -> None:
-    assert "with 2 of 2 layers fresh −0.40 and 0.30." in cascade_text(cascade)
+    assert "−0.40 and 0.30 with 2 of 2 layers randomized." in cascade_text(cascade)
 
 
 def test_a_run_with_a_cascade_shows_it(own_run: Path, cascade: pd.DataFrame) -> None:
@@ -45,7 +45,7 @@ def test_a_run_with_a_cascade_shows_it(own_run: Path, cascade: pd.DataFrame) -> 
         write_figure(read_run(own_run), "cascade")
     cascade.to_csv(own_run / "explanation" / "sparse" / "cascade.csv", index=False)
     page = render_report(read_run(own_run))
-    assert "Preset sparse while weights are drawn anew" in page
-    assert "with 2 of 2 layers fresh −0.40 and 0.30." in page
+    assert "Preset sparse with randomized weights" in page
+    assert "−0.40 and 0.30 with 2 of 2 layers randomized." in page
     written = write_figure(read_run(own_run), "cascade", folder=own_run)
     assert [path.name for path in written] == ["cascade_sparse.png", "cascade_sparse.pdf"]

@@ -68,7 +68,7 @@ def test_figures_without_numbers_are_left_out_of_all(own_run: Path) -> None:
 
 
 def record(folder: Path, changes: dict) -> None:
-    """Note the options of a run's explanation in its manifest."""
+    """Store the options of a run's explanation in its manifest."""
     path = folder / "environment.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "presets": {"sparse": changes}}))
 
@@ -129,7 +129,7 @@ def test_every_layer_name_stands_beside_its_row(fake_run: Path) -> None:
     with styled():
         left, right = fidelity_figure(read_run(fake_run).explanations).axes
     assert [label.get_text() for label in left.get_yticklabels()] == NAMES
-    assert left.get_ylim()[0] > left.get_ylim()[1]  # the input on top
+    assert left.get_ylim()[0] > left.get_ylim()[1]  # the input is at the top
     rows = pd.read_csv(fake_run / "explanation" / "sparse" / "layers.csv")
     expected = rows.groupby("layer")["correlation"].mean()
     np.testing.assert_allclose(left.lines[2].get_xdata(), expected)
@@ -164,7 +164,7 @@ def test_strips_put_every_fixation_on_its_pixel(fake_run: Path) -> None:
     assert image.fixations is not None
     np.testing.assert_allclose(points, image.fixations - 0.5)
     x0, x1 = figure.axes[1].get_xlim()
-    assert (x0, x1) == (-0.5, image.image.shape[1] - 0.5)  # else the points above would not lie on the picture
+    assert (x0, x1) == (-0.5, image.image.shape[1] - 0.5)  # otherwise the points above would miss the picture
 
 
 def test_strips_without_ground_truth_have_no_column_for_it(fake_run: Path) -> None:

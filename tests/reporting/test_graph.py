@@ -37,7 +37,7 @@ def test_shares_are_of_the_flow():
 def test_the_figure_has_three_panels_and_only_standalone_models_have_it(tmp_path):
     with styled():
         titles = [axes.get_title(loc="left") for axes in graph_figure(GRAPH).axes[:3]]
-    assert titles == ["Where the map comes from", "Filters of each stage", "Orientations"]
+    assert titles == ["Sources of the map", "Filters of each stage", "Orientations"]
     run = Run(tmp_path, None, None, None, None, None, (), {}, (), graph=GRAPH)
     assert [path.name for path in write_figure(run, "graph")] == ["graph.png", "graph.pdf"]
     with pytest.raises(UserError, match="no standalone model; python -m explainsal.distill"):

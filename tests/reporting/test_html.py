@@ -22,7 +22,7 @@ SECTIONS = ("results", "training", "gallery", "fidelity", "browser", "filters", 
 
 
 class Page(HTMLParser):
-    """What a page holds: text by section, ids, and every address it names."""
+    """Content of a page: text by section, ids, and all addresses."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ def test_the_page_says_what_was_found(whole_page: Page) -> None:
         ("blocks.1.conv3.relu", "fidelity"),
         ("The mean bandwidth grows with depth", "filters"),
         ("+0.25 from the best null model", "fidelity"),
-        ("No null model was explained beside the preset paper", "fidelity"),
+        ("No null model was computed for the preset paper", "fidelity"),
         ("git checkout ae4011e", "environment"),
         ("python -m explainsal.train +experiment=demo data=synthetic", "environment"),
         ("2.13.0+cpu", "environment"),
@@ -109,7 +109,7 @@ def test_a_preset_without_all_its_files_still_shows_the_rest(own_run: Path, path
 
 
 def only_an_explanation(run: Path, command: str, images: int = 0) -> Page:
-    """The page of a run of `command` on photos; of the last `images` of them, or of all."""
+    """Return the page of a run of `command` on photos; of the last `images` photos, or of all."""
     for path in ("metrics.csv", "results.csv", "per_image.parquet"):
         (run / path).unlink()
     record = json.loads((run / "environment.json").read_text())
@@ -204,7 +204,7 @@ def test_the_layer_browser_knows_every_map_with_its_terms(fake_run: Path) -> Non
     assert len(filters) == 17
     weights = [abs(term[-1]) for term in filters]
     assert weights == sorted(weights, reverse=True)
-    assert constant == ["", None, None, None, None, 1.0, None, 40.0]  # last, though its weight is the largest
+    assert constant == ["", None, None, None, None, 1.0, None, 40.0]  # last, although its weight is the largest
     assert [layer["name"] for layer in sparse["layers"]["scene_1402"]] == NAMES
     with np.load(fake_run / "explanation" / "sparse" / "maps.npz") as archive:
         activation = archive["scene_1402/3/1/activation"].astype(np.float32)
@@ -232,7 +232,7 @@ def test_pictures_shrink_and_then_are_left_out_until_they_fit(small_run: Path, m
     assert smaller["left_out"] == 0
     fewest = browser_data(run, budget=1000)
     assert fewest is not None
-    assert fewest["left_out"] == 3 * 3  # one of two maps, of every image and layer
+    assert fewest["left_out"] == 3 * 3  # one of two maps, for every image and layer
     monkeypatch.setattr("explainsal.reporting.html.browser_data", lambda _: fewest)
     assert f"{fewest['left_out']} maps were left out" in Page(render_report(run)).text["browser"]
 

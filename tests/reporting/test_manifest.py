@@ -1,4 +1,4 @@
-"""The record of a run: written whole, and written again where a full disk damaged it."""
+"""The manifest of a run: written atomically, and rewritten after damage by a full disk."""
 
 from __future__ import annotations
 

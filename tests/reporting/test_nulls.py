@@ -11,7 +11,8 @@ from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.reporting.html import _headlines, render_report
 from explainsal.reporting.nulls import distance_text, null_command, null_table
-from explainsal.reporting.results.table import ResultsTable, metric_title, results_tables
+from explainsal.reporting.results.table import ResultsTable, results_tables
+from explainsal.reporting.results.titles import metric_title
 from explainsal.reporting.run_folder import ExplanationTables, read_run
 
 
@@ -37,7 +38,7 @@ def test_means_over_images_with_intervals_and_no_winner(tables: ExplanationTable
 
 
 def test_every_measure_of_an_explanation_but_scores_compares_with_the_network() -> None:
-    """The columns are those that a real explanation writes."""
+    """The columns equal those of a real explanation."""
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3, padding=1), torch.nn.ReLU(), torch.nn.Conv2d(4, 1, 3, padding=1))
     rows = fidelity_rows(Explainer(net)(torch.rand(1, 3, 24, 32)), ["a"])
     sections = {section.title: section.metrics for section in null_table(pd.DataFrame(rows)).sections()}

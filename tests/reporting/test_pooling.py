@@ -1,4 +1,4 @@
-"""The folds of a cross-validation pooled: every image once, one mean over all images."""
+"""Pooled folds of a cross-validation: every image counts once, in one mean over all images."""
 
 import pandas as pd
 import pytest

@@ -55,7 +55,7 @@ def test_banks_need_no_run_and_land_in_the_working_folder(tmp_path: Path, monkey
 
 
 def test_without_a_run_the_newest_is_proposed(own_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)  # the checkout may hold runs of its own
+    monkeypatch.chdir(tmp_path)  # the checkout may hold other runs
     with pytest.raises(UserError, match=r"run=outputs/<date>/<time>"):
         report(config())
     for name in ("2026-11-22/23-00-00", "2026-11-23/06-00-00", "2026-11-23/05-00-00"):

@@ -73,7 +73,7 @@ def test_heads_sort_the_table_best_first(page: Chromium) -> None:
     assert sort_by(1)[0] == "deep"
     assert page.run("document.querySelectorAll('.results thead th')[1].ariaSort") == "descending"
     assert sort_by(1)[0] == "chance"
-    assert sort_by(4)[0] == "deep"  # the divergence: least first
+    assert sort_by(4)[0] == "deep"  # the divergence: lowest first
     to_deep = sort_by(1, table=1)
     assert to_deep == ["explainable/sparse", "explainable/normalized", "explainable/paper"]
     assert sort_by(1, table=1) == to_deep[::-1]
@@ -165,7 +165,7 @@ def test_everything_that_can_be_used_has_a_name_for_a_screen_reader(page: Chromi
 
 @pytest.mark.parametrize("dark", [False, True])
 def test_text_stands_out_from_its_ground(page: Chromium, report: Path, dark: bool) -> None:
-    """Contrast of at least 4.5, as WCAG 2.2 asks of text (1.4.3)."""
+    """Test for a contrast of at least 4.5, required for text by WCAG 2.2 (1.4.3)."""
     page.open(report, dark=dark)
 
     def luminance(variable: str) -> float:

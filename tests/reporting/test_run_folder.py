@@ -23,7 +23,7 @@ def test_a_whole_run_misses_nothing(fake_run: Path) -> None:
 
 
 def test_presets_stand_in_the_order_from_literal_to_faithful(fake_run: Path) -> None:
-    assert tuple(read_run(fake_run).explanations) == PRESETS  # by name it would be normalized, paper, sparse
+    assert tuple(read_run(fake_run).explanations) == PRESETS  # alphabetical order would be normalized, paper, sparse
 
 
 def test_maps_are_paired_and_known_by_image_layer_and_map(fake_run: Path) -> None:
@@ -83,7 +83,7 @@ def test_a_missing_part_is_named_with_the_command_that_writes_it(own_run: Path, 
 def test_a_file_that_is_cut_short_is_named(own_run: Path, path: str, share: float) -> None:
     target = own_run / path
     content = target.read_bytes()
-    # A table that ends with a whole line is a shorter table: nobody can tell.
+    # A table that ends with a complete line cannot be distinguished from a shorter table.
     target.write_bytes(content[: int(len(content) * share)].rstrip(b"\n"))
     with pytest.raises(CorruptFileError, match=target.name):
         read_run(own_run)

@@ -1,4 +1,4 @@
-"""Submissions: what is written is what the benchmark reads, survives interruptions, and any fault is named."""
+"""Submissions: the benchmark can read them, interruptions lose no work, and every fault is reported."""
 
 from __future__ import annotations
 
@@ -123,13 +123,13 @@ def test_salicon_is_a_flat_zip_of_grey_8_bit_pictures(tmp_path):
             assert np.abs(gray / 255 - one / one.max()).max() <= 0.5 / 255 + 1e-9
     assert check_submission(tmp_path / "s.zip", form, ids, [f"{key}.jpg" for key in ids], sizes).accepted
     others = check_submission(tmp_path / "s.zip", form, ["1401", "1402"], ["1401.jpg", "1402.jpg"], sizes)
-    assert "2 images are not named as the benchmark's" in others.errors[0]
+    assert "2 images are not named like the benchmark's" in others.errors[0]
 
 
 @pytest.mark.parametrize("killed", [0, 1, 3, 4])
 @pytest.mark.parametrize("form", [DENSITY, MAP, Submission("tuebingen", "map", "npy", zip=False)], ids=str)
 def test_after_a_kill_only_missing_maps_are_made_again(tmp_path, monkeypatch, form, killed):
-    """Killed between the writing of a file and the moment it gets its name, which is the worst moment."""
+    """Kill the process between the writing of a file and its renaming, the worst moment."""
     path, left = tmp_path / f"model{form.suffix}", [killed]
 
     def replace(source, target):
@@ -171,7 +171,7 @@ def test_maps_of_two_models_are_never_mixed(tmp_path):
     (tmp_path / "mine.hdf5").write_bytes(b"precious")
     with pytest.raises(UserError, match="not written by this command"):
         WrittenMaps(tmp_path / "mine.hdf5", ["a.jpg"], DENSITY, RECIPE)
-    path.unlink()  # the card of a file that was removed does not stand in the way
+    path.unlink()  # the card of a removed file is ignored
     assert WrittenMaps(path, DENSITY.names(IDS, PICTURES), DENSITY, other).missing() == [0, 1, 2]
 
 
@@ -258,7 +258,7 @@ def test_a_name_that_is_not_utf_8(tmp_path):
         writing.encode(b"\xff.jpg".decode(errors="surrogateescape"), np.zeros((2, 2)), "hdf5")
 
 
-# What can be wrong with a file that someone made by hand: a change of sound maps, and what is said of it.
+# Faults of files made by hand: a change of valid maps, and the reported error.
 
 
 def stored(folder: Path, names: list[str], values: list[np.ndarray]) -> Path:
@@ -275,21 +275,21 @@ LOG = maps()
 @pytest.mark.parametrize(
     ("names", "values", "message"),
     [
-        (HDF5_NAMES[:2], LOG[:2], r"1 of 3 images have no map, Art/001\.jpg \(there are Action/001\.jpg"),
-        (IDS, LOG, r"3 names lack the picture's suffix, Action/001 \(expected is Action/001\.jpg\)"),
+        (HDF5_NAMES[:2], LOG[:2], r"1 of 3 images have no map, the first is Art/001\.jpg \(there are Action/001\.jpg"),
+        (IDS, LOG, r"3 names lack the picture's suffix, the first is Action/001 \(expected is Action/001\.jpg\)"),
         (["x/" + n for n in HDF5_NAMES], LOG, "3 of 3 images have no map"),
         (HDF5_NAMES, [LOG[0].T, *LOG[1:]], r"Action/001\.jpg is 32 x 24, its image 24 x 32, transposed"),
         (HDF5_NAMES, [LOG[0][None], *LOG[1:]], r"1 x 24 x 32, its image 24 x 32: squeeze it"),
         (HDF5_NAMES, [LOG[0][1:], *LOG[1:]], r"23 x 32, its image 24 x 32"),
-        (HDF5_NAMES, [np.exp(v) for v in LOG], "3 maps are no natural.*Action/001.jpg: it is a density itself"),
+        (HDF5_NAMES, [np.exp(v) for v in LOG], "3 maps are not natural.*Action/001.jpg: it is a density itself"),
         (HDF5_NAMES, maps("map"), "it is a saliency map: submission.kind=map"),
         (HDF5_NAMES, [v / np.log(10) for v in LOG], r"to base 10: multiply by ln 10 = 2\.302585"),
         (HDF5_NAMES, [v / np.log(2) for v in LOG], "to base 2"),
         (HDF5_NAMES, [LOG[0], LOG[1] + 0.002, LOG[2]], r"1 maps.*Action/002.jpg: its logsumexp is 0\.0020"),
         (HDF5_NAMES, [np.where(v == v.max(), np.nan, v) for v in LOG], "3 maps hold NaN"),
-        (HDF5_NAMES, [np.stack([v, v, v + 1], 2) for v in LOG], "3 maps are in colour"),
+        (HDF5_NAMES, [np.stack([v, v, v + 1], 2) for v in LOG], "3 maps are in color"),
         (HDF5_NAMES, [(v * 9).astype(np.int16) for v in LOG], "8 bits cannot hold"),
-        (HDF5_NAMES, [v.astype(complex) for v in LOG], "not made of real numbers"),
+        (HDF5_NAMES, [v.astype(complex) for v in LOG], "do not hold real numbers"),
     ],
 )
 def test_each_fault_of_an_hdf5_file_is_named(tmp_path, names, values, message):
@@ -302,15 +302,15 @@ def test_what_is_only_noted(tmp_path):
     values = [LOG[0], LOG[1] + 0.0009, np.stack([LOG[2]] * 3, 2), LOG[0]]
     exact = check(stored(tmp_path, [*HDF5_NAMES, "Art/009.jpg"], values))
     assert exact.accepted
-    assert exact.notes == ["1 files belong to none of the images and are not used, Art/009.jpg the first"]
+    assert exact.notes == ["1 files belong to none of the images and are ignored, the first is Art/009.jpg"]
     zero = [np.where(v == v.min(), -np.inf, v) for v in LOG]
     assert "3 densities are 0 somewhere" in check(stored(tmp_path, HDF5_NAMES, zero)).notes[0]
     as_maps = Submission("tuebingen", "map", "hdf5")
     assert "submission.kind=density" in check(stored(tmp_path, HDF5_NAMES, LOG), as_maps).notes[0]
     flat = [np.ones(SIZES[0]), np.eye(*SIZES[1]), maps("map")[2]]
     notes = "\n".join(check(stored(tmp_path, HDF5_NAMES, flat), as_maps).notes)
-    assert "1 maps are constant, Action/001.jpg" in notes
-    assert "1 maps have fewer than 32 values, Action/002.jpg" in notes
+    assert "1 maps are constant, the first is Action/001.jpg" in notes
+    assert "1 maps have fewer than 32 values, the first is Action/002.jpg" in notes
 
 
 def folder_of(tmp_path: Path) -> Path:
@@ -327,15 +327,15 @@ def swap(folder: Path, suffix: str) -> Path:
     [
         (
             lambda f: cv2.imwrite(str(swap(f, ".png")), np.zeros((24, 32, 3), np.uint8) + np.uint8([1, 2, 3])),
-            "in colour",
+            "in color",
         ),
         (lambda f: cv2.imwrite(str(swap(f, ".png")), np.zeros((24, 32, 4), np.uint8)), "alpha"),
         (lambda f: swap(f, ".png").write_bytes(b"no picture"), r"1 maps cannot be read: .*001\.png"),
         (lambda f: np.savez(swap(f, ".npz"), maps("map")[0]), r"a type that the evaluator does not read.*001\.npz"),
         (lambda f: scipy.io.savemat(swap(f, ".mat"), {"a": np.ones((24, 32)), "b": np.ones((24, 32))}), "holds 2 maps"),
         (lambda f: cv2.imwrite(str(f / "Action/001.png"), np.ones((24, 32))), "1 images have two maps"),
-        (lambda f: (f / "Art/001.npy").rename(f / "001.npy"), "1 of 3 images have no map, Art/001"),
-        (lambda f: np.save(f / "Art/001.npy", np.array([["a"]])), "not made of real numbers|no map"),
+        (lambda f: (f / "Art/001.npy").rename(f / "001.npy"), "1 of 3 images have no map, the first is Art/001"),
+        (lambda f: np.save(f / "Art/001.npy", np.array([["a"]])), "do not hold real numbers|no map"),
     ],
 )
 def test_each_fault_of_a_folder_is_named(tmp_path, spoil, message):

@@ -1,4 +1,4 @@
-"""The table of a sweep says what failed and which jobs no other one beats; its figures show every job."""
+"""The table of a sweep reports failures and Pareto-optimal jobs; its figures show every job."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_objectives_are_those_of_the_search_in_the_folder(tmp_path: Path) -> Non
 def test_the_front_is_what_no_other_job_beats_in_everything() -> None:
     table = pd.DataFrame({"cc_to_deep": [0.9, 0.9, 0.8, 0.7, np.nan], "cpu_seconds": [5.0, 4.0, 2.0, 2.0, 1.0]})
     assert pareto_front(table, AIMS).tolist() == [False, True, True, False, False]
-    assert pareto_front(table.iloc[[0, 0]], AIMS).tolist() == [True, True]  # equal jobs do not beat each other
+    assert pareto_front(table.iloc[[0, 0]], AIMS).tolist() == [True, True]  # equal jobs are both optimal
 
 
 def test_levels_are_in_the_order_of_their_values() -> None:
@@ -97,7 +97,7 @@ def test_a_line_passes_through_its_values_and_better_is_higher() -> None:
     lines = [line for line in axes.lines if len(line.get_xdata()) == 3]
     heights = [np.asarray(line.get_ydata()).round(6).tolist() for line in lines]
     assert heights == [[0, 0, 1], [0.5, 0.5, 0], [1, 1, round(2 / 3, 6)]]  # drawn from the least faithful
-    assert [line.get_linewidth() > 1 for line in lines] == [True, False, True]  # the middle one is beaten
+    assert [line.get_linewidth() > 1 for line in lines] == [True, False, True]  # the middle job is not optimal
     assert lines[2].get_color() == mpl.colormaps[USAGE_CMAP](0.92)
 
 
@@ -110,7 +110,7 @@ def test_a_cell_is_the_mean_of_its_jobs_and_empty_without_any() -> None:
     )
     figure = heat_map_figure(table, ["pool", "bank"], "cc_to_deep")
     shown = np.ma.filled(figure.axes[0].images[0].get_array(), np.nan)
-    assert shown == pytest.approx(np.array([[np.nan, 0.9], [0.3, np.nan]]), nan_ok=True)  # octave below paper
+    assert shown == pytest.approx(np.array([[np.nan, 0.9], [0.3, np.nan]]), nan_ok=True)  # octave precedes paper
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["octave", "paper"]
-    with pytest.raises(ValueError, match="two parameters"):
+    with pytest.raises(ValueError, match="two swept parameters"):
         heat_map_figure(table, ["pool"], "cc_to_deep")

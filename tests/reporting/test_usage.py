@@ -21,7 +21,7 @@ from explainsal.reporting.usage import (
 
 
 def terms(*rows: tuple[float, ...]) -> pd.DataFrame:
-    """Rows of layer, map, weight, wavelength, orientation, sigma_on_f."""
+    """Build rows of layer, map, weight, wavelength, orientation, sigma_on_f."""
     columns = ["layer", "map", "weight", "wavelength", "orientation", "sigma_on_f"]
     return pd.DataFrame(rows, columns=columns).assign(image="a")
 
@@ -31,7 +31,7 @@ def trend_of(*rows: tuple[float, ...]) -> Trend:
 
 
 def test_octaves_are_the_width_of_the_profile_at_half_its_height() -> None:
-    """Against the profile itself, exp(-ln(f)^2 / (2 ln(sigma)^2)), searched for its half height."""
+    """The width equals that of the profile, exp(-ln(f)^2 / (2 ln(sigma)^2)), whose half height is searched for."""
     sigma = 0.62
     octaves = np.linspace(-4, 4, 200_001)
     gain = np.exp(-((octaves * math.log(2)) ** 2) / (2 * math.log(sigma) ** 2))
@@ -47,8 +47,8 @@ def test_shares_weigh_by_the_size_of_the_coefficient_and_every_map_the_same() ->
     usage = filter_usage(
         terms(
             (0, 0, 3.0, 4.0, 0.0, 0.5),
-            (0, 0, -1.0, 8.0, 0.0, 0.5),  # a negative coefficient uses its filter as much as a positive one
-            (0, 1, 500.0, 8.0, math.pi / 2, 0.5),  # a loud map
+            (0, 0, -1.0, 8.0, 0.0, 0.5),  # a negative coefficient counts as much as a positive one
+            (0, 1, 500.0, 8.0, math.pi / 2, 0.5),  # a map with large activations
         )
     )
     assert usage.wavelength[0].to_dict() == pytest.approx({4.0: 0.75 / 2, 8.0: 1.25 / 2})
@@ -108,10 +108,10 @@ def test_rank_correlation_is_spearmans(values: list[float]) -> None:
 
 
 def test_a_bank_of_one_bandwidth_shows_no_trend() -> None:
-    """Weighted means of one number differ in their last digits; that is not a trend."""
+    """Weighted means of equal numbers differ in their last digits, which is not a trend."""
     rng = np.random.default_rng(0)
     rows = [(layer, m, w, 4.0, 0.0, 0.65) for layer in range(12) for m in range(5) for w in rng.normal(size=3)]
     trend = trend_of(*rows)
     assert math.isnan(trend.rank_correlation)
     assert trend.first == trend.last
-    assert "cannot tell whether it grows" in trend_text(trend)
+    assert "cannot show whether it grows" in trend_text(trend)

@@ -33,7 +33,7 @@ def test_parents_come_through_functional_operations():
         "right": ("stem",),
         "fuse": ("left", "right"),  # through the concatenation
         "head": ("stem", "fuse"),  # through the residual sum
-        "output": ("head",),  # sigmoid and interpolation made the last map
+        "output": ("head",),  # sigmoid and interpolation compute the last map
     }
     assert layers["output"].shape == (1, 16, 24)
 
@@ -68,7 +68,7 @@ def test_modules_called_as_the_image_or_the_output_are_layers_of_their_own():
     }
 
 
-@pytest.mark.parametrize("size", [(16, 24), (32, 32), (16, 16)])  # maps as wide as the features are many
+@pytest.mark.parametrize("size", [(16, 24), (32, 32), (16, 16)])  # maps as wide as the number of features
 def test_tokens_on_a_grid_are_no_maps(size):
     layers = listed(ChannelsLast(), size=size)
     assert [name for name, layer in layers.items() if not layer.skipped] == ["stem", "norm", "depth", "back", "head"]
@@ -122,7 +122,7 @@ def test_a_softmax_over_channels_is_a_layer_and_one_over_pixels_is_none(layer):
 
 def test_parents_of_a_selection_are_the_nearest_selected_layers():
     layers = listed(Functional(), select=["fuse", "head"])
-    assert layers["head"].parents == ("input", "fuse")  # the skipped stem is seen through
+    assert layers["head"].parents == ("input", "fuse")  # the parents of the skipped stem
     assert "not selected" in layers["left"].skipped
 
 
@@ -151,11 +151,11 @@ def test_a_selection_of_nothing_says_what_there_is():
     layers, _ = trace_layers(Plain().eval(), torch.rand(1, 3, 8, 8))
     with pytest.raises(UserError, match="first, relu, second"):
         select_layers(layers, "encoder.*")
-    for wrong in ("encoder.*", ["lst"], "convs", []):  # though the last map is always rebuilt
+    for wrong in ("encoder.*", ["lst"], "convs", []):  # although the last map is always explained
         with pytest.raises(UserError, match="leaf, conv, block, paper, or patterns of first, relu"):
             listed(Plain(), wrong)
     with pytest.raises(UserError, match="selects nothing that can be explained"):
-        listed(Odd(), "tokens")  # is there, but skipped
+        listed(Odd(), "tokens")  # listed, but skipped
     assert [name for name, one in listed(Plain(), "last").items() if not one.skipped] == ["last"]
 
 

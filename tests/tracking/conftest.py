@@ -1,4 +1,4 @@
-"""The runs of the reports' tests."""
+"""The runs used by the report tests."""
 
 from tests.reporting.conftest import own_run, small_run
 

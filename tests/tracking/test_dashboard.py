@@ -1,4 +1,4 @@
-"""What a run logs to W&B, read from its objects; and the saved dashboard, which may show nothing else."""
+"""W&B content of a run, read from its objects; and the saved dashboard, which may show only this content."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TABLES = {
 
 @pytest.fixture
 def run(own_run: Path):
-    """A whole run with its profiles compared and pictures for figures."""
+    """Complete run with profiles, and pictures in place of figures."""
     rows = [(p, m, "cc", 0.5 + i, 0, 1, 9) for p in ("tuebingen", "mit2016") for i, m in enumerate(("deep", "chance"))]
     columns = ["profile", "model", "metric", "mean", "low", "high", "images"]
     pd.DataFrame(rows, columns=columns).to_csv(own_run / "profiles.csv", index=False)
@@ -88,7 +88,7 @@ def test_the_difference_is_white_where_maps_agree_and_red_where_the_explanation_
     row = image_rows(run)[0]
     picture = next(p for p in run.gallery if p.id == row.values["id"])
     deep, other = (np.maximum(picture.maps[name], 0) for name in ("deep", "explainable/sparse"))
-    difference = other / other.max() - deep / deep.max()  # both reach 0 somewhere, nearly
+    difference = other / other.max() - deep / deep.max()  # both are close to 0 somewhere
     shown = row.pictures["explainable/sparse - deep"].astype(int)
     most, least = np.unravel_index(difference.argmax(), deep.shape), np.unravel_index(difference.argmin(), deep.shape)
     same = np.unravel_index(np.abs(difference).argmin(), deep.shape)
@@ -107,7 +107,7 @@ def test_files_become_artifacts(run, own_run):
 
 
 def shown_keys(view: dict) -> set[str]:
-    """Every key of ours that a panel of the definition asks for."""
+    """Return every explainsal key that a panel of the definition shows."""
     text = json.dumps(view)
     return set(re.findall(r'"(?:summary:)?((?:train|val|training|evaluation|explanation)/[\w/.-]+)"', text))
 
@@ -120,7 +120,7 @@ def test_the_dashboard_shows_what_runs_log_and_nothing_else(run, tmp_path):
     assert {key for key in asked if key in TABLES} == TABLES
     content = run_content(run)
     logged = set(content.media) | set(content.summary)
-    # of presets and models that this small run has not, and of the training loop
+    # keys of presets and models that this small run lacks, and of the training loop
     general = {re.sub(r"/(paper|normalized)(?=/|$)", "/sparse", key) for key in asked}
     loop = {key for key in general if key.startswith(("train/", "val/"))}
     assert loop == {"train/loss", "val/loss", "val/cc", "val/sim", "val/nss", "val/kld"}

@@ -1,4 +1,4 @@
-"""The W&B logger: nothing it does can stop a run, what it logs can be read back, and its files stay as they were."""
+"""The W&B logger: it never stops a run, its logs can be read back, and its files do not change."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ FULL = OSError(errno.ENOSPC, "No space left on device")
 
 
 class Line(LightningModule):
-    """One weight, two numbers logged per step and epoch."""
+    """Module with one weight, which logs two numbers per step and epoch."""
 
     def __init__(self):
         super().__init__()
@@ -51,7 +51,7 @@ def train(logger, folder, epochs=2, resume=None):
 
 
 class Breaks:
-    """A run of wandb whose every part raises; it knows its id and folder."""
+    """A run of wandb whose methods all raise; it has only an id and a folder."""
 
     id, name = "abc", "abc"
 
@@ -173,25 +173,25 @@ def test_staged_files_stay_as_they_were(tmp_path):
     checkpoint, table = tmp_path / "last.ckpt", tmp_path / "layers.csv"
     checkpoint.write_bytes(b"old"), table.write_bytes(b"old")
     staged = [ours._beside(tmp_path / "kept" / file.name, file) for file in (checkpoint, table)]
-    assert os.stat(staged[0]).st_nlink == 2  # a checkpoint costs no space
+    assert os.stat(staged[0]).st_nlink == 2  # a checkpoint takes no extra space
     newer = tmp_path / ".last.ckpt.partial"
     newer.write_bytes(b"new")
-    os.replace(newer, checkpoint)  # as AtomicCheckpointIO does
+    os.replace(newer, checkpoint)  # like AtomicCheckpointIO
     table.write_bytes(b"new")
     assert [path.read_bytes() for path in staged] == [b"old", b"old"]
 
 
 @pytest.fixture
 def service_of_its_own():
-    """Whatever the test does to wandb's process, the next test starts a new one."""
+    """Let the next test start a new process of wandb, whatever the test does to it."""
     yield
-    ours._forget_dead_service()  # commands that are started from here would connect to it
+    ours._forget_dead_service()  # otherwise commands started here would connect to it
 
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("service_of_its_own")
 def test_a_resumed_training_goes_on_in_the_same_run_even_when_the_service_dies(tmp_path, caplog):
-    """Two real offline runs; in the second wandb's process is killed in the middle."""
+    """Two real offline runs; in the second, wandb's process is killed."""
     first = ours.build_wandb_logger(str(tmp_path / "first"), project="explainsal")
     train(first, tmp_path)
     run_id = first.version
@@ -215,7 +215,7 @@ def test_a_resumed_training_goes_on_in_the_same_run_even_when_the_service_dies(t
 
 
 def children(parent: int) -> list[int]:
-    """Processes of wandb that this one started."""
+    """Return the processes of wandb started by this process."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:

@@ -17,13 +17,13 @@ from explainsal.fetch.writing import write_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write beside the old file, then rename: whatever happens meanwhile, one whole checkpoint is on disk."""
+    """Write a new file, then rename it over the old one: one complete checkpoint is always on disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
-        """Save.
+        """Write the checkpoint.
 
         Raises:
-            UserError: If the file system refuses; the checkpoint that was there before is untouched.
+            UserError: If the file system reports an error; the previous checkpoint is intact.
         """
         path = Path(path)
         buffer = io.BytesIO()
@@ -33,13 +33,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         except OSError as error:
             raise UserError(
                 f"could not write the checkpoint {path} ({len(buffer.getbuffer()) / 1e6:.0f} MB): {error.strerror}. "
-                "Earlier checkpoints in that folder are intact; make room, then resume with "
+                "Earlier checkpoints in that folder are intact; free some space, then resume with "
                 f"resume={path.with_name('last.ckpt')}"
             ) from error
 
 
 class InterruptCheckpoint(Callback):
-    """On Ctrl-C or SIGTERM during training, keep the state of this very step as ``interrupted.ckpt``.
+    """Save the state of the current step as ``interrupted.ckpt`` on Ctrl-C or SIGTERM during training.
 
     Args:
         dirpath: Folder of the checkpoints.
@@ -49,10 +49,10 @@ class InterruptCheckpoint(Callback):
         self.path = Path(dirpath) / "interrupted.ckpt"
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """Save when the run was stopped from outside; after an error the weights may be the broken ones."""
+        """Save if the run was stopped from outside; after an error the weights may be invalid."""
         fitting = trainer.state.fn == TrainerFn.FITTING and not trainer.sanity_checking
         if isinstance(exception, KeyboardInterrupt | SIGTERMException) and fitting and trainer.global_step > 0:
-            # `Trainer.save_checkpoint` would wait for the other processes, which are in the middle of something else
+            # `Trainer.save_checkpoint` would wait for the other processes, which are not at this point
             checkpoint = trainer._checkpoint_connector.dump_checkpoint(weights_only=False)
             if trainer.validating:
                 _restart_validation(checkpoint["loops"]["fit_loop"])
@@ -61,7 +61,7 @@ class InterruptCheckpoint(Callback):
 
 
 def _restart_validation(fit_loop: dict[str, Any]) -> None:
-    """Rewrite the loops' state so that the validation that was stopped begins again, with its first batch."""
+    """Rewrite the state of the loops so that an interrupted validation restarts with its first batch."""
     begun = {"ready": 1, "started": 1, "processed": 0, "completed": 0}
     progress = {"total": dict(begun), "current": dict(begun), "is_last_batch": False}
     fit_loop["epoch_loop.val_loop.batch_progress"] = progress

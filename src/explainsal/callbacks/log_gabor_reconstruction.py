@@ -1,4 +1,4 @@
-"""An explanation inside Lightning's validation or test loop."""
+"""Callback that explains images in Lightning's validation or test loop."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from explainsal.types import DensityMap, FixationBatch
 
 
 class LogGaborReconstruction(Callback):
-    """Feeds an `ExplanationRun` with the images of a loop, on the model's device, and saves it at the loop's end.
+    """Pass the images of a loop to an `ExplanationRun` on the model's device, and save it at the end of the loop.
 
-    In an `EvaluationModule` the explainable maps are scored as the model ``explainable/<preset>``; in training the
+    In an `EvaluationModule` the explainable maps are scored as the model ``explainable/<preset>``. In training the
     means over the images are logged as ``val/explainable_<preset>_cc_to_deep`` and, with ground truth, ``..._cc``.
 
     Args:
-        run: What explains, collects and writes.
+        run: The run, which explains, collects and writes.
     """
 
     def __init__(self, run: ExplanationRun) -> None:
         self.run = run
 
     def on_validation_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
+        """Reset the run."""
         self.run.reset()
 
     def on_validation_batch_end(
@@ -50,14 +50,14 @@ class LogGaborReconstruction(Callback):
                 pl_module.log(f"val/explainable_{self.run.preset}_{key}", sum(values) / len(values))
 
     def on_test_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Start anew."""
+        """Reset the run."""
         self.run.reset()
 
     def on_test_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int,
         dataloader_idx: int = 0,
     ) -> None:  # fmt: skip
-        """Explain the batch, and have it scored where the module keeps scores."""
+        """Explain the batch; an `EvaluationModule` also scores it."""
         self._explain(pl_module, batch)
 
     def on_test_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -73,7 +73,7 @@ class LogGaborReconstruction(Callback):
                 pl_module.score_explainable(self.run.name, *maps, mine)
 
     def _save(self, trainer: Trainer) -> None:
-        """Gather what all processes explained, and let the first one write it. Every process has to call this."""
+        """Gather the explanations of all processes; the first process saves them. This is a collective call."""
         if trainer.world_size > 1:
             processes: list[Any] = [None] * trainer.world_size
             torch.distributed.all_gather_object(processes, self.run.collected)
@@ -83,17 +83,17 @@ class LogGaborReconstruction(Callback):
 
 
 def _network(pl_module: LightningModule) -> nn.Module:
-    """The saliency model inside a module of this project."""
+    """Return the saliency model inside a module of this project."""
     if isinstance(pl_module, EvaluationModule):
         return pl_module.models[DEEP]
     model = getattr(pl_module, "model", None)
     if isinstance(model, nn.Module):
         return model
-    raise TypeError(f"{type(pl_module).__name__} has no .model: LogGaborReconstruction finds no network to explain")
+    raise TypeError(f"{type(pl_module).__name__} has no .model: LogGaborReconstruction has no network to explain")
 
 
 def _slice(batch: SaliencyBatch, start: int, stop: int) -> SaliencyBatch:
-    """Some images of a batch."""
+    """Return a contiguous part of a batch."""
     fixations = batch.fixations
     if fixations is not None:
         mine = (fixations.image >= start) & (fixations.image < stop)

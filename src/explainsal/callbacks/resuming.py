@@ -1,4 +1,4 @@
-"""A training that goes on from a checkpoint as if nothing had stopped it."""
+"""Exact continuation of a training from a checkpoint, as if it had not been interrupted."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
 
 
 class GoOnExactly(Callback):
-    """Seed every epoch anew, keep the generators' states in checkpoints, and take over the best epoch from elsewhere.
+    """Reseed every epoch, store generator states in checkpoints, and keep the best epoch of a run in another folder.
 
     Args:
-        dirpath: Folder of this run's checkpoints; that of the resumed run may be another.
+        dirpath: Folder of this run's checkpoints; the resumed run may have another.
     """
 
     def __init__(self, dirpath: str) -> None:
@@ -26,28 +26,28 @@ class GoOnExactly(Callback):
         self._restored: dict[str, Any] = {}
 
     def state_dict(self) -> dict[str, Any]:
-        """The states of the generators that layers and losses draw from."""
+        """Return the states of the generators that layers and losses use."""
         cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_initialized() else []
         return {"torch": torch.get_rng_state(), "cuda": cuda}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Keep the states until the first step: what happens before draws from the generators, too."""
+        """Keep the states until the first step, because earlier code also draws from the generators."""
         self._restored = state_dict
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Tell the checkpoint callbacks that what they kept lies in this run's folder."""
+        """Set this run's folder as the place of the checkpoint callbacks' files."""
         for name, state in checkpoint.get("callbacks", {}).items():
             if str(name).startswith("ModelCheckpoint"):
                 checkpoint["callbacks"][name] = _moved(state, self.folder)
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """No epoch depends on what was drawn before it."""
+        """Seed the generators, so that no epoch depends on earlier draws."""
         self._restored = {}
         epochs: Any = trainer.fit_loop.epoch_progress.current
         torch.manual_seed(mix_seed(run_seed(), epochs.processed))
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """Go on within an epoch, with the generators as they were left."""
+        """Restore the generators when continuing within an epoch."""
         state, self._restored = self._restored, {}
         if state:
             torch.set_rng_state(state["torch"].cpu())
@@ -56,7 +56,7 @@ class GoOnExactly(Callback):
 
 
 def _moved(state: dict[str, Any], folder: str) -> dict[str, Any]:
-    """The state of a ModelCheckpoint whose files lie in another folder now, under the same names."""
+    """Return the state of a ModelCheckpoint whose files are now in another folder under the same names."""
 
     def moved(path: str) -> str:
         return str(Path(folder) / Path(path).name) if path else path

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM in Lightning's loops: between two steps, with the signal that it was."""
+"""Handling of Ctrl-C and SIGTERM in Lightning's loops: stop between two steps, and preserve the signal."""
 
 from __future__ import annotations
 
@@ -17,45 +17,45 @@ from explainsal import signals
 class StopOnSignal(Callback):
     """Keep the process's own handling of SIGTERM, finish training steps, and end the processes of a distributed run.
 
-    Lightning's own handler broadcasts from within the handler, which waits for ever for a process in another step.
+    Lightning's handler broadcasts from within the handler, which waits forever for a process in another step.
     """
 
     def __init__(self) -> None:
         self._handler = signal.getsignal(signal.SIGTERM)
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take SIGTERM back: Lightning puts its own handler in place after every hook of the setup."""
+        """Restore the handler of SIGTERM, because Lightning installs its own after every setup hook."""
         self._take_back()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take SIGTERM back, where nothing was validated before."""
+        """Restore the handler of SIGTERM, if there was no validation before."""
         self._take_back()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Take SIGTERM back."""
+        """Restore the handler of SIGTERM."""
         self._take_back()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        """A step that has begun is finished."""
+        """Hold signals until the step is finished."""
         signals.hold()
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        """Stop here, but not after the last step: validation follows at once."""
+        """Release signals, except after the last step, because validation follows immediately."""
         if batch_idx + 1 < trainer.num_training_batches:
             signals.release()
 
     def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop before the validation."""
+        """Release signals before the validation."""
         signals.release()
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Stop after the epoch, where it had no validation."""
+        """Release signals after an epoch without validation."""
         signals.release()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """End the processes that Lightning started, without the thread of it that would kill this one with them."""
+        """End the processes that Lightning started, without its thread that would also kill this process."""
         processes = getattr(trainer.strategy.launcher, "procs", None)
         if isinstance(exception, KeyboardInterrupt) and processes:
             started = list(processes)
@@ -70,10 +70,10 @@ class StopOnSignal(Callback):
 
 @contextmanager
 def interrupts() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM out of a Trainer as what they were: Lightning makes an exit with code 1 of them."""
+    """Raise Ctrl-C and SIGTERM in a Trainer as themselves; Lightning turns them into an exit with code 1."""
     try:
         yield
-    except SIGTERMException:  # where the process has no handling of its own, as in a job that another program started
+    except SIGTERMException:  # the process has no handler of its own, e.g. in a job started by another program
         raise signals.Terminated from None
     except SystemExit as stop:
         if isinstance(stop.__context__, KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""Models without a network: classical saliency models and baselines. Images in, saliency maps out, no weights."""
+"""Classical saliency models and baselines. They map images to saliency maps and have no trained weights."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ MODELS = {
     "sim_grouping": "SIMGrouping",
     "spectral_residual": "SpectralResidual",
 }
-"""Name, which is that of the module -> class; all of them work without arguments.
+"""Name of each model, which is its module's name, -> class. All of them work without arguments.
 
-What has to see fixations is not here: `center_bias.CenterBias.fit`, `gold_standard`.
+Models that need fixations are not listed: `center_bias.CenterBias.fit`, `gold_standard`.
 """
 
 
@@ -33,11 +33,11 @@ def classical_model(name: str, **options: Any) -> nn.Module:
     """Build a classical model by name.
 
     Args:
-        name: One of `MODELS`.
-        options: Arguments of its class.
+        name: Key of `MODELS`.
+        options: Arguments of the model's class.
 
     Raises:
-        UserError: If the name is unknown, or the model does not have such an option.
+        UserError: If the name is unknown, or the model lacks an option.
 
     Example:
         >>> type(classical_model("itti", blur_fraction=0)).__name__
@@ -55,6 +55,6 @@ def classical_model(name: str, **options: Any) -> nn.Module:
 
 
 def classical_name(model: nn.Module) -> str | None:
-    """The name under which `classical_model` builds such a model, None for any other module."""
+    """Return the name under which `classical_model` builds a model; None for any other module."""
     package, _, module = type(model).__module__.rpartition(".")
     return module if package == __name__ and module in MODELS else None

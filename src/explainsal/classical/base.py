@@ -1,4 +1,4 @@
-"""What every classical model has in common: images in, one non-negative map each out, at their size."""
+"""Base class of classical models: one non-negative map per image, at the size of the image."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from explainsal.functional.images import as_unit_float
 
 
 class ClassicalModel(nn.Module, ABC):
-    """A model without weights. Subclasses compute a map of their own size in `saliency`; `forward` enlarges it.
+    """Model without weights. Subclasses compute a map of their own size in `saliency`; `forward` enlarges it.
 
-    Everything is computed in float64: these models threshold, rank and take logarithms, and agreement with the
-    original code needs it. Images of a batch never influence each other.
+    All computations are in float64. These models threshold, rank and take logarithms, and agreement with the original
+    code requires this precision. Images of a batch are independent.
     """
 
     enlarge: Kernel = "bicubic"
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """Saliency maps at the size of the images.
+        """Return saliency maps at the size of the images.
 
         Args:
             images: RGB, shape ``(B, 3, H, W)``: uint8, or floating point in [0, 1].
@@ -31,7 +31,7 @@ class ClassicalModel(nn.Module, ABC):
             Shape ``(B, 1, H, W)``, float32, non-negative.
 
         Raises:
-            ValueError: If the shape or the number format is another.
+            ValueError: If the shape or the number format is different.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"images must be RGB (B, 3, H, W), got shape {tuple(images.shape)}")
@@ -43,4 +43,4 @@ class ClassicalModel(nn.Module, ABC):
 
     @abstractmethod
     def saliency(self, images: Tensor) -> Tensor:
-        """The model's own map, ``(B, h, w)`` float64, of float64 RGB images ``(B, 3, H, W)`` in [0, 1]."""
+        """Return the model's own map, ``(B, h, w)`` float64, of float64 RGB images ``(B, 3, H, W)`` in [0, 1]."""

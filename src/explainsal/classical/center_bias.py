@@ -1,4 +1,4 @@
-"""Centre bias learned from the fixations of other images: the baseline that looks at no image."""
+"""Center bias learned from the fixations of other images: a baseline that ignores the image."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ GRID = 128
 
 
 class CenterBias(nn.Module):
-    """Center bias: a kernel density of training fixations, on a unit square.
+    """Kernel density of training fixations on a unit square.
 
-    Coordinates are divided by width and height, so images of any size share one density; it is resampled bilinearly to
-    the size asked for and sums to 1 there.
+    Coordinates are divided by width and height, so images of any size share one density. It is resampled bilinearly
+    to the requested size and sums to 1 there.
 
     Args:
         grid: Shape ``(G, G)``, density on the unit square, rows from the top.
@@ -26,7 +26,7 @@ class CenterBias(nn.Module):
     Example:
         >>> bias = CenterBias.fit([torch.tensor([[20.0, 15.0]]), torch.tensor([[400.0, 300.0]])], [(30, 40), (600, 800)])
         >>> saliency_map = bias(torch.rand(2, 3, 60, 80))
-        >>> saliency_map.shape, divmod(saliency_map[1, 0, :30, :40].argmax().item(), 40)    # both at the centre
+        >>> saliency_map.shape, divmod(saliency_map[1, 0, :30, :40].argmax().item(), 40)    # both at the center
         (torch.Size([2, 1, 60, 80]), (29, 39))
     """  # noqa: E501
 
@@ -45,7 +45,7 @@ class CenterBias(nn.Module):
         bandwidth: float = 0.04,
         uniform: float = 0.01,
     ) -> CenterBias:
-        """Learn the density from fixations, e.g. of a training split.
+        """Estimate the density from fixations, e.g. of a training split.
 
         Args:
             points: One ``(N_i, 2)`` array of (x, y) in pixels per image.
@@ -55,13 +55,13 @@ class CenterBias(nn.Module):
             uniform: Share of a uniform density mixed in, so that no fixation has density 0.
 
         Raises:
-            ValueError: If no fixations are given, one is NaN or outside its image, or an option is out of range.
+            ValueError: If there are no fixations, one is NaN or outside its image, or an option is out of range.
         """
         _check(bandwidth, uniform)
         return cls(_density(_total(_pairs(points, sizes)), bandwidth, uniform))
 
     def density(self, size: tuple[int, int]) -> Tensor:
-        """The density on an image grid, shape ``(H, W)``, float64, sums to 1."""
+        """Return the density on an image grid, shape ``(H, W)``, float64, sum 1."""
         resized = F.interpolate(self.grid[None, None], size=size, mode="bilinear", align_corners=False)[0, 0]
         return resized / resized.sum()
 
@@ -72,9 +72,9 @@ class CenterBias(nn.Module):
 
 
 class LeaveOneOutCenterBias(nn.Module):
-    """The centre bias of each image of a data set, learned from all its other images.
+    """Center bias of each image of a data set, learned from all other images.
 
-    For data sets without a training split, and as the strict baseline of information gain: no image sees itself.
+    It serves data sets without a training split, and is the strict baseline of information gain.
 
     Args:
         points: One ``(N_i, 2)`` array of (x, y) in pixels per image.
@@ -83,7 +83,7 @@ class LeaveOneOutCenterBias(nn.Module):
         uniform: See `CenterBias.fit`.
 
     Raises:
-        ValueError: As `CenterBias.fit`, or if an image has all the fixations.
+        ValueError: See `CenterBias.fit`; also if one image has all the fixations.
 
     Example:
         >>> points = [torch.tensor([[20.0, 15.0]]), torch.tensor([[5.0, 5.0]])]
@@ -110,10 +110,10 @@ class LeaveOneOutCenterBias(nn.Module):
             raise ValueError("leaving an image out leaves no fixation: a centre bias needs two images with fixations")
 
     def __deepcopy__(self, memo: dict[int, object]) -> LeaveOneOutCenterBias:
-        return self  # read-only, and it holds every fixation
+        return self  # read-only and large: it holds all fixations
 
     def density(self, size: tuple[int, int], index: Tensor) -> Tensor:
-        """Densities ``(B, H, W)``, float64, that sum to 1, for the images at these positions of the data set.
+        """Return densities ``(B, H, W)``, float64, sum 1, for the images at the given positions in the data set.
 
         Raises:
             ValueError: If a position is unknown (-1).
@@ -124,7 +124,7 @@ class LeaveOneOutCenterBias(nn.Module):
         return torch.stack([CenterBias(_density(g, self._bandwidth, self._uniform)).density(size) for g in grids])
 
     def forward(self, images: Tensor, index: Tensor) -> Tensor:
-        """Maps ``(B, 1, H, W)``, float32, of images ``(B, 3, H, W)`` at these positions of the data set."""
+        """Return maps ``(B, 1, H, W)``, float32, of images ``(B, 3, H, W)`` at the given positions in the data set."""
         density = self.density((int(images.shape[2]), int(images.shape[3])), index)
         return (density / density.amax(dim=(1, 2), keepdim=True)).float().unsqueeze(1).to(images.device)
 
@@ -144,7 +144,7 @@ def _check(bandwidth: float, uniform: float) -> None:
 
 
 def _total(pairs: Sequence[tuple[Tensor, tuple[int, int]]]) -> Tensor:
-    """Fixations of all images per cell, one image at a time: 10,000 grids at once would be 1.3 GB."""
+    """Count the fixations of all images per cell, one image at a time: 10,000 grids at once would be 1.3 GB."""
     total = torch.zeros(GRID, GRID, dtype=torch.float64)
     for points, size in pairs:
         if len(points):
@@ -153,7 +153,7 @@ def _total(pairs: Sequence[tuple[Tensor, tuple[int, int]]]) -> Tensor:
 
 
 def _counts(points: Tensor, size: tuple[int, int]) -> Tensor:
-    """Fixations per cell of the unit square's grid."""
+    """Count fixations per cell of the unit square's grid."""
     unit = points / torch.tensor([size[1], size[0]])
     if not bool(((unit >= 0) & (unit < 1)).all()):
         raise ValueError("fixations are NaN or outside their image; clip or drop them first")
@@ -163,5 +163,5 @@ def _counts(points: Tensor, size: tuple[int, int]) -> Tensor:
 
 def _density(counts: Tensor, bandwidth: float, uniform: float) -> Tensor:
     sigma = bandwidth * GRID
-    density = blur(counts, 2 * math.ceil(4 * sigma) + 1, sigma, "symmetric")  # mirrored: no mass is lost
+    density = blur(counts, 2 * math.ceil(4 * sigma) + 1, sigma, "symmetric")  # mirrored, so no mass is lost
     return (1 - uniform) * density / density.sum() + uniform / GRID**2

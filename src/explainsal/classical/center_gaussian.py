@@ -1,4 +1,4 @@
-"""The fixed centre bias: a Gaussian about the middle, the same for every data set."""
+"""Fixed center bias: a Gaussian at the center, the same for every data set."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from explainsal.classical.base import ClassicalModel
 
 
 class CenterGaussian(ClassicalModel):
-    """A Gaussian whose standard deviations are fractions of half the height and half the width.
+    """Gaussian whose standard deviations are a fraction of half the height and half the width.
 
     Args:
         sigma: The fraction.
@@ -27,7 +27,7 @@ class CenterGaussian(ClassicalModel):
         self.sigma = sigma
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The map, largest in the middle."""
+        """Return the map, with its maximum at the center."""
         rows, columns = (self._profile(int(n)).to(images) for n in images.shape[-2:])
         return (rows[:, None] * columns).expand(len(images), -1, -1)
 

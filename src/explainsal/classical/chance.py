@@ -1,4 +1,4 @@
-"""Chance: the map that knows nothing, the zero point of every table."""
+"""Chance level: a uniform map, the lower reference of tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Chance(nn.Module):
-    """The uniform map.
+    """Uniform map.
 
     Example:
         >>> Chance()(torch.rand(2, 3, 4, 5)).unique().tolist()
@@ -15,5 +15,5 @@ class Chance(nn.Module):
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Ones ``(B, 1, H, W)``, float32, for images ``(B, 3, H, W)``."""
+        """Return ones ``(B, 1, H, W)``, float32, for images ``(B, 3, H, W)``."""
         return torch.ones(images.shape[0], 1, *images.shape[2:], device=images.device)

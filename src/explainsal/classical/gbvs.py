@@ -13,9 +13,9 @@ from explainsal.classical.itti import fade, halve, intensity_and_orientation
 from explainsal.classical.matlab import blur, imresize, min_max, rounded
 
 LEVELS = (2, 3, 4)
-SIZE = 32  # longer side of the maps that become graphs
+SIZE = 32  # longer side of the graphs' maps
 POWER = 1.5
-_TO_DKL = (  # of linear RGB: luminance, red-green, blue-yellow
+_TO_DKL = (  # from linear RGB to luminance, red-green, blue-yellow
     (0.4252, 1.4304, 0.1444),
     (0.8273, -0.5912, -0.2360),
     (0.2267, 0.7064, -0.9329),
@@ -23,17 +23,17 @@ _TO_DKL = (  # of linear RGB: luminance, red-green, blue-yellow
 
 
 class GBVS(ClassicalModel):
-    """A random walk on each feature map that is drawn to what differs nearby; where it stays most is salient.
+    """Equilibrium of a random walk on each feature map, with larger weights between different, nearby pixels.
 
     The original finds the equilibrium by power iteration, stopped at 1e-4. The edge weights are symmetric, so the
-    equilibrium is known: each node's share of the weight of all edges. This is what is computed, without iteration.
+    equilibrium has a closed form: each node's share of the total edge weight. This class computes the closed form.
 
-    The original's gamma table is unlicensed data; sRGB's own curve takes its place (CC 0.996 with the original's maps,
+    The original's gamma table is unlicensed data, so the sRGB curve replaces it (CC 0.996 with the original's maps,
     docs/decisions/0021).
 
     Args:
         spread: Standard deviation of the edges' Gaussian relative to the mean side of the map.
-        blur_fraction: Sigma of the final blur relative to the longer side of the map; 0 leaves it out.
+        blur_fraction: Sigma of the final blur relative to the longer side of the map; 0 skips the blur.
 
     Example:
         >>> disc = (torch.arange(160)[:, None] - 60) ** 2 + (torch.arange(240) - 150) ** 2 < 15**2
@@ -49,7 +49,7 @@ class GBVS(ClassicalModel):
         self.blur_fraction = blur_fraction
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The master map, its longer side 32, 0..1."""
+        """Return the master map, with a longer side of 32 pixels and values in 0..1."""
         height, width = int(images.shape[2]), int(images.shape[3])
         scale = SIZE / max(height, width)
         size = max(rounded(height * scale), 1), max(rounded(width * scale), 1)
@@ -66,14 +66,14 @@ class GBVS(ClassicalModel):
 
 
 def equilibrium(maps: Tensor, nearness: Tensor) -> Tensor:
-    """Equilibrium of a random walk whose step from i to j has a weight of ``|map_i - map_j| * nearness_ij``.
+    """Return the equilibrium of a random walk with step weights ``|map_i - map_j| * nearness_ij``.
 
     Args:
         maps: Shape ``(B, h, w)``.
         nearness: Shape ``(h*w, h*w)``, symmetric.
 
     Returns:
-        Shape ``(B, h, w)``, sums to 1; uniform for a constant map, on which the walk has no step.
+        Shape ``(B, h, w)``, sum 1. A constant map has no step weights; its equilibrium is uniform.
     """
     values = maps.flatten(1)
     weight = torch.stack([((v[:, None] - v) * nearness).abs_().sum(dim=1) for v in values])  # one map: n^2 numbers
@@ -84,7 +84,7 @@ def equilibrium(maps: Tensor, nearness: Tensor) -> Tensor:
 
 @lru_cache(maxsize=8)
 def _nearness(size: tuple[int, int], spread: float) -> Tensor:
-    """Gaussian of the distance of any two pixels, ``(h*w, h*w)``, float64."""
+    """Return the Gaussian of the distance of every two pixels, ``(h*w, h*w)``, float64."""
     rows, columns = torch.meshgrid(*(torch.arange(n, dtype=torch.float64) for n in size), indexing="ij")
     squared = sum((axis.flatten()[:, None] - axis.flatten()) ** 2 for axis in (rows, columns))
     sigma = spread * sum(size) / 2
@@ -92,7 +92,7 @@ def _nearness(size: tuple[int, int], spread: float) -> Tensor:
 
 
 def _features(images: Tensor) -> Iterator[Tensor]:
-    """Feature maps ``(B, 8, h, w)`` of each level: three of colour, the intensity, four orientations."""
+    """Yield feature maps ``(B, 8, h, w)`` of each level: three of color, the intensity, four orientations."""
     planes = torch.cat([to_dkl(images), images.amax(dim=1, keepdim=True)], dim=1)
     for level in range(1, max(LEVELS) + 1):
         planes = halve(planes)
@@ -102,6 +102,6 @@ def _features(images: Tensor) -> Iterator[Tensor]:
 
 
 def to_dkl(images: Tensor) -> Tensor:
-    """sRGB images ``(B, 3, H, W)`` in [0, 1] to the axes of Derrington, Krauskopf & Lennie."""
+    """Convert sRGB images ``(B, 3, H, W)`` in [0, 1] to the axes of Derrington, Krauskopf & Lennie."""
     linear = torch.where(images <= 0.04045, images / 12.92, ((images + 0.055) / 1.055) ** 2.4)
     return torch.einsum("dc,bchw->bdhw", torch.tensor(_TO_DKL).to(images), linear)

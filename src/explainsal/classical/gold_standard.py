@@ -1,4 +1,4 @@
-"""What other people's fixations say: the best a map that ignores who looks can be expected to do."""
+"""Leave-one-observer-out gold standard: the expected upper bound of maps that ignore who looks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from explainsal.types import FixationBatch
 
 
 class GoldStandard:
-    """Each observer of an image is predicted by the kernel density of the fixations of its other observers.
+    """Prediction of each observer of an image by the kernel density of the other observers' fixations.
 
     Args:
         points: One ``(N_i, 2)`` array of (x, y) in pixels per image.
-        observers: One ``(N_i,)`` array per image: who made each fixation.
+        observers: One ``(N_i,)`` array per image: the observer of each fixation.
         sizes: Height and width of each image.
-        sigma: Standard deviation of the Gaussian kernel in pixels, border mirrored.
+        sigma: Standard deviation of the Gaussian kernel in pixels; the border is mirrored.
         uniform: Share of a uniform density mixed in, so that no fixation has density 0.
 
     Raises:
@@ -53,11 +53,11 @@ class GoldStandard:
         return self  # read-only
 
     def of_image(self, index: int) -> tuple[Tensor, FixationBatch]:
-        """Predictions and fixations of one image, observer by observer.
+        """Return predictions and fixations of one image by observer.
 
         Returns:
-            Densities ``(S, H, W)``, float64, each sums to 1, one per observer who has fixations while others have some,
-            too; and the fixations of those observers, in the same order.
+            Densities ``(S, H, W)``, float64, each with sum 1, one per observer who has fixations in an image where
+            other observers have fixations; and the fixations of those observers, in the same order.
         """
         points, who, size = self.points[index].double(), self.observers[index], self.sizes[index]
         people = [person for person in who.unique().tolist() if not bool((who == person).all())]

@@ -16,19 +16,19 @@ SCALES = 8
 
 
 class HFT(ClassicalModel):
-    """Smoothing the amplitude spectrum suppresses what repeats; of eight widths, the map of least entropy is taken.
+    """Smoothing of the amplitude spectrum, which suppresses repeated patterns; the map of least entropy is kept.
 
-    Left quaternion transform of the opponent colours and the intensity, at 128x128 pixels.
+    The left quaternion transform is applied to the opponent colors and the intensity, at 128x128 pixels.
 
     Args:
         blur_fraction: Sigma of the final blur relative to 128 px; 0.04 in the author's code, 0.05 in the paper.
-        choice: The scale of least entropy over the weight at the centre (``centred``), or of least entropy of maps
-            without their border (``entropy``, the variant HFT(e)).
-        centre_bias: Cut the border and multiply by a Gaussian at the centre, as the author's file does by default; his
-            comments say that the paper did not.
+        choice: Criterion of the scale: least entropy divided by the weight at the center (``centred``), or least
+            entropy of maps without their border (``entropy``, the variant HFT(e)).
+        centre_bias: Remove the border and multiply by a Gaussian at the center, as the author's file does by default.
+            According to its comments, the paper did not.
 
     Raises:
-        ValueError: If `choice` is another word.
+        ValueError: If `choice` has another value.
 
     Example:
         >>> images = torch.rand(1, 3, 128, 128, generator=torch.Generator().manual_seed(0)) * 0.2
@@ -55,7 +55,7 @@ class HFT(ClassicalModel):
         self.centre_bias = centre_bias
 
     def forward(self, images: Tensor) -> Tensor:
-        """See `ClassicalModel.forward`; the enlarged map is scaled to 0..1."""
+        """Return maps as `ClassicalModel.forward` does, scaled to 0..1 after enlarging."""
         maps = super().forward(images)
         if self.centre_bias:
             window = gaussian(127, 42.0)
@@ -64,25 +64,25 @@ class HFT(ClassicalModel):
         return min_max(maps)
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The blurred map of the chosen scale, ``(B, 128, 128)``."""
+        """Return the blurred map of the chosen scale, ``(B, 128, 128)``."""
         maps = self.scale_maps(images)
         chosen = _CHOICES[self.choice](maps).argmin(dim=1)
         best = maps.gather(1, chosen[:, None, None, None].expand(-1, 1, SIZE, SIZE)).squeeze(1)
         return self.smooth(best)
 
     def smooth(self, maps: Tensor) -> Tensor:
-        """The final blur of maps ``(..., 128, 128)``."""
+        """Apply the final blur to maps ``(..., 128, 128)``."""
         sigma = self.blur_fraction * SIZE
         maps = min_max(maps)
         return blur(without_border(maps, 2) if self.centre_bias else maps, rounded(4 * sigma), sigma)
 
     def scale_maps(self, images: Tensor) -> Tensor:
-        """Return a map per smoothing of the spectrum, ``(B, 8, 128, 128)``, 0..1, the least smoothing first."""
+        """Return one map per smoothing of the spectrum, ``(B, 8, 128, 128)``, 0..1, with increasing smoothing."""
         red, green, blue = imresize(images * 255, (SIZE, SIZE), "bilinear").unbind(dim=1)
         yellow = ((red + green) / 2 - (red - green).abs() / 2 - blue).clamp(min=0)
         opponent = (red - (green + blue) / 2) - (green - (red + blue) / 2), (blue - (red + green) / 2) - yellow
         i, j, k = 0.25 * opponent[0], 0.25 * opponent[1], 0.5 * (red + green + blue) / 3
-        # the quaternion transform about the axis (1, 1, 1) is two complex ones: along the axis, and across it
+        # the quaternion transform about the axis (1, 1, 1) equals two complex transforms: along the axis, and across it
         along = torch.fft.fft2(torch.complex(torch.zeros_like(i), (i + j + k) / math.sqrt(3))) / SIZE
         across = torch.fft.fft2(torch.complex((i - j) / math.sqrt(2), (i + j - 2 * k) / math.sqrt(6))) / SIZE
         amplitude = (along.abs().square() + across.abs().square()).sqrt()
@@ -98,14 +98,14 @@ class HFT(ClassicalModel):
 
 
 def without_border(maps: Tensor, width: int) -> Tensor:
-    """The maps with zeros in the outermost rows and columns."""
+    """Return the maps with zeros in the outermost rows and columns."""
     inner = torch.zeros_like(maps)
     inner[..., width:-width, width:-width] = maps[..., width:-width, width:-width]
     return inner
 
 
 def entropies(maps: Tensor) -> Tensor:
-    """Criterion of the scale, ``(B, 8)``: the entropy of the smoothed 8-bit map over its weight at the centre."""
+    """Return each scale's criterion, ``(B, 8)``: entropy of the smoothed 8-bit map over its weight at the center."""
     window = gaussian(SIZE, SIZE / 4).to(maps)
     window = window[:, None] * window
     total = maps.sum(dim=(-2, -1))
@@ -114,7 +114,7 @@ def entropies(maps: Tensor) -> Tensor:
 
 
 def border_free_entropies(maps: Tensor) -> Tensor:
-    """Criterion of the scale in HFT(e), ``(B, 8)``: the entropy of the map without its border, smoothed more."""
+    """Return each scale's criterion in HFT(e), ``(B, 8)``: the entropy of the map without border, smoothed more."""
     return _entropy(without_border(maps, 1), 0.03 * SIZE)
 
 
@@ -122,7 +122,7 @@ _CHOICES = {"centred": entropies, "entropy": border_free_entropies}
 
 
 def _entropy(maps: Tensor, sigma: float) -> Tensor:
-    """Bits of the 8-bit values of the smoothed maps ``(B, 8, 128, 128)``, ``(B, 8)``."""
+    """Return the entropy in bits of the smoothed 8-bit maps ``(B, 8, 128, 128)``, as ``(B, 8)``."""
     smoothed = blur(maps, rounded(4 * sigma), sigma)
     level = round_half_away(255 * min_max(smoothed)).long().flatten(0, 1).flatten(1)
     counts = torch.zeros(len(level), 256, dtype=torch.float64, device=maps.device)

@@ -16,15 +16,16 @@ _OPPONENT = ((1.0, 1.0, 1.0), (1.0, -1.0, 0.0), (1.0, 1.0, -2.0))
 
 
 class ICL(ClassicalModel):
-    """Energy goes to the features whose use raises the entropy of all features: the rare ones.
+    """Energy allocation to rare features, i.e. those whose use raises the entropy of all features.
 
-    The author's basis was learned by ICA and carries no licence, so it is not shipped; any other can be given. The
-    default needs no training: the 8x8 cosine transform of opponent colours (CC 0.90 with the author's maps).
+    The author's basis was learned by ICA and has no licence, so it is not included; any basis can be passed. The
+    default needs no training: the 8x8 cosine transform of opponent colors (CC 0.90 with the author's maps).
 
     Args:
-        basis: Filters ``(F, 192)`` on patches of 8x8x3, in the order row fastest, then column, then colour.
-        size: Height and width at which patches are taken, whatever the aspect.
-        smooth: The author's last step, a square and a blur; without it the map ends at the overlapped energy.
+        basis: Filters ``(F, 192)`` on patches of 8x8x3; rows vary fastest, then columns, then colors.
+        size: Height and width to which images are resized, regardless of their aspect ratio.
+        smooth: Whether to apply the author's last step, a square and a blur; otherwise the map is the overlapped
+            energy.
 
     Raises:
         ValueError: If `basis` has another shape.
@@ -49,25 +50,25 @@ class ICL(ClassicalModel):
         self.smooth = smooth
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The map at ``size``."""
+        """Return the map at ``size``."""
         energy = self.patch_energy(imresize(images, self.size))
         ones = torch.ones(1, 1, PATCH, PATCH, dtype=energy.dtype, device=energy.device)
-        overlapped = F.conv_transpose2d(energy[:, None], ones).squeeze(1)  # each pixel: all patches that cover it
+        overlapped = F.conv_transpose2d(energy[:, None], ones).squeeze(1)  # each pixel: sum over its patches
         maps = min_max(overlapped.square())
         return blur(maps.square(), PATCH, float(PATCH)) if self.smooth else maps
 
     def patch_energy(self, images: Tensor) -> Tensor:
-        """Energy of the 8x8 patch at each place, ``(B, h - 7, w - 7)``, of images ``(B, 3, h, w)``."""
-        # (F, column, row) filters on (colour, row, column) images
+        """Return the energy of the 8x8 patch at each position, ``(B, h - 7, w - 7)``, of images ``(B, 3, h, w)``."""
+        # (F, column, row) filters on (color, row, column) images
         filters = self.basis.reshape(-1, 3, PATCH, PATCH).transpose(2, 3).to(images)
-        patches = F.unfold(images, PATCH)  # (B, 192, patches): colour, row, column
+        patches = F.unfold(images, PATCH)  # (B, 192, patches): color, row, column
         response = (filters.reshape(len(filters), -1) @ patches).abs()  # (B, F, patches)
         energy = (weights(response.sum(dim=2))[:, None] @ response).squeeze(1)
         return energy.reshape(len(images), int(images.shape[2]) - PATCH + 1, int(images.shape[3]) - PATCH + 1)
 
 
 def weights(activity: Tensor) -> Tensor:
-    """Share of each feature ``(B, F)``: its incremental coding length, where that is positive."""
+    """Return the share of each feature ``(B, F)``: its positive incremental coding length, normalized."""
     total = activity.sum(dim=1, keepdim=True)
     share = activity / torch.where(total == 0, 1.0, total)
     log = torch.where(share > 0, share, 1.0).log2()
@@ -78,7 +79,7 @@ def weights(activity: Tensor) -> Tensor:
 
 
 def opponent_cosines() -> Tensor:
-    """Orthonormal 8x8 cosines of luminance, red-green and yellow-blue: ``(192, 192)``, patches as in `ICL`."""
+    """Return orthonormal 8x8 cosines of luminance, red-green and yellow-blue: ``(192, 192)``, patches as in `ICL`."""
     frequency = torch.arange(PATCH, dtype=torch.float64)[:, None]
     sample = torch.arange(PATCH, dtype=torch.float64)
     cosine = torch.cos(math.pi / PATCH * (sample + 0.5) * frequency) * math.sqrt(2 / PATCH)

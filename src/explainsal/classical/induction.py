@@ -1,4 +1,4 @@
-"""What the two saliency models of Murray et al. share: opponent colours, wavelet planes, contrast sensitivity."""
+"""Shared steps of the two saliency models of Murray et al.: opponent colors, wavelet planes, contrast sensitivity."""
 
 from __future__ import annotations
 
@@ -19,12 +19,13 @@ Planes = tuple[Tensor, Tensor, Tensor]
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """The extended contrast sensitivity function: how much a centre-surround contrast counts at a scale.
+    """Extended contrast sensitivity function: the weight of a center-surround contrast at a scale.
 
     Args:
         gain: Height b of the contrast's weight g.
-        below: Width of g towards finer scales. Likewise `above`, towards coarser ones.
-        floor_width: Width of k, which a place without contrast keeps.
+        below: Width of g towards finer scales.
+        above: Width of g towards coarser scales.
+        floor_width: Width of k, the weight without contrast.
         peak: Scale of the peak of g.
         floor_scale: Scale from which k is 1.
     """
@@ -37,7 +38,7 @@ class Sensitivity:
     floor_scale: float
 
     def __call__(self, contrast: Tensor, scale: int) -> Tensor:
-        """``z g(s) + k(s)``; scale 1 is the finest."""
+        """Return ``z g(s) + k(s)``; scale 1 is the finest."""
         width = self.below if scale <= self.peak else self.above
         g = self.gain * _bell(scale - self.peak, width)
         k = _bell(scale - self.floor_scale, self.floor_width) if scale <= self.floor_scale else 1.0
@@ -49,7 +50,7 @@ def _bell(distance: float, width: float) -> float:
 
 
 def opponent(images: Tensor) -> Tensor:
-    """Red-green, yellow-blue and intensity of linear RGB, ``(B, 3, H, W)``; sRGB ``(B, 3, H, W)`` in [0, 1]."""
+    """Return red-green, yellow-blue and intensity of linear RGB, ``(B, 3, H, W)``, for sRGB of that shape in [0, 1]."""
     red, green, blue = rgb_to_linear_rgb(images).unbind(dim=1)
     intensity = red + green + blue
     divisor = torch.where(intensity == 0, 1.0, intensity)
@@ -57,31 +58,31 @@ def opponent(images: Tensor) -> Tensor:
 
 
 def to_square(plane: Tensor) -> Tensor:
-    """Mirrored below and to the right to the next power of two of the longer side, ``(B, n, n)``."""
+    """Pad by mirroring below and to the right to the next power of two of the longer side, ``(B, n, n)``."""
     height, width = int(plane.shape[-2]), int(plane.shape[-1])
     side = 1 << (max(height, width) - 1).bit_length()
     return pad(plane, (0, side - height), (0, side - width), "reflect")
 
 
 def smooth_x(maps: Tensor) -> Tensor:
-    """[1 4 6 4 1] / 16 along the rows."""
+    """Filter with [1 4 6 4 1] / 16 along the rows."""
     return filter_axis(maps, _H, -1, "reflect")
 
 
 def smooth_y(maps: Tensor) -> Tensor:
-    """[1 4 6 4 1] / 16 along the columns."""
+    """Filter with [1 4 6 4 1] / 16 along the columns."""
     return filter_axis(maps, _H, -2, "reflect")
 
 
 def enlarge(maps: Tensor) -> Tensor:
-    """Twice the size: zeros in between, then smoothed with gain 2 per axis."""
+    """Double the size: insert zeros, then smooth with gain 2 per axis."""
     wide = torch.zeros(*maps.shape[:-2], 2 * maps.shape[-2], 2 * maps.shape[-1], dtype=maps.dtype, device=maps.device)
     wide[..., ::2, ::2] = maps
     return 4 * smooth_y(smooth_x(wide))
 
 
 def rebuild(weights: Sequence[Planes]) -> Tensor:
-    """The inverse transform of the weights in place of the planes, from a residual of ones; finest level first."""
+    """Invert the transform with weights in place of the planes, from a residual of ones; the finest level is first."""
     image = torch.ones_like(weights[-1][0][..., ::2, ::2])
     for planes in reversed(weights):
         image = enlarge(image) + planes[0] + planes[1] + planes[2]
@@ -89,7 +90,10 @@ def rebuild(weights: Sequence[Planes]) -> Tensor:
 
 
 def combine(channels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Channels ``(B, 3, n, n)`` cut to `size` and divided by their sums, and their Euclidean norm ``(B, h, w)``."""
+    """Crop channels ``(B, 3, n, n)`` to `size`, divide them by their sums, and return them with their Euclidean norm.
+
+    The norm has shape ``(B, h, w)``.
+    """
     channels = channels[..., : size[0], : size[1]]
     total = channels.sum(dim=(-2, -1), keepdim=True)
     channels = channels / torch.where(total > 0, total, 1.0)
@@ -97,17 +101,17 @@ def combine(channels: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
 
 
 def to_bytes(maps: Tensor) -> Tensor:
-    """``floor(255 x)`` of maps scaled to 0..1: what the original code returns."""
+    """Return ``floor(255 x)`` of maps scaled to 0..1, the output of the original code."""
     return (255 * min_max(maps)).floor()
 
 
 def run_sum(maps: Tensor, length: int, step: tuple[int, int], size: tuple[int, int]) -> Tensor:
-    """Sums of `length` samples along a line, ``(..., *size)``: the first starts at each pixel, the next one step on.
+    """Sum `length` samples along a line for each pixel, ``(..., *size)``; the samples start at the pixel.
 
     Args:
-        maps: Padded, ``(..., H, W)``: all samples must be inside.
+        maps: Padded maps, ``(..., H, W)``; all samples must be inside.
         length: Samples per sum; the cost grows with its logarithm.
-        step: Rows and columns from one sample to the next, not negative.
+        step: Rows and columns between samples, not negative.
         size: Height and width of the result.
     """
 
@@ -129,7 +133,7 @@ def run_sum(maps: Tensor, length: int, step: tuple[int, int], size: tuple[int, i
 
 
 def centre_and_surround(maps: Tensor, centre: int, surround: int, step: tuple[int, int]) -> tuple[Tensor, Tensor]:
-    """Sums over `centre` samples around each pixel along a line, and over `surround` samples on both sides of them.
+    """Sum `centre` samples around each pixel along a line, and `surround` samples on both sides of them.
 
     Args:
         maps: Shape ``(..., H, W)``; mirrored at the borders.
@@ -145,7 +149,7 @@ def centre_and_surround(maps: Tensor, centre: int, surround: int, step: tuple[in
     if length % centre:
         whole = run_sum(padded, length, step, size)
         middle = run_sum(padded[..., surround * step[0] :, surround * step[1] :], centre, step, size)
-    else:  # the long sum is made of short ones
+    else:  # build the long sum from short sums
         reduced = int(padded.shape[-2]) - (centre - 1) * step[0], int(padded.shape[-1]) - (centre - 1) * step[1]
         short = run_sum(padded, centre, step, reduced)
         whole = run_sum(short, length // centre, (centre * step[0], centre * step[1]), size)

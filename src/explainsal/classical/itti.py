@@ -17,14 +17,14 @@ _SMALLEST = 10
 
 
 class Itti(ClassicalModel):
-    """Centre-surround contrast of colour, intensity and orientation, each map weighted by how few peaks it has.
+    """Center-surround contrast of color, intensity and orientation; maps with few peaks get larger weights.
 
-    The other public family, Walther's SaliencyToolbox, gives sparse maps that hardly agree with this one (CC 0.07 to
-    0.45); CLASSICAL.md, section 1.
+    The other public implementation family, Walther's SaliencyToolbox, gives sparse maps that hardly agree with these
+    (CC 0.07 to 0.45); CLASSICAL.md, section 1.
 
     Args:
-        deltas: Levels between centre and surround; the toolbox uses (2,), the paper's (3, 4) needs larger images.
-        blur_fraction: Sigma of the final blur relative to the longer side of the map; 0 leaves it out.
+        deltas: Levels between center and surround; the toolbox uses (2,), the paper's (3, 4) needs larger images.
+        blur_fraction: Sigma of the final blur relative to the longer side of the map; 0 skips the blur.
 
     Example:
         >>> disc = (torch.arange(160)[:, None] - 60) ** 2 + (torch.arange(240) - 150) ** 2 < 15**2
@@ -40,7 +40,7 @@ class Itti(ClassicalModel):
         self.blur_fraction = blur_fraction
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The master map, 1/8 of the image size, 0..1."""
+        """Return the master map, at 1/8 of the image size, 0..1."""
         channels = self.channels(images)
         master = torch.stack(list(channels.values())).sum(dim=0)
         master = min_max(fade(master, 4))
@@ -50,7 +50,7 @@ class Itti(ClassicalModel):
         return master
 
     def channels(self, images: Tensor) -> dict[str, Tensor]:
-        """Conspicuity maps ``(B, h, w)`` of colour, intensity and orientation, before they are added."""
+        """Return conspicuity maps ``(B, h, w)`` of color, intensity and orientation, before they are added."""
         height, width = int(images.shape[2]), int(images.shape[3])
         longest = max(height, width)
         target = rounded(longest / 8) / longest
@@ -74,7 +74,7 @@ class Itti(ClassicalModel):
 
 
 def _features(planes: Tensor) -> dict[str, Tensor]:
-    """Feature maps ``(B, F, h, w)`` per channel, of the planes R, G, B, I of one level."""
+    """Return feature maps ``(B, F, h, w)`` per channel, from the planes R, G, B, I of one level."""
     red, green, blue, intensity = planes.unbind(dim=1)
     divisor = torch.where(intensity == 0, 1.0, intensity)
     opponent = torch.stack([(blue - torch.minimum(red, green)).abs(), (red - green).abs()], dim=1)
@@ -84,14 +84,14 @@ def _features(planes: Tensor) -> dict[str, Tensor]:
 
 
 def intensity_and_orientation(intensity: Tensor) -> tuple[Tensor, Tensor]:
-    """Feature maps of the intensity ``(B, h, w)`` of one level: itself, and its four Gabor energies."""
+    """Return the feature maps of the intensity ``(B, h, w)`` of one level: the intensity and four Gabor energies."""
     pairs = imfilter(intensity, gabors().to(intensity), "replicate").abs()
     return intensity[:, None], fade(pairs[:, 0::2] + pairs[:, 1::2], _GABOR_RADIUS)
 
 
 @lru_cache(maxsize=1)
 def gabors() -> Tensor:
-    """Even and odd Gabor of each orientation in turn, ``(8, 27, 27)``: period pi px, sigma 2 along it and 4 across."""
+    """Return even and odd Gabor filters of each orientation, ``(8, 27, 27)``: period pi px, sigma 2 along, 4 across."""
     y, x = torch.meshgrid(*[torch.arange(-_GABOR_RADIUS, _GABOR_RADIUS + 1, dtype=torch.float64)] * 2, indexing="ij")
     kernels = []
     for degrees in ORIENTATIONS:
@@ -109,7 +109,7 @@ def _contrast(centre: Tensor, surround: Tensor) -> Tensor:
 
 
 def _promote(maps: Tensor) -> Tensor:
-    """The normalisation N(.): a map with few strong peaks is raised, one with many alike is lowered."""
+    """Apply the normalization N(.): amplify maps with few strong peaks, attenuate maps with many similar peaks."""
     maps = 10 * min_max(maps)
     inner = maps[..., 1:-1, 1:-1]
     peak = inner >= 1
@@ -121,7 +121,7 @@ def _promote(maps: Tensor) -> Tensor:
 
 
 def fade(maps: Tensor, border: int) -> Tensor:
-    """Linear ramps towards the borders, narrower on a map so small that two would overlap."""
+    """Multiply by linear ramps towards the borders; ramps are narrower on maps so small that they would overlap."""
     border = min(border, int(maps.shape[-2]) // 2, int(maps.shape[-1]) // 2)
 
     def ramp(length: int) -> Tensor:
@@ -132,7 +132,7 @@ def fade(maps: Tensor, border: int) -> Tensor:
 
 
 def halve(maps: Tensor) -> Tensor:
-    """Return the next level of a pyramid; a map with a side of 10 px or less stays as it is."""
+    """Return the next level of a pyramid; a map with a side of 10 px or less stays unchanged."""
     if min(maps.shape[-2:]) <= _SMALLEST:
         return maps
     rows, columns = _halving_matrix(int(maps.shape[-2])).to(maps), _halving_matrix(int(maps.shape[-1])).to(maps)
@@ -141,7 +141,7 @@ def halve(maps: Tensor) -> Tensor:
 
 @lru_cache(maxsize=32)
 def _halving_matrix(length: int) -> Tensor:
-    """[1 5 10 10 5 1] around every second sample, cut and renormalised at the borders: ``(length // 2, length)``."""
+    """Return [1 5 10 10 5 1] around every second sample, normalized at the borders: ``(length // 2, length)``."""
     matrix = torch.zeros(length // 2, length, dtype=torch.float64)
     for row in range(length // 2):
         for tap, weight in enumerate((1.0, 5.0, 10.0, 10.0, 5.0, 1.0), start=2 * row - 2):

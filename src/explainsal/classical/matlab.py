@@ -1,6 +1,6 @@
-"""The image operations of MATLAB on which the original code of the classical models rests, batched.
+"""Batched versions of the MATLAB image operations used by the original code of the classical models.
 
-Maps have shape ``(..., H, W)``. Facts checked against Octave: ``imresize`` with antialiasing, ``imfilter``,
+Maps have shape ``(..., H, W)``. The behavior was checked against Octave: ``imresize`` with antialiasing, ``imfilter``,
 ``fspecial('gaussian')``, ``mat2gray``.
 """
 
@@ -18,10 +18,10 @@ Kernel = Literal["bicubic", "bilinear"]
 Padding = Literal["zero", "replicate", "symmetric", "reflect"]
 
 _MATRIX = 256
-"""Up to this length an axis is filtered by a matrix product."""
+"""Maximum length of an axis that is filtered by a matrix product."""
 
 _DIRECT = 400
-"""Up to so many samples a kernel is applied directly, a larger one through the FFT (five times faster at 27 x 27)."""
+"""Maximum number of samples of a directly applied kernel; the FFT is five times faster at 27 x 27."""
 
 
 def imresize(maps: Tensor, size: tuple[int, int] | float, kernel: Kernel = "bicubic") -> Tensor:
@@ -29,7 +29,7 @@ def imresize(maps: Tensor, size: tuple[int, int] | float, kernel: Kernel = "bicu
 
     Args:
         maps: Shape ``(..., H, W)``, floating point.
-        size: Height and width to reach, or one scale for both axes (sizes are rounded up, the scale is kept).
+        size: Target height and width, or one scale for both axes (sizes are rounded up, the scale is kept).
         kernel: ``bicubic`` (a = -0.5) or ``bilinear``.
 
     Returns:
@@ -51,7 +51,7 @@ def imresize(maps: Tensor, size: tuple[int, int] | float, kernel: Kernel = "bicu
 
 @lru_cache(maxsize=64)
 def _resize_matrix(length: int, target: int, scale: float, kernel: Kernel) -> Tensor:
-    """Weights ``(target, length)``, float64: the kernel is widened where it shrinks, edges are mirrored."""
+    """Return weights ``(target, length)``, float64; shrinking widens the kernel, edges are mirrored."""
     support = 4.0 if kernel == "bicubic" else 2.0
     widened = min(scale, 1.0)
     centre = torch.arange(1, target + 1, dtype=torch.float64) / scale + 0.5 * (1 - 1 / scale)  # 1-based
@@ -76,12 +76,12 @@ def _triangle(x: Tensor) -> Tensor:
 
 
 def imfilter(maps: Tensor, kernel: Tensor, padding: Padding = "zero") -> Tensor:
-    """Correlation, same size; the centre of an even kernel of length n is its element (n - 1) // 2.
+    """Correlate with a kernel, same size; the center of an even kernel of length n is its element (n - 1) // 2.
 
     Args:
         maps: Shape ``(..., H, W)``.
         kernel: Shape ``(h, w)``, or ``(K, h, w)`` for several kernels on every map.
-        padding: Values outside: zeros, the edge repeated, mirrored with (symmetric) or without (reflect) the edge.
+        padding: Values outside: zeros, the repeated edge, or mirrored with (symmetric) or without (reflect) the edge.
 
     Returns:
         Shape ``(..., H, W)``, or ``(..., K, H, W)`` for several kernels.
@@ -101,7 +101,7 @@ def imfilter(maps: Tensor, kernel: Tensor, padding: Padding = "zero") -> Tensor:
 
 
 def _through_fft(maps: Tensor, kernels: Tensor) -> Tensor:
-    """Correlation of ``(N, 1, H, W)`` with ``(K, h, w)`` where the kernel fits; float64: an FFT rounds more."""
+    """Correlate ``(N, 1, H, W)`` with ``(K, h, w)`` at valid positions; float64, because an FFT rounds more."""
     size = int(maps.shape[-2]), int(maps.shape[-1])
     spectrum = torch.fft.rfft2(maps) * torch.fft.rfft2(kernels, s=size).conj()
     height, width = kernels.shape[-2:]
@@ -109,14 +109,14 @@ def _through_fft(maps: Tensor, kernels: Tensor) -> Tensor:
 
 
 def pad(maps: Tensor, rows: tuple[int, int], columns: tuple[int, int], padding: Padding) -> Tensor:
-    """Extend maps ``(..., H, W)`` by rows (above, below) and columns (left, right); any width, also beyond the map."""
+    """Extend maps ``(..., H, W)`` by rows (above, below) and columns (left, right), even beyond the size of the map."""
     if padding == "zero":
         return F.pad(maps, (*columns, *rows))
     return _extend(_extend(maps, -2, *rows, padding), -1, *columns, padding)
 
 
 def _extend(maps: Tensor, dim: int, before: int, after: int, padding: Padding) -> Tensor:
-    """Extend along one axis: only the outside is picked, since picking all costs more than a filter does."""
+    """Extend along one axis; only outside samples are indexed, because indexing all costs more than filtering."""
     if not before and not after:
         return maps
     length = int(maps.shape[dim])
@@ -138,12 +138,12 @@ def _outside(length: int, before: int, after: int, padding: Padding) -> Tensor:
 
 
 def separable(maps: Tensor, rows: Tensor, columns: Tensor, padding: Padding = "zero") -> Tensor:
-    """`imfilter` with the kernel ``rows[:, None] * columns``, one axis after the other."""
+    """Apply `imfilter` with the kernel ``rows[:, None] * columns``, one axis after the other."""
     return filter_axis(filter_axis(maps, rows, -2, padding), columns, -1, padding)
 
 
 def filter_axis(maps: Tensor, kernel: Tensor, dim: int, padding: Padding = "zero") -> Tensor:
-    """`imfilter` with a kernel along one axis, -2 or -1: a matrix product on small maps, else tap by tap."""
+    """Apply `imfilter` along one axis, -2 or -1: a matrix product on small maps, otherwise a sum over taps."""
     length = int(maps.shape[dim])
     if length > _MATRIX:
         return _tap_by_tap(maps, kernel, dim, padding)
@@ -181,19 +181,19 @@ def blur(maps: Tensor, length: int, sigma: float, padding: Padding = "zero") -> 
 
 
 def min_max(maps: Tensor) -> Tensor:
-    """Each map scaled to 0..1 (``mat2gray``); a constant map becomes 0."""
+    """Scale each map to 0..1 (``mat2gray``); a constant map becomes 0."""
     low, high = maps.amin(dim=(-2, -1), keepdim=True), maps.amax(dim=(-2, -1), keepdim=True)
     return (maps - low) / torch.where(high > low, high - low, 1.0)
 
 
 def round_half_away(x: Tensor | float) -> Tensor:
-    """MATLAB's round: halves go away from zero."""
+    """Round like MATLAB: halves away from zero."""
     x = torch.as_tensor(x, dtype=torch.float64)
     return x.sign() * (x.abs() + 0.5).floor()
 
 
 def rounded(x: float) -> int:
-    """MATLAB's round of one number, as an integer.
+    """Round one number like MATLAB, to an integer.
 
     Example:
         >>> rounded(2.5), rounded(11.52)

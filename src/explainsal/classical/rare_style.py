@@ -1,7 +1,7 @@
-"""A rarity model after RARE2012 (Riche, Mancas, Duvinage, Mibulumukini, Gosselin & Dutoit, 2013): "RARE-style".
+"""Rarity model after RARE2012 (Riche, Mancas, Duvinage, Mibulumukini, Gosselin & Dutoit, 2013): "RARE-style".
 
-RARE2012 is public only as MATLAB p-code, so nothing of it could be compared: this follows its publication and the
-parameters that its p-code is called with. What neither states is an option here, with DeepRare2019's value or ours.
+RARE2012 is public only as MATLAB p-code, so no comparison was possible. This model follows its publication and the
+parameters passed to its p-code. Unspecified values are options here, with DeepRare2019's value or our own.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ THRESHOLD = 0.3
 
 
 class RareStyle(ClassicalModel):
-    """Self-information of colours and of oriented energy.
+    """Self-information of colors and of oriented energy.
 
-    Three decorrelated colour components; of each the component itself and its Gabor energies; of each map the
-    self-information of its values, at several sizes; fusion by how far the peak of a map exceeds its mean.
+    The model computes three decorrelated color components, the Gabor energies of each, and the self-information of each
+    map's values at several sizes. Maps are fused with weights that grow with the distance of peak and mean.
 
     Args:
-        longest: Longer side in pixels at which the image is analysed (not stated for RARE2012).
-        bins: Of the histograms of values (DeepRare2019: 11).
-        f_max: Highest centre frequency of the Gabors, cycles per pixel (not stated).
+        longest: Longer side in pixels of the analyzed image (not stated for RARE2012).
+        bins: Number of bins of the histograms of values (DeepRare2019: 11).
+        f_max: Highest center frequency of the Gabor filters, in cycles per pixel (not stated).
 
     Example:
         >>> images = torch.full((1, 3, 96, 128), 0.5) + 0.02 * torch.sin(torch.arange(128) * 0.9)
@@ -50,7 +50,7 @@ class RareStyle(ClassicalModel):
         self.f_max = f_max
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The map at the size of the analysis, 0..1."""
+        """Return the map at the size of the analysis, 0..1."""
         scale = self.longest / max(images.shape[2:])
         components = decorrelated(imresize(images, scale) if scale < 1 else images)  # (B, 3, h, w)
         energies = self.oriented(components)  # (B, 3, scales, orientations, h, w)
@@ -60,14 +60,14 @@ class RareStyle(ClassicalModel):
         return min_max(fuse(fuse(torch.stack([by_color, by_orientation], dim=2))))
 
     def oriented(self, maps: Tensor) -> Tensor:
-        """Magnitude of Gabor responses to maps ``(..., h, w)``: ``(..., scales, orientations, h, w)``."""
+        """Return the magnitude of Gabor responses to maps ``(..., h, w)``: ``(..., scales, orientations, h, w)``."""
         bank = gabor_bank((int(maps.shape[-2]), int(maps.shape[-1])), self.f_max).to(maps)
         spectra = torch.fft.fft2(maps)
         return torch.fft.ifft2(spectra[..., None, None, :, :] * bank).abs()
 
 
 def decorrelated(images: Tensor) -> Tensor:
-    """Principal components of the colours of each image, strongest first, ``(B, 3, h, w)``, each scaled to 0..1."""
+    """Return the principal color components of each image, strongest first, ``(B, 3, h, w)``, each scaled to 0..1."""
     pixels = images.flatten(2)
     pixels = pixels - pixels.mean(dim=2, keepdim=True)
     directions = torch.linalg.eigh(pixels @ pixels.mT / pixels.shape[2]).eigenvectors.flip(2)  # columns
@@ -75,9 +75,9 @@ def decorrelated(images: Tensor) -> Tensor:
 
 
 def gabor_bank(size: tuple[int, int], f_max: float) -> Tensor:
-    """Gabor transfer functions ``(scales, orientations, H, W)`` on the FFT grid, half an octave apart.
+    """Return Gabor transfer functions ``(scales, orientations, H, W)`` on the FFT grid, half an octave apart.
 
-    Neighbours cross at half their height along and across the frequency (the simplegabor toolbox's widths).
+    Neighbors cross at half their height along and across the frequency (the simplegabor toolbox's widths).
     """
     v, u = torch.meshgrid(torch.fft.fftfreq(size[0]).double(), torch.fft.fftfreq(size[1]).double(), indexing="ij")
     spacing = math.sqrt(2)
@@ -95,11 +95,11 @@ def gabor_bank(size: tuple[int, int], f_max: float) -> Tensor:
 
 
 def self_information(maps: Tensor, bins: int) -> Tensor:
-    """``-log`` of how often each value occurs in its map, summed over map sizes; ``(..., h, w)``, 0..1.
+    """Return ``-log`` of each value's frequency in its map, summed over map sizes: ``(..., h, w)``, 0..1.
 
     Args:
-        maps: Shape ``(..., h, w)``; each is scaled to 0..1 and cut into bins of equal width.
-        bins: How many.
+        maps: Shape ``(..., h, w)``; each map is scaled to 0..1 and divided into bins of equal width.
+        bins: Number of bins.
     """
     size = int(maps.shape[-2]), int(maps.shape[-1])
     flat = maps.reshape(-1, *size)
@@ -115,7 +115,10 @@ def self_information(maps: Tensor, bins: int) -> Tensor:
 
 
 def fuse(maps: Tensor) -> Tensor:
-    """Weighted sum of maps ``(..., N, h, w)`` over N: by rank of (max - mean)^2, the lowest 30% left out."""
+    """Return the weighted sum of maps ``(..., N, h, w)`` over N.
+
+    The weight is the rank of (max - mean)^2; the lowest 30% get no weight.
+    """
     number = int(maps.shape[-3])
     scaled = min_max(maps)
     efficiency = (scaled.amax(dim=(-2, -1)) - scaled.mean(dim=(-2, -1))).square()

@@ -18,15 +18,15 @@ _WHITE = (0.95047, 1.0, 1.08883)
 
 
 class Signature(ClassicalModel):
-    """The inverse cosine transform of the signs of the transform concentrates on what is sparse, the foreground.
+    """Inverse cosine transform of the signs of the transform, which concentrates on a sparse foreground.
 
     Args:
-        width: Width in pixels of the small image that is transformed; the aspect is kept.
-        blur_fraction: Sigma of the final blur relative to the width; 0 leaves it out.
-        color: Channels that are transformed: ``rgb``, or ``lab`` (CIELAB of sRGB), which the authors recommend.
+        width: Width in pixels of the small image that is transformed; the aspect ratio is kept.
+        blur_fraction: Sigma of the final blur relative to the width; 0 skips the blur.
+        color: Transformed channels: ``rgb``, or ``lab`` (CIELAB of sRGB), which the authors recommend.
 
     Raises:
-        ValueError: If `color` is another word.
+        ValueError: If `color` has another value.
 
     Example:
         >>> images = torch.zeros(1, 3, 48, 64)
@@ -45,7 +45,7 @@ class Signature(ClassicalModel):
         self.blur_fraction = blur_fraction
 
     def saliency(self, images: Tensor) -> Tensor:
-        """Map of the small image, 0..1."""
+        """Return the map of the small image, 0..1."""
         planes = to_lab(images) if self.color == "lab" else images
         small = imresize(planes, self.width / int(images.shape[-1]))
         rows, columns = (_dct_matrix(int(n)).to(small) for n in small.shape[-2:])
@@ -58,7 +58,10 @@ class Signature(ClassicalModel):
 
 
 def to_lab(images: Tensor) -> Tensor:
-    """CIELAB of sRGB images ``(B, 3, H, W)`` in [0, 1], white D65 as in MATLAB: signs of greys depend on its digits."""
+    """Convert sRGB images ``(B, 3, H, W)`` in [0, 1] to CIELAB with the digits of MATLAB's D65 white.
+
+    The signs of grays depend on these digits.
+    """
     xyz = torch.einsum("xc,bchw->bxhw", torch.tensor(_TO_XYZ).to(images), rgb_to_linear_rgb(images))
     share = xyz / torch.tensor(_WHITE).to(images)[:, None, None]
     x, y, z = torch.where(share > 216 / 24389, share.clamp(min=0) ** (1 / 3), (24389 / 27 * share + 16) / 116).unbind(1)
@@ -67,7 +70,7 @@ def to_lab(images: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _dct_matrix(length: int) -> Tensor:
-    """Orthonormal DCT-II, ``(frequency, sample)``."""
+    """Return the orthonormal DCT-II, ``(frequency, sample)``."""
     frequency, sample = torch.arange(length, dtype=torch.float64)[:, None], torch.arange(length, dtype=torch.float64)
     matrix = torch.cos(math.pi / length * (sample + 0.5) * frequency) * math.sqrt(2 / length)
     matrix[0] /= math.sqrt(2)

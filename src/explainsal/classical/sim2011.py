@@ -18,9 +18,9 @@ _MOST_LEVELS = 7
 
 
 class SIM2011(ClassicalModel):
-    """SIM: centre-surround contrast in wavelet planes, weighted as the eye's contrast sensitivity, turned back.
+    """SIM: center-surround contrast in wavelet planes, weighted by contrast sensitivity and transformed back.
 
-    Not to be confused with the metric SIM, nor with the later `SIMGrouping`, which the tables of papers mean.
+    This is neither the metric SIM nor the later `SIMGrouping`, which tables in papers refer to.
 
     Example:
         >>> images = torch.full((1, 3, 128, 160), 0.5)
@@ -31,13 +31,13 @@ class SIM2011(ClassicalModel):
     """
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The map at the size of the images, whole numbers 0..255."""
+        """Return the map at the size of the images, integers 0..255."""
         return induction.to_bytes(self.raw(images))
 
     def raw(self, images: Tensor) -> Tensor:
-        """The map before it is cut to 8 bits, ``(B, H, W)``."""
+        """Return the map before rounding to 8 bits, ``(B, H, W)``."""
         height, width = int(images.shape[2]), int(images.shape[3])
-        levels = max(1, min(_MOST_LEVELS, int(math.log2(min(height, width)))))  # one even of a line of pixels
+        levels = max(1, min(_MOST_LEVELS, int(math.log2(min(height, width)))))  # at least one level
         planes = induction.opponent(images)
         channels = []
         for channel, sensitivity in enumerate((COLOR, COLOR, INTENSITY)):

@@ -13,7 +13,7 @@ from explainsal.classical.induction import Planes, Sensitivity
 from explainsal.classical.matlab import imresize, pad, rounded
 
 _REDUCTION = 2
-"""Octaves by which images are reduced first; the sensitivity is shifted by as many scales."""
+"""Octaves of the initial reduction; the sensitivity is shifted by the same number of scales."""
 _INTENSITY_PEAK, _COLOR_PEAK = 3.7655 - _REDUCTION, 3.3655 - _REDUCTION
 INTENSITY = Sensitivity(4.981624, 1.021035, 1.048155, 0.212226, _INTENSITY_PEAK, _INTENSITY_PEAK + 0.530974)
 COLOR = Sensitivity(3.611746, 1.360638, 0.796124, 0.348766, _COLOR_PEAK + 0.724440, _COLOR_PEAK + 1.059210)
@@ -22,7 +22,7 @@ _SMALLEST = 4
 
 
 class SIMGrouping(ClassicalModel):
-    """SIM with grouplets: wavelet planes are decomposed once more along the contours they hold ("SIMgrouping").
+    """SIM with grouplets: wavelet planes are decomposed again along their contours ("SIMgrouping").
 
     Example:
         >>> images = torch.full((1, 3, 128, 160), 0.5)
@@ -33,12 +33,12 @@ class SIMGrouping(ClassicalModel):
     """
 
     def saliency(self, images: Tensor) -> Tensor:
-        """The map at the size of the images, whole numbers 0..255."""
+        """Return the map at the size of the images, integers 0..255."""
         size = int(images.shape[2]), int(images.shape[3])
         return induction.to_bytes(imresize(self.channels(images)[1], size))
 
     def channels(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """The maps of red-green, yellow-blue and intensity, ``(B, 3, h, w)``, and their norm ``(B, h, w)``."""
+        """Return the maps of red-green, yellow-blue and intensity, ``(B, 3, h, w)``, and their norm ``(B, h, w)``."""
         size = tuple(max(rounded(int(side) / 2**_REDUCTION), 1) for side in images.shape[2:])
         small = imresize(induction.opponent(images), (size[0], size[1]), "bilinear")
         channels = []
@@ -73,7 +73,7 @@ def _weigh(planes: Planes, sensitivity: Sensitivity, scale: int) -> Planes:
 
 
 def _grouplets(plane: Tensor, sensitivity: Sensitivity, scale: int) -> Tensor:
-    """Sum over the levels of the grouplet transform of the weight of their contrast, ``(B, n, n)``."""
+    """Return the contrast weights summed over the levels of the grouplet transform, ``(B, n, n)``."""
     size = int(plane.shape[-2]), int(plane.shape[-1])
     total, rest = torch.zeros_like(plane), plane
     for level in range(1, int(math.log2(size[0])) + 1):
@@ -87,16 +87,16 @@ def _grouplets(plane: Tensor, sensitivity: Sensitivity, scale: int) -> Tensor:
 
 
 def _associate(maps: Tensor) -> tuple[Tensor, Tensor]:
-    """Match each odd column with the even one before it, row by row: their means and differences.
+    """Match each odd column with the preceding even column by row: return means and differences.
 
-    The partner of a pixel is the one of three, in its row, the row above and below, whose 3x3 surroundings are most
-    alike; its own row wins a tie, then the row above.
+    The partner of a pixel is one of three: in its row, the row above, and the row below. The one with the most similar
+    3x3 neighborhood is chosen; in a tie the pixel's own row comes first, then the row above.
     """
     height, width = int(maps.shape[-2]), int(maps.shape[-1])
     around = pad(maps, (2, 2), (2, 2), "reflect")  # pixel (y, x) is at (y + 2, x + 2)
 
     def column_pairs(row: int, column: int) -> Tensor:
-        """Samples at (y + row, x + column) for every y and odd x."""
+        """Return samples at (y + row, x + column) for every y and odd x."""
         return around[..., 2 + row : 2 + row + height, 3 + column : 3 + column + width - 1 : 2]
 
     def unlikeness(shift: int) -> Tensor:
@@ -115,7 +115,7 @@ def _associate(maps: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _contrast(detail: Tensor) -> Tensor:
-    """Share of the centre in the squared deviations of centre and surround, along columns; 33 and 148 as published."""
+    """Return the center's share of the squared deviations along columns; 33 and 148 are the published numbers."""
 
     def windows(maps: Tensor) -> tuple[Tensor, Tensor]:
         return induction.centre_and_surround(maps, _CENTRE, _SURROUND, (1, 0))

@@ -9,15 +9,15 @@ from explainsal.classical.base import ClassicalModel
 from explainsal.classical.matlab import blur, imfilter, imresize, min_max, round_half_away
 
 GRAY = (0.298936021293776, 0.587043074451121, 0.114020904255103)
-"""MATLAB's rgb2gray: the first row of the inverse of the NTSC matrix."""
+"""Weights of MATLAB's rgb2gray: the first row of the inverse of the NTSC matrix."""
 
 
 class SpectralResidual(ClassicalModel):
-    """Residual of the log amplitude spectrum after its local mean, transformed back into an image.
+    """Residual of the log amplitude spectrum after subtraction of its local mean, transformed back into an image.
 
     Args:
-        width: Width in pixels of the small grey image that is transformed; the aspect is kept.
-        sigma: Of the final blur, a kernel of 10x10 samples, in pixels of the small image; 0 leaves it out.
+        width: Width in pixels of the small gray image that is transformed; the aspect ratio is kept.
+        sigma: Sigma of the final blur, a kernel of 10x10 samples, in pixels of the small image; 0 skips the blur.
 
     Example:
         >>> images = torch.full((1, 3, 48, 64), 0.5)
@@ -34,9 +34,9 @@ class SpectralResidual(ClassicalModel):
         self.sigma = sigma
 
     def saliency(self, images: Tensor) -> Tensor:
-        """Map of the small image, 0..1; without blur the squared residual on its own scale."""
+        """Return the map of the small image, 0..1; without blur the squared residual in its own scale."""
         gray = (images * torch.tensor(GRAY).to(images)[:, None, None]).sum(dim=1)
-        gray = round_half_away(gray * 255) / 255  # the original works on 8-bit grey images
+        gray = round_half_away(gray * 255) / 255  # the original works on 8-bit gray images
         spectrum = torch.fft.fft2(imresize(gray, self.width / int(images.shape[-1])))
         amplitude = spectrum.abs()
         silent = amplitude == 0

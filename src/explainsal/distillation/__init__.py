@@ -1,4 +1,4 @@
-"""The explanation without the network: coefficients shared by all images, fitted once, then frozen."""
+"""Explanations without a network: coefficients shared by all images, fitted once, then frozen."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The saliency map taken apart into maps that add up to it, exactly: every sum and every blur is linear."""
+"""Exact decomposition of the saliency map into additive parts, by the linearity of sums and blurs."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ BY = ("source", "wavelength", "orientation", "part")
 
 @torch.no_grad()
 def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str, Tensor]:
-    """What each kind of term adds to the saliency map, or to the scores whose softmax it is.
+    """Return the contribution of each kind of term to the saliency map, or to the scores before the final softmax.
 
-    A stage's map is a sum; a blur of an earlier map is the sum of the blurs of its terms, which are followed down in
-    turn, to terms made of the image, of the position, or of an earlier map in a way that is not linear (its energy,
-    what lies above its mean). Nothing is approximated.
+    A stage's map is a sum. The blur of an earlier map is the sum of the blurs of that map's terms, which are decomposed
+    recursively. The recursion ends at terms of the image, of the position, or of a nonlinear function of an earlier map
+    (its energy, or the part above its mean). Nothing is approximated.
 
     Args:
         model: The standalone model.
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
-        by: What the terms are told apart by. ``"source"``: ``input/red-green``, ``center``, or the stage whose energy
-            or half-wave it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is one of sigma 2 px),
+        by: Property by which terms are grouped. ``"source"``: ``input/red-green``, ``center``, or the stage whose
+            energy or half-wave it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is a blur of sigma 2 px),
             ``"orientation"`` (degrees), ``"part"``.
 
     Returns:
-        Maps ``(B, h, w)`` that add up to the last stage's map. ``"none"`` holds terms that have no such property (a
-        blur has no orientation), ``"constant"`` the constants, ``"clamping"`` what keeps maps above the fit's least
-        value.
+        Maps ``(B, h, w)`` that add up to the last stage's map. ``"none"`` holds terms without the property (a blur has
+        no orientation), ``"constant"`` the constants, ``"clamping"`` the amount by which maps are raised to the fit's
+        lowest value.
 
     Raises:
-        ValueError: If `by` is something else.
+        ValueError: If `by` has another value.
     """
     if by not in BY:
         raise ValueError(f"by must be one of {', '.join(map(repr, BY))}; got {by!r}")
@@ -55,7 +55,7 @@ class _Attribution:
         self._known: dict[tuple[str, int], dict[str, Tensor]] = {}
 
     def of(self, stage: Stage, number: int) -> dict[str, Tensor]:
-        """The parts of one map of a stage."""
+        """Return the parts of one map of a stage."""
         if (stage.name, number) not in self._known:
             self._known[stage.name, number] = self._made(stage, number)
         return self._known[stage.name, number]

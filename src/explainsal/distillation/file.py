@@ -19,18 +19,18 @@ from explainsal.distillation.stage import Stage, StageTerms
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.explanation.bank import FilterBank
 
-VERSIONS = (1, 2)  # of the format; a file of another one is refused, since its graph may mean something else
+VERSIONS = (1, 2)  # of the format; files of other versions are rejected, because their graph may differ in meaning
 _KEY = "explainsal.standalone"
 _TERMS = tuple(field.name for field in fields(StageTerms))
 
 
 def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | None = None) -> Path:
-    """Write a model; what is there is replaced only once the new file is complete.
+    """Write a model; an existing file is replaced only after the new one is complete.
 
     Args:
         model: Any state of a fit.
-        path: Ends in ``.safetensors``.
-        note: Plain values that travel with it, e.g. where it comes from.
+        path: Path that ends in ``.safetensors``.
+        note: Plain values stored with it, e.g. its origin.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -48,17 +48,17 @@ def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | 
         for name in _TERMS
     }
     part = path.with_name(f"{path.name}.part")
-    part.write_bytes(save(tensors, metadata={_KEY: json.dumps(graph)}))  # save_file would hide it from other users
+    part.write_bytes(save(tensors, metadata={_KEY: json.dumps(graph)}))  # save_file would deny other users access
     os.replace(part, path)
     return path
 
 
 def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
-    """Read a model and its note; nothing in the file is executed.
+    """Read a model and its note without executing anything in the file.
 
     Raises:
-        MissingFilesError: If it is not there.
-        CorruptFileError: If it is cut short, or no such model.
+        MissingFilesError: If the file does not exist.
+        CorruptFileError: If it is truncated, or not a standalone model.
         UserError: If another version of this project wrote it.
     """
     path = Path(path)
@@ -72,12 +72,12 @@ def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
         raise UserError(
             f"{path} is a standalone model of format {graph.get('version')}, and this version of explainsal reads "
             f"formats {' and '.join(map(str, VERSIONS))}. Distill it again, or use the version that wrote it "
-            f"({graph.get('written_by', 'the file does not say which')})"
+            f"({graph.get('written_by', 'the version is unknown')})"
         )
     try:
         return _model(graph, tensors), graph["note"]
     except (KeyError, TypeError, ValueError, IndexError, RuntimeError) as error:
-        raise CorruptFileError(f"{path} does not hold a whole model ({type(error).__name__}: {error})") from error
+        raise CorruptFileError(f"{path} does not hold a complete model ({type(error).__name__}: {error})") from error
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -85,7 +85,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         with safe_open(path, "pt") as file:
             header, tensors = file.metadata() or {}, {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
         if _KEY not in header:
-            raise CorruptFileError(f"{path} is no standalone model: explainsal.distill did not write it")
+            raise CorruptFileError(f"{path} is not a standalone model: explainsal.distill did not write it")
         return json.loads(header[_KEY]), tensors
     except CorruptFileError:
         raise
@@ -95,7 +95,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 def _model(graph: dict[str, Any], tensors: dict[str, Tensor]) -> Standalone:
     stored = dict(graph["bank"])
-    if "orientations" in stored:  # the word of files of before n_wavelengths had a name
+    if "orientations" in stored:  # key in files written before n_wavelengths had a name
         stored["n_orientations"] = stored.pop("orientations")
     bank = FilterBank(**stored)
     stages = []
@@ -110,6 +110,6 @@ def _model(graph: dict[str, Any], tensors: dict[str, Tensor]) -> Standalone:
 
 def _check(terms: StageTerms, sources: int, filters: int) -> None:
     if not bool((terms.source < sources).all() and (terms.filter < filters).all()):
-        raise ValueError("a term names a source or a filter that is not there")
+        raise ValueError("a term refers to a source or a filter that is not there")
     if not bool(torch.isfinite(terms.weight).all()):
         raise ValueError("a weight is not finite")

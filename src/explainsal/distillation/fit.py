@@ -1,4 +1,4 @@
-"""Fitting the standalone model to a network, layer by layer, over as many images as there are."""
+"""Layer-by-layer fit of the standalone model to a network, over any number of images."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ from explainsal.functional.images import as_unit_float, resize
 from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer
 
 Samples = Callable[[], Iterable[tuple[Tensor, Tensor | None]]]
-"""Starts over the batches of a data set: images ``(B, 3, H, W)`` and their densities ``(B, H, W)``, if any."""
+"""Function that starts an iteration over a data set: images ``(B, 3, H, W)`` and densities ``(B, H, W)``, if any."""
 
 
 class Distillation:
-    """A fit in progress: one stage after the other, each on what the stages before it really give.
+    """A fit in progress; each stage is fitted on the actual output of the earlier stages.
 
     Args:
-        net: The network, or a model with its own pre-processing around one; None fits the densities directly.
-        samples: Of the training images; run once per stage.
-        count: How many images these are.
-        options: How.
-        input_size: ``(H, W)`` at which the standalone model will see images; None: as the network does.
-        store: A folder for what would otherwise be computed again for every stage: the activations, the image through
-            the filters, the maps of finished stages. About 2 MB per image at 96 x 128; None computes it again.
+        net: Network, or a model with its own preprocessing. None fits the densities directly.
+        samples: Iteration over the training images; it runs once per stage.
+        count: Number of training images.
+        options: Options of the fit.
+        input_size: ``(H, W)`` of the standalone model's input. None: the network's input size.
+        store: Folder for values that every stage would recompute: the activations, the filtered images, the maps of
+            finished stages. About 2 MB per image at 96 x 128. None: they are recomputed.
 
     Raises:
         UserError: If there are fewer images than coefficients per map.
@@ -65,19 +65,19 @@ class Distillation:
 
     @property
     def model(self) -> Standalone:
-        """The stages fitted so far."""
+        """Model with the stages fitted so far."""
         return self.inputs.model
 
     @property
     def device(self) -> torch.device:
-        """Where the network is, and the fit."""
+        """Device of the network and the fit."""
         return self.inputs.device
 
     @torch.no_grad()
     def deep_maps(self, samples: Samples, store: Store | None = None) -> Tensor:
-        """The network's last maps ``(N, 1, h, w)`` of some images, at the size of the last stage.
+        """Return the network's last maps ``(N, 1, h, w)`` of some images, at the size of the last stage.
 
-        They lie in the file of a store, where one is given.
+        If a store is given, they are in its file.
         """
         assert self.net is not None
         name, made, start = self.layers[-1].name, [], 0
@@ -94,20 +94,20 @@ class Distillation:
 
     @property
     def todo(self) -> list[NetworkLayer]:
-        """The layers that have no stage yet."""
+        """Layers without a stage yet."""
         done = {stage.name for stage in self.model.stages}
         return [layer for layer in self.layers if layer.name not in done and layer.name not in self.explained]
 
     def resume(self, model: Standalone, explained: dict[str, list[float]]) -> None:
-        """Go on from the stages that an interrupted fit had finished."""
+        """Continue from the finished stages of an interrupted fit."""
         self.inputs.model, self.explained = model.to(self.device), dict(explained)
 
     @torch.no_grad()
     def step(self, progress: Callable[[int], None] = lambda images: None) -> str:
-        """Fit the next stage; returns the layer's name. A layer without live maps gets none.
+        """Fit the next stage; return the layer's name. A layer without live maps gets no stage.
 
         Args:
-            progress: Told how many images were looked at since the last call.
+            progress: Called with the number of images processed since the last call.
 
         Raises:
             UserError: If activations are not finite, or the network's last map never changes.
@@ -134,7 +134,7 @@ class Distillation:
         return layer.name
 
     def fingerprint(self) -> str:
-        """Changes with whatever makes two fits differ, the network's weights included."""
+        """Return a hash of everything that distinguishes two fits, including the network's weights."""
         weights = hashlib.sha256()
         for values in self.net.state_dict().values() if self.net is not None else ():
             weights.update(values.detach().cpu().contiguous().numpy().tobytes())
@@ -158,7 +158,7 @@ class Distillation:
         self.model.add(stage)
 
     def _sources(self, layer: NetworkLayer) -> tuple[str, ...]:
-        """What a stage is made of: its parents' stages (all earlier ones where a parent has none), and the image."""
+        """Return a stage's sources: its parents' stages (all earlier ones if a parent has none), and the image."""
         done = [stage.name for stage in self.model.stages]
         parents = [name for name in layer.parents if name in done]
         missing = any(name not in (*done, INPUT) for name in layer.parents)

@@ -1,4 +1,4 @@
-"""What a stage is fitted from and to, batch by batch: candidates from the stages before it, activations as targets."""
+"""Inputs of a stage's fit by batch: candidates from earlier stages, and activations as targets."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.capture import as_in_evaluation, watch_layers
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
-_LEAST_DENSITY = 1e-4  # of a log-density's fit, in units of a uniform map: nobody looks where there is less
+_LEAST_DENSITY = 1e-4  # of a log-density's fit, in units of a uniform map; fixations below it are improbable
 
 
 class FitInputs:
-    """Candidates and targets of any stage; what several stages need is computed once if there is a store.
+    """Candidates and targets of any stage; a store avoids repeated computation of values that several stages need.
 
     Args:
-        net: The network; None where densities are the only target.
-        layers: Those that get a stage.
-        model: With the stages so far.
-        options: Of the fit.
-        store: For what has been computed.
+        net: Network; None if densities are the only target.
+        layers: Layers with a stage.
+        model: Model with the stages so far.
+        options: Options of the fit.
+        store: Store of computed values.
     """
 
     def __init__(
@@ -50,13 +50,13 @@ class FitInputs:
         self.device = torch.device("cpu") if parameter is None else parameter.device
 
     def target(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor:
-        """What the layer's stage should give, ``(B, A, h, w)``, for the images that come after the first `start`."""
+        """Return the target of the layer's stage, ``(B, A, h, w)``, for the images that follow the first `start`."""
         if layer is not self.layers[-1]:
             return self._activations(layer, images, start)
         return as_target(self._saliency(images, density, start), self.options.output)
 
     def weights(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor | None:
-        """How much every pixel of the layer's stage counts, ``(B, h, w)`` of mean 1; None where all count alike."""
+        """Return the weight of every pixel of the layer's stage, ``(B, h, w)``, mean 1; None for equal weights."""
         share = self.options.density_weight
         if not share:
             return None
@@ -64,14 +64,14 @@ class FitInputs:
         return 1 - share + share * relative / relative.mean((-2, -1), keepdim=True).clamp_min(1e-12)
 
     def _saliency(self, images: Tensor, density: Tensor | None, start: int) -> Tensor:
-        """The map that the last stage imitates, ``(B, 1, h, w)``: the network's, or the fixations'."""
+        """Return the map that the last stage reproduces, ``(B, 1, h, w)``: the network's, or the fixations'."""
         layer = self.layers[-1]
         if self.net is None or self.options.target == "fixations":
             return _relative(density, self.stage_size(layer)).to(self.device)
         return self._activations(layer, images, start)
 
     def _activations(self, layer: NetworkLayer, images: Tensor, start: int) -> Tensor:
-        """What the network gives, at the stage's size; its last map is what it predicts."""
+        """Return the network's activations at the stage's size; its last map is its prediction."""
         assert self.net is not None
         names = [layer.name] if self.store is None else [other.name for other in self.layers]
         if (found := self._known(f"activations {layer.name}", start, len(images))) is not None:
@@ -84,12 +84,12 @@ class FitInputs:
         return outputs[layer.name]
 
     def stage_size(self, layer: NetworkLayer) -> tuple[int, int]:
-        """Height and width of a layer's stage: its maps' own, or the graph's input where that is smaller."""
+        """Return height and width of a layer's stage: those of its maps, or of the graph's input if that is smaller."""
         height, width = layer_size(layer)
         return min(height, self.input_size[0]), min(width, self.input_size[1])
 
     def candidates(self, sources: tuple[str, ...], size: tuple[int, int], images: Tensor, start: int) -> Tensor:
-        """Every map of every source through every filter ``(B, N, h, w)``; the position's maps as they are."""
+        """Return every source map filtered by every filter, ``(B, N, h, w)``; maps of the position are not filtered."""
         parts = []
         for source in sources:
             if source == CENTER:
@@ -106,7 +106,7 @@ class FitInputs:
             return found
         maps = input_maps(resize(images, self.input_size), self.options.input_maps)
         made = resize_bilinear(self.options.bank.candidates(maps).flatten(1, 2), size)
-        if max(size) <= self.options.largest_map:  # the last map's size may be large, and serves one stage
+        if max(size) <= self.options.largest_map:  # the last map may be large, and only one stage uses it
             self._keep(f"image {size}", start, made)
         return made
 
@@ -132,8 +132,8 @@ class FitInputs:
     def _checked(self, target: Tensor, layer: NetworkLayer) -> Tensor:
         if tuple(target.shape[1:]) != layer.shape:
             raise UserError(
-                f"layer {layer.name} gave maps of {tuple(target.shape[1:])} where the first image had {layer.shape}: "
-                "one fit needs images that the network brings to one size"
+                f"layer {layer.name} gave maps of {tuple(target.shape[1:])}; the first image had {layer.shape}: "
+                "a fit needs images that the network resizes to a common size"
             )
         if not bool(target.isfinite().all()):
             raise UserError(f"layer {layer.name} gives values that are not finite: the network cannot be distilled")
@@ -141,10 +141,10 @@ class FitInputs:
 
 
 def layer_outputs(net: nn.Module, images: Tensor, names: Sequence[str], last: str) -> dict[str, Tensor]:
-    """The activation maps ``(B, A, h, w)`` of some layers, by name.
+    """Return the activation maps ``(B, A, h, w)`` of some layers, by name.
 
-    The last layer's are what the network predicts of them: its own last step, e.g. a softmax, is applied, and densities
-    are in units of a uniform map, so that a saliency map is never below 0.
+    The last layer's maps are predictions: the network's own last step, e.g. a softmax, is applied. Densities are in
+    units of a uniform map, so a saliency map is never below 0.
     """
     found: dict[str, Tensor] = {}
     with (
@@ -163,14 +163,14 @@ def _predicted(net: nn.Module, maps: Tensor) -> Tensor:
 
 
 def as_target(saliency: Tensor, output: Output) -> Tensor:
-    """What the last stage is fitted to: a saliency map, or its logarithm in units of its mean, from -9.2 on."""
+    """Return the target of the last stage: a saliency map, or its logarithm in units of its mean, at least -9.2."""
     if output == "map":
         return saliency
     return (saliency / saliency.mean((-2, -1), keepdim=True).clamp_min(1e-12)).clamp_min(_LEAST_DENSITY).log()
 
 
 def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
-    """Height and width at which the network's first layer sees an image ``(1, 3, H, W)``."""
+    """Return the height and width of an image ``(1, 3, H, W)`` at the network's first layer."""
     prepare = getattr(net, "preprocess", None)
     seen = image if prepare is None else prepare(image)
     return int(seen.shape[-2]), int(seen.shape[-1])
@@ -179,7 +179,7 @@ def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
 def candidate_table(
     model: Standalone, sources: tuple[str, ...], bank: FilterBank, device: torch.device
 ) -> CandidateTable:
-    """The N candidates of a stage, in their order; maps of the position have the filter -1."""
+    """Return the N candidates of a stage, in their order; maps of the position have the filter -1."""
     known = {stage.name: (len(stage.channels), bank.served(stage.size)) for stage in model.stages}
     known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.served(model.input_size))
     known[CENTER] = (len(CENTER_MAPS), [-1])
@@ -187,12 +187,12 @@ def candidate_table(
 
 
 def layer_size(layer: NetworkLayer) -> tuple[int, int]:
-    """Height and width of a layer's maps."""
+    """Return the height and width of a layer's maps."""
     return int(layer.shape[1]), int(layer.shape[2])
 
 
 def _relative(density: Tensor | None, size: tuple[int, int]) -> Tensor:
-    """Densities at a size, in units of a uniform map (mean 1): ``(B, 1, h, w)``."""
+    """Resize densities and divide them by their mean (units of a uniform map): ``(B, 1, h, w)``."""
     if density is None:
         raise UserError("target=fixations needs a data set with fixation densities")
     maps = resize(density.float()[:, None], size)

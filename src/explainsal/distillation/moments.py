@@ -1,4 +1,4 @@
-"""What a shared fit has to know of a data set: sums over all pixels of all images, however many there are."""
+"""Sufficient statistics of a shared fit: sums over all pixels of all images, for any number of images."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _DEAD = 1e-6  # a standard deviation below this share of the largest one counts 
 
 @dataclass(frozen=True, eq=False)
 class SharedFit:
-    """A layer's maps from candidates, the same coefficients for all images.
+    """Fit of a layer's maps from candidates, with the same coefficients for all images.
 
     Args:
         index: Shape ``(A, T)``, int64: positions of the candidates, -1 at unused terms.
-        weight: Shape ``(A, T)``: of the candidates as they are.
-        constant: Shape ``(A,)``.
+        weight: Shape ``(A, T)``, weights of the candidates in their original scale.
+        constant: Shape ``(A,)``, constant terms.
         explained: Shape ``(A,)``: share of the variance over all training pixels; NaN for constant (dead) maps.
-        kept: The maps that together explain most of the layer, best first.
+        kept: Indices of the maps that together explain most of the layer, best first.
     """
 
     index: Tensor
@@ -38,27 +38,27 @@ class Moments:
     """First and second moments of N candidates and A activation maps, accumulated in float64.
 
     Args:
-        candidates: N.
-        maps: A.
-        device: Where the sums are.
+        candidates: Number N of candidates.
+        maps: Number A of activation maps.
+        device: Device of the sums.
     """
 
     def __init__(self, candidates: int, maps: int, device: torch.device | str = "cpu") -> None:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(*shape, dtype=torch.float64, device=device)
 
-        self.pixels = 0.0  # the sum of their weights
+        self.pixels = 0.0  # sum of the weights
         self.candidate_sum, self.map_sum, self.map_squares = zeros(candidates), zeros(maps), zeros(maps)
         self.gram, self.cross = zeros(candidates, candidates), zeros(maps, candidates)
         self.lowest = torch.full((maps,), torch.inf, dtype=torch.float64, device=device)
 
     def add(self, candidates: Tensor, maps: Tensor, weights: Tensor | None = None) -> None:
-        """Count the pixels of a batch.
+        """Add the pixels of a batch to the sums.
 
         Args:
             candidates: Shape ``(B, N, h, w)``.
             maps: Shape ``(B, A, h, w)``.
-            weights: Shape ``(B, h, w)``: how often each pixel counts; None: once.
+            weights: Shape ``(B, h, w)``: weight of each pixel. None: weight 1.
         """
         often = [None] * len(maps) if weights is None else weights.flatten(1).double()
         for c, x, w in zip(candidates.flatten(2).double(), maps.flatten(2).double(), often, strict=True):
@@ -73,18 +73,18 @@ class Moments:
 
     @property
     def spread(self) -> Tensor:
-        """Standard deviation of each candidate, 0 where it is constant."""
+        """Standard deviation of each candidate; 0 if it is constant."""
         mean = self.candidate_sum / self.pixels
         return _as_spread(self.gram.diagonal() / self.pixels - mean.square(), mean)
 
     @property
     def scale(self) -> Tensor:
-        """Standard deviation of each activation map, 0 where it is constant."""
+        """Standard deviation of each activation map; 0 if it is constant."""
         mean = self.map_sum / self.pixels
         return _as_spread(self.map_squares / self.pixels - mean.square(), mean)
 
     def fit(self, terms: int, pool_size: int, *, nonnegative: bool = False) -> SharedFit:
-        """At most `terms` coefficients and a constant per map, by matching pursuit; the `pool_size` best maps."""
+        """Fit up to `terms` coefficients and a constant per map by matching pursuit; keep the `pool_size` best maps."""
         mean_c, mean_x = self.candidate_sum / self.pixels, self.map_sum / self.pixels
         inverse, scale = _inverse(self.spread), self.scale
         gram = (self.gram / self.pixels - torch.outer(mean_c, mean_c)) * inverse[:, None] * inverse
@@ -99,7 +99,7 @@ class Moments:
         return SharedFit(fit.index, weight, mean_x - (weight * mean_c[chosen]).sum(1), explained, kept)
 
     def terms(self, fit: SharedFit, table: CandidateTable) -> StageTerms:
-        """The terms of the kept maps, given what the N candidates are."""
+        """Return the terms of the kept maps, given the table of the N candidates."""
         kept = torch.tensor(fit.kept, dtype=torch.int64, device=fit.index.device)
         index = fit.index[kept]
         used, chosen = index >= 0, index.clamp_min(0)
@@ -117,7 +117,7 @@ class Moments:
 def _as_spread(variance: Tensor, mean: Tensor) -> Tensor:
     spread = variance.clamp_min(0).sqrt()
     largest = spread.max() if len(spread) else 0.0
-    rounding = 1e-7 * mean.abs()  # the maps themselves are float32
+    rounding = 1e-7 * mean.abs()  # the maps are float32
     return torch.where((spread > _DEAD * largest) & (spread > rounding), spread, 0)
 
 

@@ -19,18 +19,18 @@ Output = Literal["map", "log_density"]
 
 
 class Standalone(nn.Module):
-    """Stages in order; the last one's first map is the saliency map, or its logarithm but for a constant.
+    """Stages in order; the first map of the last stage is the saliency map, or its logarithm up to a constant.
 
     Args:
-        bank: The filters of all stages.
-        input_kind: Which maps of the image: see :func:`~explainsal.explanation.input_maps.input_maps`.
-        input_size: ``(H, W)`` of the images that it was fitted at.
-        stages: In the order in which they depend on each other.
-        output: ``"map"``, or ``"log_density"``: the softmax over the pixels of the last stage's first map, in units of
-            a uniform map, is the saliency map.
+        bank: Filters of all stages.
+        input_kind: Maps of the image, see :func:`~explainsal.explanation.input_maps.input_maps`.
+        input_size: ``(H, W)`` of the images in the fit.
+        stages: Stages in order of dependence.
+        output: ``"map"``, or ``"log_density"``: the saliency map is the softmax over the pixels of the last stage's
+            first map, in units of a uniform map.
 
     Raises:
-        ValueError: If a stage draws on one that does not come before it.
+        ValueError: If a stage uses a source that does not precede it.
     """
 
     def __init__(
@@ -46,32 +46,32 @@ class Standalone(nn.Module):
         known = {INPUT, CENTER}
         for stage in stages:
             if missing := set(stage.sources) - known:
-                raise ValueError(f"stage {stage.name} draws on {', '.join(sorted(missing))}, which come later or never")
+                raise ValueError(f"stage {stage.name} uses {', '.join(sorted(missing))}, which do not precede it")
             known.add(stage.name)
         self.parts = nn.ModuleList(stages)
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """In the order in which they depend on each other."""
+        """Stages in order of dependence."""
         return cast(tuple[Stage, ...], tuple(self.parts))
 
     def add(self, stage: Stage) -> None:
-        """Append a stage; it may draw on all that are there."""
+        """Append a stage; its sources must be stages of this model."""
         self.parts.append(stage)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Saliency maps ``(B, 1, h, w)`` of images ``(B, 3, H, W)``, RGB in [0, 1]."""
+        """Map images ``(B, 3, H, W)``, RGB in [0, 1], to saliency maps ``(B, 1, h, w)``."""
         return self.saliency(self.seen(images))
 
     def saliency(self, seen: Sequence[Tensor]) -> Tensor:
-        """The same, given what :meth:`seen` makes of the images."""
+        """Return the saliency maps, given the output of :meth:`seen`."""
         maps = self.stage_maps(seen)[self.stages[-1].name][:, :1]
         if self.output == "map":
             return maps
         return torch.softmax(maps.flatten(1), dim=1).reshape(maps.shape) * (maps.shape[-2] * maps.shape[-1])
 
     def seen(self, images: Tensor) -> list[Tensor]:
-        """The image through the filters that each stage needs, ``(B, V, h, w)`` each: no coefficient changes these."""
+        """Filter the image for each stage, ``(B, V, h, w)`` each; the results do not depend on the coefficients."""
         needed = [stage.image_pairs for stage in self.stages]
         place = {pair: i for i, pair in enumerate(sorted({pair for pairs in needed for pair in pairs}))}
         responses = pair_responses(input_maps(images, self.input_kind), self.bank, list(place))
@@ -83,17 +83,17 @@ class Standalone(nn.Module):
         ]
 
     def stage_maps(self, seen: Sequence[Tensor]) -> dict[str, Tensor]:
-        """The maps of every stage, by name."""
+        """Return the maps of every stage, by name."""
         maps: dict[str, Tensor] = {}
         for stage, one in zip(self.stages, seen, strict=True):
             maps[stage.name] = stage(maps, one)
         return maps
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
-        """The maps of the image and of every stage, by name."""
+        """Return the maps of the image and of every stage, by name."""
         return {INPUT: input_maps(images, self.input_kind), **self.stage_maps(self.seen(images))}
 
     @property
     def coefficients(self) -> int:
-        """How many terms there are, constants included."""
+        """Number of terms, including constants."""
         return sum(int((stage.source >= 0).sum()) + len(stage.constant) for stage in self.stages)

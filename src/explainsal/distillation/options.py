@@ -1,4 +1,4 @@
-"""Every choice of a fit, with its default."""
+"""Options of a fit."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ _CHOICES = {
 
 @dataclass(frozen=True)
 class DistillOptions:
-    """Every choice of a fit.
+    """Options of a fit.
 
     Args:
-        bank: The filters; by default those of the preset ``sparse``.
-        layers: Which layers have a stage; see :func:`~explainsal.tracing.layers.select_layers`. The last map always has
-            one; ``()`` leaves it alone, straight from the image.
-        largest_map: Layers with a longer side than this, in pixels, are left out (not the last): they are close to the
-            image, which every stage is offered, and cost most.
-        terms: Coefficients per map, at most.
-        nonnegative: Whether weights below 0 are forbidden (constants may be).
+        bank: Filter bank; by default that of the preset ``sparse``.
+        layers: Layers with a stage, see :func:`~explainsal.tracing.layers.select_layers`. The last map always has a
+            stage; with ``()`` it is the only one, computed directly from the image.
+        largest_map: Longest side, in pixels, of a layer with a stage (except the last). Larger layers are close to the
+            image, which is a source of every stage, and cost most.
+        terms: Maximum number of coefficients per map.
+        nonnegative: Whether negative weights are forbidden (constants may be negative).
         pool_size: Maps per stage.
-        ancestors: Whether a stage is offered all earlier ones, not only those that feed its layer.
-        input_maps: What of the image the filters see.
-        center: Whether maps of the position are offered.
-        target: What the last stage is fitted to: the network's map (``"deep"``), or ``"fixations"``, the densities
-            divided by their sum, in units of a uniform map.
-        output: What the last stage gives: the saliency map (``"map"``), or scores whose softmax over the pixels is the
-            map (``"log_density"``): it is fitted to logarithms then, and a peaked density needs no peaked sum.
-        density_weight: How much more a pixel counts where the target's density is high, in all stages: weights are
+        ancestors: Whether a stage may use all earlier stages, not only those that feed its layer.
+        input_maps: Maps of the image that are filtered.
+        center: Whether maps of the position are candidates.
+        target: Target of the last stage: the network's map (``"deep"``), or ``"fixations"``, the densities divided by
+            their sum, in units of a uniform map.
+        output: Output of the last stage: the saliency map (``"map"``), or scores whose softmax over the pixels is the
+            map (``"log_density"``). Scores are fitted to logarithms, so a peaked density needs no peaked sum.
+        density_weight: Additional weight of pixels with a high target density, in all stages. The weights are
             ``1 - density_weight + density_weight * density`` with a density of mean 1.
-        samples_per_side: Of larger maps only every n-th row and column is looked at, so that at most so many remain:
-            neighbouring pixels say the same.
+        samples_per_side: Maximum number of sampled rows and columns. Larger maps are subsampled, because neighboring
+            pixels are redundant.
     """
 
     bank: FilterBank = field(default_factory=_sparse_bank)
@@ -73,7 +73,7 @@ class DistillOptions:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")
 
     def plain(self) -> dict[str, Any]:
-        """The same as values of JSON."""
+        """Return the options as JSON values."""
         values = asdict(self)
         values["bank"].pop("filters")
         return values
@@ -81,20 +81,20 @@ class DistillOptions:
 
 @dataclass(frozen=True)
 class RefineOptions:
-    """How coefficients are refined.
+    """Options of the refinement.
 
     Args:
-        epochs: Passes over the training images; 0: the fit as it is.
-        rate: Largest step of Adam, of a weight in standard deviations of its map per standard deviation of its
-            candidate; it falls to 0 as a cosine.
+        epochs: Passes over the training images; 0 keeps the fit unchanged.
+        rate: Largest step of Adam, for a weight in standard deviations of its map per standard deviation of its
+            candidate; it decays to 0 as a cosine.
         batch_size: Images per step.
         deep: Weight of the loss against the network's map, :func:`~explainsal.functional.losses.kl_div_cc`.
-        fixations: Weight of the same against the fixation densities.
-        decenter: Power of their mean map that the maps to imitate are divided by: 0 leaves their centre bias in, 1
-            takes it out. Shuffled AUC rewards that, and every other metric is against it.
-        nonnegative: Whether weights stay at 0 or above, for a fit that forbade others.
-        mirror: Whether half of the images are seen mirrored, by chance.
-        seed: Of the order of the images.
+        fixations: Weight of the same loss against the fixation densities.
+        decenter: Power of the mean map by which target maps are divided: 0 keeps their center bias, 1 removes it.
+            Removal raises the shuffled AUC and lowers every other metric.
+        nonnegative: Whether weights stay at 0 or above, for a fit with nonnegative weights.
+        mirror: Whether a random half of the images is mirrored.
+        seed: Seed of the order of the images.
     """
 
     epochs: int = 0

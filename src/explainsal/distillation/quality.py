@@ -1,4 +1,4 @@
-"""How well the stages imitate their layers on images that the fit did not see, as tables for the report."""
+"""Tables for the report: agreement of the stages with their layers on images outside of the fit."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ if TYPE_CHECKING:
 def stage_quality(
     fit: Distillation, batches: Iterable[tuple[Tensor, Tensor | None]], ids: Sequence[str]
 ) -> pd.DataFrame:
-    """Compare every stage's maps with the activation maps that they stand for.
+    """Compare every stage's maps with the activation maps that they reproduce.
 
     Args:
         fit: A finished fit to a network.
-        batches: Images ``(B, 3, H, W)`` that the fit did not see.
+        batches: Images ``(B, 3, H, W)`` that were not part of the fit.
         ids: A name per image.
 
     Returns:
-        A row per image and stage: image, layer (position), name, kind, channels, height, width, parents (joined by
+        One row per image and stage: image, layer (position), name, kind, channels, height, width, parents (joined by
         ``;``), activation_mae, relative_mae, correlation (means over the stage's maps that are not constant), dead.
     """
     import pandas as pd
@@ -70,13 +70,13 @@ def stage_quality(
 
 
 def mean_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> float:
-    """Mean correlation of the model's maps with target maps ``(N, 1, h, w)``."""
+    """Return the mean correlation of the model's maps with target maps ``(N, 1, h, w)``."""
     return float(image_cc(model, samples, target).nanmean())
 
 
 @torch.no_grad()
 def image_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> Tensor:
-    """Correlation ``(N,)`` of the model's map of each image with its target map, of ``(N, 1, h, w)``."""
+    """Return the correlation ``(N,)`` of the model's map of each image with its target map, of ``(N, 1, h, w)``."""
     device = next(model.parameters()).device
     values = []
     for start, (images, _) in zip(range(0, samples.count, 8), samples.batches(8)(), strict=True):
@@ -87,16 +87,16 @@ def image_cc(model: Standalone, samples: StoredSamples, target: Tensor) -> Tenso
 
 
 def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str], by: str = "source") -> pd.DataFrame:
-    """How much each part of an attribution makes of every image's map.
+    """Return the share of each part of an attribution in every image's map.
 
     Args:
-        parts: Maps ``(B, h, w)``, as :func:`~explainsal.distillation.attribute` gives them.
+        parts: Maps ``(B, h, w)``, from :func:`~explainsal.distillation.attribute`.
         ids: A name per image.
-        by: What the parts are told apart by.
+        by: Property by which the parts are grouped.
 
     Returns:
-        Columns image, by, part, mean (over the pixels; these add up to the map's) and variation: the share of the map's
-        variance that the part makes, its covariance with the map over the map's variance; these add up to 1.
+        Columns image, by, part, mean (over the pixels; the means add up to the map's) and variation. The variation is
+        the part's share of the map's variance: its covariance with the map over the map's variance. They add up to 1.
     """
     import pandas as pd
 
@@ -116,18 +116,18 @@ def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str], by: str =
 
 
 def write_tables(model: Standalone, quality: pd.DataFrame | None, folder: Path) -> None:
-    """``layers.csv`` and ``coefficients.parquet`` as every explanation has them, and the graph as ``graph.csv``."""
+    """Write ``layers.csv`` and ``coefficients.parquet`` as other explanations do, and the graph as ``graph.csv``."""
     folder.mkdir(parents=True, exist_ok=True)
     if quality is not None:
         quality.to_csv(folder / "layers.csv", index=False)
     table = term_table(model)
     table.to_csv(folder / "graph.csv", index=False)
-    # comparable across candidates: the weight of a candidate of unit spread
+    # comparable across candidates: the weight of a candidate with standard deviation 1
     shared = table.assign(image="all", weight=table["weight"] * table["spread"], scale=1.0, kept=True)
     shared.drop(columns=["spread", "share", "flow"]).to_parquet(folder / "coefficients.parquet", index=False)
 
 
 def _network(fit: Distillation) -> torch.nn.Module:
     if fit.net is None:
-        raise ValueError("a fit without a network has nothing to be compared with")
+        raise ValueError("a fit without a network cannot be compared with one")
     return fit.net

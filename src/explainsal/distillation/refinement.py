@@ -1,4 +1,4 @@
-"""Gradient descent on the coefficients that the fit has chosen: the graph stays, its numbers move together."""
+"""Gradient descent on the coefficients of a fit; the graph is fixed, and all coefficients change together."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from explainsal.functional.losses import kl_div_cc
 
 
 def center_level(maps: Tensor, power: float) -> Tensor:
-    """What maps are divided by to lose their common centre bias, or a part of it.
+    """Return the map by which maps are divided to remove their common center bias, or a part of it.
 
     Args:
         maps: Shape ``(N, 1, h, w)`` or ``(N, h, w)``, non-negative.
         power: 0: a level of 1 everywhere; 1: the mean map.
 
     Returns:
-        Shape ``(1, h, w)``: the mean map, made symmetric about the vertical since images may be seen mirrored, in units
-        of its own mean, raised to the power. A twentieth of the mean is the least that is divided by.
+        Shape ``(1, h, w)``: the mean map, in units of its own mean, raised to the power. It is symmetric about the
+        vertical, because images may be mirrored. Values below a twentieth of the mean are raised to that.
 
     Example:
         >>> center_level(torch.tensor([[[0.0, 1.0, 5.0]]]), 1.0)
@@ -47,17 +47,17 @@ def refine(
     after_epoch: Callable[[int, float], None] = lambda epoch, loss: None,
     store: Path | None = None,
 ) -> Standalone:
-    """Refine in place; deterministic for a seed on one machine.
+    """Refine in place; the result is deterministic for a seed on one machine.
 
     Args:
         model: A finished fit.
-        images: Shape ``(N, 3, H, W)``, at the model's input size; may lie on disk.
-        deep: Shape ``(N, 1, h, w)``: the network's maps; None where ``options.deep`` is 0.
-        density: Shape ``(N, h, w)``; None where ``options.fixations`` is 0.
-        options: How.
-        after_epoch: Told the number of the epoch, from 1, and its mean loss; the model is up to date then.
-        store: A folder for the images through the filters that the graph needs, which no coefficient changes; about 5
-            MB per image at 96 x 128. Each epoch then takes a quarter of the time. None: computed in every step.
+        images: Shape ``(N, 3, H, W)``, at the model's input size; may be on disk.
+        deep: Shape ``(N, 1, h, w)``, the network's maps; None if ``options.deep`` is 0.
+        density: Shape ``(N, h, w)``; None if ``options.fixations`` is 0.
+        options: Options of the refinement.
+        after_epoch: Called with the number of the epoch, from 1, and its mean loss, after the model is updated.
+        store: Folder for the filtered images, which do not depend on the coefficients; about 5 MB per image at 96 x
+            128. Each epoch then takes a quarter of the time. None: they are recomputed in every step.
 
     Returns:
         The model.
@@ -84,7 +84,7 @@ def refine(
 
 
 class _Refinement:
-    """The optimiser, in units in which all coefficients are alike."""
+    """Optimizer with coefficients scaled to common units."""
 
     def __init__(self, model: Standalone, options: RefineOptions, steps: int) -> None:
         self.model, self.nonnegative = model, options.nonnegative
@@ -126,14 +126,14 @@ class _Refinement:
 
     @torch.no_grad()
     def _back_to_nonnegative(self) -> None:
-        """Projected gradient descent: a weight that a step took below 0 stops there."""
+        """Project weights that a step made negative to 0 (projected gradient descent)."""
         for name, change in self.change.items():
             if name.endswith("weight"):
                 change.clamp_(min=-self.base[name] / self.unit[name].clamp_min(1e-30))
 
 
 class _Saliency(torch.nn.Module):
-    """The part of the model that the coefficients change, as a module's forward."""
+    """Module whose forward pass is the part of the model that depends on the coefficients."""
 
     def __init__(self, model: Standalone) -> None:
         super().__init__()
@@ -144,7 +144,7 @@ class _Saliency(torch.nn.Module):
 
 
 class _SeenImages:
-    """The images, as they are and mirrored, through the filters that each stage needs."""
+    """Original and mirrored images, filtered for each stage."""
 
     def __init__(self, model: Standalone, images: Tensor, mirror: bool, folder: Path | None) -> None:
         self.model, self.images = model, images
@@ -158,7 +158,7 @@ class _SeenImages:
                     self.store.put(str(number), turn * len(images) + int(rows[0]), part)
 
     def take(self, rows: Tensor, flip: Tensor) -> list[Tensor]:
-        """Per stage ``(B, V, h, w)``."""
+        """Return the filtered images of each stage, ``(B, V, h, w)``."""
         if self.store is None:
             return self._seen(_take(self.images, rows, flip))
         places = rows + flip * len(self.images)

@@ -1,4 +1,4 @@
-"""Single filters over single maps: what a frozen graph needs of a bank, instead of every filter over every map."""
+"""Responses of selected pairs of map and filter; a frozen graph does not need all combinations."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ CENTER_MAPS = ("center .12", "center .20", "center .35", "vertical", "vertical s
 _SIGMAS = (0.12, 0.2, 0.35)
 
 Pair = tuple[int, int]
-"""Which map of a source, and which of ``bank.filters``."""
+"""Map of a source, and position in ``bank.filters``."""
 
 
 def center_maps(size: tuple[int, int], *, device: torch.device | str = "cpu") -> Tensor:
-    """Maps that know the position only: Gaussians around the centre, and polynomials, in units of width and height.
+    """Return maps of the position: Gaussians around the center, and polynomials, in units of width and height.
 
     Returns:
-        Shape ``(6, *size)``, float32, in the order of `CENTER_MAPS`. Polynomials are of the distance to the centre, in
-        [-.5, .5].
+        Shape ``(6, *size)``, float32, in the order of `CENTER_MAPS`. The polynomials are functions of the signed
+        distance to the center, in [-.5, .5].
 
     Example:
         >>> maps = center_maps((3, 5))
@@ -37,28 +37,28 @@ def center_maps(size: tuple[int, int], *, device: torch.device | str = "cpu") ->
 
 
 def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Tensor:
-    """Filter some maps with one filter each, as :meth:`FilterBank.candidates` filters all with all.
+    """Filter some maps with one filter each, as :meth:`FilterBank.candidates` filters all maps with all filters.
 
-    The pairs are plain numbers and spectra are held as pairs of real numbers, so that `torch.export` and ONNX can write
-    the graph down.
+    The pairs are plain numbers and spectra are stored as pairs of real numbers, so that `torch.export` and ONNX can
+    represent the graph.
 
     Args:
         maps: Shape ``(B, P, h, w)``.
         bank: The filters.
-        pairs: Of each response, which map, and which of ``bank.filters``.
+        pairs: Map and position in ``bank.filters``, for each response.
 
     Returns:
         Shape ``(B, U, h, w)``; differentiable.
 
     Raises:
-        ValueError: If a filter does not serve maps of this size.
+        ValueError: If a filter cannot be used for maps of this size.
     """
     if not pairs:
         return maps[:, :0]
     height, width = int(maps.shape[-2]), int(maps.shape[-1])
     rows = transfer_rows(bank, (height, width), [which for _, which in pairs])
     parts = [bank.filters[which].part for _, which in pairs]
-    order = sorted(range(len(pairs)), key=lambda i: parts[i])  # responses of which the same is taken side by side
+    order = sorted(range(len(pairs)), key=lambda i: parts[i])  # groups responses by part
     transfer = bank.transfer((height, width), dtype=maps.dtype, device=maps.device)[[rows[i] for i in order]]
     spectrum = torch.view_as_real(torch.fft.fft2(continued(maps, bank.border)))[:, [pairs[i][0] for i in order]]
     response = torch.fft.ifft2(torch.view_as_complex(spectrum * transfer[..., None]))
@@ -72,7 +72,7 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
 
 
 def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Sequence[int]) -> list[int]:
-    """Where in ``bank.transfer(size)`` the filters lie: parts of one response share a row."""
+    """Return the rows of ``bank.transfer(size)`` that hold the filters; parts of one response share a row."""
     served = bank.served(size)
     position = {which: i for i, which in enumerate(served)}
     gabors = len(served) - len(bank.low_pass) * len(bank.low_pass_parts)

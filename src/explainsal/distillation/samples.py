@@ -1,4 +1,4 @@
-"""What a fit reads once per stage, on disk: the training images at the model's input size, and maps made of them."""
+"""Data on disk that a fit reads once per stage: training images at the model's input size, and maps of them."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from explainsal.functional.images import as_unit_float, resize
 
 
 class StoredSamples:
-    """Images ``(N, 3, H, W)`` and densities ``(N, H, W)``, memory-mapped files of float32.
+    """Images ``(N, 3, H, W)`` and densities ``(N, H, W)`` in memory-mapped float32 files.
 
     Args:
-        folder: Where the files are.
-        count: N.
+        folder: Folder of the files.
+        count: Number N of images.
         size: ``(H, W)``.
     """
 
@@ -30,7 +30,7 @@ class StoredSamples:
         self.has_density = True
 
     def fill(self, batches: Iterable[tuple[Tensor, Tensor | None]], progress: Callable[[int], None]) -> StoredSamples:
-        """Take images and densities of any size, e.g. native, in order; densities keep no particular sum."""
+        """Store images and densities of any size, e.g. native, in order; densities are not normalized."""
         start = 0
         for images, density in batches:
             rows = slice(start, start + len(images))
@@ -45,13 +45,13 @@ class StoredSamples:
         return self
 
     def shrunk(self, size: tuple[int, int], folder: Path) -> StoredSamples:
-        """The same samples at another size; these themselves where it is theirs."""
+        """Return the same samples at another size; `self` if the size is the same."""
         if size == self.size:
             return self
         return StoredSamples(folder, self.count, size).fill(self.batches(8)(), lambda images: None)
 
     def batches(self, size: int) -> Callable[[], Iterator[tuple[Tensor, Tensor | None]]]:
-        """What a fit runs over, in batches of `size` images."""
+        """Return the iteration of a fit, in batches of `size` images."""
 
         def start() -> Iterator[tuple[Tensor, Tensor | None]]:
             for rows in torch.arange(self.count).split(size):
@@ -61,11 +61,11 @@ class StoredSamples:
 
 
 class Store:
-    """Maps of N images by name, in one memory-mapped file of float32 each: computed once, read by later stages.
+    """Maps of N images by name, each in a memory-mapped float32 file: computed once, read by later stages.
 
     Args:
-        folder: Where the files are.
-        count: N.
+        folder: Folder of the files.
+        count: Number N of images.
     """
 
     def __init__(self, folder: Path, count: int) -> None:
@@ -75,21 +75,21 @@ class Store:
         self._filled: dict[str, int] = {}
 
     def get(self, name: str, start: int, count: int) -> Tensor | None:
-        """The maps of `count` images from `start` on; None where they are not there yet."""
+        """Return the maps of `count` images from `start` on; None if they are not stored yet."""
         if self._filled.get(name, 0) < start + count:
             return None
         return self._maps[name][start : start + count]
 
     def rows(self, name: str, rows: Tensor) -> Tensor:
-        """The maps of some images, which have to be there."""
+        """Return the maps of some images, which must be stored."""
         return self._maps[name][rows]
 
     def whole(self, name: str) -> Tensor:
-        """The maps of all images, which have to be there; they stay on disk."""
+        """Return the maps of all images, which must be stored; they stay on disk."""
         return self._maps[name]
 
     def put(self, name: str, start: int, maps: Tensor) -> None:
-        """Keep the maps ``(B, ...)`` of the images from `start` on; images come in order."""
+        """Store the maps ``(B, ...)`` of the images from `start` on; images must come in order."""
         if name not in self._maps:
             shape = (self.count, *maps.shape[1:])
             file = str(self.folder / f"maps_{len(self._maps)}.bin")

@@ -13,22 +13,23 @@ from explainsal.explanation.bank import FilterBank
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.layers import INPUT
 
-CENTER = "center"  # name of the maps of the position, as a source
+CENTER = "center"  # name of the position maps as a source
 
 
 @dataclass(frozen=True, eq=False)
 class StageTerms:
-    """What P maps are made of: at most T terms each. Unused terms have source -1.
+    """Terms of P maps, at most T each. Unused terms have source -1.
 
     Args:
         source: Shape ``(P, T)``, int64: position among the stage's sources.
-        place: Shape ``(P, T)``, int64: which map of that source.
+        place: Shape ``(P, T)``, int64: index of the map in that source.
         filter: Shape ``(P, T)``, int64: position in the bank; -1 for maps of the position, which are not filtered.
-        weight: Shape ``(P, T)``: of the candidate as it is, in units of the map per unit of the candidate.
-        constant: Shape ``(P,)``.
+        weight: Shape ``(P, T)``: weight of the candidate, in units of the map per unit of the candidate.
+        constant: Shape ``(P,)``: constant term.
         spread: Shape ``(P, T)``: standard deviation of the candidate over the training images.
-        scale: Shape ``(P,)``: that of the activation map.
-        lowest: Shape ``(P,)``: the least value of the activation map there; the stage's map never goes below.
+        scale: Shape ``(P,)``: standard deviation of the activation map over the training images.
+        lowest: Shape ``(P,)``: lowest value of the activation map over the training images; lower bound of the stage's
+            map.
     """
 
     source: Tensor
@@ -45,15 +46,15 @@ _FIXED = ("source", "place", "filter", "spread", "scale", "lowest")
 
 
 class Stage(nn.Module):
-    """P maps of size ``(h, w)``, which stand for P activation maps of a layer.
+    """P maps of size ``(h, w)``, which reproduce P activation maps of a layer.
 
     Args:
-        name: The layer.
-        size: ``(h, w)``.
-        sources: What the terms are made of: ``"input"``, ``"center"``, or names of earlier stages.
-        channels: Which activation maps of the layer the maps stand for.
-        terms: Their make-up.
-        bank: The filters.
+        name: Name of the layer.
+        size: Height and width ``(h, w)``.
+        sources: Sources of the terms: ``"input"``, ``"center"``, or names of earlier stages.
+        channels: Indices of the reproduced activation maps in the layer.
+        terms: Terms of the maps.
+        bank: Filter bank.
     """
 
     source: Tensor
@@ -85,15 +86,15 @@ class Stage(nn.Module):
 
     @property
     def image_pairs(self) -> list[Pair]:
-        """Which map of the image through which filter the stage needs."""
+        """Pairs of image map and filter that the stage needs."""
         return self._pairs(self.sources.index(INPUT)) if INPUT in self.sources else []
 
     def forward(self, maps: Mapping[str, Tensor], seen: Tensor) -> Tensor:
-        """The stage's maps.
+        """Return the stage's maps.
 
         Args:
             maps: Maps ``(B, ., ., .)`` of the earlier stages among the sources.
-            seen: Shape ``(B, V, h, w)``: the image through the filters of `image_pairs`, at the stage's size.
+            seen: Shape ``(B, V, h, w)``: the image filtered by `image_pairs`, at the stage's size.
 
         Returns:
             Shape ``(B, P, h, w)``.
@@ -102,12 +103,15 @@ class Stage(nn.Module):
         return torch.maximum(combined + self.constant[:, None, None], self.lowest[:, None, None])
 
     def contributions(self, maps: Mapping[str, Tensor], seen: Tensor, number: int = 0) -> Tensor:
-        """What every term adds to one map: shape ``(B, T, h, w)``. With the constant they sum to it, unclamped."""
+        """Return each term's contribution to one map, ``(B, T, h, w)``.
+
+        With the constant they sum to the unclamped map.
+        """
         candidates = self.candidates(maps, seen)[:, self.slot[number]]
         return candidates * (self.weight[number] * (self.source[number] >= 0))[:, None, None]
 
     def candidates(self, maps: Mapping[str, Tensor], seen: Tensor) -> Tensor:
-        """The U distinct candidates of all terms, at the stage's size: shape ``(B, U, h, w)``."""
+        """Return the U distinct candidates of all terms, at the stage's size: shape ``(B, U, h, w)``."""
         count, parts = seen.shape[0], []
         for source in sorted({row[0] for row in self.table}):
             pairs = self._pairs(source)
@@ -126,6 +130,6 @@ class Stage(nn.Module):
         return [(place, which) for number, place, which in self.table if number == source]
 
     def _matrix(self) -> Tensor:
-        """Weights of the distinct candidates, ``(P, U)``."""
+        """Return the weights of the distinct candidates, ``(P, U)``."""
         weight = self.weight * (self.source >= 0)
         return weight.new_zeros(len(weight), len(self.table)).scatter_add(1, self.slot, weight)

@@ -1,4 +1,4 @@
-"""The graph as a table: every coefficient a row, with the share of the saliency map that passes through it."""
+"""The graph as a table: one row per coefficient, with the share of the saliency map that passes through it."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 
 
 def term_table(model: Standalone) -> pd.DataFrame:
-    """Every coefficient of the graph, in the columns of an explanation's ``coefficients.parquet`` and three more.
+    """Return all coefficients of the graph, in the columns of ``coefficients.parquet`` and three more.
 
     Returns:
         Columns layer (position of the stage), name, map, term, weight, part, wavelength (px of the filtered map),
         orientation (radians), sigma_on_f, sigma_theta, source (``input/red-green``, ``center/...`` or ``layer/map``),
         spread (standard deviation of the candidate over the training images), share (of ``|weight| * spread`` in its
         map) and flow: the share of the saliency map that passes through the term, if every term passes its share on to
-        the map it is made of. The flows of the last stage's terms sum to 1, and so do those of all terms made of the
-        image and of the position.
+        the map that it uses. The flows of the last stage's terms sum to 1, and so do those of all terms of the image
+        and of the position.
     """
     import pandas as pd
 
@@ -65,7 +65,7 @@ def _source(name: str, place: int, channels: dict[str, tuple[int, ...]]) -> str:
 
 
 def _flow(table: pd.DataFrame) -> pd.Series:
-    """From the saliency map down: each term gets its share of the flow that reaches its map."""
+    """Propagate flow from the saliency map downwards: each term receives its share of the flow of its map."""
     flow = table["share"] * 0.0
     last = table["layer"].max()
     reaching: dict[str, float] = {}

@@ -175,7 +175,7 @@ class ShuffledAUC(_AtFixations):
 
 
 class InformationGain(_AtFixations):
-    """Information gain over a centre bias, see `functional.metrics.information_gain`.
+    """Information gain over a center bias, see `functional.metrics.information_gain`.
 
     Args:
         center_bias: Function from (H, W) and positions in the data set to densities.

@@ -1,4 +1,4 @@
-"""Saliency networks, one per file, and the wrapper that gives them one contract: images in, saliency maps out."""
+"""Saliency networks, one per file, and the wrapper that gives all of them the same interface."""
 
 from explainsal.models.cmrnet import CMRNet
 from explainsal.models.loading import load_network

@@ -26,7 +26,7 @@ RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 def _conv(channels_in: int, channels_out: int, kernel: int, dilation: int = 1) -> nn.Conv2d:
-    """A convolution that keeps the map's size."""
+    """Build a convolution that keeps the map's size."""
     return nn.Conv2d(channels_in, channels_out, kernel, padding=dilation * (kernel // 2), dilation=dilation)
 
 
@@ -50,7 +50,7 @@ class CMRBlock(nn.Module):
 
 
 class DilatedInception(nn.Module):
-    """Dilated inception module of DINet: a 1x1 convolution, then parallel dilated 3x3 convolutions, summed."""
+    """Dilated inception module of DINet: a 1x1 convolution, then the sum of parallel dilated 3x3 convolutions."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -67,11 +67,11 @@ class DilatedInception(nn.Module):
 
 
 class CMRNet(nn.Module):
-    """The bare network: RGB images in [0, 1] -> saliency maps in [0, 1] of the same size.
+    """Bare network: RGB images in [0, 1] to saliency maps in [0, 1] of the same size.
 
     Args:
-        width: Channels w of the stem and of the blocks' first layers; their second layers have 2w, the dilated
-            inception module 3w/2, the decoder w. 64 gives 2,489,473 parameters, the paper's 2.5 million.
+        width: Channels w of the stem and of the first layers of the blocks. The second layers have 2w channels, the
+            dilated inception module 3w/2, the decoder w. Width 64 gives 2,489,473 parameters, the paper's 2.5 million.
 
     Raises:
         ValueError: If the width is not a positive even number.
@@ -108,10 +108,10 @@ class CMRNet(nn.Module):
         self._initialize()
 
     def _initialize(self) -> None:
-        """He initialisation, with small residual branches and small logits.
+        """Apply He initialization, with small residual branches and small logits.
 
-        Without batch normalisation the scale of the activations rests on it: with plain He initialisation the blocks
-        amplify each other and the sigmoid starts saturated (docs/decisions/0006).
+        The network has no batch normalization, so the initialization sets the scale of the activations. With plain He
+        initialization the blocks amplify each other and the sigmoid starts saturated (docs/decisions/0006).
         """
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -128,7 +128,7 @@ class CMRNet(nn.Module):
             images: Shape ``(B, 3, H, W)``, RGB in [0, 1], any size.
 
         Returns:
-            Shape ``(B, 1, H, W)``, values in [0, 1]; not normalised.
+            Shape ``(B, 1, H, W)``, values in [0, 1]; not normalized.
         """
         x = self.stem((images - self.mean) / self.std)
         x = self.pool1(self.block1(x))
@@ -142,7 +142,13 @@ class CMRNet(nn.Module):
 def build(
     *, width: int = 64, input_size: tuple[int, int] | None = (320, 480), weights: str | Path | None = None
 ) -> SaliencyModel:
-    """CMRNet with its pre-processing: images are resized to `input_size` (H, W), the paper's 320 x 480; None: not."""
+    """Build CMRNet with its preprocessing.
+
+    Args:
+        width: See `CMRNet`.
+        input_size: Height and width that images are resized to, the paper's 320 x 480. None keeps the native size.
+        weights: File with the weights. None: the network is untrained.
+    """
     options = {"width": width, "input_size": None if input_size is None else list(input_size)}
     model = SaliencyModel(CMRNet(width), name="cmrnet", options=options, input_size=input_size)
     return model.load_weights(weights) if weights is not None else model

@@ -1,7 +1,7 @@
-"""The CMRNet that commands take where none is asked for: small, trained on two sets of real eyes and by a teacher.
+"""Default CMRNet of the commands: small, trained on two eye-tracking data sets and on the maps of a teacher.
 
-It learned from scratch from OSIE, MIT1003 and the densities of the published UNISAL. Its weight card,
-``pretrained/cmrnet_eyes.safetensors.card.json``, says what it was trained on and how it scores.
+It was trained from scratch on OSIE, MIT1003 and the densities of the published UNISAL. Its weight card,
+``pretrained/cmrnet_eyes.safetensors.card.json``, lists its training data and scores.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ WIDTH, INPUT_SIZE = 32, (96, 128)
 
 
 def build(*, weights: str | Path | None = None) -> SaliencyModel:
-    """CMRNet of width 32 at 96 x 128 pixels with its trained weights, stored in float16.
+    """Build CMRNet of width 32 at 96 x 128 pixels with its trained weights, stored in float16.
 
     Args:
-        weights: Other weights of the same network; default the packaged ones.
+        weights: Other weights of the same network. Default: the packaged ones.
 
     Example:
         >>> build().trained

@@ -1,6 +1,6 @@
-"""A small CMRNet, trained from scratch on the eye fixations of OSIE alone.
+"""Small CMRNet, trained from scratch on the eye fixations of OSIE alone.
 
-Its weight card, ``pretrained/cmrnet_osie.safetensors.card.json``, says what it was trained on and how it scores.
+Its weight card, ``pretrained/cmrnet_osie.safetensors.card.json``, lists its training data and scores.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ WIDTH, INPUT_SIZE = 32, (96, 128)
 
 
 def build(*, weights: str | Path | None = None) -> SaliencyModel:
-    """CMRNet of width 32 at 96 x 128 pixels with its trained weights, stored in float16.
+    """Build CMRNet of width 32 at 96 x 128 pixels with its trained weights, stored in float16.
 
     Args:
-        weights: Other weights of the same network; default the packaged ones.
+        weights: Other weights of the same network. Default: the packaged ones.
 
     Example:
         >>> build().trained

@@ -1,4 +1,4 @@
-"""How large a network is: parameters and multiply-accumulates of one image."""
+"""Size of a network: parameters, and multiply-accumulates for one image."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ class Complexity:
 def complexity(
     net: nn.Module, input_size: tuple[int, int], *, channels: int = 3, name: str = "the network"
 ) -> Complexity:
-    """Count for one image of `input_size` (H, W); runs the network once on its own device.
+    """Count parameters and operations for one image of `input_size` (H, W); run the network once on its own device.
 
     Args:
         net: The network.
         input_size: Height and width of its input.
         channels: Channels of its input.
-        name: The network's name, for the message.
+        name: The network's name, for the error message.
 
     Raises:
         ModelError: If the network takes another number of channels.

@@ -12,11 +12,11 @@ from explainsal.models.trunks import DilatedResNet50, Normalized
 
 
 class DINet(Normalized):
-    """The network of "A Dilated Inception Network for Visual Saliency Prediction".
+    """Network of "A Dilated Inception Network for Visual Saliency Prediction".
 
-    After the trunk, 1x1 to 256 maps, three 3x3 convolutions side by side with dilations 4, 8 and 16 whose outputs are
-    added, and a decoder; no convolution has a bias. 26,983,744 parameters, and 53,120 statistics of BatchNorm, which
-    the 27.04 million of the paper's Table IV count as well.
+    The trunk is followed by a 1x1 convolution to 256 maps, three parallel 3x3 convolutions with dilations 4, 8 and 16
+    whose outputs are added, and a decoder. No convolution has a bias. The network has 26,983,744 parameters and 53,120
+    BatchNorm statistics. The 27.04 million of the paper's Table IV include these statistics.
 
     Example:
         >>> sum(p.numel() for p in DINet().parameters())
@@ -46,6 +46,6 @@ def _conv(channels: int, dilation: int = 1) -> nn.Sequential:
 
 
 def build(*, input_size: tuple[int, int] = (320, 480), weights: str | Path | None = None) -> SaliencyModel:
-    """DINet with its pre-processing: images are resized to `input_size` (H, W)."""
+    """Build DINet with its preprocessing: images are resized to `input_size` (H, W)."""
     model = SaliencyModel(DINet(), name="dinet", options={"input_size": list(input_size)}, input_size=input_size)
     return model.load_weights(weights) if weights is not None else model

@@ -1,4 +1,4 @@
-"""DSCLRCN (Liu and Han, 2018): local features of ResNet-50, the scene by AlexNet, and spatial LSTMs over both."""
+"""DSCLRCN (Liu and Han, 2018): ResNet-50 for local features, AlexNet for the scene, and spatial LSTMs over both."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from explainsal.models.trunks import DilatedResNet50, Normalized
 
 _SCENE = (227, 227)
 _UNITS = 128
-_SCALE = 400.0  # of the features of unit length, at the start of a training
+_SCALE = 400.0  # initial scale of the features of unit length
 
 
 class SceneNet(nn.Module):
-    """AlexNet's convolutions (of Places) and a layer of 128 values: what kind of scene it is."""
+    """Scene features: AlexNet's convolutions (trained on Places) and a layer of 128 values."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -33,15 +33,17 @@ class SceneNet(nn.Module):
         self.scene = nn.Linear(256 * 6 * 6, _UNITS)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Images ``(B, 3, H, W)`` to ``(B, 128)``."""
+        """Map images ``(B, 3, H, W)`` to scene features ``(B, 128)``."""
         return self.scene(self.convolutions(resize_bilinear(images, _SCENE)).flatten(1))
 
 
 class BothWays(nn.Module):
-    """One LSTM of 128 units that reads every line of a map forwards and backwards; the scene enters at the first step.
+    """Shared LSTM of 128 units that reads every line of a map forwards and backwards.
+
+    The scene features are added to the gates of the first step.
 
     Args:
-        channels: Of the maps.
+        channels: Channels of the input maps.
     """
 
     def __init__(self, channels: int) -> None:
@@ -51,7 +53,7 @@ class BothWays(nn.Module):
         self.of_scene = nn.Linear(_UNITS, 4 * _UNITS, bias=False)
 
     def forward(self, lines: Tensor, scene: Tensor) -> Tensor:
-        """Lines ``(B, lines, steps, C)`` and scenes ``(B, 128)`` to ``(B, lines, steps, 256)``."""
+        """Map lines ``(B, lines, steps, C)`` and scenes ``(B, 128)`` to states ``(B, lines, steps, 256)``."""
         gates = self.of_input(lines)
         ways = [self._read(gates, scene), self._read(gates.flip(2), scene).flip(2)]
         return torch.cat(ways, dim=-1)
@@ -70,12 +72,12 @@ class BothWays(nn.Module):
 
 
 class DSCLRCN(Normalized):
-    """The network of "A Deep Spatial Contextual Long-Term Recurrent Convolutional Network for Saliency Detection".
+    """Network of "A Deep Spatial Contextual Long-Term Recurrent Convolutional Network for Saliency Detection".
 
-    Stages 4 and 5 of the trunk are brought to 512 maps each, to unit length at every pixel, and fused; two times the
-    rows and then the columns are read by LSTMs. 30,302,597 parameters, as the published description has them. The
-    facts at hand fix all but four of them; these are taken to be learned scales of the two local features, of their
-    fusion and of the scene.
+    Stages 4 and 5 of the trunk are reduced to 512 maps each, scaled to unit length at every pixel, and fused. LSTMs
+    then read the rows and the columns, twice. The network has 30,302,597 parameters, as in the published description.
+    The available sources determine all but four of them; these four are assumed to be learned scales of the two local
+    features, of their fusion and of the scene.
 
     Example:
         >>> sum(p.numel() for p in DSCLRCN().parameters())
@@ -93,7 +95,7 @@ class DSCLRCN(Normalized):
         self.last = nn.Conv2d(2 * _UNITS, 1, 1)
 
     def reset_parameters(self) -> None:
-        """Put the scales back to where training starts; the modules draw their own weights."""
+        """Reset the scales to their initial value; submodules initialize their own weights."""
         nn.init.constant_(self.scales, _SCALE)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -111,6 +113,6 @@ class DSCLRCN(Normalized):
 
 
 def build(*, input_size: tuple[int, int] = (480, 640), weights: str | Path | None = None) -> SaliencyModel:
-    """DSCLRCN with its pre-processing: images are resized to `input_size` (H, W)."""
+    """Build DSCLRCN with its preprocessing: images are resized to `input_size` (H, W)."""
     model = SaliencyModel(DSCLRCN(), name="dsclrcn", options={"input_size": list(input_size)}, input_size=input_size)
     return model.load_weights(weights) if weights is not None else model

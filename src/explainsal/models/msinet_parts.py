@@ -1,4 +1,4 @@
-"""Parts of MSI-Net: convolutions with their ReLU, pooling without stride, TensorFlow's old enlargement, ASPP."""
+"""Modules of MSI-Net: convolutions with ReLU, pooling without stride, TensorFlow 1's upsampling, ASPP."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from torch import Tensor, nn
 
 
 class Conv(nn.Conv2d):
-    """A convolution that keeps the map's size, and starts as TensorFlow's do: Glorot's uniform weights, no bias."""
+    """Convolution that keeps the map's size, initialized as in TensorFlow: Glorot uniform weights, zero bias."""
 
     def __init__(self, channels_in: int, channels_out: int, side: int = 3, *, dilation: int = 1) -> None:
         super().__init__(channels_in, channels_out, side, padding=dilation * (side // 2), dilation=dilation)
 
     def reset_parameters(self) -> None:
-        """Draw the weights anew."""
+        """Reinitialize the weights."""
         nn.init.xavier_uniform_(self.weight)
         if self.bias is not None:
             nn.init.zeros_(self.bias)
 
 
 class ConvReLU(Conv):
-    """A convolution with its ReLU, one layer as in TensorFlow."""
+    """Convolution with its ReLU, a single layer as in TensorFlow."""
 
     def forward(self, x: Tensor) -> Tensor:
         """Map ``(B, channels_in, H, W)`` to ``(B, channels_out, H, W)``, non-negative."""
@@ -29,20 +29,20 @@ class ConvReLU(Conv):
 
 
 class PoolInPlace(nn.MaxPool2d):
-    """The maximum of every pixel, its neighbours to the right and below: size 2, stride 1, padded there alone."""
+    """Max pooling of size 2 and stride 1, padded to the right and below only."""
 
     def __init__(self) -> None:
         super().__init__(2, stride=1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Pool ``(B, C, H, W)``, which is not negative, to the same shape."""
+        """Pool non-negative maps ``(B, C, H, W)`` to the same shape."""
         return super().forward(F.pad(x, (0, 1, 0, 1)))
 
 
 class Twice(nn.Upsample):
-    """Twice the size as in TensorFlow 1: pixels stay at the even places, odd ones are means of their neighbours.
+    """Upsampling by 2 as in TensorFlow 1: pixels keep the even positions, odd positions are means of their neighbors.
 
-    Neither `align_corners` of torch: the source of row i is i / 2, and the last row is repeated.
+    Neither `align_corners` mode of torch does this: the source of row i is i / 2, and the last row is repeated.
 
     Example:
         >>> Twice()(torch.tensor([[[[0.0, 4.0]]]])).tolist()
@@ -63,7 +63,7 @@ def _doubled(x: Tensor, dim: int) -> Tensor:
 
 
 class ASPP(nn.Module):
-    """Five looks at the encoder's maps, from a pixel to the whole, brought together."""
+    """Atrous spatial pyramid pooling: five branches, from a single pixel to the whole map, and their fusion."""
 
     def __init__(self) -> None:
         super().__init__()

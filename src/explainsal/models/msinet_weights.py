@@ -1,4 +1,4 @@
-"""MSI-Net's weights out of TensorFlow's files, converted once into a safetensors file beside them."""
+"""MSI-Net's weights from TensorFlow files, converted once into a safetensors file in the same folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def variable_name(key: str) -> str:
-    """The TensorFlow variable of an entry of the state dict; kernels there have the axes (kh, kw, in, out).
+    """Return the TensorFlow variable of a state dict entry; kernels there have the axes (kh, kw, in, out).
 
     Example:
         >>> variable_name("conv1.conv1_1.weight"), variable_name("aspp.conv2.bias")
@@ -31,18 +31,18 @@ def variable_name(key: str) -> str:
 
 
 def read_network(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The whole network's state dict, from a frozen graph or a SavedModel.
+    """Read the whole network's state dict from a frozen graph or a SavedModel.
 
-    The first time it is also written to ``<file>.safetensors``, which is read from then on while the file stays as it
-    is. In a folder that cannot be written to it is converted every time.
+    The first call also writes the entries to ``<file>.safetensors``. Later calls read that file as long as the source
+    is unchanged. If the folder is not writable, every call converts the source.
 
     Args:
-        path: The file or folder.
-        state: The entries that are wanted, with their shapes.
+        path: File, or folder of a SavedModel.
+        state: Required entries, with their shapes.
 
     Raises:
-        MissingFilesError: If nothing is there.
-        CorruptFileError: If the file is damaged, lacks a variable, or one has another shape.
+        MissingFilesError: If the file does not exist.
+        CorruptFileError: If the file is damaged, lacks a variable, or a variable has another shape.
     """
     source = source_file(path)
     if not source.is_file():
@@ -71,7 +71,7 @@ def _entries(source: Path, names: Mapping[str, str], state: Mapping[str, Tensor]
     for key, value in entries.items():
         if value.shape != state[key].shape:
             raise CorruptFileError(
-                f"{source} is another network's: {names[key]} has the shape {variables[names[key]].shape}"
+                f"{source} belongs to another network: {names[key]} has the shape {variables[names[key]].shape}"
             )
     return entries
 
@@ -82,7 +82,7 @@ def _in_torchs_order(value: NDArray[np.float32]) -> Tensor:
 
 
 def _stored(target: Path, stamp: Mapping[str, str]) -> dict[str, Tensor] | None:
-    """What was converted from this very file before."""
+    """Return the entries converted earlier from this exact file, or None."""
     try:
         with safe_open(target, framework="pt") as file:
             return {key: file.get_tensor(key) for key in file.keys()} if file.metadata() == stamp else None  # noqa: SIM118

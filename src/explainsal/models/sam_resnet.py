@@ -15,13 +15,13 @@ _STEPS, _PRIORS = 4, 16
 
 
 class AttentiveConvLSTM(nn.Module):
-    """A ConvLSTM that looks at the same maps again and again, each time weighted by an attention over positions.
+    """ConvLSTM that processes the same maps in every step, each time weighted by attention over positions.
 
-    Gates are 3x3 convolutions of the input and of the state; the attention is additive,
+    The gates are 3x3 convolutions of the input and of the state. The attention is additive:
     ``softmax(v * tanh(w * state + u * input))``.
 
     Args:
-        channels: Of input, state and attention.
+        channels: Channels of input, state and attention.
     """
 
     def __init__(self, channels: int) -> None:
@@ -33,7 +33,7 @@ class AttentiveConvLSTM(nn.Module):
         self.attention = nn.Conv2d(channels, 1, 3, padding=1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        """The state ``(B, C, H, W)`` after four steps on ``(B, C, H, W)``."""
+        """Return the state ``(B, C, H, W)`` after four steps on maps ``(B, C, H, W)``."""
         state, memory = x, x
         for _ in range(_STEPS):
             energy = self.attention(torch.tanh(self.attention_of_state(state) + self.attention_of_input(x)))
@@ -45,7 +45,7 @@ class AttentiveConvLSTM(nn.Module):
 
 
 class Priors(nn.Module):
-    """Gaussians over the map whose centres and widths are learned, beside the maps they are given."""
+    """Gaussian maps with learned centers and widths, appended to the input maps."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -54,13 +54,13 @@ class Priors(nn.Module):
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
-        """Draw centres around the middle of the map, and widths."""
+        """Draw centers around the middle of the map, and widths."""
         with torch.no_grad():
             self.center.copy_(torch.rand(2, _PRIORS) * 0.4 + 0.3)
             self.spread.copy_(torch.rand(2, _PRIORS) * 0.2 + 0.1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Maps ``(B, C, H, W)`` and the 16 priors: ``(B, C + 16, H, W)``."""
+        """Append the 16 priors to maps ``(B, C, H, W)``: ``(B, C + 16, H, W)``."""
         distances = []
         for axis, side in enumerate(x.shape[-2:]):
             grid = (torch.arange(side, device=x.device, dtype=x.dtype) + 0.5) / side
@@ -71,10 +71,10 @@ class Priors(nn.Module):
 
 
 class SAMResNet(Normalized):
-    """The network of "Predicting Human Eye Fixations via an LSTM-based Saliency Attentive Model", with ResNet-50.
+    """Network of "Predicting Human Eye Fixations via an LSTM-based Saliency Attentive Model", with ResNet-50.
 
-    70,093,441 parameters, and 53,120 statistics of BatchNorm. The state starts as the input itself, which the facts at
-    hand leave open; it has no parameters.
+    The network has 70,093,441 parameters and 53,120 BatchNorm statistics. The initial state is the input itself, a
+    choice that the available sources leave open; it has no parameters.
 
     Example:
         >>> sum(p.numel() for p in SAMResNet().parameters())
@@ -101,7 +101,7 @@ def _after_priors() -> nn.Conv2d:
 
 
 def build(*, input_size: tuple[int, int] = (240, 320), weights: str | Path | None = None) -> SaliencyModel:
-    """SAM-ResNet with its pre-processing: images are resized to `input_size` (H, W)."""
+    """Build SAM-ResNet with its preprocessing: images are resized to `input_size` (H, W)."""
     model = SaliencyModel(
         SAMResNet(), name="sam_resnet", options={"input_size": list(input_size)}, input_size=input_size
     )

@@ -1,4 +1,4 @@
-"""Trunks of the networks in Table IV: a ResNet-50 that keeps an eighth of the resolution, and the layers of VGG-16."""
+"""Trunks of the networks in Table IV: a ResNet-50 at an eighth of the resolution, and the layers of VGG-16."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ RGB_STD = (0.229, 0.224, 0.225)
 
 
 class Normalized(nn.Module):
-    """A network that sees images in [0, 1] with the mean and deviation of ImageNet taken out."""
+    """Network whose input images in [0, 1] are normalized by the mean and standard deviation of ImageNet."""
 
     mean: Tensor
     std: Tensor
@@ -22,19 +22,19 @@ class Normalized(nn.Module):
         self.register_buffer("std", torch.tensor(RGB_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def normalized(self, images: Tensor) -> Tensor:
-        """Images ``(B, 3, H, W)`` in [0, 1] as the trunk wants them."""
+        """Normalize images ``(B, 3, H, W)`` in [0, 1] for the trunk."""
         return (images - self.mean) / self.std
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions, each with BatchNorm, beside a shortcut (He et al., 2016).
+    """Bottleneck block (He et al., 2016): 1x1, 3x3 and 1x1 convolutions with BatchNorm, and a shortcut.
 
     Args:
-        channels_in: Of the input.
-        width: Of the 3x3 convolution; the output has four times as many.
-        stride: Of the first convolution, as in the original code.
-        dilation: Of the 3x3 convolution.
-        bias: Whether convolutions have a bias in front of their BatchNorm.
+        channels_in: Channels of the input.
+        width: Channels of the 3x3 convolution; the output has four times as many.
+        stride: Stride of the first convolution, as in the original code.
+        dilation: Dilation of the 3x3 convolution.
+        bias: Whether the convolutions before BatchNorm have a bias.
     """
 
     def __init__(self, channels_in: int, width: int, *, stride: int, dilation: int, bias: bool) -> None:
@@ -57,11 +57,13 @@ class Bottleneck(nn.Module):
 
 
 class DilatedResNet50(nn.Module):
-    """ResNet-50 without its classifier whose stages 4 and 5 are dilated by 2 and 4 instead of strided: an eighth.
+    """ResNet-50 without its classifier, at an eighth of the resolution: stages 4 and 5 are dilated instead of strided.
+
+    The dilations are 2 and 4.
 
     Args:
-        bias: Whether convolutions have a bias (Keras' ResNet-50) or not.
-        stem_bias: The same of the first one (Caffe's has one there alone); default as `bias`.
+        bias: Whether convolutions have a bias, as in Keras' ResNet-50.
+        stem_bias: Whether the first convolution has a bias; in Caffe's ResNet-50 only this one does. Default: `bias`.
     """
 
     def __init__(self, *, bias: bool = False, stem_bias: bool | None = None) -> None:
@@ -74,7 +76,7 @@ class DilatedResNet50(nn.Module):
         self.stage5 = _stage(1024, 512, 3, stride=1, dilation=4, bias=bias)
 
     def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Stages 4 and 5 of images ``(B, 3, H, W)``: 1024 and 2048 maps of an eighth of the sides."""
+        """Return stages 4 and 5 of images ``(B, 3, H, W)``: 1024 and 2048 maps at an eighth of the resolution."""
         x = self.stage2(self.pool(F.relu(self.bn1(self.conv1(images)))))
         fourth = self.stage4(self.stage3(x))
         return fourth, self.stage5(fourth)
@@ -87,7 +89,7 @@ def _stage(channels_in: int, width: int, count: int, *, stride: int, dilation: i
 
 
 def vgg16_stages() -> nn.ModuleList:
-    """The five groups of 3x3 convolutions of VGG-16 (Simonyan and Zisserman, 2015), each from its pooling on."""
+    """Build the five convolution stages of VGG-16 (Simonyan and Zisserman, 2015); stages 2 to 5 begin with pooling."""
     stages, channels = [], 3
     for i, (width, count) in enumerate(((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))):
         layers: list[nn.Module] = [nn.MaxPool2d(2)] if i else []

@@ -1,7 +1,7 @@
-"""UNISAL (Droste, Jiao and Noble, ECCV 2020): one network for images and videos, with parts by domain.
+"""UNISAL (Droste, Jiao and Noble, ECCV 2020): one network for images and videos, with domain-specific modules.
 
-The function is the published network's, from its state dict and measured values; docs/decisions/0014 has what differs.
-Shapes for images of H x W, multiples of 32, in the domain SALICON::
+The function is that of the published network, derived from its state dict and measured values. docs/decisions/0014
+lists the differences. Shapes for images of H x W, multiples of 32, in the domain SALICON::
 
     cnn (MobileNetV2)      3 -> 1280          H/32 x W/32, and skips of 160 at 1/16, 64 at 1/8
     priors, post_cnn       1280 + 16 -> 256   H/32 x W/32      (then the recurrent unit, for videos)
@@ -48,9 +48,9 @@ RGB_MEAN, RGB_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class UNISAL(nn.Module):
-    """The bare network: normalised RGB to log-densities of the same size.
+    """Bare network: normalized RGB to log-densities of the same size.
 
-    Takes upstream's state dict strictly. Freshly built, its encoder is as untrained as the rest.
+    It loads upstream's state dict strictly. In a new network the encoder is untrained, like all other modules.
 
     Example:
         >>> net = UNISAL().eval()
@@ -79,14 +79,14 @@ class UNISAL(nn.Module):
             self.add_module(f"smoothing_{domain}", Smoothing())
 
     def reset_parameters(self) -> None:
-        """Put the priors of all domains back to where training starts; the modules draw their own weights."""
+        """Reset the priors of all domains to their initial values; submodules initialize their own weights."""
         with torch.no_grad():
             for domain in self.domains:
                 self.get_parameter(f"coarse_gaussians_{domain.lower()}").copy_(initial_priors())
 
     @property
     def domains(self) -> tuple[str, ...]:
-        """The domains that there are parts for: all, but in a copy for prediction."""
+        """Domains with modules in this network: all of them, except in a copy for prediction."""
         return tuple(domain for domain in DOMAINS if hasattr(self, f"smoothing_{domain.lower()}"))
 
     def forward(
@@ -100,17 +100,18 @@ class UNISAL(nn.Module):
         """Predict log-densities.
 
         Args:
-            x: Shape ``(B, T, 3, H, W)``, clips of T frames, or ``(B, 3, H, W)``, images; RGB normalised by mean and
-                std of ImageNet, H and W multiples of 32.
+            x: Shape ``(B, T, 3, H, W)``, clips of T frames, or ``(B, 3, H, W)``, images. RGB normalized by the mean and
+                standard deviation of ImageNet; H and W are multiples of 32.
             domain: ``"DHF1K"``, ``"Hollywood"``, ``"UCFSports"`` or ``"SALICON"``.
-            static: Whether to pass the recurrent unit by; default: for clips of a single frame.
-            size: Height and width to enlarge to before the densities are normalised; default those of `x`.
+            static: Whether to skip the recurrent unit. Default: for clips of a single frame.
+            size: Height and width to enlarge to before the densities are normalized. Default: those of `x`.
 
         Returns:
-            Natural logarithms of densities, ``(B, T, 1, *size)`` or ``(B, 1, *size)``: each frame's sum to 1.
+            Natural logarithms of densities, ``(B, T, 1, *size)`` or ``(B, 1, *size)``; the density of each frame sums
+            to 1.
 
         Raises:
-            ValueError: If the domain is unknown, or a side is no multiple of 32.
+            ValueError: If the domain is unknown, or a side is not a multiple of 32.
         """
         frames = x if x.ndim == 5 else x[:, None]
         self._enter(domain, frames)
@@ -120,21 +121,21 @@ class UNISAL(nn.Module):
         return log_density if x.ndim == 5 else log_density[:, 0]
 
     def following(self, x: Tensor, state: Tensor | None, *, domain: str) -> tuple[Tensor, Tensor]:
-        """Log-densities ``(B, T, 1, H, W)`` of the next frames of clips, and the recurrent unit's state after them.
+        """Return log-densities ``(B, T, 1, H, W)`` of the next frames of clips, and the recurrent unit's final state.
 
         Args:
-            x: Shape ``(B, T, 3, H, W)``, as for :meth:`forward`.
-            state: Shape ``(B, 256, H/32, W/32)``: what the frames before gave; None where these are the first.
-            domain: As for :meth:`forward`.
+            x: Shape ``(B, T, 3, H, W)``, see :meth:`forward`.
+            state: Shape ``(B, 256, H/32, W/32)``, returned for the preceding frames. None: these frames are the first.
+            domain: See :meth:`forward`.
         """
         self._enter(domain, x)
         maps, state = self._scores(x, domain.lower(), static=False, state=state)
         return F.log_softmax(maps.flatten(1), dim=1).reshape(*x.shape[:2], 1, *maps.shape[-2:]), cast(Tensor, state)
 
     def for_domain(self, domain: str) -> UNISAL:
-        """A copy that predicts in one domain only, sooner; its layers are those of the published network no longer.
+        """Return a faster copy that predicts in one domain only; its layers differ from those of the published network.
 
-        Normalisations are folded into convolutions, and the encoder computes no places that nothing looks at.
+        Normalizations are folded into convolutions, and the encoder skips positions that no later layer uses.
         """
         net = copy.deepcopy(self).eval()
         for other in set(net.domains) - {domain}:
@@ -147,7 +148,7 @@ class UNISAL(nn.Module):
     def _scores(
         self, frames: Tensor, domain: str, *, static: bool, state: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:
-        """The last maps before normalisation, ``(B * T, 1, H, W)``, and the recurrent unit's state if it ran."""
+        """Return the last maps before normalization, ``(B * T, 1, H, W)``, and the recurrent unit's state if it ran."""
         coarse, middle, fine = self.cnn(frames.flatten(0, 1))
         middle, fine = self.skip_2x(middle), self.skip_4x(fine)
         priors = prior_maps(self.get_parameter(f"coarse_gaussians_{domain}"), (coarse.shape[-2], coarse.shape[-1]))
@@ -160,7 +161,7 @@ class UNISAL(nn.Module):
         return self.get_submodule(f"smoothing_{domain}")(self.get_submodule(f"adaptation_{domain}")(x)), state
 
     def _enter(self, domain: str, frames: Tensor) -> None:
-        """Check what the network is given, and choose the domain's normalisations."""
+        """Check the input, and select the normalizations of the domain."""
         if domain not in self.domains:
             raise ValueError(f"unknown domain {domain!r}; this UNISAL knows {', '.join(self.domains)}")
         if frames.ndim != 5 or frames.shape[2] != 3 or any(side % 32 or not side for side in frames.shape[-2:]):
@@ -174,29 +175,29 @@ class UNISAL(nn.Module):
 
 
 class UNISALModel(SaliencyModel):
-    """UNISAL for images: sides by the image's shape, Pillow's Lanczos resizing, the density at the image's size."""
+    """UNISAL for images: input size by aspect ratio, Pillow's Lanczos resizing, the density at the image's size."""
 
     output = "log_density"
-    any_size = False  # Pillow's weights, and the network's size, follow from the image's
+    any_size = False  # Pillow's weights and the network's size depend on the image's size
     grid = 32
     takes = "RGB, float32, minus (0.485, 0.456, 0.406), divided by (0.229, 0.224, 0.225)"
 
     def run(self, inputs: Tensor, *, domain: str | None = None) -> Tensor:
-        """The bare network; in the domain of this model, where it is asked for none."""
+        """Apply the bare network in the given domain; default: the model's domain."""
         return self.net(inputs, domain=domain or self.options["domain"])
 
     def for_prediction(self) -> SaliencyModel:
-        """A copy with a network for this model's domain alone: no map differs by more than rounding."""
+        """Return a copy with a network for this model's domain only; its maps differ by no more than rounding."""
         net = cast(UNISAL, self.net).for_domain(self.options["domain"])
         quick = UNISALModel(net, name=self.name, options=self.options, input_size=self.input_size)
         quick.weights = self.weights
         return SaliencyModel.for_prediction(quick)
 
     def preprocess(self, images: Tensor) -> Tensor:
-        """Stimuli ``(B, 3, H, W)`` to normalised ones with sides that are multiples of 32.
+        """Convert stimuli ``(B, 3, H, W)`` to normalized images with sides that are multiples of 32.
 
-        The original reads 8-bit pictures, so floating-point ones in [0, 1] are rounded to 8 bits first. The aspect
-        ratio is bent a little; nothing is cut or padded.
+        The original reads 8-bit images, so floating-point images in [0, 1] are rounded to 8 bits first. The aspect
+        ratio changes slightly; nothing is cropped or padded.
         """
         if images.dtype != torch.uint8:
             images = (as_unit_float(images) * 255).round_().clamp_(0, 255).to(torch.uint8)
@@ -205,21 +206,21 @@ class UNISALModel(SaliencyModel):
         return (resize_lanczos(images, size).float() / 255 - mean) / std
 
     def postprocess(self, output: Tensor, size: tuple[int, int]) -> Tensor:
-        """Log-densities on the network's grid to densities ``(B, 1, *size)`` that sum to 1."""
+        """Convert log-densities on the network's grid to densities ``(B, 1, *size)`` that sum to 1."""
         return _log_density(output, size).exp().to(output.dtype)
 
     def finish(self, maps: Tensor) -> Tensor:
-        """Scores, e.g. rebuilt ones, to densities."""
+        """Convert scores, e.g. reconstructed ones, to densities."""
         return _log_density(maps, (maps.shape[-2], maps.shape[-1])).exp().to(maps.dtype)
 
     def log_density(self, images: Tensor, *, domain: str | None = None) -> Tensor:
-        """Log-densities ``(B, 1, H, W)`` without the detour over densities, which would round small ones to 0."""
+        """Return log-densities ``(B, 1, H, W)``, not computed from densities, which would round small values to 0."""
         return _log_density(self.run(self.preprocess(images), domain=domain), (images.shape[-2], images.shape[-1]))
 
     def clip(self, frames: Tensor) -> Tensor:
-        """Densities of the frames of one video in their order, each from those before it: by the recurrent unit.
+        """Predict the densities of one video's frames in order, with the recurrent unit.
 
-        For a model of one of the domains of videos. Other calls take every image by itself.
+        The model's domain must be one of the video domains. All other methods process every image independently.
 
         Args:
             frames: Shape ``(T, 3, H, W)``, RGB, float in [0, 1] or uint8.
@@ -236,7 +237,7 @@ class UNISALModel(SaliencyModel):
         return next(self.video([frames]))
 
     def video(self, parts: Iterable[Tensor]) -> Iterator[Tensor]:
-        """As :meth:`clip`, of a long video in parts: each goes on where the one before it ended."""
+        """Predict a long video in parts, like :meth:`clip`; each part continues from the state of the previous one."""
         state = None
         for frames in parts:
             output, state = cast(UNISAL, self.net).following(
@@ -246,14 +247,14 @@ class UNISALModel(SaliencyModel):
 
 
 def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:
-    """Enlarge and normalise again: the same as enlarging before the first normalisation, as the original does."""
-    exporting = torch.compiler.is_exporting()  # onnxruntime has no resizing of float64: 1e-7 of the density
+    """Enlarge and normalize again; this equals enlarging before the first normalization, as the original does."""
+    exporting = torch.compiler.is_exporting()  # onnxruntime cannot resize float64: 1e-7 of the density
     maps = resize_bilinear(output if exporting else output.double(), size).double()
     return F.log_softmax(maps.flatten(1), dim=1).reshape(maps.shape)
 
 
 def network_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Height and width in multiples of 32 that come closest to an image's aspect ratio (NETWORKS, 12).
+    """Return the height and width in multiples of 32 closest to an image's aspect ratio (NETWORKS, 12).
 
     Example:
         >>> network_size((600, 800)), network_size((500, 750)), network_size((600, 370))
@@ -273,18 +274,18 @@ def build(
     weights: str | Path | None = None,
     encoder: str | Path | None = None,
 ) -> SaliencyModel:
-    """UNISAL with its pre-processing.
+    """Build UNISAL with its preprocessing.
 
     Args:
-        domain: Whose normalisations, priors, adaptation and smoothing are used; ``"SALICON"`` is the one for images
-            (that of the weights fine-tuned on MIT1003, too).
-        input_size: Height and width of the network's input, multiples of 32; default by the image's shape.
+        domain: Domain whose normalizations, priors, adaptation and smoothing are used. ``"SALICON"`` is the domain of
+            images, also for the weights fine-tuned on MIT1003.
+        input_size: Height and width of the network's input, multiples of 32. Default: chosen by the image's shape.
         weights: ``published``, ``published:mit1003``, a published ``.pth`` file, or a checkpoint of this project.
-        encoder: For a training from the beginning: ``published`` or the file ``mobilenet_v2.pth.tar``, trained on
+        encoder: Encoder weights to start training from: ``published`` or the file ``mobilenet_v2.pth.tar``, trained on
             ImageNet.
 
     Raises:
-        ValueError: If the domain is unknown or a side is no multiple of 32.
+        ValueError: If the domain is unknown or a side is not a multiple of 32.
     """
     if domain not in DOMAINS:
         raise ValueError(f"unknown domain {domain!r}; UNISAL knows {', '.join(DOMAINS)}")

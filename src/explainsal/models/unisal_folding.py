@@ -1,4 +1,4 @@
-"""UNISAL's batch normalisations folded into the convolutions before them: the same values from fewer operations."""
+"""Folding of UNISAL's batch normalizations into the preceding convolutions: same values, fewer operations."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from explainsal.models.unisal_parts import DomainBatchNorm
 
 
 def fold(net: nn.Module, domain: str) -> None:
-    """Fold every normalisation that follows a convolution in a row of modules, in place.
+    """Fold every normalization that follows a convolution in a `Sequential`, in place.
 
     Args:
-        net: In evaluation mode; its layers are those of the published network no longer.
-        domain: Whose normalisations are folded in, where there is one per domain.
+        net: Network in evaluation mode. Its layers then differ from those of the published network.
+        domain: Domain of the folded normalizations, where each domain has its own.
     """
     for row in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
         for i in range(1, len(row)):

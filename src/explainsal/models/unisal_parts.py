@@ -1,6 +1,6 @@
-"""Parts of UNISAL: batch normalisation by domain, inverted residuals, the encoder, skips, priors, the recurrent cell.
+"""Modules of UNISAL: normalization by domain, inverted residuals, the encoder, skips, priors, the recurrent cell.
 
-Names of members are those of the published weights (facts: upstream's state dict; none of its code).
+Members have the names of the published weights. They come from upstream's state dict, not from its code.
 """
 
 from __future__ import annotations
@@ -14,23 +14,23 @@ from torch import Tensor, nn
 
 DOMAINS = ("DHF1K", "Hollywood", "UCFSports", "SALICON")
 _GROUPS = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-_SUBSAMPLED = (2, 4, 7, 14)  # modules after which every second row and column stays
+_SUBSAMPLED = (2, 4, 7, 14)  # modules whose output keeps every second row and column
 _SKIP_4X, _SKIP_2X = 7, 14
 _PRIORS = 16
-_SMOOTHING, _REPEATED = 41, 8  # pixels: the side of the last convolution, and how often each pixel of its map repeats
-_MOMENTUM = 0.01  # of the running statistics in training, where batches are few clips of many alike frames
-_IMAGE_MOMENTUM = 0.1  # and where they are images
+_SMOOTHING, _REPEATED = 41, 8  # side of the last convolution, and repetitions of each pixel along a side
+_MOMENTUM = 0.01  # momentum of the running statistics, for batches of few clips with similar frames
+_IMAGE_MOMENTUM = 0.1  # the same for batches of images
 
 Norm = Callable[[int], nn.Module]
 
 
 def slow_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation whose running statistics move slowly in training."""
+    """Build a batch normalization whose running statistics change slowly in training."""
     return nn.BatchNorm2d(channels, momentum=_MOMENTUM)
 
 
 class DomainBatchNorm(nn.Module):
-    """One batch normalisation per domain; `domain` says whose turn it is."""
+    """Batch normalization per domain; `domain` selects the active one."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -40,22 +40,22 @@ class DomainBatchNorm(nn.Module):
             self.add_module(f"bn_{domain}", nn.BatchNorm2d(channels, momentum=momentum))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise ``(B, C, H, W)`` with the statistics of the domain."""
+        """Normalize ``(B, C, H, W)`` with the statistics of the domain."""
         return self.get_submodule(f"bn_{self.domain}")(x)
 
 
 def pointwise(channels_in: int, channels_out: int, *, bias: bool = False) -> nn.Conv2d:
-    """A 1x1 convolution."""
+    """Build a 1x1 convolution."""
     return nn.Conv2d(channels_in, channels_out, 1, bias=bias)
 
 
 def depthwise(channels: int) -> nn.Conv2d:
-    """A 3x3 convolution of every channel by itself."""
+    """Build a depthwise 3x3 convolution."""
     return nn.Conv2d(channels, channels, 3, padding=1, groups=channels, bias=False)
 
 
 class InvertedResidual(nn.Module):
-    """MobileNetV2's block: widen, filter every channel, narrow; a linear end (Sandler et al., 2018)."""
+    """MobileNetV2's block: expansion, depthwise convolution, linear projection (Sandler et al., 2018)."""
 
     def __init__(self, inp: int, out: int, *, expansion: int, residual: bool = False, norm: Norm = nn.BatchNorm2d):
         super().__init__()
@@ -71,9 +71,9 @@ class InvertedResidual(nn.Module):
 
 
 class MobileNetV2(nn.Module):
-    """The encoder, whose strides are subsampling after the block, so that skips see the full grid.
+    """Encoder that subsamples after the block instead of using strides, so that skips get the full grid.
 
-    A convolution of stride 2 computes the same values at the places that stay, but not those in between.
+    A convolution of stride 2 computes the same values at the kept positions, but none in between.
     """
 
     def __init__(self) -> None:
@@ -91,7 +91,7 @@ class MobileNetV2(nn.Module):
         self.subsampled = list(_SUBSAMPLED)
 
     def stride_where_unseen(self) -> None:
-        """Give blocks whose full map feeds no skip the stride 2: what is subsampled away is not computed.
+        """Set stride 2 in blocks whose full map feeds no skip, so that discarded positions are not computed.
 
         The features stay the same; maps inside these blocks are smaller.
         """
@@ -102,7 +102,7 @@ class MobileNetV2(nn.Module):
             self.subsampled.remove(i)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Features of an image: 1280 at 1/32 of its size, 160 at 1/16, 64 at 1/8."""
+        """Return features of images: 1280 maps at 1/32 of the size, 160 at 1/16, 64 at 1/8."""
         skips = []
         for i, block in enumerate(self.features):
             x = block(x)
@@ -114,7 +114,7 @@ class MobileNetV2(nn.Module):
 
 
 class Skip(nn.Module):
-    """From the encoder to the decoder: 1x1 convolutions that widen and narrow; dropout of whole channels between."""
+    """Skip connection: 1x1 convolutions that expand and reduce, with dropout of whole channels in between."""
 
     def __init__(self, inp: int, hidden: int, out: int) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class Skip(nn.Module):
 
 
 def initial_priors() -> Tensor:
-    """Centres and log widths ``(16, (y, x), (mu, log std))`` that training starts from, in image lengths."""
+    """Return initial centers and log widths ``(16, (y, x), (mu, log std))`` of the priors, in image lengths."""
     quarters = (0.25, 0.5, 0.75)
     spots = [(y, -1.5, x, -1.5) for y in quarters for x in quarters]
     columns = [(0.5, 0.0, x, -1.5) for x in quarters]
@@ -137,8 +137,8 @@ def initial_priors() -> Tensor:
 
 
 def prior_maps(priors: Tensor, size: tuple[int, int]) -> Tensor:
-    """Gaussians of height 6 over a map whose corners are (0, 0) and (1, 1): ``(16, H, W)`` from ``(16, 2, 2)``."""
-    # not linspace, which makes torch.export take the size of its example for that of all images
+    """Sample Gaussians of height 6 on a map with corners (0, 0) and (1, 1): ``(16, H, W)`` from ``(16, 2, 2)``."""
+    # no linspace: torch.export would fix the size to that of its example
     grids = [torch.arange(side, device=priors.device).to(priors.dtype) / max(side - 1, 1) for side in size]
     mu, std = priors[..., 0], priors[..., 1].exp()  # (16, 2)
     down, across = (((grid - mu[:, i, None]) / std[:, i, None]).square() for i, grid in enumerate(grids))
@@ -146,11 +146,12 @@ def prior_maps(priors: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 class Smoothing(nn.Conv2d):
-    """Every pixel repeated in a block of 8 x 8, then a convolution of 41 x 41 with repeated borders: both at once.
+    """Fused 8 x 8 pixel repetition and 41 x 41 convolution with repeated borders.
 
-    In the enlarged map, the window of 41 rows around a row holds at most 7 different rows. So each of the 64 places in
-    a block sees 7 x 7 pixels of the small map, through a kernel whose entries are sums of entries of the large one:
-    the same function with a 34th of the multiplications. It starts as a Gaussian of sum 1.
+    In the enlarged map, the window of 41 rows around a row holds at most 7 different rows. Each of the 64 positions in
+    a block therefore depends on 7 x 7 pixels of the small map, through a kernel whose entries are sums of entries of
+    the large kernel. This is the same function with a 34th of the multiplications. The initial kernel is a Gaussian of
+    sum 1.
 
     Example:
         >>> smooth, maps = Smoothing(), torch.rand(1, 1, 3, 4)
@@ -171,7 +172,7 @@ class Smoothing(nn.Conv2d):
         self.register_buffer("sums", sums.float(), persistent=False)  # (8 * 7, 41)
 
     def reset_parameters(self) -> None:
-        """Start as a Gaussian of sum 1."""
+        """Reset the kernel to a Gaussian of sum 1."""
         start = torch.tensor([[[0.5, -2.0], [0.5, -2.0]]], device=self.weight.device)
         with torch.no_grad():
             kernel = prior_maps(start, (_SMOOTHING, _SMOOTHING))
@@ -187,7 +188,7 @@ class Smoothing(nn.Conv2d):
 
 
 class SeparableConv(nn.Module):
-    """Depthwise 3x3, normalisation, ReLU6, pointwise."""
+    """Depthwise 3x3 convolution, normalization, ReLU6, pointwise convolution."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -202,9 +203,9 @@ class SeparableConv(nn.Module):
 
 
 class ConvGRUCell(nn.Module):
-    """A convolutional gated recurrent unit with scaled, normalised inputs to its gates.
+    """Convolutional gated recurrent unit whose gates have scaled, normalized inputs.
 
-    In training one dropout mask per sequence and gate falls on the input's channels.
+    In training, each gate applies one dropout mask per sequence to the input's channels.
     """
 
     drop_mask_1: Tensor
@@ -225,19 +226,19 @@ class ConvGRUCell(nn.Module):
         self.register_buffer("drop_mask_1", torch.ones(3, channels))
 
     def reset_parameters(self) -> None:
-        """Start with biases of 0 and scales of 1; the modules draw their own weights."""
+        """Reset biases to 0 and scales to 1; submodules initialize their own weights."""
         with torch.no_grad():
             for name, parameter in self.named_parameters(recurse=False):
                 parameter.fill_(0.0 if name.startswith("b_") else 1.0)
 
     def start_sequence(self) -> None:
-        """Draw the dropout masks of a training sequence anew; evaluation leaves the generator alone."""
+        """Draw new dropout masks for a training sequence; evaluation does not use the random generator."""
         if self.training:
             kept = torch.rand_like(self.drop_mask_1) >= self.rate
             self.drop_mask_1 = kept.to(self.drop_mask_1) / (1 - self.rate)
 
     def forward(self, x: Tensor, hidden: Tensor) -> Tensor:
-        """The next state ``(B, C, H, W)`` from an input and a state of that shape."""
+        """Return the next state ``(B, C, H, W)`` from an input and a state of the same shape."""
         inputs = [x * mask[:, None, None] for mask in self.drop_mask_1] if self.training else [x] * 3
         reset = torch.sigmoid(self._term("r", "x", inputs[0]) + self._term("r", "h", hidden) + self.b_r)
         update = torch.sigmoid(self._term("z", "x", inputs[1]) + self._term("z", "h", hidden) + self.b_z)
@@ -245,7 +246,7 @@ class ConvGRUCell(nn.Module):
         return (1 - update) * hidden + update * new
 
     def _term(self, gate: str, what: str, value: Tensor) -> Tensor:
-        """Scaled and normalised convolution of the input or of the state, for one gate."""
+        """Return the scaled, normalized convolution of the input or of the state, for one gate."""
         stem = "w" if what == "x" else "u"
         conv = self.get_submodule(stem if gate == "h" else f"{stem}_{gate}")
         norm = self.get_submodule(f"norm_{'out' if gate == 'h' else gate}_{what}")
@@ -253,14 +254,14 @@ class ConvGRUCell(nn.Module):
 
 
 class ConvGRU(nn.Module):
-    """The cell along time."""
+    """Convolutional GRU: the cell applied along time."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.cell_list = nn.ModuleList([ConvGRUCell(channels)])
 
     def forward(self, x: Tensor, hidden: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """All states ``(B, T, C, H, W)`` for such an input, and the last one, ``(B, C, H, W)``."""
+        """Return all states ``(B, T, C, H, W)`` for an input of that shape, and the last state ``(B, C, H, W)``."""
         cell = cast(ConvGRUCell, self.cell_list[0])
         if hidden is None:
             cell.start_sequence()

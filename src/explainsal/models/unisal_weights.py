@@ -1,4 +1,4 @@
-"""The encoder's ImageNet weights that a training of UNISAL starts from."""
+"""ImageNet weights of UNISAL's encoder, the start of training."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from explainsal.models.weights import load_strictly, read_state_dict
 
 
 def load_encoder(cnn: MobileNetV2, path: str | Path) -> None:
-    """Load ``mobilenet_v2.pth.tar`` into the encoder; its classifier of ImageNet's classes is left out.
+    """Load ``mobilenet_v2.pth.tar`` into the encoder, without its ImageNet classifier.
 
     Raises:
-        MissingFilesError: If it is not there.
-        CorruptFileError: If it cannot be read or is of another network.
+        MissingFilesError: If the file does not exist.
+        CorruptFileError: If it cannot be read or belongs to another network.
     """
     if not Path(path).is_file():
         raise MissingFilesError(

@@ -1,4 +1,4 @@
-"""From the word ``published`` to a weight file: found where such files lie, else fetched once and checked."""
+"""Resolution of ``published`` to a weight file: a local file, or a verified download."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ from explainsal.models.published import (
 )
 
 WORD = "published"
-PATIENCE = Retry(attempts=2, timeout=15.0)  # another source follows
+PATIENCE = Retry(attempts=2, timeout=15.0)  # few attempts, because another source follows
 
 
 def locate_weights(given: str | Path, model: str, *, encoder: bool = False, folder: Path | None = None) -> Path:
-    """The file that ``weights=...`` or ``encoder=...`` stands for.
+    """Return the file that ``weights=...`` or ``encoder=...`` refers to.
 
     Args:
-        given: A file, which is handed back, or ``published`` or ``published:VARIANT``.
+        given: A file, which is returned as it is, or ``published`` or ``published:VARIANT``.
         model: Name of the network.
-        encoder: Whether the encoder alone is wanted, to begin a training with.
-        folder: Where weights lie below the data; None for the usual place, see `weight_folders`.
+        encoder: Whether an encoder is requested, as a start for training.
+        folder: Folder of weights within the data folder. None: the default, see `weight_folders`.
 
     Raises:
         UserError: If no such weights were published, they are of the other kind, or the disk is full.
-        MissingFilesError: If they are nowhere and cannot be fetched; the message says how to do it by hand.
-        CorruptFileError: If a file of that name is not the published one.
+        MissingFilesError: If they are not found and cannot be fetched; the message explains how to get them by hand.
+        CorruptFileError: If a file of that name differs from the published one.
 
     Example:
         >>> locate_weights("best.ckpt", "unisal").name
@@ -64,44 +64,42 @@ def obtain_weights(
     verify: bool = True,
     fetch: bool = True,
 ) -> Path:
-    """Find published weights, or fetch them; a card of what they are lies beside them.
+    """Find published weights or fetch them, and write their card to the same folder.
 
     Args:
-        weights: Which ones.
-        folders: Where weights lie, each network's in a folder of its own; the first is where new ones are put.
-        mirror: Address of a folder that holds the file, in place of its own sources.
+        weights: The published weights.
+        folders: Folders of weights, with a subfolder per network; new files go into the first.
+        mirror: Address of a folder that holds the file, used instead of its own sources.
         verify: Whether the checksum must be the published one.
-        fetch: Whether to fetch what is not there.
+        fetch: Whether to fetch missing files.
 
     Raises:
-        DiskError: If there is no room or no permission.
-        MissingFilesError: If they are nowhere and cannot be fetched.
-        CorruptFileError: If a file of that name is not the published one.
+        DiskError: If the disk is full or the folder is not writable.
+        MissingFilesError: If the weights are not found and cannot be fetched.
+        CorruptFileError: If a file of that name differs from the published one.
     """
     places = [folder / weights.model for folder in folders]
     for place in places:
         if found := _find(weights, place):
             with suppress(DiskError), full_disk_is_reported(f"writing the card of {found.name}", place):
-                return _check(
-                    weights, found, verify=verify
-                )  # without its card where the folder is not to be written to
+                return _check(weights, found, verify=verify)  # without a card if the folder is not writable
             return found
     if not fetch:
         raise MissingFilesError(f"no weights at {places[0].absolute() / weights.file}\n{_by_hand(weights, places[0])}")
     place = places[0]
     with full_disk_is_reported(f"fetching {weights.file}", place):
         place.mkdir(parents=True, exist_ok=True)
-        with FileLock(place / f".{weights.file}.lock"):  # one process fetches, others wait
+        with FileLock(place / f".{weights.file}.lock"):  # one process fetches, the others wait
             found = _find(weights, place) or _fetch(weights, place, mirror, verify=verify)
             return _check(weights, found, verify=verify)
 
 
 def weight_folders(below: Path | None = None) -> list[Path]:
-    """Where published weights lie: below the data, and in the user's cache; the first is where new ones go.
+    """Return the folders of published weights: in the data folder and in the user's cache; new files go into the first.
 
     Args:
-        below: The first of the two; None: ``weights`` below ``EXPLAINSAL_DATA``, or below ``data`` in the current
-            folder. Where there is no data folder, new ones go into the cache.
+        below: Folder of weights within the data folder. None: ``weights`` in ``EXPLAINSAL_DATA``, or in ``data`` of the
+            current folder. If the data folder does not exist, the user's cache comes first.
     """
     below = below or Path(os.environ.get("EXPLAINSAL_DATA") or "data") / "weights"
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "explainsal" / "weights"
@@ -109,7 +107,7 @@ def weight_folders(below: Path | None = None) -> list[Path]:
 
 
 def _find(weights: PublishedWeights, folder: Path) -> Path | None:
-    """The weight file in a folder; of a zip archive, what was unpacked from it."""
+    """Return the weight file in a folder, or None; for a zip archive, the file that was unpacked from it."""
     if weights.member:
         names = [name for paths in Pattern(weights.member).files(folder).values() for name in paths]
         return min((folder / name for name in names if not name.endswith(".json")), default=None)
@@ -117,7 +115,7 @@ def _find(weights: PublishedWeights, folder: Path) -> Path | None:
 
 
 def _fetch(weights: PublishedWeights, folder: Path, mirror: str | None, *, verify: bool) -> Path:
-    """Try one source after the other."""
+    """Try the sources in order."""
     target, reasons = folder / weights.file, []
     checksums = weights.checksums if verify else ()
     for source in _sources(weights, mirror):
@@ -174,7 +172,7 @@ def _by_hand(weights: PublishedWeights, folder: Path) -> str:
 
 
 def _check(weights: PublishedWeights, path: Path, *, verify: bool) -> Path:
-    """Compare a file with the published one, and see to its card."""
+    """Compare a file with the published one, and write its card if it is missing."""
     published = path.with_name(weights.file) if weights.member else path
     known = weights.checksums if verify and published.is_file() else ()
     if known and not any(checksum.of(published) == checksum for checksum in known):

@@ -1,4 +1,4 @@
-"""Weight files are only ever read as data: ``weights_only=True``, onto the CPU, and they have to fit entry by entry."""
+"""Safe reading of weight files: ``weights_only=True``, on the CPU, with a strict check of every entry."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from torch import Tensor, nn
 
 from explainsal.errors import CorruptFileError, MissingFilesError
 
-PREFIX = "model.net."  # where SaliencyModule keeps the bare network
-_WRAPPERS = ("state_dict", "model_state_dict")  # of Lightning and many others; of UNISAL's training checkpoints
-_SHARED_PREFIXES = ("module.", "_orig_mod.", "net.")  # of DataParallel, torch.compile, SaliencyModel
-_COUNTER = "num_batches_tracked"  # computes nothing; files of 2018 and before have none
+PREFIX = "model.net."  # prefix of the bare network in a SaliencyModule
+_WRAPPERS = ("state_dict", "model_state_dict")  # used by Lightning and many others; by UNISAL's training checkpoints
+_SHARED_PREFIXES = ("module.", "_orig_mod.", "net.")  # added by DataParallel, torch.compile, SaliencyModel
+_COUNTER = "num_batches_tracked"  # not used in computations; files of 2018 and earlier lack it
 
 
 def read_state_dict(path: str | Path) -> dict[str, Tensor]:
-    """The bare network's state dict from a checkpoint of this project, of another trainer, or from a plain file.
+    """Read the bare network's state dict from a checkpoint of this project or another trainer, or from a plain file.
 
-    Wrappers around it (``state_dict``, ``model_state_dict``) and prefixes that all of its names share (``module.`` of
-    DataParallel and the like) are taken off.
+    Wrappers (``state_dict``, ``model_state_dict``) and prefixes that all names share (such as DataParallel's
+    ``module.``) are removed.
 
     Raises:
-        MissingFilesError: If the file is not there.
+        MissingFilesError: If the file does not exist.
         CorruptFileError: If it cannot be read, see :func:`read_weight_file`, or holds no tensors.
     """
     return state_dict_in(read_weight_file(path), path)
 
 
 def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
-    """As :func:`read_state_dict`, of what the file `path` holds."""
+    """Extract the bare network's state dict from the content of a file, see :func:`read_state_dict`."""
     for wrapper in _WRAPPERS:
         content = content.get(wrapper, content) if isinstance(content, Mapping) else content
     if not isinstance(content, Mapping) or not any(isinstance(value, Tensor) for value in content.values()):
@@ -45,17 +45,18 @@ def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
 
 
 def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, name: str) -> None:
-    """Give a network the weights of a file, every entry of them, in its own number format.
+    """Load all entries of a file into a network, in the network's own number format.
 
     Args:
         net: The network, or a part of it.
-        state: What the file holds.
-        path: The file, for the message.
-        name: What the network is called there.
+        state: Content of the file.
+        path: The file, for the error message.
+        name: Name of the network in the error message.
 
     Raises:
-        CorruptFileError: If an entry is missing, too many, of another shape or of a type that holds no weights (whole
-            numbers, truth values, complex numbers), or NaN or infinite: how many, and which is the first.
+        CorruptFileError: If an entry is missing, unexpected, NaN or infinite, or has another shape or a type that
+            cannot hold weights (integer, boolean, complex). The message gives the number of entries and the first of
+            them.
     """
     own = net.state_dict()
     needed = [key for key in own if not key.endswith(_COUNTER)]
@@ -75,10 +76,10 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path,
 
 
 def read_weight_file(path: str | Path) -> dict[str, Any]:
-    """Read a file written by ``torch.save``, of any age, or of safetensors, without running code from it, onto the CPU.
+    """Read a file of ``torch.save`` (of any version) or safetensors to the CPU, without running code from it.
 
     Raises:
-        MissingFilesError: If it is not there.
+        MissingFilesError: If the file does not exist.
         CorruptFileError: If it is truncated, not a torch file, or holds more than tensors and plain values.
     """
     path = Path(path)
@@ -91,12 +92,12 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        with warnings.catch_warnings():  # of what reading the file then ends in, said below
+        with warnings.catch_warnings():  # the error below covers what these warnings report
             warnings.simplefilter("ignore")
             content = torch.load(path, map_location="cpu", weights_only=True)
     except PermissionError:
         raise
-    except Exception as error:  # damaged bytes end in a dozen kinds of them, OSError too
+    except Exception as error:  # damaged bytes cause many types of errors, including OSError
         raise CorruptFileError(f"{path} cannot be read as a weight file{_reason(error)}") from error
     if not isinstance(content, dict):
         raise CorruptFileError(f"{path} holds a {type(content).__name__}, not a dictionary of tensors")
@@ -104,16 +105,16 @@ def read_weight_file(path: str | Path) -> dict[str, Any]:
 
 
 def _reason(error: BaseException) -> str:
-    """What is wrong with a file, from the error that reading it ended in."""
+    """Return the reason why a file cannot be read, from the error of reading it."""
     wanted = re.search(r"GLOBAL (\w+(?:\.\w+)+)", str(error))
     if wanted is not None:
         return (
-            f": it asks to run {wanted.group(1)}, which was not done. A weight file is read as data alone; whoever "
-            "made this one can save its state_dict() instead."
+            f": it asks to run {wanted.group(1)}, which was not done. Weight files are only read as data; the author "
+            "of this file can save the state_dict() instead."
         )
     return (
         f" ({type(error).__name__}): truncated, not a torch file, or a pickle of more than tensors and plain "
-        "values, of which nothing was run. Copy it again and compare its checksum."
+        "values; no code was run. Copy it again and compare its checksum."
     )
 
 
@@ -129,7 +130,7 @@ def _alike(value: object, own: Tensor) -> bool:
 
 
 def _same_kind(value: Tensor, own: Tensor) -> bool:
-    """Whether both hold real numbers, or neither; a counter of batches may be stored in any type."""
+    """Return whether both hold real numbers, or neither; a batch counter may have any type."""
     return value.is_floating_point() == own.is_floating_point() or not own.is_floating_point()
 
 

@@ -1,4 +1,4 @@
-"""Scoring: several models on the same images in one pass, one table row per image and model."""
+"""Evaluation of several models in one pass over the images, with one table row per image and model."""
 
 from __future__ import annotations
 
@@ -23,35 +23,36 @@ from explainsal.types import DensityMap
 log = logging.getLogger(__name__)
 
 GOLD_STANDARD = "gold_standard"
-DEEP = "deep"  # the network that is evaluated; the other models are measured beside it
+DEEP = "deep"  # name of the evaluated network; the other models are compared with it
 
 
 class DeepAgreement(PerImageTable):
-    """How much of the deep map an explainable map keeps: CC of the map as it came, SIM and KLD of it clamped at 0."""
+    """Agreement of explainable maps with deep maps: CC of the original map, SIM and KLD of the map clamped at 0."""
 
     def __init__(self) -> None:
         super().__init__(["cc_to_deep", "sim_to_deep", "kld_to_deep"])
 
     def update(self, maps: Tensor, deep: Tensor, index: Tensor) -> None:
-        """Add explainable and deep maps ``(B, H, W)`` of the images at these positions of the data set."""
+        """Add explainable and deep maps ``(B, H, W)`` of the images at the given positions in the data set."""
         target, density = DensityMap(deep), maps.clamp(min=0)
         values = {"cc": cc(maps, target), "sim": sim(density, target), "kld": kl_div(density, target)}
         self.append(index, {f"{name}_to_deep": value for name, value in values.items()})
 
 
 class EvaluationModule(LightningModule):
-    """The test loop of every evaluation.
+    """Test loop of all evaluations.
 
     Args:
-        models: Name -> module that maps images ``(B, 3, H, W)`` in [0, 1] or uint8 to maps ``(B, 1, H, W)``; a network
-            to explain is called ``deep``. A module that has ``needs_index`` is also given the images' positions in
-            the data set.
-        new_metrics: Makes an empty `SaliencyMetrics`; called once per model.
-        explainable: Names under which callbacks will `score_explainable` maps. Every process has to know them, those
-            that never see such a map too: tables are gathered together.
-        postprocessing: Name -> what is done to that model's maps before they are scored.
-        gold_standard: Scored as the model ``gold_standard``: each observer's fixations by the others'.
-        by_profile: Profile -> makes an empty `SaliencyMetrics` of it: the same maps are scored by each, too.
+        models: Name -> module that maps images ``(B, 3, H, W)`` in [0, 1] or uint8 to maps ``(B, 1, H, W)``. The
+            network to explain has the name ``deep``. A module with the attribute `needs_index` also receives the
+            images' positions in the data set.
+        new_metrics: Builds an empty `SaliencyMetrics`; called once per model.
+        explainable: Names of explainable maps that callbacks pass to `score_explainable`. Every process must have all
+            names, also those whose maps it never processes, because tables are gathered collectively.
+        postprocessing: Name -> postprocessing of that model's maps before scoring.
+        gold_standard: Scored as the model ``gold_standard``: each observer's fixations predicted from the others'.
+        by_profile: Profile -> function that builds an empty `SaliencyMetrics`; the same maps are scored by each
+            profile.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class EvaluationModule(LightningModule):
     ) -> None:
         super().__init__()
         self.models = nn.ModuleDict(models)
-        self.constant, self.scored = Counter[str](), Counter[str]()  # maps of each model in this process
+        self.constant, self.scored = Counter[str](), Counter[str]()  # number of maps per model in this process
         self.postprocessing = nn.ModuleDict(postprocessing or {})
         self.gold_standard = gold_standard
         scored = (*models, *explainable, *((GOLD_STANDARD,) if gold_standard is not None else ()))
@@ -79,7 +80,7 @@ class EvaluationModule(LightningModule):
         )
 
     def test_step(self, batch: SaliencyBatch, batch_idx: int) -> dict[str, Tensor]:
-        """Score every model; returns their maps ``(B, 1, H, W)`` by name, for callbacks."""
+        """Score every model; return the maps ``(B, 1, H, W)`` by name, for callbacks."""
         maps = {name: self.maps(name, batch.images, batch.index) for name in self.models}
         for name in maps:
             check_finite(maps[name], batch.ids, self._title(name))
@@ -93,12 +94,12 @@ class EvaluationModule(LightningModule):
         """Predict the maps ``(B, 1, H, W)`` of a model as they are scored.
 
         Args:
-            name: Of the model.
+            name: Name of the model.
             images: Shape ``(B, 3, H, W)``.
-            index: Shape ``(B,)``: their positions in the data set.
+            index: Shape ``(B,)``, positions in the data set.
 
         Raises:
-            ModelError: If the model takes no RGB images, or returns something else than one map per image.
+            ModelError: If the model does not accept RGB images, or does not return one map per image.
         """
         model = self.models[name]
         with taking_rgb(self._title(name)):
@@ -108,16 +109,16 @@ class EvaluationModule(LightningModule):
         return self.postprocessing[name](maps) if name in self.postprocessing else maps
 
     def score_explainable(self, name: str, maps: Tensor, deep: Tensor, batch: SaliencyBatch) -> None:
-        """Score explainable maps ``(B, 1, H, W)`` at native size, against the ground truth and against the deep maps.
+        """Score explainable maps ``(B, 1, H, W)`` at native size against the ground truth and the deep maps.
 
-        Explainable maps can be signed. As a saliency model they are clamped at 0, one and the same map for every
-        metric; their fidelity to the deep map (``cc_to_deep``) is that of the map as it came.
+        Explainable maps can be signed. As a saliency model they are clamped at 0 for every metric. Their fidelity to
+        the deep map (``cc_to_deep``) is measured on the original map.
         """
         self._score(name, maps.clamp(min=0), batch)
         cast(DeepAgreement, self.to_deep[name]).update(maps.squeeze(1), deep.squeeze(1), batch.index)
 
     def _title(self, name: str) -> str:
-        """What a model is called in messages: a network by its own name."""
+        """Return the name of a model in messages; a network has its own name."""
         return str(getattr(self.models[name], "name", name))
 
     def _score(self, name: str, maps: Tensor, batch: SaliencyBatch) -> None:
@@ -130,22 +131,22 @@ class EvaluationModule(LightningModule):
             )
 
     def on_test_epoch_end(self) -> None:
-        """Warn of the evaluated model, and of explanations, where their maps are constant."""
+        """Log a warning if maps of the evaluated model, or of explanations, are constant."""
         first = next(iter(self.models))
-        own = [] if getattr(self.models[first], "needs_index", False) else [first]  # stored maps were checked before
+        own = [] if getattr(self.models[first], "needs_index", False) else [first]  # stored maps are checked on loading
         for name in (*own, *self.to_deep):
             if self.constant[name]:
                 title = self._title(name) if name in self.models else name
                 log.warning(
-                    "%s: %d of %d maps are constant: they are at chance level, or score nothing where the metric "
-                    "profile leaves constant maps out",
+                    "%s: %d of %d maps are constant: they score at chance level, or are ignored if the metric "
+                    "profile excludes constant maps",
                     *(title, self.constant[name], self.scored[name]),
                 )
 
     def _score_observers(self, gold_standard: GoldStandard, index: int) -> None:
         """Add the mean over an image's fixations, each scored on the map of the other observers.
 
-        What compares with a density is undefined: the density holds the predicted observers, too.
+        Metrics against a density are undefined, because the density includes the predicted observers.
         """
         metrics = cast(SaliencyMetrics, self.scores[GOLD_STANDARD])
         densities, fixations = gold_standard.of_image(index)
@@ -157,7 +158,7 @@ class EvaluationModule(LightningModule):
         metrics.append(people.new_tensor([index]), {name: means.get(name, nothing)[None] for name in metrics.columns})
 
     def per_image(self) -> pd.DataFrame:
-        """One row per model and image: model, index, the metrics. Every process has to call it."""
+        """Return one row per model and image: model, index, the metrics. This is a collective call of all processes."""
         tables = []
         for name, metrics in self.scores.items():
             table = cast(SaliencyMetrics, metrics).per_image()
@@ -168,7 +169,7 @@ class EvaluationModule(LightningModule):
         return pd.concat([table for table in tables if len(table)], ignore_index=True)
 
     def per_image_by_profile(self) -> pd.DataFrame:
-        """As `per_image`, with a column profile in front, for the profiles beside the main one; empty without any."""
+        """Return the rows of the additional profiles, with a first column `profile`; empty without such profiles."""
         tables = []
         for profile, models in self.by_profile.items():
             for name, metrics in cast(nn.ModuleDict, models).items():

@@ -1,4 +1,4 @@
-"""A network that nothing changes, whatever loop it is put into."""
+"""Module for a network that no training loop changes."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from explainsal.modules.saliency import SaliencyModule
 
 
 class FrozenModule(SaliencyModule):
-    """Published weights as they are, with the losses and metrics of a training beside those of trained networks.
+    """Published weights without changes, with the losses and metrics of a training for comparison.
 
-    Parameters take no gradients and there is no optimizer. Batch normalisation and dropout are in evaluation mode
-    whenever the network runs, also where a loop or a callback has called ``train()`` on it or on a part of it.
+    Parameters have no gradients, and there is no optimizer. Batch normalization and dropout are in evaluation mode
+    whenever the network runs, even if a loop or a callback has called ``train()`` on it or on a part of it.
 
     Args:
-        model: The network with its weights.
-        loss: Logged, not minimised; as for `SaliencyModule`.
+        model: Network with its weights.
+        loss: Logged, not minimized; see `SaliencyModule`.
         profile: Metric profile of the validation metrics.
     """
 
@@ -33,26 +33,26 @@ class FrozenModule(SaliencyModule):
         self.eval()
 
     def train(self, mode: bool = True) -> FrozenModule:
-        """Evaluation mode, whatever is asked for."""
+        """Keep evaluation mode, whatever `mode` is."""
         super().train(False)
         return self
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> None:  # type: ignore[override]
-        """Log the loss; None tells Lightning that there is nothing to minimise."""
+        """Log the loss; the result None tells Lightning not to optimize."""
         super().training_step(batch, batch_idx)
 
     def maps(self, batch: SaliencyBatch) -> Tensor:
-        """Maps at the size of the stimuli, in evaluation mode."""
+        """Return maps at the size of the stimuli, in evaluation mode."""
         with torch.no_grad():
             return super(FrozenModule, self.eval()).maps(batch)
 
     def batch_loss(self, batch: SaliencyBatch) -> Tensor:
-        """The loss of a batch, in evaluation mode, without a gradient."""
+        """Return the loss of a batch, in evaluation mode, without a gradient."""
         with torch.no_grad():
             return super(FrozenModule, self.eval()).batch_loss(batch)
 
     def configure_optimizers(self) -> None:
-        """None: nothing is trained."""
+        """Return None, because nothing is trained."""
 
 
 def _no_optimizer(parameters: Iterable[Any]) -> Optimizer:

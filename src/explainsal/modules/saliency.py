@@ -22,22 +22,22 @@ from explainsal.modules.schedules import follow_optimizer, follow_options
 
 log = logging.getLogger(__name__)
 
-VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the cheap ones; the full table is evaluate's
+VALIDATION_METRICS = ("cc", "sim", "nss", "kld")  # the fast metrics; `evaluate` computes all
 
 
 class SaliencyModule(LightningModule):
-    """Any `SaliencyModel` with its recipe.
+    """A `SaliencyModel` with its training recipe.
 
     Args:
-        model: The network with its pre-processing.
-        loss: From ``functional.losses``: predicted maps and target densities ``(B, 1, H, W)`` to a scalar.
+        model: Network with its preprocessing.
+        loss: Function of ``functional.losses``: predicted maps and target densities ``(B, 1, H, W)`` to a scalar.
         optimizer: Called with the parameters to train.
-        scheduler: Called with the optimizer; stepped once per epoch. None keeps the rate.
+        scheduler: Called with the optimizer; stepped once per epoch. None keeps the learning rate.
         profile: Metric profile of the validation metrics.
-        channels_last: Whether the weights' channels lie last in memory: less time on a CPU, above all in bfloat16.
+        channels_last: Whether weights use the channels-last memory format; faster on a CPU, especially in bfloat16.
 
     Raises:
-        UserError: If the loss takes another number of tensors than the module gives it.
+        UserError: If the loss takes a different number of tensors than this module passes.
     """
 
     loss_takes: tuple[str, ...] = ("predicted maps", "target densities")
@@ -63,18 +63,18 @@ class SaliencyModule(LightningModule):
         self.validation_metrics = SaliencyMetrics(profile=profile, names=VALIDATION_METRICS)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Saliency maps ``(B, 1, H, W)`` of stimuli ``(B, 3, H, W)``."""
+        """Return saliency maps ``(B, 1, H, W)`` of stimuli ``(B, 3, H, W)``."""
         return self.model(images)
 
     def maps(self, batch: SaliencyBatch) -> Tensor:
-        """Maps ``(B, 1, H, W)`` at the size of the stimuli, for the validation metrics."""
+        """Return maps ``(B, 1, H, W)`` at the size of the stimuli, for the validation metrics."""
         return self.model(batch.images)
 
     def batch_loss(self, batch: SaliencyBatch) -> Tensor:
-        """The loss of a batch, a scalar.
+        """Return the loss of a batch, a scalar.
 
         Raises:
-            UserError: If the data set has no ground truth for it.
+            UserError: If the data set lacks the required ground truth.
         """
         if batch.density is None:
             raise UserError("this data set has no fixation densities, so a network cannot be trained on it")
@@ -84,9 +84,9 @@ class SaliencyModule(LightningModule):
         return self.loss(preds, target)
 
     def on_train_start(self) -> None:
-        """From here on the network's weights are those of this training, unless it is frozen.
+        """Mark the weights as those of this training, unless the network is frozen.
 
-        A resumed training follows its present options, e.g. another number of epochs or another learning rate.
+        A resumed training follows its current options, e.g. another number of epochs or another learning rate.
         """
         if any(parameter.requires_grad for parameter in self.parameters()):
             self.model.weights = TRAINED_HERE
@@ -96,7 +96,7 @@ class SaliencyModule(LightningModule):
                 changed = ["the learning-rate schedule"]
         if changed:
             log.warning(
-                "the checkpoint was made with other options (%s): the present ones hold from here on",
+                "the checkpoint was made with other options (%s); the current options apply from here on",
                 ", ".join(changed),
             )
 
@@ -106,7 +106,7 @@ class SaliencyModule(LightningModule):
         return [] if fresh is None else follow_optimizer(self.trainer.optimizers[0], fresh)
 
     def training_step(self, batch: SaliencyBatch, batch_idx: int) -> Tensor:
-        """One step; a loss that is not finite ends the run and names the images."""
+        """Take one step; raise a UserError that names the images if the loss is not finite."""
         loss = self.batch_loss(batch)
         if not torch.isfinite(loss):
             raise UserError(
@@ -120,7 +120,7 @@ class SaliencyModule(LightningModule):
         return loss
 
     def validation_step(self, batch: SaliencyBatch, batch_idx: int) -> None:
-        """Loss on the network's grid and metrics at native size."""
+        """Log the loss on the network's grid, and update the metrics at native size."""
         self.log("val/loss", self.batch_loss(batch), prog_bar=True, batch_size=len(batch), sync_dist=True)
         maps = self.maps(batch)
         self.validation_metrics.update(
@@ -128,32 +128,32 @@ class SaliencyModule(LightningModule):
         )
 
     def on_validation_epoch_end(self) -> None:
-        """Log each metric's mean over the images, every image counted once."""
+        """Log each metric's mean over the images; every image counts once."""
         for name, value in self.validation_metrics.compute().items():
             self.log(f"val/{name}", value, prog_bar=name == "cc", rank_zero_only=False, sync_dist=False)
         self.validation_metrics.reset()
 
     def configure_optimizers(self) -> Any:
-        """The optimizer over all parameters that take gradients, and the scheduler, if any."""
+        """Return the optimizer over all parameters with gradients, and the scheduler, if any."""
         return self.with_scheduler(self.optimizer([p for p in self.parameters() if p.requires_grad]))
 
     def with_scheduler(self, optimizer: Optimizer) -> Any:
-        """An optimizer and its schedule, as Lightning wants them."""
+        """Return an optimizer with its schedule, in Lightning's format."""
         if self.scheduler is None:
             return optimizer
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": self.scheduler(optimizer), "interval": "epoch"}}
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Write down which network this is: `load_model` needs no config to rebuild it."""
+        """Store the network's description; `load_model` rebuilds the network from it without a config."""
         checkpoint[RECORD] = self.model.record()
 
 
 def check_loss(loss: Callable[..., Tensor], given: Sequence[str]) -> None:
-    """Refuse a loss that takes another number of tensors than a training gives it.
+    """Raise if a loss takes a different number of tensors than a training passes.
 
     Args:
-        loss: Any callable; a `functools.partial`, too.
-        given: What the training gives it.
+        loss: Any callable, including a `functools.partial`.
+        given: Names of the tensors that the training passes.
 
     Raises:
         UserError: If the numbers differ.

@@ -1,4 +1,4 @@
-"""Let a resumed training follow its present options: those of the optimizer, and the learning-rate schedule."""
+"""Adaptation of a resumed training to its current options: those of the optimizer, and the learning-rate schedule."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from explainsal.errors import UserError
 
 
 def follow_optimizer(optimizer: Optimizer, fresh: Optimizer) -> list[str]:
-    """Give a restored optimizer its present options.
+    """Set a restored optimizer's options to the current ones.
 
-    Restoring an optimizer also restores its options, e.g. the learning rate that the training began with.
+    Restoring an optimizer also restores its old options, e.g. the initial learning rate.
 
     Args:
-        optimizer: Restored; its schedule follows with `follow_options`.
-        fresh: The same, made with the present options.
+        optimizer: Restored optimizer; `follow_options` adapts its schedule.
+        fresh: A new optimizer with the current options.
 
     Returns:
-        The names of the options that differed.
+        Names of the options that differed.
 
     Raises:
-        UserError: If another kind of optimizer was restored.
+        UserError: If the restored optimizer has another type.
     """
     changed = []
     for group, other in zip(optimizer.param_groups, fresh.param_groups, strict=True):
@@ -54,13 +54,13 @@ def _plain(value: Any) -> Any:
 
 
 def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRScheduler]) -> bool:
-    """Put a restored schedule where it would be had its present options held from the first epoch on.
+    """Set a restored schedule to its state if the current options had held since the first epoch.
 
-    Restoring a schedule also restores its options, e.g. a length that is not that of this training.
+    Restoring a schedule also restores its old options, e.g. another length of training.
 
     Args:
-        scheduler: Restored, with its optimizer.
-        make: Makes such a schedule with its present options.
+        scheduler: Restored scheduler, with its optimizer.
+        make: Builds the schedule with the current options.
 
     Returns:
         Whether the options differed; if not, nothing is changed.
@@ -81,6 +81,6 @@ def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRSchedul
 
 
 def _options(scheduler: LRScheduler) -> dict[str, Any]:
-    """What decides the course of a schedule, without where on it it is."""
+    """Return the entries that define a schedule's course, without its progress."""
     progress = ("last_epoch", "base_lrs")
     return {name: value for name, value in scheduler.state_dict().items() if name[0] != "_" and name not in progress}

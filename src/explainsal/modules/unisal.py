@@ -1,4 +1,4 @@
-"""UNISAL's own training: its loss at the size of the stimuli, a frozen, then slow encoder, batches of one domain."""
+"""UNISAL's own training: loss at the size of the stimuli, a temporarily frozen, slow encoder, single-domain batches."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ from explainsal.types import FixationMap
 
 
 class UNISALModule(SaliencyModule):
-    """UNISAL with its recipe; docs/decisions/0015 says what of the published training it repeats.
+    """UNISAL with its recipe; docs/decisions/0015 lists what it reproduces of the published training.
 
-    Every batch is of one domain, `SaliencyBatch.domain` or the model's own, and teaches only what that domain uses:
-    the parts of other domains get no gradient, so that weight decay and momentum leave them as they are.
+    Every batch belongs to one domain, `SaliencyBatch.domain` or the model's own, and trains only the modules of that
+    domain. Modules of other domains get no gradient, so weight decay and momentum do not change them.
 
     Args:
         model: ``explainsal.models.unisal.build``.
         loss: ``kl_div_nss_cc`` of ``functional.losses``.
         optimizer: Called with two groups of parameters, ``decoder`` and ``encoder``; `encoder_rate` and
-            `encoder_decay` then change the second.
-        scheduler: Called with the optimizer; stepped once per epoch. None keeps the rates.
+            `encoder_decay` then modify the second group.
+        scheduler: Called with the optimizer; stepped once per epoch. None keeps the learning rates.
         profile: Metric profile of the validation metrics.
-        encoder_rate: The encoder's learning rate as a part of the decoder's.
-        encoder_decay: The encoder's weight decay.
-        frozen_epochs: Epochs at the beginning in which the encoder stays as it is.
+        encoder_rate: Learning rate of the encoder, as a fraction of the decoder's.
+        encoder_decay: Weight decay of the encoder.
+        frozen_epochs: Number of initial epochs in which the encoder is frozen.
 
     Raises:
         UserError: If the model is another network, or the loss takes other tensors.
@@ -60,27 +60,27 @@ class UNISALModule(SaliencyModule):
 
     @property
     def network(self) -> UNISALModel:
-        """The model, under its own type."""
+        """Model with its specific type."""
         return cast(UNISALModel, self.model)
 
     @property
     def encoder(self) -> nn.Module:
-        """MobileNetV2."""
+        """Encoder, a MobileNetV2."""
         return self.network.net.get_submodule("cnn")
 
     def train(self, mode: bool = True) -> UNISALModule:
-        """Training mode for all but the encoder, whose batch normalisation keeps the statistics of ImageNet."""
+        """Set training mode for all but the encoder, whose batch normalization keeps the statistics of ImageNet."""
         super().train(mode)
         self.encoder.eval()
         return self
 
     def on_train_epoch_start(self) -> None:
-        """Freeze or free the encoder, as the epoch asks for; also after a resumption."""
+        """Freeze or unfreeze the encoder according to the epoch, also after resuming."""
         self.train()
         self.encoder.requires_grad_(self.current_epoch >= self.frozen_epochs)
 
     def configure_optimizers(self) -> Any:
-        """Two groups of parameters, each with its rate and its weight decay."""
+        """Return the optimizer with two groups of parameters, each with its learning rate and weight decay."""
         encoder = list(self.encoder.parameters())
         inside = set(encoder)
         decoder = [p for p in self.network.parameters() if p not in inside]
@@ -92,13 +92,13 @@ class UNISALModule(SaliencyModule):
         return self.with_scheduler(optimizer)
 
     def maps(self, batch: SaliencyBatch) -> Tensor:
-        """Predicted densities at the size of the stimuli."""
+        """Return predicted densities at the size of the stimuli."""
         return self.network.log_density(batch.images, domain=batch.domain).exp()
 
     def batch_loss(self, batch: SaliencyBatch) -> Tensor:
-        """The loss at the size of the stimuli, where fixations are what they were."""
+        """Return the loss at the size of the stimuli, where fixations keep their exact positions."""
         if batch.density is None or batch.fixations is None:
-            raise UserError("UNISAL's loss compares with fixations and with their densities: this data set lacks one")
+            raise UserError("UNISAL's loss needs fixations and their densities; this data set lacks one of them")
         log_density = self.network.log_density(batch.images, domain=batch.domain)
         size = (int(log_density.shape[-2]), int(log_density.shape[-1]))
         fixated = FixationMap.from_fixations(batch.fixations, size).counts > 0

@@ -1,4 +1,4 @@
-"""A filter bank as one picture: which frequencies it covers, how evenly, and what its filters look like."""
+"""Picture of a filter bank: its coverage of the frequency plane, its gain against frequency, and its filters."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from matplotlib.figure import Figure
 from explainsal.explanation.bank import FilterBank
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, USAGE_CMAP, new_figure
 
-_SIDE = 256  # of the frequency grid
+_SIDE = 256  # side of the frequency grid
 
 
 def bank_figure(bank: FilterBank, title: str = "") -> Figure:
-    """Draw a bank; call it inside :func:`~explainsal.reporting.figures.style.styled`.
+    """Draw a bank; call this inside :func:`~explainsal.reporting.figures.style.styled`.
 
     From left to right: half-height outlines of all filters in the frequency plane over their summed gain (both sides
     of the spectrum, since a filter and its mirror image have the same energy); gain against frequency along the
     filters' own orientation; the even parts of the filters of each wavelength.
 
     Args:
-        bank: What to draw.
-        title: Above the picture, e.g. the bank's name.
+        bank: The bank.
+        title: Title above the picture, e.g. the bank's name.
     """
     # the parts of a response share one transfer function, which is drawn and counted once
     bank = replace(bank, parts=bank.parts[:1], low_pass_parts=bank.low_pass_parts[:1])
@@ -53,7 +53,7 @@ def _draw_plane(axes: Axes, transfer: np.ndarray, gabor: np.ndarray) -> None:
     for one, is_gabor in zip(both, gabor, strict=True):
         if one.max() > 0.5:
             color = "white" if is_gabor else SERIES[4]
-            outline = one[::2, ::2]  # half the points: an outline in a hundredth of a point needs no more
+            outline = one[::2, ::2]  # half the points; an outline needs no finer resolution
             axes.contour(outline, levels=[0.5], colors=color, linewidths=0.4, extent=extent, origin="upper")
     axes.set(title="Coverage", xlabel="cycles/px along x", ylabel="cycles/px along y")
     axes.set_xticks([-0.5, 0, 0.5])
@@ -62,11 +62,11 @@ def _draw_plane(axes: Axes, transfer: np.ndarray, gabor: np.ndarray) -> None:
 
 
 def _draw_profile(axes: Axes, transfer: np.ndarray, wavelengths: list[float], gabor: np.ndarray) -> None:
-    """Gain of the filters of orientation 0 along +x, where the axis ends at its Nyquist frequency."""
+    """Draw the gain of the filters of orientation 0 along +x, where the axis ends at its Nyquist frequency."""
     frequency = np.arange(1, _SIDE // 2 + 1) / _SIDE
     rows = transfer[:, 0, 1 : _SIDE // 2 + 1]
     names = sorted({w for w, is_gabor in zip(wavelengths, gabor, strict=True) if is_gabor})
-    shades = mpl.colormaps[USAGE_CMAP](np.linspace(0.25, 0.9, len(names)))  # in their order; seen on light and dark
+    shades = mpl.colormaps[USAGE_CMAP](np.linspace(0.25, 0.9, len(names)))  # in order; visible on light and dark
     along_x = rows.max(1) >= 0.99 * transfer.reshape(len(transfer), -1).max(1)
     for row, wavelength, is_gabor, shown in zip(rows, wavelengths, gabor, along_x, strict=True):
         if shown or not is_gabor:
@@ -81,12 +81,12 @@ def _draw_profile(axes: Axes, transfer: np.ndarray, wavelengths: list[float], ga
         if not beyond:
             axes.axvline(1 / wavelength, color=shades[i], linewidth=0.4, linestyle="--")
     axes.set(title="Gain along +x", xlabel="cycles/px", xscale="log", xlim=(1 / _SIDE, 0.5), ylim=(0, 1.05))
-    # below the axes, where no curve can cross it
+    # below the axes, so that no curve crosses it
     axes.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=3, columnspacing=1)
 
 
 def _draw_filters(axes: Axes, transfer: np.ndarray, keys: list[tuple[float, float, float]], gabor: np.ndarray) -> None:
-    """Even parts in the image plane: a column per wavelength, a row per orientation, the broadest width of each."""
+    """Draw the even parts in the image plane: a column per wavelength, a row per orientation, each at its broadest."""
     chosen: dict[tuple[float, float], tuple[float, int]] = {}
     for g, (wavelength, orientation, ratio) in enumerate(keys):
         if gabor[g]:
@@ -95,7 +95,7 @@ def _draw_filters(axes: Axes, transfer: np.ndarray, keys: list[tuple[float, floa
                 chosen[wavelength, orientation] = (width, g)
     wavelengths = sorted({w for w, _ in chosen})
     orientations = sorted({o for _, o in chosen})
-    half = int(np.clip(1.5 * max(wavelengths), 6, 40))  # the longest waves are cut, else the short ones vanish
+    half = int(np.clip(1.5 * max(wavelengths), 6, 40))  # crops the longest waves, which would hide the short ones
     side = 2 * half + 1
     canvas = np.full((len(orientations) * (side + 1), len(wavelengths) * (side + 1)), np.nan)
     for (wavelength, orientation), (_, g) in chosen.items():

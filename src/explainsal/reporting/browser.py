@@ -1,4 +1,4 @@
-"""What the report's layer browser knows: pictures of maps, and the filters that rebuilt each of them."""
+"""Data of the report's layer browser: pictures of maps, and the filters that reconstruct each of them."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from explainsal.reporting.figures.style import SALIENCY_CMAP
 from explainsal.reporting.pictures import colors, gray_uri, photo_uri
 from explainsal.reporting.run_folder import ExplanationTables, MapKey, Run
 
-_Place = tuple[int, float | None, float | None]  # index of a picture, its least and its largest value
+_Place = tuple[int, float | None, float | None]  # index of a picture, and its lowest and highest value
 
-BUDGET = 9_000_000  # bytes of pictures: what the rest of a report of 15 MB leaves
+BUDGET = 9_000_000  # bytes of pictures in a report of 15 MB
 SIDES = (160, 128, 96, 64, 48, 32)
 TERM_COLUMNS = ("source", "wavelength", "orientation", "sigma_on_f", "sigma_theta", "scale", "part", "weight")
 LAYER_FACTS = ("layer", "name", "kind", "channels", "height", "width", "parents", "relative_mae", "correlation", "dead")
 
 
 def browser_data(run: Run, budget: int = BUDGET) -> dict[str, Any] | None:
-    """All that the layer browser shows, ready for JSON; None where no preset kept maps to look at.
+    """Return the data of the layer browser, ready for JSON; None if no preset kept maps.
 
-    Pictures are as large as `budget` (bytes) allows; ``side`` says what came of it. Were even the smallest too many,
-    the last maps of every layer are left out, and ``left_out`` counts them.
+    Pictures are as large as `budget` (bytes) allows; ``side`` is their side. If even the smallest pictures exceed the
+    budget, the last maps of every layer are left out, and ``left_out`` is their number.
     """
     explanations = {name: tables for name, tables in run.explanations.items() if tables.maps}
     if not explanations:
@@ -49,7 +49,7 @@ def browser_data(run: Run, budget: int = BUDGET) -> dict[str, Any] | None:
 
 @dataclass(eq=False)
 class _Album:
-    """Each different picture once, as presets share their activations, and where the two of every map are."""
+    """Distinct pictures, since presets share activations, and the places of the two pictures of every map."""
 
     side: int
     uris: list[str] = field(default_factory=list)
@@ -69,7 +69,7 @@ class _Album:
 
 
 def _fitting(explanations: dict[str, ExplanationTables], keep: dict[str, list[MapKey]], budget: int) -> _Album:
-    """The album of the largest side that fits; `keep` loses the last maps of each layer where none does."""
+    """Return the album with the largest side within the budget; if none fits, remove the last maps of each layer."""
     sides = list(SIDES)
     while True:
         album = _Album(sides[0])
@@ -80,7 +80,7 @@ def _fitting(explanations: dict[str, ExplanationTables], keep: dict[str, list[Ma
         if album.bytes <= budget:
             return album
         if len(sides) > 1:
-            # A picture's bytes go with its area: skip the sides that cannot fit.
+            # The size of a picture is proportional to its area: skip sides that cannot fit.
             wanted = sides[0] * math.sqrt(budget / album.bytes) * 1.3
             sides = [side for side in sides[1:] if side <= wanted] or sides[-1:]
         elif not _drop_last_maps(keep):
@@ -88,7 +88,7 @@ def _fitting(explanations: dict[str, ExplanationTables], keep: dict[str, list[Ma
 
 
 def _drop_last_maps(keep: dict[str, list[MapKey]]) -> bool:
-    """Drop one map of every layer that has several; whether there was any."""
+    """Remove one map of every layer with several maps; return whether any was removed."""
     dropped = False
     for name, keys in keep.items():
         layer_keys = pd.Series([(key.image, key.layer) for key in keys])
@@ -127,12 +127,12 @@ def _facts(rows: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _terms(coefficients: pd.DataFrame | None, keys: Sequence[MapKey]) -> dict[MapKey, tuple[list[list[Any]], bool]]:
-    """Terms of these maps, the largest first, and whether the map is in the next pool."""
+    """Return the terms of these maps, largest first, and whether the map is in the next pool."""
     if coefficients is None:
         return {}
     wanted = pd.DataFrame([(key.image, key.layer, key.map) for key in keys], columns=["image", "layer", "map"])
     rows = coefficients.merge(wanted, on=["image", "layer", "map"])
-    # Constants, which are no filters, last: their weights are of another kind.
+    # Constants come last: they are not filters, and their weights are not comparable.
     order = rows["weight"].abs().where(rows["wavelength"].notna(), -1.0).sort_values(ascending=False, kind="stable")
     rows = rows.loc[order.index]
     found: dict[MapKey, tuple[list[list[Any]], bool]] = {}
@@ -144,13 +144,13 @@ def _terms(coefficients: pd.DataFrame | None, keys: Sequence[MapKey]) -> dict[Ma
 
 
 def _plain(value: Any) -> Any:
-    """A value that JSON knows: infinity and NaN become None, floats four significant digits."""
+    """Convert a value for JSON: infinity and NaN become None, floats are rounded to four significant digits."""
     value = value.item() if hasattr(value, "item") else value
     return significant(value) if isinstance(value, float) else value
 
 
 def significant(value: float) -> float | None:
-    """Four significant digits, or None for what is no finite number.
+    """Round to four significant digits; return None for a value that is not finite.
 
     Example:
         >>> significant(0.123456), significant(float("inf"))

@@ -1,4 +1,4 @@
-"""What the doctor found, as a page with pictures: ``doctor.html`` and ``doctor.png``."""
+"""Findings of the data-set check as a page with pictures: ``doctor.html`` and ``doctor.png``."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from explainsal.data.doctor.examine import Diagnosis, SplitStatistics
 from explainsal.reporting.figures.style import MUTED, SALIENCY_CMAP, SERIES, horizontal_grid, new_figure, styled
 from explainsal.reporting.pictures import figure_uri
 
-SHOWN = 40  # names that a finding lists on the page
+SHOWN = 40  # maximum number of names per finding on the page
 BINS = 24
 
 
 def write_doctor(folder: Path, title: str, diagnosis: Diagnosis) -> Path:
-    """Write ``doctor.html`` and its figure ``doctor.png`` into a folder; returns the page's path.
+    """Write ``doctor.html`` and its figure ``doctor.png`` into a folder; return the page's path.
 
     Args:
-        folder: Made if needed.
+        folder: Folder of the files; created if necessary.
         title: Name and place of the data set.
-        diagnosis: What was found.
+        diagnosis: Findings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with styled():
@@ -37,14 +37,14 @@ def write_doctor(folder: Path, title: str, diagnosis: Diagnosis) -> Path:
         title=title, findings=diagnosis.findings, splits=diagnosis.splits, picture=picture, shown=SHOWN
     )
     path = folder / "doctor.html"
-    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # of names that are not in UTF-8
+    path.write_text(page, encoding="utf-8", errors="backslashreplace")  # names may not be valid UTF-8
     return path
 
 
 def doctor_figure(diagnosis: Diagnosis) -> Figure:
-    """A row per split: fixations per image, where people look, and how well the densities fit the fixations.
+    """Draw a row per split: fixations per image, their distribution, and the agreement of densities with fixations.
 
-    Must be called within `styled`.
+    It must be called within `styled`.
     """
     rows = max(1, len(diagnosis.splits))
     figure = new_figure(7.16, 1.75 * rows)
@@ -72,7 +72,7 @@ def _draw_counts(axes: Axes, split: SplitStatistics) -> None:
 
 
 def _draw_center_bias(axes: Axes, split: SplitStatistics) -> None:
-    axes.set_title("where people look, all images")
+    axes.set_title("distribution of fixations, all images")
     if split.center_bias is None:
         _nothing(axes, "no fixations inside the images")
         return

@@ -1,11 +1,12 @@
-"""The first screen of a report that has no scores: how faithful an explanation is, beside its null models."""
+"""First screen of a report without scores: fidelity of an explanation, compared with its null models."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from explainsal.reporting.nulls import null_table
-from explainsal.reporting.results.table import Cell, number
+from explainsal.reporting.results.table import Cell
+from explainsal.reporting.results.titles import number
 from explainsal.reporting.run_folder import ExplanationTables, Run
 from explainsal.reporting.summary import Headline
 
@@ -19,12 +20,12 @@ MEASURES = (
 
 @dataclass(frozen=True)
 class Faith:
-    """One measure of an explanation and of the null model that comes nearest to it.
+    """A measure of an explanation and of its best null model.
 
     Args:
-        label: What is measured.
-        own: The explanation's value.
-        null: That of the best null model, with its name; None without null models.
+        label: Name of the measure.
+        own: Value of the explanation.
+        null: Name and value of the best null model; None without null models.
     """
 
     label: str
@@ -33,7 +34,7 @@ class Faith:
 
 
 def explanation_headlines(run: Run) -> list[Headline]:
-    """Of the last preset: each measure, and beside it the best null model; without null models, the layers alone."""
+    """Return each measure of the last preset with its best null model; without null models, the layers only."""
     if not run.explanations:
         return []
     tables = list(run.explanations.values())[-1]
@@ -50,7 +51,7 @@ def explanation_headlines(run: Run) -> list[Headline]:
 
 
 def null_headline(run: Run, preset: str) -> list[Headline]:
-    """How near the best null model of a preset comes to the deep map: what the preset's own number is read against."""
+    """Return the best null model's correlation with the deep map, as a reference for a preset's own number."""
     tables = run.explanations.get(preset)
     faith = next((f for f in _measured(tables) if f.label == TO_DEEP), None) if tables is not None else None
     if faith is None or faith.null is None:
@@ -60,7 +61,7 @@ def null_headline(run: Run, preset: str) -> list[Headline]:
 
 
 def explanation_sentences(run: Run) -> list[str]:
-    """What came of each preset."""
+    """Return a sentence on the result of each preset."""
     return [_sentence(tables) for tables in run.explanations.values()]
 
 

@@ -1,4 +1,4 @@
-"""Which images of the gallery to show, and how they rank among all that were evaluated."""
+"""Selection of gallery images, and their ranks among all evaluated images."""
 
 from __future__ import annotations
 
@@ -13,13 +13,12 @@ SHOWN = 9
 
 @dataclass(frozen=True, eq=False)
 class RankedImage:
-    """An image of the gallery with its place among all images, by the deep model's correlation.
+    """Gallery image with its rank among all images, by the deep model's correlation.
 
-    Args:
-        picture: The image with its maps.
-        cc: The deep model's correlation with the ground truth, or None where it is unknown.
-        rank: 1 is the best, or None.
-        of: How many images were ranked.
+    picture: Image with its maps.
+    cc: The deep model's correlation with the ground truth; None if unknown.
+    rank: Rank, 1 for the best image; None if unknown.
+    of: Number of ranked images.
     """
 
     picture: GalleryImage
@@ -29,7 +28,7 @@ class RankedImage:
 
     @property
     def place(self) -> str:
-        """``best``, ``median``, ``worst`` of all images, or ``rank r of n``; empty where it is unknown."""
+        """``best``, ``median``, ``worst`` of all images, or ``rank r of n``; empty if unknown."""
         names = {1: "best", (self.of + 1) // 2: "median", self.of: "worst"}
         if self.rank is None:
             return ""
@@ -37,7 +36,7 @@ class RankedImage:
 
 
 def ranked_gallery(run: Run) -> list[RankedImage]:
-    """The gallery from the best image to the worst; unranked images last, by id."""
+    """Return the gallery from the best image to the worst; unranked images come last, by id."""
     scores = _deep_scores(run)
     order = sorted(scores, key=lambda id: (-scores[id], id))
     ranks = {id: place for place, id in enumerate(order, start=1)}
@@ -48,7 +47,7 @@ def ranked_gallery(run: Run) -> list[RankedImage]:
 
 
 def shown(images: Sequence[RankedImage], count: int = SHOWN) -> list[RankedImage]:
-    """At most `count` of them, spread evenly from the best to the worst, both included.
+    """Select at most `count` images, spread evenly from the best to the worst, including both.
 
     Example:
         >>> shown(range(100), 3)
@@ -62,12 +61,12 @@ def shown(images: Sequence[RankedImage], count: int = SHOWN) -> list[RankedImage
 
 
 def median(images: Sequence[RankedImage]) -> RankedImage:
-    """The one in the middle: what to expect of the model."""
+    """Return the middle image, a typical result of the model."""
     return images[(len(images) - 1) // 2]
 
 
 def _deep_scores(run: Run) -> dict[str, float]:
-    """Correlation by image id of the deep model, or of the first model where none is deep."""
+    """Return the correlation by image id of the deep model; if there is none, of the first model."""
     table = run.per_image
     if table is None or RANKED_BY not in table or table.empty:
         return {}

@@ -1,4 +1,4 @@
-"""`report.html`: a run on one page that needs no network, no server and no program but a browser."""
+"""`report.html`: a run on one page that needs no network and no server, only a browser."""
 
 from __future__ import annotations
 
@@ -29,31 +29,25 @@ from explainsal.reporting.paper.figure import paper_table_figure
 from explainsal.reporting.paper.table import METRICS, PaperTable, find_cell, find_mark
 from explainsal.reporting.pictures import file_uri, map_uri, photo_uri
 from explainsal.reporting.results.profiles import agreement_table, agreement_text
-from explainsal.reporting.results.table import (
-    ResultsTable,
-    higher_is_better,
-    metric_title,
-    model_title,
-    number,
-    results_tables,
-)
+from explainsal.reporting.results.table import ResultsTable, results_tables
+from explainsal.reporting.results.titles import higher_is_better, metric_title, model_title, number
 from explainsal.reporting.run_figures import run_bank
 from explainsal.reporting.run_folder import ExplanationTables, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 PHOTO_SIDE, MAP_SIDE = 480, 320
 HERO_SIDE = 640
-FAITHFUL = 0.2  # mean correlation of the layers, below which an explanation explains nothing
+FAITHFUL = 0.2  # mean correlation of the layers; an explanation below it is meaningless
 
 
 def write_report(run_dir: Path | str) -> Path:
     """Write ``report.html`` into a run folder and return its path.
 
-    Parts that the run does not have are a sentence there: what is missing, and which command writes it.
+    For a part that the run lacks, the page states what is missing and which command writes it.
 
     Raises:
         MissingFilesError: If `run_dir` is not a run.
-        CorruptFileError: If a file of it cannot be read.
+        CorruptFileError: If one of its files cannot be read.
     """
     run = read_run(run_dir)
     path = run.folder / "report.html"
@@ -62,7 +56,7 @@ def write_report(run_dir: Path | str) -> Path:
 
 
 def render_report(run: Run) -> str:
-    """The page as text."""
+    """Return the page as text."""
     templates = Environment(
         loader=PackageLoader("explainsal.reporting"),
         autoescape=True,
@@ -118,7 +112,7 @@ def _content(run: Run) -> dict[str, Any]:
 
 
 def _sections(run: Run, ranked: list[RankedImage]) -> set[str]:
-    """What the page has a section for: not for what its command never writes, nor for a photo that is shown above."""
+    """Return the page's sections, without those that the command never writes and without repeated photos."""
     if run.paper_table is not None:
         return {"results"}
     standalone = run.graph is not None or run.attribution is not None
@@ -151,7 +145,7 @@ def _profiles(run: Run) -> dict[str, Any] | None:
     if run.profiles is None or not text:
         return None
     with styled():
-        figure = profiles_figure(run.profiles, COLUMN_WIDTH, columns=2)  # readable on a telephone, too
+        figure = profiles_figure(run.profiles, COLUMN_WIDTH, columns=2)  # readable on a phone
         svg = Markup(themed_svg(figure, "profiles", "Ranks by metric profile", text))
     rows = agreement_table(run.profiles).to_dict("records")
     return {"svg": svg, "text": text, "rows": rows}
@@ -199,7 +193,7 @@ def _cascade(cascade: pd.DataFrame | None, preset: str) -> dict[str, Any] | None
         return None
     text = cascade_text(cascade)
     with styled():
-        title = f"Preset {preset} while weights are drawn anew"
+        title = f"Preset {preset} with randomized weights"
         return {"svg": Markup(themed_svg(cascade_figure(cascade), f"cascade-{preset}", title, text)), "text": text}
 
 
@@ -231,7 +225,7 @@ def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | 
 
 
 def _standalone(run: Run) -> dict[str, Any] | None:
-    """The graph of a standalone model, the shares of its parts, and the pictures that ``explain`` drew of them."""
+    """Return the graph of a standalone model, the shares of its parts, and the pictures that ``explain`` drew."""
     panels = []
     with styled():
         if run.graph is not None:
@@ -239,24 +233,22 @@ def _standalone(run: Run) -> dict[str, Any] | None:
             panels.append((text, Markup(themed_svg(graph_figure(run.graph), "graph", "The graph of the model", text))))
         if run.attribution is not None:
             text, figure = attribution_text(run.attribution), attribution_figure(run.attribution)
-            panels.append((text, Markup(themed_svg(figure, "attribution", "What the maps are made of", text))))
+            panels.append((text, Markup(themed_svg(figure, "attribution", "Composition of the maps", text))))
     pictures = sorted((run.folder / "figures").glob(f"{PARTS}_*.png"))
     named = [(path.stem.removeprefix(f"{PARTS}_"), file_uri(path)) for path in pictures]
     return {"panels": panels, "pictures": named} if panels else None
 
 
 def _hollow(tables: ExplanationTables) -> str:
-    """A caution where the filters rebuild next to nothing: then ties, not the network, choose them."""
+    """Return a caution if the filters explain almost nothing, because their choice is then arbitrary."""
     correlation = tables.depth["correlation"].mean()
     if correlation >= FAITHFUL:
         return ""
-    return (
-        f"These filters rebuild next to nothing (mean correlation {number(correlation)}): which they are says little."
-    )
+    return f"These filters explain almost nothing (mean correlation {number(correlation)}); their choice means little."
 
 
 def _strip(image: RankedImage, side: int) -> dict[str, Any]:
-    """One image of the gallery: its pictures in their order, and where its fixations are."""
+    """Return one gallery image: its pictures in order, and its fixations."""
     picture = image.picture
     height, width = picture.image.shape[:2]
     maps = [] if picture.density is None else [("Ground truth", map_uri(picture.density, side))]
@@ -275,12 +267,12 @@ def _strip(image: RankedImage, side: int) -> dict[str, Any]:
 
 
 def _code(sentence: str) -> Markup:
-    """A sentence whose parts in backticks are code."""
+    """Mark the parts of a sentence in backticks as code."""
     parts = [Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(sentence.split("`"))]
     return Markup("").join(parts)
 
 
 def _script_json(data: dict[str, Any]) -> Markup:
-    """JSON that may stand in a script element: no ``</`` can end the element early."""
+    """Encode JSON for a script element, so that no ``</`` ends the element early."""
     text = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"))

@@ -1,4 +1,4 @@
-"""Read the jobs of a sweep: what became of each, and its measures."""
+"""Records of a sweep's jobs: their status and measures."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ DONE, FAILED, RUNNING = "done", "failed", "running"
 
 
 def read_job(folder: Path) -> dict[str, Any] | None:
-    """Read the record of a job; None if no job began or its record is damaged."""
+    """Read the record of a job; None if no job was started or its record is damaged."""
     job = read_json(folder / JOB)
     return job if job is not None and {"status", "commit", "parameters"} <= job.keys() else None
 
 
 def measures(folder: Path) -> dict[str, float] | None:
-    """What a job measured, by name; None where it is not done.
+    """Return the measures of a finished job by name; None if it is not finished.
 
     Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
-    images. Where null models were asked for: ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. Of a
-    training also what it logged last (``val/cc``, ...), and of an evaluation the model's mean of every metric. Cost:
-    ``seconds``, and ``cpu_seconds`` of the job's process, null models, evaluation and report included.
+    images. With null models there are also ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. A training
+    adds its last logged values (``val/cc``, ...), an evaluation the model's mean of every metric. Cost: ``seconds``,
+    and ``cpu_seconds`` of the job's process, including null models, evaluation and report.
     """
     job = read_job(folder)
     if job is None or job["status"] != DONE:
@@ -37,7 +37,7 @@ def measures(folder: Path) -> dict[str, float] | None:
 
 
 def _scores(folder: Path) -> dict[str, float]:
-    """The means of the model that was evaluated, which stands first in the results table."""
+    """Return the means of the evaluated model, which is the first in the results table."""
     if not (folder / "results.csv").is_file():
         return {}
     results = pd.read_csv(folder / "results.csv")
@@ -46,7 +46,7 @@ def _scores(folder: Path) -> dict[str, float]:
 
 
 def _fidelity(folder: Path) -> dict[str, float]:
-    """Return the fidelity of the last preset of a run, as reports do; nothing where nothing was explained."""
+    """Return the fidelity of the last preset of a run, as reports do; empty if nothing was explained."""
     tables = sorted(folder.glob("explanation/*/fidelity.csv"), key=lambda path: preset_order(path.parent.name))
     return _beside_nulls(pd.read_csv(tables[-1], dtype={"image": str})) if tables else {}
 

@@ -1,4 +1,4 @@
-"""The manifest of a run: a typed record of what was run, on what, and what it left, as ``environment.json``."""
+"""The manifest of a run: a typed record of its command, inputs and files, as ``environment.json``."""
 
 from __future__ import annotations
 
@@ -33,25 +33,25 @@ PACKAGES = (
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a run was, for reports, sweeps and loggers.
+    """Description of a run, for reports, sweeps and loggers.
 
     Args:
         task: Name of the command (``train``, ``evaluate``, ...); empty for a call from Python.
-        command: The shell line that makes the run again; empty for a call from Python.
+        command: Shell line that repeats the run; empty for a call from Python.
         started: Time in ISO format.
-        finished: Time in ISO format; of the last write.
+        finished: Time of the last write, in ISO format.
         seed: The seed.
         git_commit: Commit of the code; None for an installed wheel.
         git_dirty: Whether the working tree had changes.
-        device: Where it was computed.
-        python: Version.
+        device: Device of the computation.
+        python: Version of Python.
         platform: Operating system and machine.
-        packages: Versions of the packages that decide numbers.
+        packages: Versions of the packages that affect numbers.
         model: Name, size and weights of the model, see `workflows.loading.describe`.
         data: Name, split and release of the data set, and the number of images.
         presets: Name of each explanation -> the options that differ from its preset.
-        nulls: Null models beside the explanations.
-        files: Files that the run left, relative to its folder.
+        nulls: Null models computed with the explanations.
+        files: Files of the run, relative to its folder.
     """
 
     task: str = ""
@@ -73,7 +73,7 @@ class Manifest:
 
 
 def parse_manifest(content: Mapping[str, Any]) -> Manifest:
-    """Build a manifest from its JSON; what an older version did not write has its default.
+    """Build a manifest from its JSON; fields missing in older versions get their defaults.
 
     Example:
         >>> parse_manifest({"command": "python -m explainsal.explain image=a.jpg", "seed": 3}).task
@@ -81,13 +81,13 @@ def parse_manifest(content: Mapping[str, Any]) -> Manifest:
     """
     known = {f.name for f in fields(Manifest)}
     found = Manifest(**{key: value for key, value in content.items() if key in known and value is not None})
-    if not found.task and found.command.startswith("python -m explainsal."):  # written before there was a task
+    if not found.task and found.command.startswith("python -m explainsal."):  # written before the field `task` existed
         found = replace(found, task=found.command.split()[2].removeprefix("explainsal."))
     return found
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """Read the manifest of a run; None if there is none or it is damaged."""
+    """Read the manifest of a run; None if it is absent or damaged."""
     content = read_json(folder / MANIFEST)
     return None if content is None else parse_manifest(content)
 
@@ -108,9 +108,9 @@ def write_manifest(
         folder: The folder.
         config: The options of the run.
         command: Name of the command and its arguments.
-        device: Where the run is computed.
+        device: Device of the computation.
         anew: Whether the run starts now, in a folder that may hold the manifest of an earlier one.
-        known: Other fields of the `Manifest`; those that are not given keep their value.
+        known: Other fields of the `Manifest`; omitted fields keep their value.
     """
     write_file(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     old = read_manifest(folder) or Manifest()  # a damaged manifest is replaced
@@ -144,14 +144,14 @@ def name_device(device: torch.device) -> str:
 
 
 def list_files(folder: Path) -> list[str]:
-    """List the files of a run, relative to its folder; hidden ones, logs of W&B and the manifest are left out."""
+    """List the files of a run, relative to its folder, without hidden files, logs of W&B and the manifest."""
     paths = (path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file())
     shown = (path for path in paths if path.parts[0] != "wandb" and not any(p.startswith(".") for p in path.parts))
     return [path.as_posix() for path in shown if path.as_posix() != MANIFEST]
 
 
 def git_state() -> tuple[str | None, bool | None]:
-    """Commit of the checkout this package runs from; (None, None) for an installed wheel."""
+    """Return the commit of this package's checkout and whether it has changes; (None, None) for an installed wheel."""
     here = Path(__file__).resolve().parent
 
     def git(*arguments: str) -> str:

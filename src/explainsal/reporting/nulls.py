@@ -1,4 +1,4 @@
-"""An explanation beside its null models: what the same method reaches without what it is meant to show."""
+"""Comparison of an explanation with its null models, which lack the information that it claims to show."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from explainsal.reporting.summary import short
 
 
 def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
-    """Means over the images of ``fidelity.csv`` with bootstrap intervals.
+    """Return means over the images of ``fidelity.csv`` with bootstrap intervals.
 
-    Nothing is marked as best: a null model that does well is bad news for the explanation, not a better one.
+    No value is marked as best: a good null model weakens the explanation; it is not a better one.
     """
     rows = []
     metrics = fidelity.drop(columns=["variant", "image"]).select_dtypes("number").columns
@@ -30,13 +30,13 @@ def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
 
 
 def null_caption(table: ResultsTable) -> str:
-    """What must be known of the numbers: other protocols than the explanation's do not apply."""
+    """Return a caption on the protocol of the numbers, which is not that of an evaluation."""
     images = "1 image" if table.most_images == 1 else f"{table.most_images} images"
     return f"Mean and bootstrap interval over {images}, each variant at the same configuration."
 
 
 def null_command(run: Run) -> str:
-    """The command that explains what this run explained, beside a null model; a training is not done again for it."""
+    """Return the command that repeats this run's explanation with a null model, without repeating a training."""
     if run.manifest.task in ("explain", "evaluate"):
         return f"{run.manifest.command} nulls=[shuffled_filters]"
     checkpoint = short(run.folder) / "checkpoints" / "best.ckpt"
@@ -44,7 +44,7 @@ def null_command(run: Run) -> str:
 
 
 def distance_text(table: ResultsTable, metric: str = "cc_to_deep") -> str:
-    """How far the explanation is above its best null model, in a sentence; empty where that is unknown."""
+    """Return a sentence on the distance of the explanation to its best null model; empty if unknown."""
     cells = {model: table.cells[model, metric] for model in table.models if (model, metric) in table.cells}
     own = cells.pop("explanation", None)
     if own is None or not cells:

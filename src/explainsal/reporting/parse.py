@@ -1,4 +1,4 @@
-"""Read one file of a run, or say in one sentence why it cannot be read."""
+"""Readers of single files of a run, with one-sentence errors for files that cannot be read."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ UNREADABLE = (
     EOFError,
     KeyError,
     OSError,
-    ValueError,  # covers JSON, unicode, pandas' ParserError and EmptyDataError, and pickled arrays
+    ValueError,  # includes errors of JSON, unicode and pandas, and pickled arrays
     pa.ArrowException,
     zipfile.BadZipFile,
     zlib.error,
@@ -29,12 +29,12 @@ UNREADABLE = (
 
 
 def read_text(path: Path) -> str:
-    """The text of a file."""
+    """Return the text of a file."""
     return _read(path, lambda: path.read_text(encoding="utf-8"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object that a JSON file holds."""
+    """Return the object in a JSON file."""
     content = _read(path, lambda: json.loads(path.read_text(encoding="utf-8")))
     if not isinstance(content, dict):
         raise CorruptFileError(f"{path} should hold a JSON object, not a {type(content).__name__}")
@@ -42,22 +42,22 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_csv(path: Path, columns: Sequence[str] = (), text: Sequence[str] = ()) -> pd.DataFrame:
-    """A table whose last line is complete and which has these columns; those in `text` stay strings."""
-    # A row that was cut short would be read as one with empty cells: only the missing line end gives it away.
+    """Read a table, and check for its columns and for a complete last line; columns in `text` stay strings."""
+    # pandas reads a truncated row as a row with empty cells; only the missing line end reveals it.
     if not _read(path, path.read_bytes).endswith(b"\n"):
-        raise CorruptFileError(f"{path} is cut short: its last line has no end. Delete it and run the command again")
+        raise CorruptFileError(f"{path} is cut short: its last line is incomplete. Delete it and run the command again")
     table = _read(path, lambda: pd.read_csv(path, dtype=dict.fromkeys(text, str)))
     return _with_columns(path, table, columns)
 
 
 def read_parquet(path: Path, columns: Sequence[str] = (), text: Sequence[str] = ()) -> pd.DataFrame:
-    """A table that has these columns; those in `text` become strings."""
+    """Read a table, and check for its columns; columns in `text` become strings."""
     table = _read(path, lambda: pd.read_parquet(path))
     return _with_columns(path, table, columns).astype({name: str for name in text if name in table})
 
 
 def read_npz(path: Path, required: Sequence[str] = ()) -> dict[str, np.ndarray]:
-    """All arrays of an archive, which has at least the `required` ones."""
+    """Return all arrays of an archive, and check for the `required` ones."""
 
     def load() -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:

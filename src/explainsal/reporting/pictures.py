@@ -17,12 +17,12 @@ from explainsal.reporting.figures.style import SALIENCY_CMAP
 
 
 def photo_uri(image: np.ndarray, side: int) -> str:
-    """An RGB image ``(H, W, 3)``, uint8, as JPEG whose longer side is at most `side`."""
+    """Encode an RGB image ``(H, W, 3)``, uint8, as JPEG whose longer side is at most `side`."""
     return _uri(_shrunk(Image.fromarray(np.ascontiguousarray(image), "RGB"), side), "JPEG", quality=86, optimize=True)
 
 
 def map_uri(saliency_map: np.ndarray, side: int) -> str:
-    """A map ``(H, W)`` as a PNG in our saliency colours; as `displayed` stretches it."""
+    """Encode a map ``(H, W)`` as a PNG in our saliency colors, scaled as in `displayed`."""
     small = np.asarray(_shrunk(Image.fromarray(displayed(saliency_map).astype(np.float32)), side))
     picture = Image.fromarray((small.clip(0, 1) * 255).round().astype(np.uint8), "P")
     picture.putpalette(_palette(SALIENCY_CMAP))
@@ -30,7 +30,7 @@ def map_uri(saliency_map: np.ndarray, side: int) -> str:
 
 
 def gray_uri(values: np.ndarray, side: int) -> tuple[str, float, float]:
-    """A map ``(H, W)`` as lossless 8-bit grey between its least and its largest value, which are returned with it."""
+    """Encode a map ``(H, W)`` as lossless 8-bit gray between its lowest and highest value; return all three."""
     finite = np.nan_to_num(values.astype(np.float32))
     low, high = float(finite.min()), float(finite.max())
     unit = (finite - low) / (high - low) if high > low else np.zeros_like(finite)
@@ -40,19 +40,19 @@ def gray_uri(values: np.ndarray, side: int) -> tuple[str, float, float]:
 
 
 def figure_uri(figure: Figure) -> str:
-    """A figure as a PNG of 256 colours, for those whose lines are too many to be drawn as SVG."""
+    """Encode a figure as a PNG of 256 colors, for figures with too many lines for SVG."""
     data = BytesIO()
     figure.savefig(data, format="png", dpi=160)
     return _uri(Image.open(data).convert("RGB").quantize(256), "PNG", optimize=True)
 
 
 def file_uri(path: Path) -> str:
-    """A picture from a file, as a PNG of 256 colours."""
+    """Encode a picture file as a PNG of 256 colors."""
     return _uri(Image.open(path).convert("RGB").quantize(256), "PNG", optimize=True)
 
 
 def colors(cmap: str) -> list[int]:
-    """The 256 colours of a colour map, as 768 numbers from 0 to 255."""
+    """Return the 256 colors of a color map, as 768 numbers from 0 to 255."""
     return list(_palette(cmap))
 
 
@@ -62,7 +62,7 @@ def _palette(cmap: str) -> bytes:
 
 
 def _shrunk(picture: Image.Image, side: int) -> Image.Image:
-    """Never enlarged: a browser does that."""
+    """Shrink a picture to a longer side of at most `side`; never enlarge it, because browsers can."""
     ratio = side / max(picture.size)
     if ratio >= 1:
         return picture

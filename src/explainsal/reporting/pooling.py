@@ -1,4 +1,4 @@
-"""Several runs as one: the folds of a cross-validation, each of which tested other images."""
+"""Pooling of the folds of a cross-validation, each of which tested other images."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ FOLD = re.compile(r"(?P<part>.*) fold (?P<fold>\d+)(?: of (?P<folds>\d+))?")
 
 
 def pool_runs(folder: Path, *, seed: int = 0) -> pd.DataFrame:
-    """Pool the images that the runs below a folder tested, and write their table there.
+    """Pool the test images of the runs in a folder, and write their table into it.
 
-    The mean of all images stands in ``results.csv`` with its bootstrap interval over images, every image once, whatever
-    the sizes of the folds; ``per_image.parquet`` says in its column ``run`` where an image was tested.
+    ``results.csv`` holds the mean over all images with its bootstrap interval; every image counts once, whatever the
+    sizes of the folds. The column ``run`` of ``per_image.parquet`` names the run that tested an image.
 
     Args:
-        folder: What a multirun made: one folder per run.
-        seed: Of the bootstrap.
+        folder: Folder of a multirun, with one folder per run.
+        seed: Seed of the bootstrap.
 
     Returns:
-        The results table; its column ``split`` says which folds were pooled.
+        The results table; its column ``split`` names the pooled folds.
 
     Raises:
-        MissingFilesError: If there is no evaluated run.
+        MissingFilesError: If there are no evaluated runs.
         UserError: If an image was tested twice, or the runs differ in data, metric profile or models.
     """
     runs = _runs(folder)
@@ -52,7 +52,9 @@ def pool_runs(folder: Path, *, seed: int = 0) -> pd.DataFrame:
 
 def _runs(folder: Path) -> list[Run]:
     if not folder.is_dir():
-        raise MissingFilesError(f"no folder {folder}: give what a multirun made, e.g. outputs/multirun/<date>/<time>")
+        raise MissingFilesError(
+            f"no folder {folder}: give the folder of a multirun, e.g. outputs/multirun/<date>/<time>"
+        )
     names = sorted((p.parent for p in folder.glob("*/per_image.parquet")), key=lambda p: (len(p.name), p.name))
     runs = [read_run(name) for name in names]
     if not runs or any(run.results is None or run.results.empty for run in runs):
@@ -63,7 +65,7 @@ def _runs(folder: Path) -> list[Run]:
 
 
 def _common_protocol(runs: Sequence[Run]) -> dict[str, object]:
-    """What all runs say beside their numbers; their splits are folds of one division."""
+    """Return the common protocol of all runs, whose splits must be folds of one division."""
     protocols = [_protocol(run) for run in runs]
     splits = [str(protocol.pop("split", "")) for protocol in protocols]
     for run, protocol in zip(runs[1:], protocols[1:], strict=True):
@@ -83,7 +85,7 @@ def _protocol(run: Run) -> dict[str, object]:
 
 
 def _pooled_split(splits: Sequence[str]) -> str:
-    """``test of all 10 folds``, or which folds of how many."""
+    """Return ``test of all 10 folds``, or the pooled folds and their total number."""
     folds = [FOLD.fullmatch(split) for split in splits]
     if any(fold is None for fold in folds):
         return f"{len(splits)} runs: {', '.join(dict.fromkeys(splits))}"

@@ -1,4 +1,4 @@
-"""The figures of a run, each by its name, as PNG and PDF files."""
+"""Figures of a run, each by its name, as PNG and PDF files."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from explainsal.reporting.run_folder import GRAPH, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 STRIPS = 5
-OF_NO_NETWORK = ("bank", "table")  # figures that say nothing about the network of the run
+OF_NO_NETWORK = ("bank", "table")  # figures independent of the run's network
 
 
 def write_figures(run_dir: Path | str) -> list[Path]:
-    """Draw every figure that the run has the numbers for into its ``figures`` folder, as PNG and PDF.
+    """Draw every figure for which the run has the numbers into its ``figures`` folder, as PNG and PDF.
 
     Raises:
         MissingFilesError: If `run_dir` is not a run.
-        CorruptFileError: If a file of it cannot be read.
+        CorruptFileError: If one of its files cannot be read.
     """
     run = read_run(run_dir)
     written = []
@@ -52,14 +52,14 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
     """Draw one figure as PNG and PDF.
 
     Args:
-        run: What to draw.
+        run: The run.
         name: One of :data:`FIGURES`.
-        preset: Of which preset. None: ``usage`` and ``bank`` of the last one (the most faithful of ours), ``layers``
-            of all.
-        folder: Where to; the run's ``figures`` where None.
+        preset: Preset of the explanation. None: the last one (our most faithful) for ``usage`` and ``bank``, all for
+            ``layers``.
+        folder: Output folder. None: the run's ``figures``.
 
     Raises:
-        UserError: If there is no such figure or preset, or the run lacks its numbers.
+        UserError: If the figure or preset does not exist, or the run lacks its numbers.
     """
     if name not in FIGURES:
         raise UserError(f"no figure {name!r}; there are {', '.join(FIGURES)}")
@@ -83,10 +83,10 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
 
 
 def write_bank(bank: str, folder: Path) -> list[Path]:
-    """Draw one of the named filter banks, without any run.
+    """Draw a named filter bank, independently of a run.
 
     Raises:
-        UserError: If there is no such bank.
+        UserError: If the bank does not exist.
     """
     if bank not in BANKS:
         raise UserError(f"no filter bank {bank!r}; there are {', '.join(BANKS)}")
@@ -95,7 +95,7 @@ def write_bank(bank: str, folder: Path) -> list[Path]:
 
 
 def _curves(run: Run, preset: str | None) -> Figure:
-    assert run.training is not None  # write_figure spoke otherwise
+    assert run.training is not None  # ensured by write_figure
     return curves_figure(run.training)
 
 
@@ -142,7 +142,7 @@ def _cascade(run: Run, preset: str | None) -> Figure:
     cascade = run.explanations[str(preset)].cascade
     if cascade is None:
         raise ValueError(
-            f"no weights were drawn anew for preset {preset}; python -m explainsal.explain nulls=[cascade]"
+            f"no weights were randomized for preset {preset}; python -m explainsal.explain nulls=[cascade] does"
         )
     return cascade_figure(cascade)
 
@@ -159,14 +159,14 @@ def _graph(run: Run, preset: str | None) -> Figure:
 
 def _attribution(run: Run, preset: str | None) -> Figure:
     if run.attribution is None:
-        raise ValueError("this run takes no maps apart; python -m explainsal.explain model=standalone weights=... does")
+        raise ValueError("this run has no attribution; python -m explainsal.explain model=standalone weights=... has")
     return attribution_figure(run.attribution)
 
 
 def run_bank(run: Run, preset: str) -> FilterBank:
-    """The filter bank that a run explained with: the preset's, with the changes that its manifest names."""
+    """Return the filter bank of a run's explanation: the preset's, with the changes in its manifest."""
     changes = run.manifest.presets.get(preset, {})
-    base = "sparse" if preset == "standalone" else preset  # coefficients that explainsal.distill shares over a data set
+    base = "sparse" if preset == "standalone" else preset  # shared coefficients of explainsal.distill
     return resolve_options(base, bank=changes.get("bank"), low_pass=changes.get("low_pass")).bank
 
 
@@ -175,9 +175,9 @@ class RunFigure:
     """A figure of a run.
 
     Args:
-        path: The part of the run that it needs, with ``{preset}`` where it is one of a preset's.
-        draw: Draws it.
-        wanted: Whether this run, or preset, has such a figure at all.
+        path: Part of the run that it needs, with ``{preset}`` for a part of each preset.
+        draw: Function that draws it.
+        wanted: Whether a run, or preset, has this figure at all.
     """
 
     path: str
@@ -186,11 +186,11 @@ class RunFigure:
 
     @property
     def per_preset(self) -> bool:
-        """Whether there is one for every preset."""
+        """Return whether there is one figure per preset."""
         return "{preset}" in self.path
 
     def part(self, preset: str | None) -> str:
-        """The part that it needs; of any preset, where None."""
+        """Return the part of the run that it needs; None: that of any preset."""
         return self.path.format(preset=preset) if preset else self.path.partition("/")[0]
 
 

@@ -1,4 +1,4 @@
-"""Read what a command left in its output folder, whole or in part."""
+"""Reader of a command's output folder, complete or partial."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from explainsal.reporting.manifest import Manifest, parse_manifest
 from explainsal.reporting.paper.table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
-PRESET_ORDER = ("paper", "normalized", "sparse")  # the literal one first, the most faithful one last
+PRESET_ORDER = ("paper", "normalized", "sparse")  # from the literal to the most faithful preset
 EVALUATE = "python -m explainsal.evaluate checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
 EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
 TRAIN = "python -m explainsal.train"
-GRAPH = "explanation/standalone/graph.csv"  # of a standalone model, which explains itself
+GRAPH = "explanation/standalone/graph.csv"  # graph of a standalone model, which is its own explanation
 
 PARTS = (  # every run has one of them
     "config.yaml", "environment.json", "metrics.csv", "results.csv", "per_image.parquet", "gallery", "explanation",
@@ -39,11 +39,11 @@ COEFFICIENT_COLUMNS = ("image", "layer", "map", "term", "weight", "wavelength", 
 
 @dataclass(frozen=True)
 class MissingPart:
-    """A part that this run does not have.
+    """A part that this run lacks.
 
     Args:
-        part: What a reader misses, e.g. ``training curves``.
-        path: The file or folder that holds it, relative to the run.
+        part: Name of the part, e.g. ``training curves``.
+        path: Its file or folder, relative to the run.
         command: The command that writes it.
     """
 
@@ -57,7 +57,7 @@ class MissingPart:
 
 @dataclass(frozen=True, eq=False)
 class GalleryImage:
-    """One image with its ground truth and the maps that were predicted for it.
+    """An image with its ground truth and predicted maps.
 
     Args:
         id: The image's id in its data set.
@@ -65,7 +65,7 @@ class GalleryImage:
         density: Shape ``(H, W)``, or None without ground truth.
         fixations: Shape ``(N, 2)``, (x, y) in pixels, or None without ground truth.
         maps: Shape ``(H, W)`` each, by model name: ``deep``, ``explainable/<preset>``.
-        description: What must be said of the network beside them, e.g. ``untrained weights``.
+        description: Remark on the network for its maps, e.g. ``untrained weights``.
     """
 
     id: str
@@ -78,7 +78,7 @@ class GalleryImage:
 
 @dataclass(frozen=True)
 class MapKey:
-    """Which activation map of which layer, for which image."""
+    """Key of an activation map: image, layer and map."""
 
     image: str
     layer: int
@@ -95,15 +95,15 @@ class MapPair:
 
 @dataclass(frozen=True, eq=False)
 class ExplanationTables:
-    """What one preset found: a row per image and layer, a row per coefficient, and a few maps to look at.
+    """Tables of one preset: a row per image and layer, a row per coefficient, and a few example maps.
 
     Args:
-        preset: The preset's name, which is the folder's.
+        preset: Name of the preset and of its folder.
         layers: Columns of ``layers.csv``; fidelity of each layer.
-        coefficients: Columns of ``coefficients.parquet``, or None when it is missing.
-        maps: A few maps, or empty when ``maps.npz`` is missing.
+        coefficients: Columns of ``coefficients.parquet``; None if it is missing.
+        maps: A few maps; empty if ``maps.npz`` is missing.
         fidelity: A row per variant (``explanation``, then any null models) and image.
-        cascade: Columns of ``cascade.csv``, if weights were drawn anew layer by layer.
+        cascade: Columns of ``cascade.csv``, if weights were randomized layer by layer.
     """
 
     preset: str
@@ -120,7 +120,7 @@ class ExplanationTables:
 
     @property
     def depth(self) -> pd.DataFrame:
-        """One row per layer in execution order: layer, name, and the mean of every number over the images."""
+        """Table with a row per layer in execution order: layer, name, and the mean of every number over the images."""
         numbers = self.layers.select_dtypes("number").columns.drop("layer")
         grouped = self.layers.groupby("layer", sort=True)
         return pd.concat([grouped["name"].first(), grouped[list(numbers)].mean()], axis=1).reset_index()
@@ -128,11 +128,11 @@ class ExplanationTables:
 
 @dataclass(frozen=True, eq=False)
 class Run:
-    """Everything that a run folder holds. A part that is not there is None or empty, and named in `missing`.
+    """Content of a run folder. An absent part is None or empty, and listed in `missing`.
 
-    `graph` has every coefficient of a standalone model, as :func:`~explainsal.distillation.term_table` makes
-    it, and `attribution` how much each part makes of its maps; these and the last two belong to few runs, and are not
-    missed in others.
+    `graph` holds every coefficient of a standalone model, see :func:`~explainsal.distillation.term_table`.
+    `attribution` holds each part's share of its maps. These two, `profiles` and `paper_table` belong to few runs, and
+    are never listed in `missing`.
     """
 
     folder: Path
@@ -151,20 +151,20 @@ class Run:
 
     @property
     def untrained(self) -> bool:
-        """Whether what it shows is the mechanics of a network with random weights."""
+        """Return whether the network has random weights."""
         return (self.manifest.model or {}).get("weights") == UNTRAINED
 
     @property
     def manifest(self) -> Manifest:
-        """What was run; empty where the run has no manifest."""
+        """Manifest of the run; empty if there is none."""
         return parse_manifest(self.environment or {})
 
     def expects(self, path: str) -> bool:
-        """Whether a reader can miss the part at `path`: an explanation of a photo has no scores, a test no training."""
+        """Return whether the run's command should write the part at `path`: an explanation of a photo has no scores."""
         return path not in NEVER_WRITES.get(self.manifest.task, ())
 
     def why_missing(self, path: str) -> str:
-        """The sentence to print where the part at `path` would stand."""
+        """Return the sentence to print in place of the part at `path`; empty if it is present."""
         return next((str(part) for part in self.missing if part.path == path), "")
 
 
@@ -172,11 +172,11 @@ def read_run(folder: Path | str) -> Run:
     """Read a run folder.
 
     Args:
-        folder: What Hydra made, e.g. ``outputs/2026-11-23/10-00-00``.
+        folder: Folder created by Hydra, e.g. ``outputs/2026-11-23/10-00-00``.
 
     Raises:
-        MissingFilesError: If there is no such folder, or nothing in it comes from a run.
-        CorruptFileError: If a file is cut short or lacks a column; it names the file.
+        MissingFilesError: If the folder does not exist, or holds no files of a run.
+        CorruptFileError: If a file is truncated or lacks a column; the message names the file.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -191,7 +191,7 @@ def read_run(folder: Path | str) -> Run:
         missing.append(MissingPart(name, path, command))
         return None
 
-    profiles = folder / "profiles.csv"  # beside the results, on request: not missed elsewhere
+    profiles = folder / "profiles.csv"  # written on request only, so never missing
     graph, attribution = folder / GRAPH, folder / "attribution.csv"
     run = Run(
         folder=folder,
@@ -260,7 +260,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
             "filters", "coefficients.parquet", partial(read_parquet, columns=COEFFICIENT_COLUMNS, text=("image",))
         ),
         maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
-        # Null models take as long as the explanation: they are made on request, and not missed elsewhere.
+        # Null models take as long as the explanation: they are computed on request, and never missing.
         fidelity=read_csv(nulls, columns=("variant", "image"), text=("image",)) if nulls.exists() else None,
         cascade=read_csv(cascade, columns=CASCADE_COLUMNS, text=("image", "layer")) if cascade.exists() else None,
     )

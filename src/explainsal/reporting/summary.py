@@ -1,4 +1,4 @@
-"""The first screen of a report: what was run, and what came of it, in sentences and four numbers."""
+"""First screen of a report: the run and its results, in sentences and four numbers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ import pandas as pd
 
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.paper.table import PaperTable, find_cell
-from explainsal.reporting.results.table import Cell, ResultsTable, model_title, number
+from explainsal.reporting.results.table import Cell, ResultsTable
+from explainsal.reporting.results.titles import model_title, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
 DEEP = "deep"
-BESIDE = ("center_", "chance", "gold_standard", "explainable/")  # rows that stand beside the model that was evaluated
+BESIDE = ("center_", "chance", "gold_standard", "explainable/")  # rows other than the evaluated model
 DATA_TITLES = {
     "osie": "OSIE",
     "salicon": "SALICON",
@@ -28,7 +29,7 @@ DATA_TITLES = {
 
 @dataclass(frozen=True)
 class Headline:
-    """One number of the first screen."""
+    """A number on the first screen."""
 
     label: str
     value: str
@@ -36,7 +37,7 @@ class Headline:
 
 
 def title(run: Run, tables: list[ResultsTable]) -> str:
-    """The model and the data, as far as they are known."""
+    """Return the model and the data, if known."""
     name = model_title(str(_model(run).get("name", "")) or "A run")
     data = tables[0].protocol.get("data", "") if tables else ""
     mark = f", {UNTRAINED}" if run.untrained else ""
@@ -46,13 +47,13 @@ def title(run: Run, tables: list[ResultsTable]) -> str:
 
 
 def main_model(table: ResultsTable) -> str:
-    """The row that the run is about: the network, or else the first model that is no baseline; "" if there is none."""
+    """Return the main row of a run: the network, or else the first model that is not a baseline; "" without either."""
     others = [model for model in table.models if not model.startswith(BESIDE)]
     return DEEP if DEEP in table.models else next(iter(others), "")
 
 
 def headlines(table: ResultsTable) -> list[Headline]:
-    """The evaluated model and the centre bias, its best explanation, and how alike the two are, by correlation."""
+    """Return the correlations of the evaluated model, the center bias and the best explanation, and their agreement."""
     preset, main = best_explainable(table), main_model(table)
     wanted = [
         (main, HEADLINE, model_title(main)),
@@ -71,7 +72,7 @@ def headlines(table: ResultsTable) -> list[Headline]:
 
 
 def table_headlines(table: PaperTable) -> list[Headline]:
-    """Of a table of the paper: the row that all others are compared with, the best classical model, network, bound."""
+    """Return headlines of a paper table: the reference row, and the best classical model, network and bound."""
     kinds = ("classical", "network", "baseline")
     best = [table.rows[table.rows["group"] == kind].nlargest(1, HEADLINE) for kind in kinds]
     chosen = pd.concat([table.rows[table.rows["model"] == table.about.reference], *best]).drop_duplicates("model")
@@ -86,7 +87,7 @@ def table_headlines(table: PaperTable) -> list[Headline]:
 
 
 def best_explainable(table: ResultsTable) -> str:
-    """The explainable model that is most like the deep map, or else most like the ground truth."""
+    """Return the explainable model closest to the deep map, or else closest to the ground truth."""
     models = [model for model in table.models if model.startswith("explainable/")]
 
     def likeness(model: str) -> tuple[float, float]:
@@ -98,11 +99,11 @@ def best_explainable(table: ResultsTable) -> str:
 
 
 def sentences(table: ResultsTable, per_image: pd.DataFrame | None = None) -> list[str]:
-    """What the numbers say, and beside what they must be read.
+    """Summarize the numbers together with their references.
 
     Args:
         table: The results.
-        per_image: Scores of single images, to compare models on the same ones.
+        per_image: Scores of single images, for comparisons on the same images.
     """
     cells = table.cells
     main = main_model(table)
@@ -123,7 +124,7 @@ def sentences(table: ResultsTable, per_image: pd.DataFrame | None = None) -> lis
 
 
 def _on_the_same_images(table: ResultsTable, preset: str, per_image: pd.DataFrame | None) -> str:
-    """Where an explanation saw few images: which share, and how the deep model does on just those."""
+    """Return an explanation's share of the images, and the deep model's result on the same images."""
     if not table.subset(preset):
         return "."
     sentence = f", on {table.subset(preset)}"
@@ -135,14 +136,14 @@ def _on_the_same_images(table: ResultsTable, preset: str, per_image: pd.DataFram
 
 
 def cautions(run: Run) -> list[str]:
-    """What a reader must not overlook."""
+    """Return the warnings that readers must not miss."""
     found = []
     if run.untrained:
-        found.append("This network was not trained: its weights are random, and so is what it calls salient.")
+        found.append("This network was not trained: its weights are random, and so are its saliency maps.")
     if run.explanations:
         found.append(
-            "An explanation sees the deep activations of every layer, so a good fit alone proves little; "
-            "what counts is its distance to the null models."
+            "An explanation uses the deep activations of every layer, so a good fit alone proves little. "
+            "Judge it by its distance to the null models."
         )
     return found
 
@@ -156,7 +157,7 @@ def _relation(one: Cell, other: Cell) -> str:
 
 
 def facts(run: Run) -> list[tuple[str, str]]:
-    """Label and value of what is known about the model and the run."""
+    """Return labels and values of the known facts on the model and the run."""
     manifest, model = run.manifest, _model(run)
     pairs = [
         ("Network" if model.get("parameters") else "Model", model_title(str(model.get("name") or ""))),
@@ -172,7 +173,7 @@ def facts(run: Run) -> list[tuple[str, str]]:
 
 
 def commands(run: Run) -> list[str]:
-    """The shell lines that make this run and this report again."""
+    """Return the shell lines that repeat this run and this report."""
     manifest = run.manifest
     lines = [f"git checkout {manifest.git_commit}"] if manifest.git_commit else []
     lines += [manifest.command] if manifest.command else []
@@ -180,7 +181,7 @@ def commands(run: Run) -> list[str]:
 
 
 def short(folder: Path) -> Path:
-    """As the user would type it: from the folder above ``outputs``."""
+    """Return a folder as a user would type it, from the parent of ``outputs``."""
     parts = folder.resolve().parts
     return Path(*parts[parts.index("outputs") :]) if "outputs" in parts else Path(folder.name)
 
@@ -190,7 +191,7 @@ def _model(run: Run) -> dict[str, Any]:
 
 
 def grouped(count: int | None) -> str:
-    """Thousands apart.
+    """Group digits by thousands.
 
     Example:
         >>> grouped(2512345)
@@ -200,7 +201,7 @@ def grouped(count: int | None) -> str:
 
 
 def scaled(count: float | None) -> str:
-    """Three digits and a prefix.
+    """Format a number with three digits and a prefix.
 
     Example:
         >>> scaled(1_234_567_890), scaled(12_000), scaled(None)
@@ -215,7 +216,7 @@ def scaled(count: float | None) -> str:
 
 
 def duration(started: str | None, finished: str | None) -> str:
-    """The time between two ISO dates, in words.
+    """Return the time between two ISO dates, in words.
 
     Example:
         >>> duration("2026-11-23T06:00:00", "2026-11-23T07:02:30")

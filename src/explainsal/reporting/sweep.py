@@ -1,4 +1,4 @@
-"""A sweep as a whole: the table of its jobs, which of them no other one beats, and its figures."""
+"""Results of a sweep: the table of its jobs, their Pareto front, and its figures."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ OBJECTIVES = "objectives.json"  # of a search: measure -> maximize or minimize
 
 
 def sweep_table(folder: Path) -> pd.DataFrame:
-    """A row per job: key, the parameters that differ between jobs, measures, seconds, status, error, commit.
+    """Return a row per job: key, the parameters that differ between jobs, measures, seconds, status, error, commit.
 
-    The columns between parameters and status are the :func:`measures`; ``attrs["parameters"]`` names the parameters.
+    The columns between parameters and status are :func:`measures`; ``attrs["parameters"]`` names the parameters.
 
     Raises:
-        MissingFilesError: If there is no job.
+        MissingFilesError: If there are no jobs.
     """
     found = [(path.parent, read_job(path.parent)) for path in sorted(Path(folder).glob(f"*/{JOB}"))]
     jobs = [(path, job) for path, job in found if job is not None]
     if not jobs:
-        raise MissingFilesError(f"{folder} holds no jobs of a sweep: give what `-m +sweep=...` made")
+        raise MissingFilesError(f"{folder} holds no jobs of a sweep: give the folder that `-m +sweep=...` created")
     parameters = [job["parameters"] for _, job in jobs]
     swept = [n for n in dict.fromkeys(k for p in parameters for k in p) if len({p.get(n) for p in parameters}) > 1]
     rows = [
@@ -49,7 +49,9 @@ def sweep_table(folder: Path) -> pd.DataFrame:
 
 
 def pareto_front(table: pd.DataFrame, objectives: Mapping[str, str]) -> pd.Series:
-    """Whether no other row is at least as good in every objective and better in one; False where one is unknown.
+    """Return whether each row is Pareto-optimal; False if an objective is unknown.
+
+    No other row is at least as good in every objective and better in one.
 
     Example:
         >>> table = pd.DataFrame({"cc": [0.9, 0.8, 0.7], "seconds": [9.0, 5.0, 6.0]})
@@ -64,7 +66,7 @@ def pareto_front(table: pd.DataFrame, objectives: Mapping[str, str]) -> pd.Serie
 
 
 def sweep_objectives(folder: Path, table: pd.DataFrame) -> dict[str, str]:
-    """Those of the search in this folder, else what any sweep is compared by: fidelity, distance to nulls, cost."""
+    """Return the search's objectives, or else the usual ones of a sweep: fidelity, distance to null models, cost."""
     stored = Path(folder) / OBJECTIVES
     gaps = {str(name): "maximize" for name in table.columns if str(name).endswith("_gap")}
     usual = {"cc_to_deep": "maximize", **gaps, "val/cc": "maximize", "cpu_seconds": "minimize"}
@@ -73,13 +75,13 @@ def sweep_objectives(folder: Path, table: pd.DataFrame) -> dict[str, str]:
 
 
 def write_sweep(folder: Path) -> list[Path]:
-    """Write ``sweep.csv`` and ``figures/`` beside the jobs, and say which failed or were cut off, and why."""
+    """Write ``sweep.csv`` and ``figures/`` into the folder; print which jobs failed or were interrupted, and why."""
     folder, table = Path(folder), sweep_table(folder)
     parameters, objectives = list(table.attrs["parameters"]), sweep_objectives(folder, table)
     if objectives:
         table.insert(list(table.columns).index("status"), FRONT, pareto_front(table, objectives))
     for row in table[table["status"] != DONE].to_dict("records"):
-        reason = row["error"] if row["status"] == FAILED else "it did not end: killed, or still running"
+        reason = row["error"] if row["status"] == FAILED else "not finished: killed, or still running"
         print("job", row["job"], f"{row['status']}: {reason}")
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")
@@ -96,7 +98,7 @@ def write_sweep(folder: Path) -> list[Path]:
 
 
 def sweep_figures(table: pd.DataFrame, parameters: Sequence[str], objectives: Mapping[str, str]) -> dict[str, Figure]:
-    """By name: parallel coordinates, a heat map of each objective, and the Pareto front, where there are enough."""
+    """Draw figures by name: parallel coordinates, a heat map of each objective, and the Pareto front, if possible."""
     with styled():
         figures = {"parallel": parallel_figure(table, parameters, objectives)}
         if len(parameters) > 1:

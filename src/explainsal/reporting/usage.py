@@ -1,4 +1,4 @@
-r"""Which filters rebuild which layer: the share of the coefficients by wavelength, orientation and bandwidth.
+r"""Filter usage by layer: the share of the coefficients by wavelength, orientation and bandwidth.
 
 The paper (Section IV) reports that the bandwidth of the filters grows with depth; `bandwidth_trend` measures it.
 """
@@ -16,11 +16,11 @@ NO_TREND = 0.2
 
 
 def bandwidth_octaves(sigma_on_f: float | np.ndarray | pd.Series) -> np.ndarray:
-    r"""Full width at half maximum of a log-Gabor filter's radial profile, in octaves.
+    r"""Return the full width at half maximum of a log-Gabor filter's radial profile, in octaves.
 
     .. math:: B = 2 \sqrt{2 / \ln 2} \; |\ln(\sigma_f / f_0)|
 
-    Kovesi, *What are log-Gabor filters and why are they good?*; 0.55 makes about two octaves, 0.75 about one.
+    Kovesi, *What are log-Gabor filters and why are they good?*; 0.55 gives about two octaves, 0.75 about one.
 
     Args:
         sigma_on_f: The ratio :math:`\sigma_f / f_0`, positive.
@@ -34,13 +34,13 @@ def bandwidth_octaves(sigma_on_f: float | np.ndarray | pd.Series) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class FilterUsage:
-    """Shares of the coefficients, layer by layer, and the bandwidth that they have on average.
+    """Shares of the coefficients by layer, and their mean bandwidth.
 
     Args:
         wavelength: A row per wavelength (pixels of the filtered map), a column per layer; every column sums to 1.
-        orientation: The same by orientation, in degrees.
-        bandwidth: The same by radial bandwidth, in octaves.
-        mean_bandwidth: Per layer, octaves, over the band-pass filters alone.
+        orientation: The same table by orientation, in degrees.
+        bandwidth: The same table by radial bandwidth, in octaves.
+        mean_bandwidth: Mean over the band-pass filters of each layer, in octaves.
         image_bandwidth: The same with a column per image.
     """
 
@@ -54,9 +54,9 @@ class FilterUsage:
 def filter_usage(coefficients: pd.DataFrame) -> FilterUsage:
     """Count filters, each weighted by the size of its coefficient.
 
-    A loud activation map has large coefficients: so that it does not speak for its layer, the sizes of the
-    coefficients of one map are first made to sum to 1. Terms that are no filter (a constant) are left out, and
-    low-pass filters, which have no orientation and no bandwidth, are a row of their own.
+    The sizes of the coefficients of one map are normalized to sum 1, so that a map with large activations does not
+    dominate its layer. Terms that are not filters (constants) are left out. Low-pass filters, which have no orientation
+    and no bandwidth, form a row of their own.
 
     Args:
         coefficients: Columns image, layer, map, weight, wavelength, orientation (radians), sigma_on_f.
@@ -75,12 +75,12 @@ def filter_usage(coefficients: pd.DataFrame) -> FilterUsage:
 def _mean_octaves(band_pass: pd.DataFrame, by: list[str]) -> pd.Series:
     weighted = band_pass.assign(weighted=band_pass["octaves"] * band_pass["share"]).groupby(by)[["weighted", "share"]]
     sums = weighted.sum()
-    # the mean of equal bandwidths differs in its last digits, and ranks would make a trend of that
+    # equal bandwidths can differ in the last digits of their mean, which ranks would turn into a trend
     return (sums["weighted"] / sums["share"]).round(6)
 
 
 def _shares(coefficients: pd.DataFrame) -> pd.DataFrame:
-    coefficients = coefficients.reset_index(drop=True)  # tables that were joined repeat their index
+    coefficients = coefficients.reset_index(drop=True)  # joined tables repeat their index
     low_pass = is_low_pass(coefficients)
     filters = coefficients[low_pass | coefficients["wavelength"].notna()]
     low_pass = low_pass[filters.index]
@@ -100,7 +100,7 @@ def _shares(coefficients: pd.DataFrame) -> pd.DataFrame:
 
 
 def is_low_pass(coefficients: pd.DataFrame) -> pd.Series:
-    """Rows whose filter is a low-pass: it has a width, infinite or not, but no orientation."""
+    """Return which rows are low-pass filters: they have a width, possibly infinite, but no orientation."""
     return coefficients["wavelength"].notna() & coefficients["orientation"].isna()
 
 
@@ -113,14 +113,14 @@ def _by_layer(used: pd.DataFrame, row: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Trend:
-    """How a number of a layer goes with its depth.
+    """Relation between a layer's number and its depth.
 
     Args:
-        rank_correlation: Spearman's, in [-1, 1]; NaN with fewer than three layers or a constant number.
+        rank_correlation: Spearman's correlation, in [-1, 1]; NaN with fewer than three layers or for a constant number.
         first: Mean over the first third of the layers.
         last: Mean over the last third.
-        layers: How many layers.
-        image_range: Least and largest rank correlation of single images.
+        layers: Number of layers.
+        image_range: Lowest and highest rank correlation of single images.
     """
 
     rank_correlation: float
@@ -138,7 +138,7 @@ class Trend:
 
 
 def bandwidth_trend(usage: FilterUsage) -> Trend:
-    """Does the mean bandwidth of the filters grow with depth, as the paper says?"""
+    """Measure the growth of the filters' mean bandwidth with depth, which the paper reports."""
     mean = usage.mean_bandwidth
     of_images = [rank_correlation(usage.image_bandwidth[image].dropna()) for image in usage.image_bandwidth]
     third = max(1, len(mean) // 3)
@@ -152,7 +152,7 @@ def bandwidth_trend(usage: FilterUsage) -> Trend:
 
 
 def rank_correlation(values: pd.Series) -> float:
-    """Spearman's correlation of the values with their index, ties at their mean rank.
+    """Return Spearman's correlation of the values with their index; ties have their mean rank.
 
     Example:
         >>> rank_correlation(pd.Series([1.0, 1.2, 5.0]))

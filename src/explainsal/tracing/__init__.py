@@ -1,1 +1,1 @@
-"""The layers of any network, as data."""
+"""Layers of any network as data."""

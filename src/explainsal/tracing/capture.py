@@ -1,4 +1,4 @@
-"""Following a forward pass layer by layer, leaving the network as it was."""
+"""Observation of a forward pass layer by layer, without lasting changes to the network."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from explainsal.tracing.layers import OUTPUT, call_name, is_leaf
 
 @contextmanager
 def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str, Any], None]) -> Iterator[None]:
-    """Call ``handle(name, output)`` the moment a named layer has run, before anything can overwrite its output.
+    """Call ``handle(name, output)`` right after a named layer has run, before its output can be overwritten.
 
-    A handler that wants to keep maps clones them: an in-place ReLU further on would rewrite them.
+    A handler has to clone maps that it keeps, because a later in-place ReLU would overwrite them.
 
     Args:
         core: The network.
-        names: Layer names as :class:`~explainsal.tracing.layers.NetworkLayer` has them.
-        handle: What to do with an output.
+        names: Layer names, see :class:`~explainsal.tracing.layers.NetworkLayer`.
+        handle: Function of a layer's name and output.
     """
     wanted, times = set(names), Counter[str]()
     paths = {name.split(":")[0] for name in wanted}
@@ -57,11 +57,11 @@ def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str,
 
 @contextmanager
 def same_calls(core: nn.Module, expected: Sequence[str]) -> Iterator[None]:
-    """Refuse a forward pass whose module calls are not the expected ones, at the first call that differs.
+    """Raise at the first module call of a forward pass that differs from the expected calls.
 
     Args:
         core: The network.
-        expected: Names of all calls in the order in which they end, composite modules included, as `trace_layers`
+        expected: Names of all calls in the order in which they end, including composite modules, as `trace_layers`
             lists them.
 
     Raises:
@@ -96,23 +96,23 @@ def same_calls(core: nn.Module, expected: Sequence[str]) -> Iterator[None]:
 
 def _other_layers(found: str, expected: str) -> ModelError:
     return ModelError(
-        f"the network does not run the same layers for every image of a size: {found} came where {expected} had run "
-        "when its layers were listed, so that no one list of layers explains it. Explain such images one by one, each "
+        f"the network does not run the same layers for all images of one size: {found} came where {expected} had run "
+        "when its layers were listed, so no single list of layers is valid. Explain such images one by one, each "
         "with an Explainer of its own"
     )
 
 
 @contextmanager
 def as_in_evaluation(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode, no gradients, no autocast, no compiled code; afterwards every module's mode is as it was.
+    """Run a module in evaluation mode without gradients, autocast or compiled code; restore all modes afterwards.
 
-    Compiled code runs eagerly here, since it does not show its layers.
+    Compiled code runs eagerly, because it hides its layers.
     """
     modes = [(part, part.training) for part in module.modules()]
     device = next((p.device.type for p in module.parameters()), "cpu")
     has_autocast = torch.amp.is_autocast_available(device)
     full_precision = torch.autocast(device, enabled=False) if has_autocast else nullcontext()
-    # whatever of the network is compiled, be it a function that it calls; without Dynamo nothing is
+    # applies to all compiled code, including functions that the network calls; not needed without Dynamo
     eager = torch.compiler.set_stance("force_eager") if "torch._dynamo" in sys.modules else nullcontext()
     try:
         module.eval()
@@ -124,7 +124,7 @@ def as_in_evaluation(module: nn.Module) -> Iterator[None]:
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
-    """The module that `torch.compile` or a parallel module wrapped, through several of them, or the module itself."""
+    """Remove the wrappers of `torch.compile` and of parallel modules, also nested ones, from a module."""
     parallel = isinstance(module, nn.DataParallel | nn.parallel.DistributedDataParallel)
     inner = getattr(module, "module" if parallel else "_orig_mod", None)
     return unwrapped(inner) if isinstance(inner, nn.Module) else module

@@ -1,7 +1,7 @@
-"""Which layer feeds which: one traced forward pass, for any module, functional operations included.
+"""Graph of a network's layers from one traced forward pass, including functional operations, for any module.
 
-Every operation below autograd passes through a dispatch mode that carries, per tensor storage, the set of module calls
-whose outputs it was computed from. Going by storage makes views and in-place operations come out right by themselves.
+A dispatch mode sees every operation below autograd. For each tensor storage it records the module calls from whose
+outputs the storage was computed. Because it tracks storages, views and in-place operations need no special treatment.
 """
 
 from __future__ import annotations
@@ -29,30 +29,30 @@ _REDUCTIONS = (
     *("sum", "mean", "std", "var", "std_mean", "var_mean", "norm", "linalg_vector_norm", "logsumexp"),
     *("amax", "amin", "aminmax", "max", "min", "sort", "topk"),
 )
-_IMAGE = -1  # the input, among the numbers of the calls
+_IMAGE = -1  # number of the input among the calls
 
 
 def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) -> tuple[list[NetworkLayer], str]:
     """Run a network once and list every module call, in the order in which the calls ended.
 
     Args:
-        net: Maps images to one map per image; already in evaluation mode.
+        net: Network in evaluation mode that maps images to one map per image.
         images: Shape ``(B, C, H, W)``.
-        core: The part of `net` whose layers are listed, e.g. the network without its pre-processing; default all.
+        core: Part of `net` whose layers are listed, e.g. the network without its preprocessing. Default: all of `net`.
 
     Returns:
-        All calls, composite modules included, with their direct parents; and the name of the network's last map. That
-        is ``"output"``, which then ends the list, where functional operations made it, unless these were a softmax or
-        a scaling by the map's own extremes: then it is the last one-channel layer before them.
+        All calls, including composite modules, with their direct parents; and the name of the network's last map. This
+        name is ``"output"``, appended to the list, if functional operations computed the map. If these were a softmax
+        or a scaling by the map's own extremes, it is the last one-channel layer before them.
 
     Raises:
-        ModelError: If `net` returns something else than one map per image.
-        ValueError: If `net` does not run `core`, `core` returns something else than one tensor, or the map does not
-            depend on the image.
+        ModelError: If `net` does not return one map per image.
+        ValueError: If `net` does not run `core`, `core` does not return a single tensor, or the map does not depend on
+            the image.
     """
     core = net if core is None else core
     tracer = _Tracer(batch_size=len(images))
-    # inference mode hides what a composite operation, such as log_softmax, is made of: the list would be another one
+    # inference mode hides the parts of composite operations such as log_softmax and would change the list
     with torch.inference_mode(False), torch.no_grad(), tracer.watching(core):
         output = net(images.clone())
     one_map(output, len(images))
@@ -60,7 +60,7 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
 
 
 class _Tracer(TorchDispatchMode):
-    """The calls seen so far, and per tensor storage the calls it was computed from."""
+    """Recorded calls, and for each tensor storage the calls from which it was computed."""
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class _Tracer(TorchDispatchMode):
         self.parents: list[frozenset[int]] = []
         self.output: Tensor | None = None
         self._sources: dict[StorageWeakRef, frozenset[int]] = {}
-        self._made_by: dict[StorageWeakRef, int] = {}  # single operations whose output this is, unchanged
+        self._made_by: dict[StorageWeakRef, int] = {}  # single operations whose unchanged output this is
         self._normalised: set[StorageWeakRef] = set()  # scaled by statistics of a whole map since the last layer
         self._tokens = TokenLayouts()
         self._times: Counter[str] = Counter()
@@ -82,7 +82,7 @@ class _Tracer(TorchDispatchMode):
         self._tokens.follow(func, args, result)
         for storage in _storages(result):
             if storage in inputs and not func._schema.is_mutable:
-                continue  # a view: still the same values
+                continue  # a view: the values are unchanged
             self._sources[storage] = sources
             self._made_by.pop(storage, None)
             if normalised:
@@ -91,7 +91,7 @@ class _Tracer(TorchDispatchMode):
 
     @contextmanager
     def watching(self, core: nn.Module) -> Iterator[None]:
-        """Follow every call inside `core`; afterwards no hook is left, whatever happened."""
+        """Record every call inside `core`; always remove the hooks afterwards."""
         handles = [core.register_forward_pre_hook(self._enter)]
         try:
             for path, module in core.named_modules():
@@ -105,15 +105,15 @@ class _Tracer(TorchDispatchMode):
                 handle.remove()
 
     def result(self) -> tuple[list[NetworkLayer], str]:
-        """All calls with names for parents, those that the output does not need marked as skipped; the last map."""
+        """Return all calls with their parents' names, and the last map; calls irrelevant to the output are skipped."""
         if self.output is None:
             raise ValueError("the bare network must return one tensor; this one did not")
         final = self._final()
         needed, reached = self._ancestors(final), self._reached()
         if final not in reached:
             raise ValueError(
-                "no operation of PyTorch leads from the image to the network's last map, so that there is nothing to "
-                "explain: either it is the same for all images, or the way goes through something else, such as NumPy"
+                "no operation of PyTorch leads from the image to the network's last map, so there is nothing to "
+                "explain: the map is the same for all images, or it was computed outside of PyTorch, e.g. in NumPy"
             )
         names = {_IMAGE: INPUT, **{i: call.name for i, call in enumerate(self.calls)}}
         layers = []
@@ -139,7 +139,7 @@ class _Tracer(TorchDispatchMode):
             shape = tuple(output.shape[1:]) if isinstance(output, Tensor) else ()
             reason = _why_skipped(module, output, self.batch_size)
             if reason is None and self._tokens.made_by(module, output):
-                reason = "features along the last axis, (B, H, W, A), as tokens: no maps (B, A, H, W)"
+                reason = "tokens with features along the last axis, (B, H, W, A): no maps (B, A, H, W)"
             self.parents.append(self._union(_storages(output)))
             self.calls.append(NetworkLayer(name, type(module).__name__, classify_module(module), shape, (), reason))
             if reason is None:
@@ -148,7 +148,7 @@ class _Tracer(TorchDispatchMode):
         return record
 
     def _claim(self, output: Tensor, call: int, *, single: bool) -> None:
-        """From now on `output` counts as made by this call."""
+        """Record this call as the source of `output`."""
         storage = StorageWeakRef(output.untyped_storage())
         whole = output.numel() * output.element_size() == output.untyped_storage().nbytes()
         others = frozenset() if whole else self._sources.get(storage, frozenset())
@@ -158,7 +158,7 @@ class _Tracer(TorchDispatchMode):
             self._normalised.discard(storage)
 
     def _final(self) -> int:
-        """Number of the call that made the network's last map; adds the output as a call of its own if need be."""
+        """Return the number of the call that computed the network's last map; add the output as a call if necessary."""
         assert self.output is not None
         storage = StorageWeakRef(self.output.untyped_storage())
         maker, reached = self._made_by.get(storage), self._reached()
@@ -177,7 +177,7 @@ class _Tracer(TorchDispatchMode):
         return len(self.calls) - 1
 
     def _reached(self) -> set[int]:
-        """The calls that depend on the image; others are priors, positions, weights made by modules of their own."""
+        """Return the calls that depend on the image; others are priors, positions or weights computed by modules."""
         reached = {_IMAGE}
         for i, parents in enumerate(self.parents):
             if parents & reached:
@@ -210,7 +210,7 @@ def _storages(tree: Any) -> list[StorageWeakRef]:
 
 
 def _is_global(func: Any, args: Any, result: Any) -> bool:
-    """Whether an operation mixes all pixels of a map into a statistic, or normalises over them."""
+    """Return whether an operation reduces all pixels of a map to a statistic, or normalizes over them."""
     name = func._schema.name.split("::")[-1]
     first = args[0] if args and isinstance(args[0], Tensor) else None
     if first is None:
@@ -224,15 +224,15 @@ def _is_global(func: Any, args: Any, result: Any) -> bool:
 
 
 def _why_skipped(module: nn.Module, output: Any, batch_size: int) -> str | None:
-    """Reason why the output of a call is no stack of activation maps that the network made."""
+    """Return the reason why the output of a call is not a stack of activation maps of the network, or None."""
     if not isinstance(output, Tensor):
-        return f"returns {type(output).__name__}, no single stack of maps"
+        return f"returns {type(output).__name__}, not a single tensor of maps"
     if isinstance(module, _PASS_THROUGH):
         return "passes its input through unchanged"
     if isinstance(module, _SOFTMAX_MODULES) and not (output.ndim == 4 and module.dim in (None, 1, -3)):
-        return "normalises over a whole map"  # over the channels of each pixel it is a layer as any other
+        return "normalizes over a whole map"  # over the channels of each pixel, softmax counts as an ordinary layer
     if output.ndim != 4 or output.shape[0] != batch_size or not output.is_floating_point():
         return f"no maps (B, A, H, W): the output has shape {tuple(output.shape)}"
     if output.shape[2] * output.shape[3] == 1:
-        return "1 x 1 maps: one number per channel, nothing spatial"
+        return "1 x 1 maps: one number per channel, no spatial structure"
     return None

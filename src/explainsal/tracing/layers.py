@@ -1,4 +1,4 @@
-"""The layers of a network as data: what runs for one input size, in order, and which layer feeds which."""
+"""Layers of a network as data: the calls for one input size, in order, and the parents of each layer."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from explainsal.errors import UserError
 
 Kind = Literal["conv", "norm", "activation", "pool", "resize", "other", "block", "output"]
 
-OUTPUT = "output"  # name of the network's own output, a layer where functional operations made it
+OUTPUT = "output"  # name of the network's own output, which is a layer if functional operations computed it
 SELECTIONS = ("leaf", "conv", "block", "paper")  # kinds of layers; any other word is a pattern of names
 INPUT = "input"  # name of the image as a parent
 
@@ -28,16 +28,16 @@ _KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
 
 @dataclass(frozen=True)
 class NetworkLayer:
-    """One call of one module (or the network's output).
+    """Single call of a module (or the network's output).
 
     Args:
         name: Dotted path of the module; the second call of a module is ``path:2``. See :func:`call_name`.
         type: Class of the module, e.g. ``"Conv2d"``.
-        kind: What it does; ``"block"`` for a module made of modules.
+        kind: Kind of operation; ``"block"`` for a module with submodules.
         shape: ``(A, H, W)`` of its activation maps, or the output's shape without the batch axis.
         parents: Names of the layers that feed it, in the order in which they ran; ``"input"`` is the image. In a
-            selection these are the nearest selected layers, through everything between.
-        skipped: Why it is not explained; None where it is.
+            selection these are the nearest selected layers, across all layers in between.
+        skipped: Reason why it is not explained; None if it is.
     """
 
     name: str
@@ -49,10 +49,10 @@ class NetworkLayer:
 
 
 def call_name(path: str, time: int) -> str:
-    """Name of a module's call: its path, with the number of the call where it is not the first.
+    """Return the name of a module's call: its path, followed by the number of the call unless it is the first.
 
-    The first call of a module called ``input`` or ``output`` has its number, too: these words are the image and the
-    network's own output.
+    The first call of a module called ``input`` or ``output`` has its number as well, because these words refer to the
+    image and to the network's own output.
 
     Example:
         >>> call_name("relu", 1), call_name("relu", 2), call_name("output", 1)
@@ -62,7 +62,7 @@ def call_name(path: str, time: int) -> str:
 
 
 def classify_module(module: nn.Module) -> Kind:
-    """What a module does, from its class.
+    """Return a module's kind of operation, from its class.
 
     Example:
         >>> classify_module(nn.Conv2d(1, 1, 1)), classify_module(nn.ReLU()), classify_module(nn.Sequential(nn.ReLU()))
@@ -77,29 +77,29 @@ def classify_module(module: nn.Module) -> Kind:
 
 
 def is_leaf(module: nn.Module) -> bool:
-    """Whether a module is one operation rather than made of modules."""
+    """Return whether a module is a single operation, without submodules."""
     return classify_module(module) != "block"
 
 
 def select_layers(
     layers: Sequence[NetworkLayer], select: str | Sequence[str], final: str | None = None
 ) -> list[NetworkLayer]:
-    """Mark the layers that are not selected as skipped, and give the others their nearest selected parents.
+    """Mark the layers that are not selected as skipped, and set the nearest selected parents of the others.
 
     Args:
-        layers: All calls in the order in which they ended, composite modules included.
-        select: ``"leaf"``: every single operation. ``"conv"``: every convolution. ``"block"``: the innermost modules
-            made of modules (containers aside), and operations outside of any. ``"paper"``: as ``"leaf"``, but a
-            normalisation, and the activation after it, belong to their convolution; this comes closest to the paper's
-            50, 75 and 30 layers (docs/decisions/0011). Otherwise patterns of names as in file names
-            (``"decoder.*"``), one or several.
-        final: Name of a layer that is always selected: the network's last map. Layers after it are left out.
+        layers: All calls in the order in which they ended, including composite modules.
+        select: ``"leaf"``: every single operation. ``"conv"``: every convolution. ``"block"``: the innermost composite
+            modules (except containers), and operations outside of them. ``"paper"``: as ``"leaf"``, but a
+            normalization, and the activation after it, count as part of their convolution; this comes closest to the
+            paper's 50, 75 and 30 layers (docs/decisions/0011). Any other value: one or several name patterns, like
+            those of file names (``"decoder.*"``).
+        final: Name of a layer that is always selected: the network's last map. Later layers are left out.
 
     Returns:
-        All layers but composite ones that were not selected.
+        All layers except composite ones that were not selected.
 
     Raises:
-        UserError: If nothing is selected, or patterns match no layer that can be explained.
+        UserError: If nothing is selected, or no layer that can be explained matches the patterns.
     """
     if final is not None:
         layers = layers[: 1 + next(i for i, layer in enumerate(layers) if layer.name == final)]
@@ -152,7 +152,7 @@ def _innermost_blocks(layers: Sequence[NetworkLayer]) -> set[str]:
 
 
 def _paper_layers(layers: Sequence[NetworkLayer]) -> set[str]:
-    """Single operations, where convolution + norm + activation count once: at the last of the three."""
+    """Return single operations; convolution, norm and activation count once, under the name of the last one."""
     single = [layer for layer in layers if layer.kind != "block"]
     names: list[str] = []
     normalised = False

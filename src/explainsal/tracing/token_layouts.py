@@ -1,4 +1,4 @@
-"""Which tensors of four axes are tokens on a grid, (B, H, W, A), rather than maps (B, A, H, W)."""
+"""Detection of four-axis tensors that are tokens on a grid, (B, H, W, A), rather than maps (B, A, H, W)."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from torch.utils._pytree import tree_leaves
 
 
 class TokenLayouts:
-    """The tensors of one forward pass that have their features along the last axis, as transformers have them.
+    """Tensors of one forward pass with their features along the last axis, as in transformers.
 
-    Told by the modules that work along that axis, by permutations, and by operations that keep a shape. Tensors are
-    known by storage, shape and strides: maps and their permuted view share a storage.
+    They are recognized by modules that work along that axis, by permutations, and by shape-preserving operations.
+    Tensors are identified by storage, shape and strides, because maps and their permuted view share a storage.
     """
 
     def __init__(self) -> None:
         self._known: set[tuple[Any, ...]] = set()
 
     def follow(self, func: Any, args: Any, result: Any) -> None:
-        """Take note of what an operation of PyTorch made."""
+        """Record the tensors that an operation of PyTorch computed."""
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor) and tensor.ndim == 4 and self._is_made_of_tokens(func, args, tensor):
                 self._known.add(_layout(tensor))
 
     def made_by(self, module: nn.Module, output: Tensor) -> bool:
-        """Whether a module's output of four axes is such a tensor; take note of it if so."""
+        """Return whether a module's four-axis output is such a tensor, and record it if so."""
         if _works_along_last_axis(module, output):
             self._known.add(_layout(output))
         return _layout(output) in self._known
@@ -43,7 +43,7 @@ def _layout(tensor: Tensor) -> tuple[Any, ...]:
 
 
 def _order(func: Any, args: Any) -> list[int]:
-    """The axes of the source in the order in which a permutation or a transposition has them."""
+    """Return the axes of the source in the order of a permutation or transposition."""
     order = list(range(args[0].ndim))
     if func._schema.name == "aten::permute":
         return [order[axis] for axis in args[1]]
@@ -57,5 +57,5 @@ def _works_along_last_axis(module: nn.Module, output: Tensor) -> bool:
         return isinstance(module, nn.Linear)
     if len(module.normalized_shape) != 1 or output.shape[-1] != module.normalized_shape[0]:
         return False
-    # a subclass may norm the channels of maps: then they are along its second axis
+    # a subclass may normalize the channels of maps, which are along the second axis
     return type(module).forward is nn.LayerNorm.forward or output.shape[1] != module.normalized_shape[0]

@@ -1,4 +1,4 @@
-"""Log whole runs: their options at the start, their files at the end, their checkpoints however they end."""
+"""Logging of whole runs: options at the start, files at the end, and checkpoints even after a failure."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run
 
 
 def wandb_loggers(loggers: Sequence[Logger]) -> list[GuardedWandbLogger]:
-    """Those that log to W&B."""
+    """Return the loggers that log to W&B."""
     return [logger for logger in loggers if isinstance(logger, GuardedWandbLogger)]
 
 
 def logger_callbacks(loggers: Sequence[Logger]) -> list[Callback]:
-    """Callbacks that the loggers need in the training loop."""
+    """Return the callbacks that the loggers need in the training loop."""
     return [RunIdInCheckpoint(logger) for logger in wandb_loggers(loggers)]
 
 
 @rank_zero_only
 def log_config(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any]) -> None:
-    """Log the options of the run in `folder`, and its environment with the commit of the code."""
+    """Log the options of the run in `folder` and its environment, including the commit of the code."""
     for logger in wandb_loggers(loggers):
         environment = read_json(folder / MANIFEST)
         logger.log_hyperparams({**config, "environment": environment})
@@ -38,10 +38,10 @@ def log_run(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any], 
     """Log the tables, pictures and numbers of the run in `folder`, and its files as artifacts with lineage.
 
     Args:
-        loggers: Those to W&B are used.
-        folder: Of the run.
-        config: Its options.
-        weights: The weight file that the run was given, if any.
+        loggers: Only loggers to W&B are used.
+        folder: Folder of the run.
+        config: Options of the run.
+        weights: Weight file used by the run, if any.
     """
     for logger in wandb_loggers(loggers):
         log_config([logger], folder, config)
@@ -60,21 +60,21 @@ def log_run(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any], 
 
 
 def close_loggers(loggers: Sequence[Logger], checkpoints: Path, *, failed: bool) -> None:
-    """End the W&B runs, so that the next job of a sweep starts its own; log the checkpoints first."""
+    """Log the checkpoints, then end the W&B runs so that the next job of a sweep starts its own."""
     for logger in wandb_loggers(loggers):
         log_checkpoints(logger, checkpoints)
         logger.close(failed=failed)
 
 
 def log_weights(logger: GuardedWandbLogger, weights: str | None) -> None:
-    """Log the weights that a command was given as its input."""
+    """Log the weights used by a command as its input."""
     if weights is not None and Path(weights).is_file():
         name, kept = model_artifact(Path(weights)), "model" + Path(weights).suffix
         logger.log_files(name, "model", {kept: Path(weights)}, used=True)
 
 
 def log_checkpoints(logger: GuardedWandbLogger, folder: Path) -> None:
-    """Log the checkpoints of a training, also of one that was stopped."""
+    """Log the checkpoints of a training, including an interrupted one."""
     for path in sorted(folder.glob("*.ckpt")):
         logger.log_files(
             model_artifact(path), "model", {"model.ckpt": path}, aliases=[path.stem], metadata={"file": str(path)}
@@ -82,7 +82,7 @@ def log_checkpoints(logger: GuardedWandbLogger, folder: Path) -> None:
 
 
 def model_artifact(weights: Path) -> str:
-    """Name of the artifact that weights are versions of: the same in the run that makes and the one that uses them.
+    """Return the artifact name of a weight file; it is the same in the run that writes it and the run that uses it.
 
     Example:
         >>> model_artifact(Path("downloads/unisal weights.pth"))

@@ -1,4 +1,4 @@
-"""``metrics.csv`` of a training, which a resumed training goes on with."""
+"""Metrics file ``metrics.csv`` of a training, to which a resumed training appends."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ METRICS = "metrics.csv"
 
 
 class MetricsFile(CSVLogger):
-    """Lightning's CSV logger, but it adds to the file that is there.
+    """Lightning's CSV logger, except that it appends to an existing file.
 
     Args:
         save_dir: Folder of the run.
@@ -28,7 +28,7 @@ class MetricsFile(CSVLogger):
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The writer of the file."""
+        """Writer of the file."""
         if self._experiment is None:
             self._experiment = _AddingWriter(log_dir=self.log_dir)
         return self._experiment
@@ -36,12 +36,12 @@ class MetricsFile(CSVLogger):
 
 class _AddingWriter(ExperimentWriter):
     def _check_log_dir_exists(self) -> None:
-        """Go on with the columns of the file that is there; Lightning's removes it."""
+        """Keep the columns of an existing file; Lightning would remove the file."""
         self.metrics_keys = read_header(Path(self.metrics_file_path))
 
 
 def read_header(path: Path) -> list[str]:
-    """The columns of a metrics file, none where there is no file."""
+    """Return the columns of a metrics file; empty if the file does not exist."""
     if not path.is_file():
         return []
     with open(path, newline="", encoding="utf-8") as file:
@@ -49,9 +49,9 @@ def read_header(path: Path) -> list[str]:
 
 
 def take_over_metrics(old: Path, new: Path, steps: int) -> None:
-    """Write the rows of a resumed training's metrics that were logged in its first `steps` steps.
+    """Copy the metrics of a resumed training that were logged in its first `steps` steps.
 
-    A row that was cut short by a kill is left out. Nothing is written where there is no old file.
+    A row that was truncated by a kill is left out. Nothing is written if the old file does not exist.
     """
     if not old.is_file():
         return

@@ -1,4 +1,4 @@
-"""Weights & Biases through Lightning's logger: online with a key, offline without one, never in the way."""
+"""Weights & Biases through Lightning's logger: online with a key, otherwise offline; failures never stop a run."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ from lightning.pytorch.utilities import rank_zero_only
 
 log = logging.getLogger(__name__)
 _HOST = "api.wandb.ai"
-RUN_ID = "wandb_run_id"  # its place in a checkpoint
-_ROOM = 2**20  # bytes: with less the end of a run was hardly written
-INIT_SECONDS, FINISH_SECONDS, SERVICE_SECONDS = 30, 600, 3  # a dead network must not hold up a run
+RUN_ID = "wandb_run_id"  # key of the run's id in a checkpoint
+_ROOM = 2**20  # bytes; with less free space the end of a run was probably not written
+INIT_SECONDS, FINISH_SECONDS, SERVICE_SECONDS = 30, 600, 3  # a dead network must not delay a run
 
 
 def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | None:
-    """A W&B logger; ``WANDB_MODE`` is respected, else offline when no key is found.
+    """Build a W&B logger; it respects ``WANDB_MODE``, and is offline without a key.
 
-    Offline runs lie in ``<save_dir>/wandb`` and go up later with ``wandb sync <folder>``.
+    Offline runs are stored in ``<save_dir>/wandb``; ``wandb sync <folder>`` uploads them.
 
     Args:
         save_dir: The run's output folder.
         options: Passed to ``wandb.init`` through Lightning (project, name, tags, id, ...).
 
     Returns:
-        The logger; None, after a warning, where wandb is not installed or does not work.
+        The logger; None, after a warning, if wandb is not installed or does not work.
     """
     try:
         import wandb
@@ -49,7 +49,7 @@ def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | No
     except ImportError:
         log.warning('logging to W&B is off: wandb is not installed (pip install "explainsal[wandb]")')
         return None
-    except Exception as error:  # e.g. an environment variable that it cannot read
+    except Exception as error:  # e.g. an invalid environment variable
         log.warning("logging to W&B is off: %s: %s", type(error).__name__, error)
         return None
     mode = os.environ.get("WANDB_MODE", "online" if _has_key() else "offline")
@@ -61,31 +61,31 @@ def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | No
 class GuardedWandbLogger(WandbLogger):
     """Lightning's W&B logger with two differences: it never raises, and it logs whole runs.
 
-    The first failure of any kind is told in one warning; what can still be logged afterwards is. A run that cannot be
-    started is not tried again.
+    The first failure of any kind causes one warning; later items are still logged if possible. A run that could not be
+    started is not started again.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
-        self._wandb_init.pop("anonymous")  # wandb warns of it even where it is None
+        self._wandb_init.pop("anonymous")  # wandb warns about it even if it is None
         self._warned = self._off = False
 
     @contextmanager
     def guarded(self, what: str) -> Iterator[None]:
-        """Within the block an error is a warning, the first time; Ctrl-C is not an error."""
+        """Turn an error within the block into a warning, the first time only; Ctrl-C is not affected."""
         try:
             with _data_dir(Path(self._wandb_init["dir"]) / "wandb"):
                 yield
         except Exception as error:
             if not self._warned:
                 reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
-                log.warning("logging to W&B failed at %s (%s); the run goes on without what is lost", what, reason)
+                log.warning("logging to W&B failed at %s (%s); continuing, this item was not logged", what, reason)
             self._warned = True
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The run; started at the first use, and one that does nothing where that failed."""
+        """The run, started on first use; a dummy run if starting failed."""
         if self._experiment is None and not self._off:
             self._off = True
             with self.guarded("starting the run"):
@@ -96,19 +96,19 @@ class GuardedWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        """As Lightning's."""
+        """Log hyperparameters as Lightning does."""
         with self.guarded("its configuration"):
             super().log_hyperparams(params, *args, **kwargs)
 
     @rank_zero_only
     def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """As Lightning's; values may be tables and pictures, too."""
+        """Log metrics as Lightning does; values may also be tables and pictures."""
         with self.guarded(", ".join(metrics)):
             super().log_metrics(metrics, step)
 
     @rank_zero_only
     def log_summary(self, values: Mapping[str, float]) -> None:
-        """Numbers of the whole run, to compare runs by."""
+        """Log numbers of the whole run, for comparing runs."""
         with self.guarded("the summary"):
             self.experiment.summary.update(dict(values))
 
@@ -119,17 +119,17 @@ class GuardedWandbLogger(WandbLogger):
     ) -> None:  # fmt: skip
         """Log files as one artifact.
 
-        They are put beside the run first, checkpoints as hard links: `wandb sync` finds them as they are now, whatever
-        is written in their place later.
+        They are first copied into the run's folder, checkpoints as hard links. `wandb sync` then finds their current
+        content, even if the originals are replaced later.
 
         Args:
-            name: Of the artifact, which belongs to the project: versions of one thing share it.
-            kind: Its type: ``model``, ``explanation``, ``results``.
+            name: Name of the artifact. It is unique in the project; versions of one thing share it.
+            kind: Type: ``model``, ``explanation``, ``results``.
             files: Name in the artifact -> file.
-            aliases: Of this version.
-            used: An input of this run, not an output. Equal files of equal name are one version: the lineage goes from
-                the run that made it to this one.
-            metadata: What to know about it.
+            aliases: Aliases of this version.
+            used: Whether it is an input of this run rather than an output. Equal files with equal names are one
+                version: the lineage leads from the run that wrote it to this run.
+            metadata: Plain values about it.
         """
         with self.guarded(f"the artifact {name}"):
             import wandb
@@ -147,61 +147,61 @@ class GuardedWandbLogger(WandbLogger):
                 run.log_artifact(artifact, aliases=list(aliases) or None)
             elif not run.offline:
                 run.use_artifact(artifact, aliases=list(aliases) or None)
-            elif hasattr(run, "_log_artifact"):  # `use_artifact` needs a server; this is what it calls
+            elif hasattr(run, "_log_artifact"):  # `use_artifact` needs a server, and calls this method
                 run._log_artifact(artifact, aliases=list(aliases) or None, is_user_created=True, use_after_commit=True)
             else:
-                log.info("this version of wandb cannot note the input %s offline", name)
+                log.info("this version of wandb cannot log the input %s offline", name)
 
     @rank_zero_only
     def finalize(self, status: str) -> None:
-        """The end of a Lightning loop, which is not the end of the run: the evaluation follows."""
+        """Do nothing at the end of a Lightning loop, because the run continues with the evaluation."""
 
     def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
-        """Nothing: checkpoints are logged once, when the run ends."""
+        """Do nothing: checkpoints are logged once, when the run ends."""
 
     @rank_zero_only
     def close(self, *, failed: bool = False) -> None:
-        """End the run, so that the next job of a sweep gets its own."""
+        """End the run, so that the next job of a sweep starts its own."""
         run, self._experiment, self._off = self._experiment, None, True
         if run is not None:
             self._id = run.id
             with self.guarded("finishing the run"):
                 run.finish(exit_code=int(failed))
-                # wandb's own process writes the file, and keeps it to itself when it cannot
+                # wandb's own process writes the file, and reports no failure
                 if shutil.disk_usage(self._wandb_init["dir"]).free < _ROOM:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._wandb_init["dir"])
 
 
 class RunIdInCheckpoint(Callback):
-    """Keeps the id of the W&B run in every checkpoint, so that a resumed training goes on in the same run.
+    """Store the W&B run's id in every checkpoint, so that a resumed training continues the same run.
 
     Args:
-        logger: The logger of that run.
+        logger: Logger of that run.
     """
 
     def __init__(self, logger: GuardedWandbLogger) -> None:
         self.logger = logger
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Write it down; every process calls this, the first one knows it."""
+        """Store the id; every process calls this, but only the first one has an id."""
         if self.logger.version is not None:
             checkpoint[RUN_ID] = str(self.logger.version)
 
 
 def run_id_in(checkpoint: str | Path) -> str | None:
-    """The W&B run that a checkpoint comes from; None where it has none or cannot be read, which is another's error."""
+    """Return the id of a checkpoint's W&B run; None if it has none, or if the file cannot be read."""
     try:
         content = torch.load(checkpoint, map_location="cpu", weights_only=True, mmap=True)
-    except Exception:  # whatever is wrong with the file, who needs more of it says it better
+    except Exception:  # other readers of the file report errors better
         return None
     found = content.get(RUN_ID) if isinstance(content, dict) else None
     return str(found) if found else None
 
 
 def _forget_dead_service() -> None:
-    """Have wandb start another service where the one that this or a parent process started is gone.
+    """Let wandb start a new service if the one started by this or a parent process has ended.
 
-    wandb looks for that one alone, and every call would fail. Its address is a port or a socket's path.
+    wandb only looks for the old service, and every call would fail. The address is a port or the path of a socket.
     """
     import wandb
 
@@ -221,14 +221,14 @@ def _forget_dead_service() -> None:
     except OSError as error:
         log.info("W&B's service at %s does not answer (%s): starting another", address, error)
         os.environ.pop("WANDB_SERVICE")
-        with suppress(Exception):  # of an earlier job in this process: wandb holds on to the connection
+        with suppress(Exception):  # an earlier job in this process: wandb keeps the connection
             wandb.teardown(exit_code=1)
-        wandb.run = None  # a run that could not be finished would be taken for this job's
+        wandb.run = None  # a run that could not be finished would be used for this job
 
 
 @contextmanager
 def _data_dir(folder: Path) -> Iterator[None]:
-    """Within the block the pictures of tables are put in this folder, not into the home directory (unless asked to)."""
+    """Store the pictures of tables in this folder within the block, unless WANDB_DATA_DIR is set."""
     if "WANDB_DATA_DIR" in os.environ:
         yield
         return
@@ -240,21 +240,21 @@ def _data_dir(folder: Path) -> Iterator[None]:
 
 
 def _beside(staged: Path, file: Path) -> Path:
-    """A file under another name that later writing does not change: checkpoints are replaced, never written into."""
+    """Copy a file, so that later writing does not change it; checkpoints, which are only replaced, are linked."""
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.unlink(missing_ok=True)
     if file.suffix == ".ckpt":
         try:
             os.link(file, staged)
             return staged
-        except OSError:  # a file system without hard links, or another one than the run's
+        except OSError:  # a file system without hard links, or a different one
             pass
     shutil.copyfile(file, staged)
     return staged
 
 
 def _has_key() -> bool:
-    """Whether a key is in the environment or in ~/.netrc, where ``wandb login`` puts it."""
+    """Return whether a key is in the environment or in ~/.netrc, where ``wandb login`` stores it."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:

@@ -161,7 +161,7 @@ def test_a_sound_data_set_has_a_clean_bill(data, tmp_path, capsys):
     assert [(s.split, s.images, s.counts.sum()) for s in diagnosis.splits] == [("train", 8, 320), ("val", 4, 160)]
     assert "nothing is wrong" in capsys.readouterr().out
     assert (tmp_path / "doctor" / "folder" / "doctor.png").stat().st_size > 10_000
-    assert "Nothing is wrong" in (tmp_path / "doctor" / "folder" / "doctor.html").read_text()
+    assert "The checks found no problems" in (tmp_path / "doctor" / "folder" / "doctor.html").read_text()
 
 
 @pytest.mark.parametrize("fault", FAULTS)

@@ -1,10 +1,10 @@
-"""A table of the paper: what its first screen says of rows that saw few images, and how rows are called."""
+"""A table of the paper: remarks on rows with few images on the first screen, and titles of rows."""
 
 import pandas as pd
 
 from explainsal.reporting.paper.figure import paper_table_figure
 from explainsal.reporting.paper.table import Outcome, build_table
-from explainsal.reporting.results.table import model_title
+from explainsal.reporting.results.titles import model_title
 from explainsal.reporting.summary import table_headlines
 
 ROWS = {"itti": ("classical", 4), "explainable_cmrnet": ("explainable", 2), "cmrnet": ("network", 4)}

@@ -76,7 +76,7 @@ def test_a_model_that_one_profile_leaves_undefined_shifts_no_rank(profiles):
     undefined = (profiles["model"] == "deep") & (profiles["profile"] == "mit2016") & (profiles["metric"] == "cc")
     ranks = rank_table(profiles[~undefined])
     assert ranks.loc["deep", ["cc/tuebingen", "cc/salicon"]].isna().all()
-    assert ranks["cc/tuebingen"].sum() == 6  # of the three others: 1 + 2 + 3, however tied
+    assert ranks["cc/tuebingen"].sum() == 6  # ranks of the three others: 1 + 2 + 3, for any ties
     assert ranks["kld/tuebingen"].sum() == 10
 
 

@@ -1,4 +1,4 @@
-"""Weights that are constants of a graph: frozen GraphDefs, and SavedModels whose functions were frozen."""
+"""Weights stored as constants of a graph: frozen GraphDefs, and SavedModels with frozen functions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 from explainsal.errors import CorruptFileError
 from explainsal.models.tensorflow.protobuf import Message
 
-_USERS = {"kernel": "Conv2D", "bias": "BiasAdd"}  # operation whose second input a variable is
+_USERS = {"kernel": "Conv2D", "bias": "BiasAdd"}  # operation whose second input is the variable
 _PASSING = ("Identity", "Enter")
 _FLOAT = 1  # DT_FLOAT
 _LARGEST = 2**28  # elements; ten times the largest network here
 
 
 def is_tensorflow(path: str | Path) -> bool:
-    """Whether a path names a graph of TensorFlow, rather than a file of torch's.
+    """Return whether a path names a TensorFlow graph rather than a torch file.
 
     Example:
         >>> is_tensorflow("model_salicon_cpu.pb"), is_tensorflow("outputs/best.ckpt")
@@ -29,25 +29,25 @@ def is_tensorflow(path: str | Path) -> bool:
 
 
 def source_file(path: str | Path) -> Path:
-    """The file that holds the graph: of a SavedModel's folder its ``saved_model.pb``, else the path itself."""
+    """Return the file that holds the graph: ``saved_model.pb`` of a SavedModel's folder, else the path itself."""
     return Path(path) / "saved_model.pb" if Path(path).is_dir() else Path(path)
 
 
 def read_variables(path: str | Path, wanted: Sequence[str]) -> dict[str, NDArray[np.float32]]:
-    """Read the constants that stand for variables; nothing in the file is executed.
+    """Read the constants that replace variables, without executing anything in the file.
 
-    A constant has its variable's name; equal ones may have been merged into one, which is then found as the input of
+    A constant has its variable's name. Equal constants may have been merged into one; it is then found as the input of
     the convolution or addition that uses it.
 
     Args:
-        path: A ``.pb`` file or a SavedModel's folder.
+        path: A ``.pb`` file or the folder of a SavedModel.
         wanted: Names without ``:0``, e.g. ``"conv1/conv1_1/kernel"``.
 
     Returns:
-        Those that are there, in TensorFlow's layout.
+        The variables that were found, in TensorFlow's layout.
 
     Raises:
-        CorruptFileError: If the file is damaged or of another format.
+        CorruptFileError: If the file is damaged or has another format.
     """
     source = source_file(path)
     try:
@@ -61,10 +61,10 @@ def read_variables(path: str | Path, wanted: Sequence[str]) -> dict[str, NDArray
 
 
 def _nodes(data: memoryview) -> dict[str, Message]:
-    """All nodes by name, those of a library's functions included."""
+    """Return all nodes by name, including those of library functions."""
     if not data:
         raise ValueError("the file is empty")
-    saved_model = data[0] == 0x08  # field 1 is a number there, the schema's version, and a node in a GraphDef
+    saved_model = data[0] == 0x08  # field 1 is the schema's version number in a SavedModel, and a node in a GraphDef
     graphs = [meta.message(2) for meta in Message(data).messages(2)] if saved_model else [Message(data)]
     nodes = {}
     for graph in graphs:
@@ -75,7 +75,7 @@ def _nodes(data: memoryview) -> dict[str, Message]:
 
 
 def _constant(nodes: dict[str, Message], name: str) -> Message | None:
-    """The constant that stands for a variable."""
+    """Return the constant that replaces a variable, or None."""
     node = nodes.get(name)
     if node is None:
         scope, _, last = name.rpartition("/")
@@ -88,13 +88,13 @@ def _constant(nodes: dict[str, Message], name: str) -> Message | None:
 
 
 def _input(nodes: dict[str, Message], node: Message | None, place: int) -> Message | None:
-    """The node that feeds one; inputs are written ``name``, ``name:0`` or, in functions, ``name:output:0``."""
+    """Return the node at an input; inputs are written ``name``, ``name:0`` or, in functions, ``name:output:0``."""
     inputs = [] if node is None else [str(blob, "utf-8").split(":")[0] for blob in node.blobs(3)]
     return nodes.get(inputs[place]) if place < len(inputs) else None
 
 
 def _value(name: str, node: Message) -> NDArray[np.float32]:
-    """The tensor of a constant: its bytes, or numbers, the last of which is repeated."""
+    """Return a constant's tensor, stored as bytes, or as numbers of which the last is repeated."""
     attributes = {entry.text(1): entry for entry in node.messages(5)}
     if "value" not in attributes:
         raise ValueError(f"the constant {name} has no value")
@@ -103,7 +103,7 @@ def _value(name: str, node: Message) -> NDArray[np.float32]:
         raise ValueError(f"{name} has the type {tensor.number(1)}, not 32-bit floating point")
     shape = tuple(side.number(1) for side in tensor.message(2).messages(2))
     if len(shape) > 8 or any(not 0 <= side <= _LARGEST for side in shape) or math.prod(shape) > _LARGEST:
-        raise ValueError(f"no tensor has the shape {shape}")
+        raise ValueError(f"invalid tensor shape {shape}")
     content = tensor.blob(4) or tensor.fixed32(5)
     values = np.frombuffer(content, dtype="<f4").astype(np.float32)
     missing = math.prod(shape) - len(values)

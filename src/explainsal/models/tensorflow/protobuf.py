@@ -1,4 +1,4 @@
-"""The wire format of protocol buffers: fields by number, messages as slices of the file, nothing copied."""
+"""Wire format of protocol buffers: fields by number; messages are slices of the file, without copies."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ _SIZES = {1: 8, 5: 4}  # wire types of fixed width, in bytes
 
 
 class Message:
-    """The fields of a message by number; those that the format does not know are kept and ignored.
+    """Fields of a message by number; unknown fields are kept and ignored.
 
     Raises:
-        ValueError: If the bytes are no message.
+        ValueError: If the bytes are not a message.
     """
 
     def __init__(self, data: memoryview) -> None:
@@ -22,43 +22,43 @@ class Message:
             self._fields.setdefault(number, []).append(value)
 
     def blobs(self, number: int) -> list[memoryview]:
-        """All values of a field of bytes, text or messages."""
+        """Return all values of a field of bytes, text or messages."""
         values = self._fields.get(number, [])
         if any(isinstance(value, int) for value in values):
             raise ValueError(f"field {number} holds a number instead of bytes")
         return [value for value in values if isinstance(value, memoryview)]
 
     def blob(self, number: int) -> memoryview:
-        """The last value of such a field, empty without one."""
+        """Return the last value of such a field; empty if it is absent."""
         return (self.blobs(number) or [memoryview(b"")])[-1]
 
     def text(self, number: int) -> str:
-        """A field of text."""
+        """Return a text field."""
         return str(self.blob(number), "utf-8")
 
     def message(self, number: int) -> Message:
-        """A field that is a message; one without fields where it is absent."""
+        """Return a field that is a message; an empty message if it is absent."""
         return Message(self.blob(number))
 
     def messages(self, number: int) -> list[Message]:
-        """All messages of a field."""
+        """Return all messages of a field."""
         return [Message(blob) for blob in self.blobs(number)]
 
     def number(self, number: int) -> int:
-        """A field of a number, 0 without one; signed where it is a varint."""
+        """Return a number field, 0 if it is absent; varints are signed."""
         value = (self._fields.get(number) or [0])[-1]
         if isinstance(value, memoryview):
             raise ValueError(f"field {number} holds bytes instead of a number")
         return value
 
     def fixed32(self, number: int) -> bytes:
-        """All values of a field of fixed 32-bit numbers, packed or not, as little-endian bytes."""
+        """Return all values of a field of fixed 32-bit numbers, packed or not, as little-endian bytes."""
         values = self._fields.get(number, [])
         return b"".join(v.to_bytes(8, "little", signed=True)[:4] if isinstance(v, int) else bytes(v) for v in values)
 
 
 def varint(data: memoryview, at: int) -> tuple[int, int]:
-    """An unsigned number of at most 64 bits, and the place behind it."""
+    """Read an unsigned number of at most 64 bits; return it and the position after it."""
     result = 0
     for i in range(10):
         if at + i >= len(data):

@@ -1,1 +1,1 @@
-"""Figures, drawn from numbers; `explainsal.reporting.run_figures` draws those of a run into files."""
+"""Figures drawn from numbers; `explainsal.reporting.run_figures` writes those of a run to files."""

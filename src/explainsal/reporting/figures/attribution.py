@@ -1,4 +1,4 @@
-"""What the maps of a standalone model are made of: its parts on one image, and their shares over all images."""
+"""Composition of a standalone model's maps: parts for one image, and shares over all images."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ PARTS = "parts"  # files of `parts_figure`: parts_IMAGE.png
 
 
 def shares(attribution: pd.DataFrame, by: str) -> pd.DataFrame:
-    """Share of the variation of the saliency map by part: columns mean, min and max over the images.
+    """Return each part's share of the variation of the saliency map: columns mean, min and max over the images.
 
     Args:
-        attribution: Columns by, part and variation, as ``explain`` writes them.
-        by: What the parts are told apart by. Numbers (px, degrees) come in their order, then blurs in that of their
-            sigma, then other parts by their mean.
+        attribution: Columns by, part and variation, as written by ``explain``.
+        by: Property by which parts are grouped. Numbers (px, degrees) come first in ascending order, then blurs in the
+            order of their sigma, then other parts in the order of their mean.
 
     Example:
         >>> rows = [("source", "center", 0.75), ("source", "input/luminance", 0.25), ("part", "even", 1.0)]
@@ -47,7 +47,7 @@ def shares(attribution: pd.DataFrame, by: str) -> pd.DataFrame:
 
 
 def attribution_figure(attribution: pd.DataFrame, width: float = 2 * COLUMN_WIDTH) -> Figure:
-    """Three panels: shares by source, wavelength and orientation; bars are means, lines reach over all images."""
+    """Draw shares by source, wavelength and orientation; bars are means, lines span all images."""
     figure = new_figure(width, 2.6)
     axes = figure.subplots(1, 3, width_ratios=(1.4, 1, 1.2))
     for one, (by, title) in zip(axes, PANELS.items(), strict=True):
@@ -57,7 +57,7 @@ def attribution_figure(attribution: pd.DataFrame, width: float = 2 * COLUMN_WIDT
 
 
 def attribution_text(attribution: pd.DataFrame) -> str:
-    """The first panel as a sentence."""
+    """Return a sentence on the first panel."""
     parts = shares(attribution, "source").sort_values("mean", ascending=False)["mean"]
     named = ", ".join(f"{share:.0%} from {name}" for name, share in parts.head(STRONGEST).items())
     images = attribution["image"].nunique()
@@ -65,11 +65,11 @@ def attribution_text(attribution: pd.DataFrame) -> str:
 
 
 def parts_figure(image: np.ndarray, saliency: np.ndarray, parts: Mapping[str, np.ndarray]) -> Figure:
-    """One image, its saliency map, and the parts that make most of its variation, as they add up: red up, blue down.
+    """Draw an image, its saliency map, and the parts with most of its variation: red increases it, blue decreases it.
 
     Args:
         image: Shape ``(H, W, 3)``, RGB.
-        saliency: Shape ``(h, w)``: the sum of all parts.
+        saliency: Shape ``(h, w)``, the sum of all parts.
         parts: Maps ``(h, w)`` by name.
     """
     weight = {name: _variation(part, saliency) for name, part in parts.items()}

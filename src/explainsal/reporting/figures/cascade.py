@@ -1,4 +1,4 @@
-"""The cascading randomisation of weights as a figure and in a sentence (Adebayo et al., 2018)."""
+"""Cascading randomization of weights as a figure and a sentence (Adebayo et al., 2018)."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ CURVES = {
 
 
 def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure:
-    """Mean over the images of each correlation, against the layer down to which weights were drawn anew.
+    """Draw the mean of each correlation over the images, against the last randomized layer.
 
     Args:
-        cascade: ``cascade.csv``, as :func:`~explainsal.explanation.cascade.cascade_table` has it.
-        width: Inches.
+        cascade: ``cascade.csv``, see :func:`~explainsal.explanation.cascade.cascade_table`.
+        width: Width in inches.
     """
     means = _by_step(cascade)
     figure = new_figure(width, 2.6)
@@ -30,7 +30,7 @@ def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure
     reached = zip(means["layer"], means["fresh"], strict=True)
     labels = [f"{layer} ({fresh})" if fresh else str(layer) for layer, fresh in reached]
     axes.set_xticks(list(means.index), labels, rotation=30, ha="right")
-    axes.set_xlabel("last layer drawn anew (layers in all)")
+    axes.set_xlabel("last randomized layer (number of randomized layers)")
     axes.set_ylabel("correlation")
     axes.set_ylim(min(-0.05, axes.get_ylim()[0]), 1.03)
     figure.legend(*axes.get_legend_handles_labels(), loc="outside upper left", frameon=False)
@@ -38,17 +38,17 @@ def cascade_figure(cascade: pd.DataFrame, width: float = COLUMN_WIDTH) -> Figure
 
 
 def cascade_text(cascade: pd.DataFrame) -> str:
-    """The cascade in a sentence, with numbers."""
+    """Return the result of the cascade as a sentence with numbers."""
     means = _by_step(cascade)
     steps = zip(*(means[column].tolist() for column in ("fresh", "maps", "explanations")), strict=True)
     parts = [
-        f"with {fresh} of {means['fresh'].max()} layers fresh {maps:.2f} and {explanations:.2f}"
+        f"{maps:.2f} and {explanations:.2f} with {fresh} of {means['fresh'].max()} layers randomized"
         for fresh, maps, explanations in steps
         if fresh
     ]
     return (
         f"Correlation of the network's map and of the explainable map with those of the trained network: "
-        f"{'; '.join(parts)}. An explanation that stays while the map goes would not be one of these weights."
+        f"{'; '.join(parts)}. An explanation that stays the same while the map changes does not explain these weights."
     ).replace(" -", " −")
 
 

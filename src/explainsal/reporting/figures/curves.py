@@ -12,17 +12,17 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from explainsal.reporting.figures.style import COLUMN_WIDTH, INK, MUTED, SERIES, horizontal_grid, new_figure
-from explainsal.reporting.results.table import higher_is_better, metric_order, metric_title, number
+from explainsal.reporting.results.titles import higher_is_better, metric_order, metric_title, number
 
 
 @dataclass(frozen=True, eq=False)
 class Panel:
-    """One small picture of a figure.
+    """Panel of a figure.
 
     Args:
-        title: What it shows.
-        text: The same in a sentence, with numbers, for those who cannot see it.
-        draw: Draws it.
+        title: Title of the panel.
+        text: Its content as a sentence with numbers, for readers who cannot see it.
+        draw: Function that draws it.
     """
 
     title: str
@@ -31,10 +31,10 @@ class Panel:
 
 
 def training_panels(training: pd.DataFrame) -> list[Panel]:
-    """The loss, then every validation metric; empty when nothing was logged yet.
+    """Return the loss panel and a panel per validation metric; empty if nothing was logged yet.
 
     Args:
-        training: Lightning's ``metrics.csv``: columns epoch, ``train/...``, ``val/...``; NaN where a row has no value.
+        training: Lightning's ``metrics.csv``: columns epoch, ``train/...``, ``val/...``; NaN marks missing values.
     """
     train, val = (_by_epoch(training, f"{kind}/loss") for kind in ("train", "val"))
     logged = [name.removeprefix("val/") for name in map(str, training.columns) if name.startswith("val/")]
@@ -44,7 +44,7 @@ def training_panels(training: pd.DataFrame) -> list[Panel]:
 
 
 def curves_figure(training: pd.DataFrame) -> Figure:
-    """All panels in two columns, at column width.
+    """Draw all panels in two columns, at column width.
 
     Raises:
         ValueError: If nothing was logged yet.
@@ -62,7 +62,7 @@ def curves_figure(training: pd.DataFrame) -> Figure:
 
 
 def _by_epoch(training: pd.DataFrame, column: str) -> pd.Series:
-    """Mean of a column in each epoch; the loss may have been logged at many steps."""
+    """Return the mean of a column in each epoch; the loss may have been logged at many steps."""
     if column not in training:
         return pd.Series(dtype=float)
     return training.dropna(subset=[column]).groupby("epoch")[column].mean()
@@ -88,7 +88,7 @@ def _metric_panel(metric: str, values: pd.Series) -> Panel:
     title = metric_title(metric)
     values = values.dropna()
     if values.empty:
-        return Panel(title, f"{title}: never a number.", lambda axes: _finish(axes, title))
+        return Panel(title, f"{title}: no defined value.", lambda axes: _finish(axes, title))
     best = int(np.asarray(values.index)[values.argmax() if higher_is_better(metric) else values.argmin()])
 
     def draw(axes: Axes) -> None:
@@ -113,7 +113,7 @@ def _finish(axes: Axes, title: str) -> None:
     axes.set_xlabel("epoch", color=MUTED)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     first, last = axes.dataLim.intervalx
-    if first == last:  # a single epoch: its number alone on the axis
+    if first == last:  # a single epoch: show its number alone on the axis
         axes.set_xlim(first - 0.5, last + 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(4))
     horizontal_grid(axes)

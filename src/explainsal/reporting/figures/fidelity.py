@@ -1,4 +1,4 @@
-"""Fidelity of every layer against depth: how well its activation maps are rebuilt."""
+"""Fidelity of the reconstruction of every layer's activation maps, against depth."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from explainsal.reporting.figures.style import COLUMN_WIDTH, MARKERS, SERIES, ne
 from explainsal.reporting.run_folder import ExplanationTables
 
 MEASURES = {"correlation": "correlation", "relative_mae": "relative MAE"}
-ROW_HEIGHT = 0.115  # inches: names at 6 points still keep apart
-WORST_RELATIVE_MAE = 2.0  # beyond it a reconstruction is lost, and its value would squeeze all others together
+ROW_HEIGHT = 0.115  # inches; keeps names at 6 points apart
+WORST_RELATIVE_MAE = 2.0  # a larger error means a failed reconstruction, and would compress the scale
 
 
 def fidelity_figure(explanations: Mapping[str, ExplanationTables], width: float = COLUMN_WIDTH) -> Figure:
-    """A row per layer, so that its name can be read, the input at the top; a colour and a marker per preset.
+    """Draw a row per layer with its name, from the input at the top; presets have different colors and markers.
 
     Args:
-        explanations: The tables of each preset, by its name; all of one network.
-        width: Inches.
+        explanations: Tables by name of the preset, all for one network.
+        width: Width in inches.
 
     Raises:
         ValueError: If there is no preset.
@@ -47,7 +47,7 @@ def fidelity_figure(explanations: Mapping[str, ExplanationTables], width: float 
 
 
 def _draw_measure(axes: Axes, tables: ExplanationTables, measure: str, preset: str, color: str, marker: str) -> None:
-    """The mean over images, and a band from the worst to the best image."""
+    """Draw the mean over images, and a band from the worst to the best image."""
     by_layer = tables.layers.groupby("layer")[measure]
     mean, low, high = by_layer.mean(), by_layer.min(), by_layer.max()
     axes.fill_betweenx(mean.index, low, high, color=color, alpha=0.15, linewidth=0)
@@ -55,10 +55,10 @@ def _draw_measure(axes: Axes, tables: ExplanationTables, measure: str, preset: s
 
 
 def fidelity_text(tables: ExplanationTables) -> str:
-    """A preset's curve in a sentence."""
+    """Return a preset's curve as a sentence."""
     depth = tables.depth.dropna(subset=["correlation"])
     if depth.empty:
-        return "No layer has a map that is alive."
+        return "All maps of all layers are constant."
     worst, best = (depth.iloc[place(depth["correlation"])] for place in (np.argmin, np.argmax))
     return (
         f"Mean correlation {np.mean(depth['correlation']):.2f} over {len(depth)} layers; "

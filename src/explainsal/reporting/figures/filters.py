@@ -18,7 +18,7 @@ UNITS = {"wavelength": "px", "orientation": "°", "bandwidth": "octaves"}
 
 
 def usage_figure(usage: FilterUsage, trend: Trend) -> Figure:
-    """The three heat maps and the mean bandwidth, one below the other, at column width."""
+    """Draw the three heat maps and the mean bandwidth below each other, at column width."""
     tables = {name: getattr(usage, name) for name in UNITS}
     heights = [0.45 + 0.1 * len(table) for table in tables.values()] + [1.15]
     figure = new_figure(COLUMN_WIDTH, sum(heights) + 0.4)
@@ -31,7 +31,7 @@ def usage_figure(usage: FilterUsage, trend: Trend) -> Figure:
 
 
 def usage_panel(usage: FilterUsage, name: str) -> Figure:
-    """One heat map: ``wavelength``, ``orientation`` or ``bandwidth``."""
+    """Draw one heat map: ``wavelength``, ``orientation`` or ``bandwidth``."""
     table = getattr(usage, name)
     figure, axes = _inset_figure(ROW_HEIGHT * len(table))
     draw_usage(axes, table, name)
@@ -39,7 +39,7 @@ def usage_panel(usage: FilterUsage, name: str) -> Figure:
 
 
 def bandwidth_panel(usage: FilterUsage, trend: Trend) -> Figure:
-    """The mean bandwidth of each layer."""
+    """Draw the mean bandwidth of each layer."""
     figure, axes = _inset_figure(1.0)
     draw_bandwidth(axes, usage, trend)
     axes.set_xlim(usage.mean_bandwidth.index[0] - 0.5, usage.mean_bandwidth.index[-1] + 0.5)
@@ -47,7 +47,7 @@ def bandwidth_panel(usage: FilterUsage, trend: Trend) -> Figure:
 
 
 def _inset_figure(height: float) -> tuple[Figure, Axes]:
-    """Axes of this height, in inches, whose sides stand at the same place in every panel, so that layers line up."""
+    """Create axes of the given height, in inches, with the same left and right edge in every panel."""
     total = height + 0.66
     figure = new_figure(COLUMN_WIDTH, total)
     figure.set_layout_engine("none")
@@ -56,7 +56,7 @@ def _inset_figure(height: float) -> tuple[Figure, Axes]:
 
 
 def draw_usage(axes: Axes, table: pd.DataFrame, name: str) -> None:
-    """A heat map with a row per filter parameter and a column per layer, its colour the share of the coefficients."""
+    """Draw a heat map of the shares of the coefficients: a row per filter parameter, a column per layer."""
     layers = np.asarray(table.columns)
     edges = np.append(layers, layers[-1] + 1) - 0.5
     mesh = axes.pcolormesh(
@@ -75,7 +75,7 @@ def draw_usage(axes: Axes, table: pd.DataFrame, name: str) -> None:
 
 
 def draw_bandwidth(axes: Axes, usage: FilterUsage, trend: Trend) -> None:
-    """The mean bandwidth against depth, with the means of the first and the last third of the layers."""
+    """Draw the mean bandwidth against depth, with the means of the first and the last third of the layers."""
     mean = usage.mean_bandwidth
     axes.plot(mean.index, mean, color=SERIES[0], marker="o" if len(mean) < 30 else ".")
     third = max(1, len(mean) // 3)
@@ -83,9 +83,7 @@ def draw_bandwidth(axes: Axes, usage: FilterUsage, trend: Trend) -> None:
         axes.hlines(value, index[0] - 0.4, index[-1] + 0.4, color=SERIES[1], linewidth=1)
     axes.set_title("Mean bandwidth (octaves)")
     known = not math.isnan(trend.rank_correlation)
-    rank = (
-        f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−") if known else "no trend to see"
-    )
+    rank = f"rank correlation with depth {trend.rank_correlation:+.2f}".replace("-", "−") if known else "no trend"
     axes.text(0.02, 0.97, rank, transform=axes.transAxes, va="top", fontsize=6.5)
     axes.margins(y=0.15)
     axes.set_xlabel("layer, from the input on", color=MUTED)
@@ -94,7 +92,7 @@ def draw_bandwidth(axes: Axes, usage: FilterUsage, trend: Trend) -> None:
 
 
 def usage_text(usage: FilterUsage, name: str) -> str:
-    """What the heat map says at both ends of the network."""
+    """Return a sentence on the most used value at both ends of the network."""
     table = getattr(usage, name)
     first, last = table.columns[0], table.columns[-1]
     ends = [
@@ -104,9 +102,9 @@ def usage_text(usage: FilterUsage, name: str) -> str:
 
 
 def trend_text(trend: Trend) -> str:
-    """The verdict on the paper's claim, with its numbers."""
+    """Return the verdict on the paper's claim, with its numbers."""
     if math.isnan(trend.rank_correlation) and trend.first == trend.last:
-        return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot tell whether it grows."
+        return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot show whether it grows."
     low, high = trend.image_range
     images = "" if low == high else f" (single images {low:+.2f} to {high:+.2f})"
     return (

@@ -1,4 +1,4 @@
-"""What a standalone model is made of: the share of its saliency map that passes through each kind of filter."""
+"""Composition of a standalone model: the share of its saliency map that passes through each kind of filter."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from explainsal.reporting.figures.style import COLUMN_WIDTH, MUTED, SERIES, USAG
 
 
 def ends(graph: pd.DataFrame) -> pd.Series:
-    """Share of the saliency map that comes from each input map and from the position; sums to 1.
+    """Return the share of the saliency map from each input map and from the position; the sum is 1.
 
     Args:
-        graph: Columns source and flow, as :func:`~explainsal.distillation.term_table` makes them.
+        graph: Columns source and flow, see :func:`~explainsal.distillation.term_table`.
 
     Example:
         >>> sources = ["input/luminance", "center/vertical", "stem/3", "center/center .12"]
@@ -30,24 +30,24 @@ def ends(graph: pd.DataFrame) -> pd.Series:
 
 
 def by_stage(graph: pd.DataFrame) -> pd.DataFrame:
-    """Share of each filter kind within every stage: a row per kind, a column per stage, every column sums to 1."""
+    """Return the share of each kind of filter within every stage: a row per kind, a column per stage with sum 1."""
     table = graph.assign(kind=[_kind(*row) for row in zip(graph["part"], graph["wavelength"], strict=True)])
     table = table.pivot_table(index="kind", columns="layer", values="flow", aggfunc="sum", fill_value=0.0)
     return (table / table.sum(axis=0)).loc[sorted(table.index, key=_order)]
 
 
 def by_orientation(graph: pd.DataFrame) -> pd.Series:
-    """Share of each orientation, in degrees, among the log-Gabor terms; sums to 1."""
+    """Return the share of each orientation, in degrees, among the log-Gabor terms; the sum is 1."""
     used = graph[graph["orientation"].notna()]
     flow = used["flow"].groupby(np.degrees(used["orientation"]).round(1)).sum()
     return flow / flow.sum()
 
 
 def graph_figure(graph: pd.DataFrame, width: float = 2 * COLUMN_WIDTH) -> Figure:
-    """Three panels: sources, filters by stage, orientations."""
+    """Draw three panels: sources, filters by stage, orientations."""
     figure = new_figure(width, 3.0)
     left, middle, right = figure.subplots(1, 3, width_ratios=(1, 2, 1))
-    _bars(left, ends(graph), "Where the map comes from")
+    _bars(left, ends(graph), "Sources of the map")
     _heat(middle, by_stage(graph), dict(zip(graph["layer"].tolist(), graph["name"].tolist(), strict=True)))
     angles = by_orientation(graph)
     _bars(right, angles.set_axis([f"{angle:g}°" for angle in angles.index]), "Orientations")
@@ -55,7 +55,7 @@ def graph_figure(graph: pd.DataFrame, width: float = 2 * COLUMN_WIDTH) -> Figure
 
 
 def graph_text(graph: pd.DataFrame) -> str:
-    """What the first panel says, as a sentence.
+    """Return the content of the first panel as a sentence.
 
     Example:
         >>> graph_text(pd.DataFrame({"source": ["input/luminance", "center/vertical"], "flow": [0.75, 0.25]}))

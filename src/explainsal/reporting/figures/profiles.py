@@ -1,4 +1,4 @@
-"""Ranks of the models under each metric profile: where two lines cross, the choice of the profile decides."""
+"""Ranks of the models under each metric profile; a crossing of lines shows a dependence on the profile."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import MARKERS, MUTED, PAGE_WIDTH, SERIES, new_figure
 from explainsal.reporting.results.profiles import rank_table
-from explainsal.reporting.results.table import metric_title, model_title
+from explainsal.reporting.results.titles import metric_title, model_title
 
 
 def profiles_figure(profiles: pd.DataFrame, width: float = PAGE_WIDTH, columns: int = 4) -> Figure:
-    """A panel per metric: the profiles from left to right, the best model at the top, a line per model.
+    """Draw a panel per metric with a line per model: profiles from left to right, the best model at the top.
 
     Args:
-        profiles: Of :func:`~explainsal.reporting.results.profiles.summarize_profiles`.
-        width: Inches.
-        columns: Panels beside each other.
+        profiles: Table of :func:`~explainsal.reporting.results.profiles.summarize_profiles`.
+        width: Width in inches.
+        columns: Panels per row.
 
     Raises:
         ValueError: If no metric belongs to two profiles.
@@ -49,7 +49,7 @@ def _draw(axes: Axes, ranks: pd.DataFrame, metric: str) -> None:
     names = [str(name).partition("/")[2] for name in ranks]
     axes.set_xticks(places, names, fontsize=5.5, color=MUTED)
     axes.set_xlim(-0.35, len(names) - 0.65)
-    ranked = len(ranks.dropna())  # a model without a rank here keeps its colour, and has no line
+    ranked = len(ranks.dropna())  # a model without a rank here keeps its color, without a line
     axes.set_ylim(ranked + 0.5, 0.5)
     axes.set_yticks(range(1, ranked + 1))
     axes.set_title(metric_title(metric))

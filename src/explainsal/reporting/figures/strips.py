@@ -1,4 +1,4 @@
-"""Picture strips: image, ground truth with its fixations, and the map of every model, a row per image."""
+"""Picture strips, one row per image: image, ground truth with fixations, and the map of every model."""
 
 from __future__ import annotations
 
@@ -10,21 +10,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH, SALIENCY_CMAP, new_figure
-from explainsal.reporting.results.table import model_title
+from explainsal.reporting.results.titles import model_title
 from explainsal.reporting.run_folder import GalleryImage
 
 DOT: dict[str, Any] = {"s": 1.2, "color": "white", "edgecolors": "black", "linewidths": 0.2}
 
 
 def strips_figure(images: Sequence[GalleryImage], labels: Sequence[str] = ()) -> Figure:
-    """A row per image; the columns are the maps that any of them has. More than four take the width of a page.
+    """Draw a row per image, with a column per available map. More than four columns use the width of a page.
 
     Args:
-        images: At least one.
-        labels: What to write left of each row; empty for nothing.
+        images: At least one image.
+        labels: Labels to the left of the rows; empty for none.
 
     Raises:
-        ValueError: If there is no image.
+        ValueError: If there are no images.
     """
     if not images:
         raise ValueError("this run has no pictures to draw")
@@ -52,7 +52,7 @@ def _draw_strip(row: Sequence[Axes], image: GalleryImage, models: Sequence[str],
         if values is not None:
             axes.imshow(displayed(values), cmap=SALIENCY_CMAP, vmin=0, vmax=1)
     if truth and image.fixations is not None:
-        # imshow centres pixel i at i, our coordinates at i + 0.5.
+        # imshow centers pixel i at i, our coordinates at i + 0.5.
         row[1].scatter(image.fixations[:, 0] - 0.5, image.fixations[:, 1] - 0.5, **DOT)
     for axes in row:
         axes.set(xticks=[], yticks=[])
@@ -61,9 +61,9 @@ def _draw_strip(row: Sequence[Axes], image: GalleryImage, models: Sequence[str],
 
 
 def displayed(saliency_map: np.ndarray) -> np.ndarray:
-    """A map as it is shown: negative values at 0, then stretched from 0 at its least to 1 at its largest value.
+    """Scale a map for display: clamp negative values to 0, then stretch the map to [0, 1].
 
-    A constant map, which points nowhere, is 0.
+    A constant map becomes 0.
 
     Example:
         >>> displayed(np.array([[-1.0, 2.0], [4.0, 0.0]]))

@@ -1,4 +1,4 @@
-"""How every figure looks, and the ways it leaves the program: PNG and PDF files, or SVG that follows a page's theme."""
+"""Common style of figures, and their output: PNG and PDF files, or SVG that follows a page's theme."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from matplotlib.figure import Figure
 COLUMN_WIDTH = 3.5  # inches: one column of a two-column paper
 PAGE_WIDTH = 7.16  # both columns
 INK, MUTED, GRID, PAPER = "#1f2429", "#69727c", "#dfe3e7", "#fefefd"
-# Okabe and Ito's colours, told apart by every kind of colour vision; the order is the order of use.
+# Okabe and Ito's colors, distinguishable with any color vision; they are used in this order.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-SALIENCY_CMAP = "magma"  # perceptually uniform, and black where nothing is salient
+SALIENCY_CMAP = "magma"  # perceptually uniform, and black for no saliency
 USAGE_CMAP = "viridis"
-DIFFERENCE_CMAP = "RdBu_r"  # white at no difference; red and blue are told apart by every kind of colour vision
+DIFFERENCE_CMAP = "RdBu_r"  # white for no difference; red and blue are distinguishable with any color vision
 
-# A page may draw the same figure on a dark ground: these colours become CSS variables there.
+# For figures on a dark page these colors become CSS variables.
 CSS_VARIABLES = {
     INK: "var(--ink)",
     MUTED: "var(--muted)",
@@ -72,26 +72,26 @@ RC: dict[Any, Any] = {
     "savefig.dpi": 300,
     "pdf.fonttype": 42,
     "svg.fonttype": "none",
-    "svg.hashsalt": "explainsal",  # the same figure is the same file
+    "svg.hashsalt": "explainsal",  # the same figure gives the same file
 }
 
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """Within the block, new figures have our style."""
+    """Apply our style to new figures within the block."""
     with mpl.rc_context(RC):
         yield
 
 
 def new_figure(width: float = COLUMN_WIDTH, height: float = 2.2) -> Figure:
-    """An empty figure, in inches, that no pyplot state knows of."""
+    """Create an empty figure, in inches, outside of pyplot's state."""
     figure = Figure(figsize=(width, height))
     FigureCanvasAgg(figure)
     return figure
 
 
 def horizontal_grid(axes: Axes) -> None:
-    """Keep only the lines that help to read off a value."""
+    """Keep only the horizontal grid lines."""
     axes.grid(visible=False, axis="x")
 
 
@@ -99,21 +99,21 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``name.png`` and ``name.pdf``, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
-    # Without its date a PDF of the same numbers is the same file.
+    # Without a date, a PDF of the same numbers is the same file.
     figure.savefig(paths[0])
-    figure.set_layout_engine("none")  # what was just laid out stays as it is: a fifth of the time
+    figure.set_layout_engine("none")  # keeps the computed layout: a fifth of the time
     figure.savefig(paths[1], metadata={"CreationDate": None})
     return paths
 
 
 def themed_svg(figure: Figure, name: str, title: str, description: str = "") -> str:
-    """The figure as an ``<svg>`` element for a page that defines our CSS variables.
+    """Return the figure as an ``<svg>`` element for a page that defines our CSS variables.
 
     Args:
-        figure: Drawn inside `styled`.
-        name: Unique on the page, of letters, digits and hyphens: the ids of the figure's parts begin with it.
-        title: What a screen reader calls the figure.
-        description: What there is to see in it.
+        figure: Figure drawn inside `styled`.
+        name: Unique name on the page, of letters, digits and hyphens; prefix of the ids in the figure.
+        title: Name of the figure for screen readers.
+        description: Content of the figure for screen readers.
     """
     text = StringIO()
     figure.savefig(text, format="svg", facecolor="none", metadata={"Date": None})

@@ -1,4 +1,4 @@
-"""A sweep in three figures: parallel coordinates, heat maps of every two parameters, and its Pareto front."""
+"""Figures of a sweep: parallel coordinates, heat maps of every two parameters, and the Pareto front."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ from explainsal.reporting.figures.style import (
     new_figure,
 )
 
-FRONT = "front"  # the column of a sweep's table that says which jobs no other one beats in every objective
+FRONT = "front"  # column of a sweep's table that marks jobs on the Pareto front
 _LEVELS, _BINS = 8, 5
 
 
 @dataclass(frozen=True, eq=False)
 class Levels:
-    """The values of one parameter: the name of each level from the lowest, and every job's level as a number."""
+    """Values of one parameter: names of the levels in ascending order, and every job's level as a number."""
 
     labels: list[str]
     places: np.ndarray
 
     @property
     def nearest(self) -> np.ndarray:
-        """Every job's level as a whole number."""
+        """Level of every job as an integer."""
         return np.rint(self.places).astype(int)
 
 
 def levels(values: pd.Series) -> Levels:
-    """Levels of a parameter as the command line spells it; many numbers lie between the lowest and the highest."""
+    """Return the levels of a parameter as written on the command line; many numbers are binned between the extremes."""
     text = values.fillna("default").astype(str)
     numbers = pd.to_numeric(text, errors="coerce")
     if numbers.notna().all():
@@ -57,13 +57,13 @@ def levels(values: pd.Series) -> Levels:
 
 
 def parallel_figure(table: pd.DataFrame, parameters: Sequence[str], objectives: Mapping[str, str]) -> Figure:
-    """Parameters, then objectives, as axes side by side, and a line per job: its colour is the first objective's.
+    """Draw parameters and objectives as parallel axes, and a line per job, colored by the first objective.
 
-    Jobs on the Pareto front are drawn thicker. Every objective improves upwards.
+    Jobs on the Pareto front have thicker lines. Every objective improves upwards.
 
     Args:
-        table: The finished jobs: columns of `parameters`, `objectives` and `FRONT`.
-        parameters: What was swept.
+        table: Finished jobs: columns of `parameters`, `objectives` and `FRONT`.
+        parameters: Swept parameters.
         objectives: Measure -> ``"maximize"`` or ``"minimize"``.
     """
     figure = new_figure(PAGE_WIDTH, 2.9)
@@ -82,7 +82,7 @@ def parallel_figure(table: pd.DataFrame, parameters: Sequence[str], objectives: 
     colormap = mpl.colormaps[USAGE_CMAP]
     lines = np.stack(heights, axis=1)
     order = lines[:, len(parameters)]
-    for i in np.argsort(order, kind="stable"):  # the best on top
+    for i in np.argsort(order, kind="stable"):  # the best job is on top
         front = bool(table[FRONT].iloc[i])
         axes.plot(
             range(len(columns)), lines[i], color=colormap(0.92 * order[i]), linewidth=1.8 if front else 0.7,
@@ -96,18 +96,18 @@ def parallel_figure(table: pd.DataFrame, parameters: Sequence[str], objectives: 
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.3, len(columns) - 0.4)
     axes.set_ylim(-0.06, 1.06)
-    axes.set_title(f"{len(table)} jobs; thick: on the Pareto front; colour: {_short(next(iter(objectives)), {})}")
+    axes.set_title(f"{len(table)} jobs; thick: on the Pareto front; color: {_short(next(iter(objectives)), {})}")
     return figure
 
 
 def heat_map_figure(table: pd.DataFrame, parameters: Sequence[str], measure: str) -> Figure:
-    """Mean of a measure over the jobs at every two parameters' values; empty where no job was.
+    """Draw the mean of a measure over the jobs for every two parameters; cells without a job are empty.
 
     Raises:
         ValueError: If fewer than two parameters were swept.
     """
     if len(parameters) < 2:
-        raise ValueError("a heat map needs two parameters that were swept")
+        raise ValueError("a heat map needs two swept parameters")
     found = {name: levels(table[name]) for name in parameters}
     side = len(parameters) - 1
     height = max(1.7, 1.25 * side)
@@ -127,7 +127,7 @@ def heat_map_figure(table: pd.DataFrame, parameters: Sequence[str], measure: str
         axes.grid(visible=False)
         if len(found[x].labels) * side <= 12:
             _write_values(axes, values, low, high)
-        every = 1 if len(found[x].labels) * side <= 16 else 2  # as many as there is room for
+        every = 1 if len(found[x].labels) * side <= 16 else 2  # reduces labels if they do not fit
         axes.set_xticks(range(0, len(found[x].labels), every), found[x].labels[::every])
         axes.set_yticks(range(len(found[y].labels)), found[y].labels)
         axes.tick_params(length=0, labelbottom=row == side - 1, labelleft=column == 0)
@@ -141,7 +141,7 @@ def heat_map_figure(table: pd.DataFrame, parameters: Sequence[str], measure: str
 
 
 def front_figure(table: pd.DataFrame, objectives: Mapping[str, str]) -> Figure:
-    """Every two objectives against each other; jobs on the Pareto front of all of them are filled.
+    """Draw every two objectives against each other; jobs on the Pareto front of all objectives are filled.
 
     Raises:
         ValueError: If there are fewer than two objectives.
@@ -153,7 +153,7 @@ def front_figure(table: pd.DataFrame, objectives: Mapping[str, str]) -> Figure:
     front = table[FRONT].to_numpy(bool)
     for axes, (y, x) in zip(figure.subplots(1, len(pairs), squeeze=False)[0], pairs, strict=True):
         rest, best = table[~front], table[front]
-        axes.plot(rest[x], rest[y], "o", markerfacecolor="none", color=MUTED, markersize=3.5, label="another is better")
+        axes.plot(rest[x], rest[y], "o", markerfacecolor="none", color=MUTED, markersize=3.5, label="not on the front")
         axes.plot(best[x], best[y], "o", color=SERIES[0], markersize=4, label="Pareto front")
         axes.set_xlabel(_short(x, objectives))
         axes.set_ylabel(_short(y, objectives))
@@ -162,7 +162,7 @@ def front_figure(table: pd.DataFrame, objectives: Mapping[str, str]) -> Figure:
 
 
 def _objective_axis(axes: Axes, place: int, values: pd.Series, way: str) -> np.ndarray:
-    """Label one objective's axis, the better end up, and return the jobs' heights on it."""
+    """Label one objective's axis, with the better end at the top, and return the jobs' heights on it."""
     low, high = float(values.min()), float(values.max())
     span = high - low or 1.0
     heights = ((values - low) / span).to_numpy(float)
@@ -178,7 +178,7 @@ def _tick(axes: Axes, place: int, height: float, label: str) -> None:
 
 
 def _cells(x: Levels, y: Levels, values: pd.Series) -> np.ndarray:
-    """Means over the jobs of every pair of levels, shape ``(levels of y, levels of x)``."""
+    """Return the means over the jobs of every pair of levels, shape ``(levels of y, levels of x)``."""
     total, count = np.zeros((2, len(y.labels), len(x.labels)))
     np.add.at(total, (y.nearest, x.nearest), values.to_numpy(float))
     np.add.at(count, (y.nearest, x.nearest), 1)
@@ -194,7 +194,7 @@ def _write_values(axes: Axes, values: np.ndarray, low: float, high: float) -> No
 
 
 def _short(name: str, objectives: Mapping[str, str]) -> str:
-    """A parameter or measure as a figure names it, in two lines where its group is part of it."""
+    """Return a parameter's or measure's name in a figure, in two lines if it includes a group."""
     arrow = {"maximize": " ↑", "minimize": " ↓"}.get(objectives.get(name, ""), "")
     group, dot, key = name.removeprefix("+").rpartition(".")
     return (f"{group}{dot}\n{key}" if dot else textwrap.fill(name.replace("_", " "), 16)) + arrow

@@ -1,1 +1,1 @@
-"""Tables of the paper beside the same rows measured here."""
+"""Tables of the paper, compared with the same rows measured here."""

@@ -1,4 +1,4 @@
-"""The rows of a table as points: what the paper prints, and what was measured here."""
+"""A table's rows as points: printed values of the paper, and values measured here."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, new_figure
 from explainsal.reporting.paper.table import METRICS, PaperTable, find_cell
-from explainsal.reporting.results.table import metric_title
+from explainsal.reporting.results.titles import metric_title
 
 _GAP = 0.9  # rows between two groups
 
 
 def paper_table_figure(table: PaperTable) -> Figure:
-    """One panel per metric, one line per row: a filled point with its interval here, a hollow one in the paper."""
+    """Draw a panel per metric with a line per row: a filled point with its interval here, a hollow one in the paper."""
     lines, places = _lines(table)
     figure = new_figure(PAGE_WIDTH, 0.9 + 0.165 * (places[-1] if places else 1))
     panels = np.atleast_1d(figure.subplots(1, len(METRICS), sharey=True))
@@ -32,7 +32,7 @@ def paper_table_figure(table: PaperTable) -> Figure:
 
 
 def _lines(table: PaperTable) -> tuple[list[str], list[float]]:
-    """Model and height of every line: the rows that have a number, here or in the paper."""
+    """Return the model and height of every line, for the rows with a number here or in the paper."""
     lines, places, place = [], [], 0.0
     for _, rows in table.groups():
         shown = [row for row in rows if any(_numbers(row))]
@@ -45,7 +45,7 @@ def _lines(table: PaperTable) -> tuple[list[str], list[float]]:
 
 
 def _numbers(row: Mapping[Hashable, object]) -> list[bool]:
-    """Which numbers a row has."""
+    """Return which numbers a row has."""
     return [find_cell(row, m) is not None or not math.isnan(float(str(row[f"{m}_paper"]))) for m in METRICS]
 
 

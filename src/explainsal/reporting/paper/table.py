@@ -1,4 +1,4 @@
-"""A table of the paper beside the same rows measured here: `table.csv`, `table.json`, `table.md`."""
+"""A table of the paper, compared with the same rows measured here: `table.csv`, `table.json`, `table.md`."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import holm, paired_difference, sign_flip_test
 from explainsal.reporting.parse import read_csv, read_json
-from explainsal.reporting.results.table import Cell, metric_title, number
+from explainsal.reporting.results.table import Cell
+from explainsal.reporting.results.titles import metric_title, number
 
-METRICS = ("sim", "cc", "sauc", "auc_judd")  # of the paper's tables, in their order
-TO_DEEP = "cc_to_deep"  # beside them, for explainable models and their null models
+METRICS = ("sim", "cc", "sauc", "auc_judd")  # columns of the paper's tables, in their order
+TO_DEEP = "cc_to_deep"  # additional column for explainable models and their null models
 GROUPS = {
     "classical": "Classical models",
     "explainable": "Explainable models",
@@ -25,19 +26,19 @@ GROUPS = {
     "null_model": "Null models of the explanation",
 }
 LEVEL = 0.05
-DONE = ("scored", "submitted")  # of a row's states; the others are missing and failed
+DONE = ("scored", "submitted")  # states of a finished row; the others are missing and failed
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a row.
+    """Result of a row.
 
     Args:
-        model: Its key: a model's name, ``explainable_<network>``, or ``<null>_<network>``.
+        model: Key: a model's name, ``explainable_<network>``, or ``<null>_<network>``.
         group: One of `GROUPS`.
-        title: How it is written.
+        title: Displayed name.
         status: ``scored``, ``submitted`` (maps written, ground truth withheld), ``missing`` or ``failed``.
-        note: What a reader of the row must know: what is missing, what the weights have seen, how many images.
+        note: Remarks for readers: missing parts, training data of the weights, number of images.
     """
 
     model: str
@@ -49,14 +50,14 @@ class Outcome:
 
 @dataclass(frozen=True)
 class About:
-    """What stands above and below a table.
+    """Description of a table, shown above and below it.
 
     Args:
-        source: Where the paper has it, e.g. ``Table I``.
-        paper_data: On which images, in the paper's words.
-        caption: The protocol of what was measured here.
-        comparable: Whether both are on the same images.
-        reference: Key of the row that all others are compared with in paired tests; "" where nothing was measured.
+        source: Number of the table in the paper, e.g. ``Table I``.
+        paper_data: Images of the paper's table, in its words.
+        caption: Protocol of the values measured here.
+        comparable: Whether both use the same images.
+        reference: Key of the reference row of the paired tests; "" if nothing was measured.
     """
 
     source: str
@@ -68,10 +69,10 @@ class About:
 
 @dataclass(frozen=True, eq=False)
 class PaperTable:
-    """A table of the paper beside the same rows measured here.
+    """A table of the paper, compared with the same rows measured here.
 
     Args:
-        about: What stands above and below it.
+        about: Description of the table.
         rows: `table.csv`: a row per model; for each metric ``<metric>_paper``, the mean and its interval, and the
             paired difference to the reference row with its interval and Holm-adjusted p-value.
     """
@@ -81,24 +82,24 @@ class PaperTable:
 
     @property
     def reference_title(self) -> str:
-        """The row that the others are compared with, as it is written."""
+        """Displayed name of the reference row."""
         named = self.rows.loc[self.rows["model"] == self.about.reference, "title"]
         return str(named.iloc[0]) if len(named) else ""
 
     @property
     def metrics(self) -> list[str]:
-        """The columns: those of the paper, then the comparison with the deep map where there is one."""
+        """Columns: those of the paper, then the comparison with the deep map if there is one."""
         return [*METRICS, *([TO_DEEP] if self.rows[TO_DEEP].notna().any() else [])]
 
     def groups(self) -> list[tuple[str, list[dict[Hashable, object]]]]:
-        """The rows by kind, in the paper's order."""
+        """Return the rows by kind, in the paper's order."""
         by_kind = self.rows.groupby("group", sort=False)
         kinds = [kind for kind in GROUPS if kind in by_kind.groups]
         return [(GROUPS[kind], by_kind.get_group(kind).to_dict("records")) for kind in kinds]
 
     @property
     def findings(self) -> list[str]:
-        """The answer to the table's question: how the reference row does against the classical models."""
+        """Answer to the table's question: comparison of the reference row with the classical models."""
         classical = self.rows[(self.rows["group"] == "classical") & (self.rows["status"] == "scored")]
         if not self.about.reference or classical.empty:
             return []
@@ -113,12 +114,12 @@ class PaperTable:
 
     @property
     def notes(self) -> list[str]:
-        """What must be read with the numbers."""
+        """Remarks that readers of the numbers need."""
         about = self.about
         same = (
             f"the same images as here ({about.caption}); the paper names neither the metric's code nor a sigma"
             if about.comparable
-            else f"other images than here ({about.caption}), so that its figures are no target for these"
+            else f"other images than here ({about.caption}), so its numbers are not comparable with these"
         )
         tested = (
             f"▲ and ▼: better and worse than {self.reference_title} on the same images; ≈: no difference found "
@@ -129,18 +130,18 @@ class PaperTable:
 
 @cache
 def paper_figures() -> pd.DataFrame:
-    """What the paper prints: table, source, data, model, method, then the metrics."""
+    """Return the paper's numbers: table, source, data, model, method, then the metrics."""
     return pd.read_csv(Path(__file__).with_name("paper_tables.csv"))
 
 
 def find_cell(row: Mapping[Hashable, object], metric: str) -> Cell | None:
-    """The measured mean of a row with its interval; None where there is none."""
+    """Return the measured mean of a row with its interval, or None."""
     mean, low, high = (float(str(row.get(f"{metric}{part}", math.nan))) for part in ("", "_low", "_high"))
     return None if math.isnan(mean) else Cell(mean, low, high)
 
 
 def find_mark(row: Mapping[Hashable, object], metric: str) -> str:
-    """How the row stands to the reference row: ▲, ▼, ≈, or nothing where they were not compared."""
+    """Return the row's mark relative to the reference row: ▲, ▼, ≈, or empty if they were not compared."""
     p, difference = (float(str(row.get(f"{metric}_{part}", math.nan))) for part in ("p", "versus"))
     if math.isnan(p):
         return ""
@@ -150,14 +151,14 @@ def find_mark(row: Mapping[Hashable, object], metric: str) -> str:
 def build_table(
     name: str, outcomes: Sequence[Outcome], per_image: pd.DataFrame, results: pd.DataFrame, caption: str, data: str
 ) -> PaperTable:
-    """Put the paper's figures, the means measured here and the paired tests side by side.
+    """Combine the paper's numbers, the means measured here and the paired tests.
 
     Args:
         name: ``table1``, ``table2`` or ``table3``.
-        outcomes: One per row.
-        per_image: Scores of the rows that have any: model, index, the metrics.
-        results: Their means, as `summarize` makes them.
-        caption: The protocol in words.
+        outcomes: One outcome per row.
+        per_image: Scores of the scored rows: model, index, the metrics.
+        results: Means of the scores, see `summarize`.
+        caption: Protocol in words.
         data: Name of the data set.
     """
     printed = paper_figures().query("table == @name")
@@ -181,17 +182,17 @@ def write_table_files(folder: Path, table: PaperTable) -> None:
 
 
 def read_table(folder: Path) -> PaperTable:
-    """Read what `write_table_files` wrote.
+    """Read the files of `write_table_files`.
 
     Raises:
-        CorruptFileError: If a file is cut short or lacks a column.
+        CorruptFileError: If a file is truncated or lacks a column.
     """
     rows = read_csv(folder / "table.csv", columns=("model", "group", "title", "status", "note", *METRICS, TO_DEEP))
     return PaperTable(About(**read_json(folder / "table.json")), rows.fillna({"note": ""}))
 
 
 def markdown(table: PaperTable) -> str:
-    """The table for a page of text, remarks below it."""
+    """Return the table as Markdown, followed by the remarks."""
     heads = [head for m in table.metrics for head in (metric_title(m), *(["paper"] if m in METRICS else []))]
     lines = [f"| {' | '.join(['Model', *heads])} |", f"|{'---|' * (len(heads) + 1)}"]
     remarks: list[str] = []
@@ -212,7 +213,7 @@ def _texts(row: Mapping[Hashable, object], metric: str) -> list[str]:
 
 
 def _footnote(note: str, remarks: list[str]) -> str:
-    """The number of a remark, which is added to the list if no row before had the same."""
+    """Return the number of a remark, which is added to the list unless it is already there."""
     if not note:
         return ""
     if note not in remarks:
@@ -221,7 +222,7 @@ def _footnote(note: str, remarks: list[str]) -> str:
 
 
 def _reference(outcomes: Sequence[Outcome]) -> str:
-    """The first explainable model that was scored; else the first row that was."""
+    """Return the first scored explainable model, or else the first scored row."""
     scored = [o for o in outcomes if o.status == "scored"]
     return next((o.model for o in scored if o.group == "explainable"), scored[0].model if scored else "")
 
@@ -231,7 +232,7 @@ def _paper_columns(printed: pd.DataFrame) -> pd.DataFrame:
 
 
 def _means(results: pd.DataFrame) -> pd.DataFrame:
-    """A row per model: images, and each metric's mean and interval."""
+    """Return a row per model: images, and each metric's mean and interval."""
     if results.empty:
         return pd.DataFrame({"model": pd.Series(dtype=str), "images": pd.Series(dtype=float)})
     rows = []
@@ -245,7 +246,7 @@ def _means(results: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(per_image: pd.DataFrame, metric: str, reference: str) -> pd.DataFrame:
-    """Difference of every other row to the reference row on the images of both, and its p-value."""
+    """Return each row's difference to the reference row on their common images, and its p-value."""
     if metric not in per_image or not reference or metric == TO_DEEP:
         return pd.DataFrame()
     wide = per_image.pivot_table(metric, "index", "model", sort=False)

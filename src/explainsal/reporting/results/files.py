@@ -1,4 +1,4 @@
-"""The numbers of an evaluation as files: a row per image, and means with intervals."""
+"""Files with the numbers of an evaluation: a row per image, and means with intervals."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pandas as pd
 from explainsal.explanation.per_layer import DESCRIPTION
 from explainsal.fetch.writing import replaced_file, write_file
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.reporting.results.table import against_deep
+from explainsal.reporting.results.titles import against_deep
 from explainsal.reporting.run_folder import GalleryImage
 
 KEYS = ("model", "id", "index", "fixations", "description")
@@ -24,18 +24,18 @@ def summarize(
     *,
     seed: int,
 ) -> pd.DataFrame:
-    """Means over images with their bootstrap intervals.
+    """Compute means over images with bootstrap intervals.
 
     Args:
         per_image: A row per model and image: model, id, index, fixations, then the metrics.
-        protocol: What a number means nothing without: profile, data, split, release, density_sigma, ig_baseline.
-        postprocessing: What was done to a model's maps before they were scored; ``none`` for a model that is not named.
-        seed: Of the bootstrap.
+        protocol: Conditions of the numbers: profile, data, split, release, density_sigma, ig_baseline.
+        postprocessing: Postprocessing of each model's maps before scoring; ``none`` for models that are not listed.
+        seed: Seed of the bootstrap.
 
     Returns:
         A row per model and metric: model, postprocessing, metric, mean, low, high, images, skipped, then the protocol.
-        A metric that no image of a model defines has no row, but a model without any metric, such as one whose maps
-        are all constant under ``mit2016``, has a row of NaN for each.
+        A metric that is undefined for all images of a model has no row. A model without any defined metric, e.g. with
+        only constant maps under ``mit2016``, has a row of NaN for each metric.
     """
     rows = []
     for model, table in per_image.groupby("model", sort=False):
@@ -45,7 +45,7 @@ def summarize(
         for metric in metrics:
             values = table[metric].dropna()
             if values.empty and (scored or against_deep(str(metric))):
-                continue  # this metric is not defined for this model, e.g. a comparison with itself
+                continue  # the metric is undefined for this model, e.g. a comparison with itself
             interval = mean_interval(values.to_numpy(), seed=seed)
             rows.append({
                 "model": model, "postprocessing": done, "metric": metric,
@@ -56,14 +56,14 @@ def summarize(
 
 
 def write_results(folder: Path, per_image: pd.DataFrame, results: pd.DataFrame) -> None:
-    """Write ``per_image.parquet`` and ``results.csv``, what `summarize` made of it."""
+    """Write ``per_image.parquet`` and ``results.csv``, the table of `summarize`."""
     with replaced_file(folder / "per_image.parquet") as temporary:
         per_image.to_parquet(temporary, index=False)
     write_file(folder / "results.csv", results.to_csv(index=False))
 
 
 def write_gallery(folder: Path, picture: GalleryImage) -> None:
-    """Write one image of the gallery: the picture, its ground truth, and the maps by model name."""
+    """Write one gallery image: the picture, its ground truth, and the maps by model name."""
     truth = {"density": picture.density, "fixations": picture.fixations}
     arrays = {"image": picture.image, **{name: value for name, value in truth.items() if value is not None}}
     if picture.description:
@@ -73,12 +73,12 @@ def write_gallery(folder: Path, picture: GalleryImage) -> None:
     with (
         replaced_file(path) as temporary,
         open(temporary, "wb") as file,
-    ):  # numpy would append .npz to an id that ends otherwise
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub takes the maps for a flag
+    ):  # numpy would append .npz to an id with another ending
+        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub mistakes the maps for a flag
 
 
 def choose_gallery(per_image: pd.DataFrame, count: int, *, by: str = "cc", among: str = "deep") -> list[int]:
-    """Data-set indices of the best, middle and worst images, in this order, for the network that `among` names.
+    """Return the data-set indices of the best, middle and worst images, in this order, for the model `among`.
 
     Example:
         >>> table = pd.DataFrame({"model": "deep", "index": range(5), "cc": [0.1, 0.9, 0.5, 0.7, 0.3]})

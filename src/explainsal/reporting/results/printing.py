@@ -1,4 +1,4 @@
-"""The results table of a run on its way out: to the screen, and to a CSV file with a row per model."""
+"""Output of the results table: to the terminal, and to a CSV file with a row per model."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from explainsal.reporting.results.table import ResultsTable, Section, metric_title, model_title, number, results_tables
+from explainsal.reporting.results.table import ResultsTable, Section, results_tables
+from explainsal.reporting.results.titles import metric_title, model_title, number
 
 GAP = 3  # characters between two columns
 
 
 def rich_tables(table: ResultsTable, width: int) -> list[Table]:
-    """The table for a terminal, in as many parts below each other as its width in characters asks for."""
+    """Return the table for a terminal, split into parts that fit its width in characters."""
     screens = []
     for section in table.sections():
         parts = [_rich_table(table, section, metrics) for metrics in _parts(table, section, width)]
@@ -27,7 +28,7 @@ def rich_tables(table: ResultsTable, width: int) -> list[Table]:
 
 
 def _parts(table: ResultsTable, section: Section, width: int) -> list[list[str]]:
-    """The section's metrics, broken into lines that fit."""
+    """Split the section's metrics into parts that fit."""
     headed = max(len(line) for model in section.models for line in _head(table, model)) + GAP
     parts: list[list[str]] = [[]]
     room = width - headed
@@ -57,7 +58,7 @@ def _rich_head(table: ResultsTable, model: str) -> Text:
 
 
 def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
-    """The mean, bold where it is the best, over its interval: side by side, nine metrics would not fit a screen."""
+    """Return the mean, bold if it is the best, above its interval; side by side, nine metrics would not fit."""
     cell = table.cells.get((model, metric))
     mean, *interval = _lines(table, model, metric)[1:]
     text = Text(mean, style="bold" if cell is not None and cell.best else "")
@@ -67,12 +68,12 @@ def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
 
 
 def _head(table: ResultsTable, model: str) -> list[str]:
-    """What stands at the start of a row: the model, and how many images where not all."""
+    """Return the first cell of a row: the model, and its number of images unless it has all."""
     return [model_title(model), *filter(None, [table.remarks(model)])]
 
 
 def _lines(table: ResultsTable, model: str, metric: str) -> list[str]:
-    """What stands in a column: its title, the mean, and the interval where there is one."""
+    """Return the lines of a cell: the metric's title, the mean, and the interval if known."""
     cell = table.cells.get((model, metric))
     if cell is None:
         return [metric_title(metric), "–"]
@@ -80,14 +81,14 @@ def _lines(table: ResultsTable, model: str, metric: str) -> list[str]:
 
 
 def print_results(results: pd.DataFrame, console: Console | None = None) -> None:
-    """Print every table of a run to the screen, in lines that its width holds."""
+    """Print every table of a run to the terminal, in parts that fit its width."""
     console = console or Console()
     for table in results_tables(results):
         print_table(table, console)
 
 
 def print_table(table: ResultsTable, console: Console | None = None, caption: str = "") -> None:
-    """Print one table to the screen, below it the caption, which is the table's own where none is given."""
+    """Print one table to the terminal, followed by the caption (default: that of the table)."""
     console = console or Console()
     for screen in rich_tables(table, console.width):
         console.print(screen)

@@ -1,4 +1,4 @@
-"""How the ranking of models changes with the metric profile: the same maps, scored by several conventions."""
+"""Influence of the metric profile on the ranking of models: the same maps, scored under several conventions."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.reporting.results.files import KEYS
-from explainsal.reporting.results.table import higher_is_better, metric_order, metric_title
+from explainsal.reporting.results.titles import higher_is_better, metric_order, metric_title
 from explainsal.reporting.run_folder import PROFILE_COLUMNS
 
 
 def summarize_profiles(per_image: pd.DataFrame, *, seed: int) -> pd.DataFrame:
-    """Means over the images with bootstrap intervals.
+    """Compute means over the images with bootstrap intervals.
 
     Args:
         per_image: A row per profile, model and image: profile, model, index, then the metrics.
-        seed: Of the bootstrap.
+        seed: Seed of the bootstrap.
 
     Returns:
-        `PROFILE_COLUMNS`, a row per profile, model and metric that is defined.
+        Columns `PROFILE_COLUMNS`, a row per profile, model and defined metric.
     """
     rows = []
     for (profile, model), table in per_image.groupby(["profile", "model"], sort=False):
@@ -33,13 +33,14 @@ def summarize_profiles(per_image: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
 
 def rank_table(profiles: pd.DataFrame) -> pd.DataFrame:
-    """Rank of every model by each metric in each profile that has it, 1 the best, equals at their mean rank.
+    """Rank all models by each metric in each profile: 1 is the best, ties have their mean rank.
 
-    Only models that were scored on all images are ranked, by metrics that several profiles have; a model that one of
-    these leaves undefined (a constant map, in ``mit2016``) would shift the ranks of the others, and is left out.
+    Only models that were scored on all images are ranked, by metrics of several profiles. A model for which one of the
+    profiles leaves the metric undefined (a constant map, in ``mit2016``) is left out, because it would shift the ranks
+    of the others.
 
     Returns:
-        Indexed by model; columns ``<metric>/<profile>``.
+        Index: model; columns ``<metric>/<profile>``.
 
     Example:
         >>> means = {("a", "deep"): 0.6, ("a", "itti"): 0.4, ("b", "deep"): 0.3, ("b", "itti"): 0.4}
@@ -52,7 +53,7 @@ def rank_table(profiles: pd.DataFrame) -> pd.DataFrame:
     columns: dict[str, pd.Series] = {}
     for metric in compared_metrics(whole):
         means = whole[whole["metric"] == metric].pivot(index="model", columns="profile", values="mean").dropna()
-        # two ways to one value differ in its last digits
+        # equal values can differ in their last digits
         ranks = means.round(9).rank(ascending=not higher_is_better(metric))
         columns |= {
             f"{metric}/{profile}": ranks[profile] for profile in dict.fromkeys(whole["profile"]) if profile in ranks
@@ -62,17 +63,17 @@ def rank_table(profiles: pd.DataFrame) -> pd.DataFrame:
 
 
 def compared_metrics(profiles: pd.DataFrame) -> list[str]:
-    """Metrics that more than one profile has, in the order of tables."""
+    """Return the metrics of more than one profile, in the order of tables."""
     counts = profiles.groupby("metric")["profile"].nunique()
     return sorted(counts.index[counts > 1], key=metric_order)
 
 
 def agreement_table(profiles: pd.DataFrame) -> pd.DataFrame:
-    """How far two profiles rank alike, metric by metric.
+    """Compare the rankings of every two profiles, metric by metric.
 
     Returns:
-        A row per metric and pair of profiles: metric, profile, other, models (ranked by both), pairs (of them),
-        swapped (pairs in opposite order), kendall_tau (tau-b; NaN where a profile ranks all equal).
+        A row per metric and pair of profiles: metric, profile, other, models (ranked by both), pairs (number of pairs),
+        swapped (pairs in opposite order), kendall_tau (tau-b; NaN if a profile ranks all models equal).
     """
     ranks = rank_table(profiles)
     rows = []
@@ -86,7 +87,7 @@ def agreement_table(profiles: pd.DataFrame) -> pd.DataFrame:
 
 
 def _pairs(one: Sequence[float], other: Sequence[float]) -> tuple[int, int, float]:
-    """All pairs, those in opposite order, and Kendall's tau-b."""
+    """Return the number of pairs, of pairs in opposite order, and Kendall's tau-b."""
     signs = [((a > b) - (a < b), (c > d) - (c < d)) for (a, c), (b, d) in combinations(zip(one, other, strict=True), 2)]
     swapped = sum(s * t < 0 for s, t in signs)
     alike = sum(s * t > 0 for s, t in signs)
@@ -96,7 +97,7 @@ def _pairs(one: Sequence[float], other: Sequence[float]) -> tuple[int, int, floa
 
 
 def agreement_text(profiles: pd.DataFrame) -> str:
-    """What a reader should take along, in a sentence."""
+    """Return the main result as a sentence."""
     table = agreement_table(profiles)
     if table.empty:
         return ""

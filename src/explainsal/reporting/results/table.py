@@ -7,56 +7,21 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from explainsal.metrics import HIGHER_IS_BETTER
+from explainsal.reporting.results.titles import (
+    against_deep,
+    higher_is_better,
+    is_number,
+    metric_order,
+    number,
+    protocol_text,
+)
 
 PROTOCOL = ("profile", "data", "split", "release", "density_sigma", "ig_baseline")
-METRIC_TITLES = {
-    "cc": "CC",
-    "sim": "SIM",
-    "nss": "NSS",
-    "kld": "KLD",
-    "auc": "AUC",
-    "auc_judd": "AUC-Judd",
-    "auc_borji": "AUC-Borji",
-    "sauc": "sAUC",
-    "ig": "IG",
-    "ll": "Log-likelihood",
-    "emd": "EMD",
-    "layer_correlation": "Layer correlation",
-    "weighted_layer_correlation": "Weighted layer correlation",
-}
-MODEL_TITLES = {
-    "deep": "Deep model",
-    "center_bias": "Centre bias",
-    "center_bias_loo": "Centre bias, leave one out",
-    "center_gaussian": "Centre Gaussian",
-    "chance": "Chance",
-    "gbvs": "GBVS",
-    "hft": "HFT",
-    "icl": "ICL",
-    "itti": "ITTI",
-    "rare_style": "RARE-style",
-    "signature": "Image signature",
-    "sim2011": "SIM 2011",
-    "sim_grouping": "SIMgrouping",
-    "spectral_residual": "Spectral residual",
-    "cmrnet": "CMRNet",
-    "standalone": "Standalone explanation",
-    "unisal": "UNISAL",
-    "msinet": "MSI-Net",
-    "gold_standard": "Gold standard",
-    "explanation": "This explanation",
-    "shuffled_filters": "Null: shuffled filters",
-    "untrained_network": "Null: untrained network",
-    "random_layer": "Null: random earlier layer",
-}
-PAPER_NETWORKS = ("cmrnet", "unisal", "msinet")
-TO_DEEP = "_to_deep"
 
 
 @dataclass(frozen=True)
 class Cell:
-    """A metric's mean over images with its bootstrap interval; `best` where no other model has a better mean."""
+    """Mean of a metric over images with its bootstrap interval; `best` if no other model has a better mean."""
 
     mean: float
     low: float
@@ -65,7 +30,7 @@ class Cell:
 
     @property
     def interval(self) -> str:
-        """``[low, high]``, or nothing where no interval is known."""
+        """``[low, high]``; empty if the interval is unknown."""
         return "" if math.isnan(self.low) or math.isnan(self.high) else f"[{number(self.low)}, {number(self.high)}]"
 
     def __str__(self) -> str:
@@ -74,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Section:
-    """Rows and columns that belong together."""
+    """Related rows and columns of a table."""
 
     title: str
     models: tuple[str, ...]
@@ -83,16 +48,16 @@ class Section:
 
 @dataclass(frozen=True, eq=False)
 class ResultsTable:
-    """Results that may be compared with each other, because one protocol made them.
+    """Comparable results, measured under one protocol.
 
     Args:
-        protocol: Profile, data set, split, release and density sigma, as far as they are known.
+        protocol: Profile, data set, split, release and density sigma, if known.
         models: Rows, in the order of the results.
-        metrics: Columns: comparisons with the ground truth first, those with the deep map (``*_to_deep``) last.
-        cells: By model and metric; a pair that was not measured is absent.
-        images: By model, how many images its numbers come from, where that is known.
-        skipped: Number of images that a metric is undefined for, the most of any metric.
-        postprocessing: By model, what was done to its maps before they were scored, where anything was.
+        metrics: Columns: metrics against the ground truth first, metrics against the deep map (``*_to_deep``) last.
+        cells: Values by model and metric; unmeasured pairs are absent.
+        images: Number of images by model, if known.
+        skipped: Largest number of images for which a metric is undefined.
+        postprocessing: Postprocessing of the maps before scoring by model, for models that have one.
     """
 
     protocol: dict[str, str]
@@ -105,20 +70,20 @@ class ResultsTable:
 
     @property
     def most_images(self) -> int:
-        """The images of the models that saw all; 0 where that is unknown."""
+        """Number of images of the models with all images; 0 if unknown."""
         return max(self.images.values(), default=0)
 
     def subset(self, model: str) -> str:
-        """``12 of 100 images`` for a model that was not scored on all; else empty: only equals may be compared."""
+        """Return ``12 of 100 images`` for a model with fewer images than others, whose values are not comparable."""
         count = self.images.get(model, self.most_images)
         return f"{count} of {self.most_images} images" if count < self.most_images else ""
 
     def remarks(self, model: str) -> str:
-        """What a model's row must say: how its maps were processed, and whether it was not scored on all images."""
+        """Return the remarks on a model's row: postprocessing of its maps, and a smaller number of images."""
         return "; ".join(filter(None, [self.postprocessing.get(model, ""), self.subset(model)]))
 
     def sections(self) -> list[Section]:
-        """The comparisons with the ground truth, and those with the deep map, each with the models that have any."""
+        """Return the metrics against the ground truth, and those against the deep map, each with its models."""
         found = []
         for title, to_deep in (("Against the ground truth", False), ("Against the deep map", True)):
             metrics = tuple(metric for metric in self.metrics if against_deep(metric) == to_deep)
@@ -129,7 +94,7 @@ class ResultsTable:
 
     @property
     def caption(self) -> str:
-        """What a reader must know to compare these numbers with others."""
+        """Protocol of the numbers, for comparisons with others."""
         sigma = self.protocol.get("density_sigma")
         words = [
             " ".join(filter(None, (self.protocol.get("data"), self.protocol.get("split")))),
@@ -150,10 +115,10 @@ class ResultsTable:
 
 
 def results_tables(results: pd.DataFrame) -> list[ResultsTable]:
-    """One table per protocol, since numbers of two protocols must not share a column.
+    """Build one table per protocol; numbers of different protocols must not share a column.
 
     Args:
-        results: Long form: columns model, metric, mean, low, high, and where known images, skipped and the protocol's.
+        results: Long form: columns model, metric, mean, low, high, and if known images, skipped and the protocol's.
 
     Example:
         >>> rows = [("deep", "cc", 0.66, 0.64, 0.68, "tuebingen"), ("chance", "cc", 0.0, -0.01, 0.01, "tuebingen")]
@@ -212,96 +177,12 @@ def _images(rows: pd.DataFrame) -> dict[str, int]:
 
 def _mark_best(metric: str, cells: dict[tuple[str, str], Cell], images: dict[str, int]) -> None:
     column = {key: cell for key, cell in cells.items() if key[1] == metric and not math.isnan(cell.mean)}
-    # Models that saw fewer images may have seen the easy ones.
+    # Models with fewer images may have easier ones.
     most = max((images.get(model, 0) for model, _ in column), default=0)
     column = {key: cell for key, cell in column.items() if images.get(key[0], 0) == most}
     if len(column) < 2:
-        return  # the only number of a column is not the best of anything
+        return  # the only number in a column is not marked as best
     best = (max if higher_is_better(metric) else min)(cell.mean for cell in column.values())
     for key, cell in column.items():
         if cell.mean == best:
             cells[key] = Cell(cell.mean, cell.low, cell.high, best=True)
-
-
-def higher_is_better(metric: str) -> bool:
-    """Whether a larger value of a metric is the better one; so it is of columns that are no metric.
-
-    Example:
-        >>> higher_is_better("cc"), higher_is_better("kld"), higher_is_better("kld_to_deep")
-        (True, False, False)
-    """
-    return HIGHER_IS_BETTER.get(metric.removesuffix(TO_DEEP), True)
-
-
-def against_deep(metric: str) -> bool:
-    """Whether a metric compares with the deep network, not with where people looked."""
-    return metric.endswith((TO_DEEP, "layer_correlation"))
-
-
-def metric_order(metric: str) -> tuple[bool, int]:
-    """Where a metric stands: those against fixations first, the known ones in the order of their table, then others."""
-    base = metric.removesuffix(TO_DEEP)
-    known = list(METRIC_TITLES)
-    return against_deep(metric), known.index(base) if base in known else len(known)
-
-
-def metric_title(metric: str) -> str:
-    """How a metric is written in a table, with the direction where lower is better.
-
-    Example:
-        >>> metric_title("sauc"), metric_title("kld"), metric_title("cc_to_deep")
-        ('sAUC', 'KLD ↓', 'CC to deep')
-    """
-    base = metric.removesuffix(TO_DEEP)
-    title = METRIC_TITLES.get(base, base) + (" to deep" if metric.endswith(TO_DEEP) else "")
-    return title if higher_is_better(metric) else f"{title} ↓"
-
-
-def model_title(model: str) -> str:
-    """How a model is written in a table.
-
-    Example:
-        >>> model_title("explainable/sparse"), model_title("center_bias"), model_title("explainable_msinet")
-        ('Explainable, sparse', 'Centre bias', 'Explainable MSI-Net')
-        >>> model_title("shuffled_filters_cmrnet"), model_title("a_tool_of_mine")
-        ('CMRNet: shuffled filters', 'a_tool_of_mine')
-    """
-    kind, _, preset = model.partition("/")
-    if preset:
-        return f"{kind.capitalize()}, {preset}"
-    what, _, network = model.rpartition("_")  # a row of the paper's tables
-    if network in PAPER_NETWORKS and (what == "explainable" or MODEL_TITLES.get(what, "").startswith("Null: ")):
-        title = MODEL_TITLES[network]
-        return f"Explainable {title}" if what == "explainable" else f"{title}: {what.replace('_', ' ')}"
-    return MODEL_TITLES.get(model, model)
-
-
-def number(value: float) -> str:
-    """Three decimals, a true minus sign but not before 0, and a dash for what is not a number.
-
-    Example:
-        >>> number(-0.25), number(-0.0001), number(float("nan"))
-        ('−0.250', '0.000', '–')
-    """
-    return "–" if math.isnan(value) else f"{round(value, 3) + 0.0:.3f}".replace("-", "−")
-
-
-def protocol_text(value: object) -> str:
-    """A protocol's value as text; empty where it is unknown.
-
-    Example:
-        >>> protocol_text(19.0), protocol_text(float("nan")), protocol_text("test")
-        ('19', '', 'test')
-    """
-    if value is None or (isinstance(value, float) and math.isnan(value)):
-        return ""
-    return f"{value:g}" if isinstance(value, float) else str(value)
-
-
-def is_number(text: str | None) -> bool:
-    """Whether a text reads as a number, so that a unit may follow it."""
-    try:
-        float(text or "")
-    except ValueError:
-        return False
-    return True

@@ -1,1 +1,1 @@
-"""Maps in the form that benchmarks take: written so that an interruption costs nothing, and checked as they would."""
+"""Maps in the format of benchmarks: written so that no work is lost on interruption, and checked before submission."""

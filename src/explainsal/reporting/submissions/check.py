@@ -1,4 +1,4 @@
-"""Maps to be sent in, checked offline as the evaluator would: names, nesting, shape, normalisation, colour."""
+"""Offline check of maps for submission, by the evaluator's rules: names, nesting, shape, normalization, color."""
 
 from __future__ import annotations
 
@@ -17,41 +17,41 @@ from explainsal.reporting.submissions.form import Submission
 Track = Callable[[Iterable[int]], Iterable[int]]
 ERRORS: Mapping[str, str] = {
     "container": "{first}",
-    "image names": "{count} images are not named as the benchmark's, {first} the first: give its own images",
-    "missing": "{count} of {total} images have no map, {first} the first",
-    "suffix": "{count} names lack the picture's suffix, {first} the first: in an HDF5 file the map of i1.jpg is i1.jpg",
-    "type": "{count} files are of a type that the evaluator does not read, {first} the first: it takes {suffixes}",
-    "double": "{count} images have two maps, {first} the first",
+    "image names": "{count} images are not named like the benchmark's, the first is {first}: use its own images",
+    "missing": "{count} of {total} images have no map, the first is {first}",
+    "suffix": "{count} names lack the picture's suffix, the first is {first}: in HDF5 the map of i1.jpg is i1.jpg",
+    "type": "{count} files have a type that the evaluator does not read, the first is {first}: it takes {suffixes}",
+    "double": "{count} images have two maps, the first are {first}",
     "unreadable": "{count} maps cannot be read: {first}",
-    "no numbers": "{count} maps are not made of real numbers, {first} the first",
-    "colour": "{count} maps are in colour or have an alpha channel, {first} the first: save the map itself, in grey",
+    "no numbers": "{count} maps do not hold real numbers, the first is {first}",
+    "colour": "{count} maps are in color or have an alpha channel, the first is {first}: save the map itself, in gray",
     "shape": "{count} maps do not have their image's size (H x W): {first}",
-    "nan": "{count} maps hold NaN or infinity, {first} the first",
-    "eight bits": "{count} densities are pictures, {first} the first: 8 bits cannot hold logarithms; take npy or HDF5",
-    "no density": "{count} maps are no natural logarithms of densities: {first}",
+    "nan": "{count} maps hold NaN or infinity, the first is {first}",
+    "eight bits": "{count} densities are pictures, the first is {first}: 8 bits cannot hold logarithms; use npy, HDF5",
+    "no density": "{count} maps are not natural logarithms of densities: {first}",
 }
 NOTES: Mapping[str, str] = {
-    "extra": "{count} files belong to none of the images and are not used, {first} the first",
-    "folder": "the files lie in the folder {first}: put them at the top of the archive to be safe",
-    "mixed": "there are files of several types ({first}): the evaluator's old MATLAB code wants one",
-    "never": "{count} densities are 0 somewhere, {first} the first: information gain is -infinity if one looks there",
-    "log": "{count} maps are natural logarithms of densities, {first} the first: submission.kind=density adds "
-    "information gain and the maps that each metric does best with",
-    "constant": "{count} maps are constant, {first} the first: chance level",
-    "few": "{count} maps have fewer than {few} values, {first} the first: ties count 1/2 in AUCs",
-    "pictures": "{count} maps are pictures of 8 bits: KLDiv and ranks lose precision that npy and HDF5 keep",
+    "extra": "{count} files belong to none of the images and are ignored, the first is {first}",
+    "folder": "the files are in the folder {first}: put them at the top of the archive to be safe",
+    "mixed": "there are files of several types ({first}): the evaluator's old MATLAB code needs a single type",
+    "never": "{count} densities are 0 somewhere, the first is {first}: information gain there is -infinity",
+    "log": "{count} maps are natural logarithms of densities, the first is {first}: submission.kind=density adds "
+    "information gain and the best map for each metric",
+    "constant": "{count} maps are constant, the first is {first}: they score at chance level",
+    "few": "{count} maps have fewer than {few} values, the first is {first}: ties count 1/2 in AUCs",
+    "pictures": "{count} maps are 8-bit pictures: KLDiv and ranks lose precision that npy and HDF5 keep",
 }
 
 
 @dataclass
 class Verdict:
-    """What an evaluator would say.
+    """Result of a check by the evaluator's rules.
 
     Args:
-        maps: How many maps of images there are.
-        total: How many images.
-        suffixes: Of the files that the evaluator reads, in words.
-        found: Kind of a problem -> where, the first first.
+        maps: Number of maps of images.
+        total: Number of images.
+        suffixes: Suffixes of the files that the evaluator reads, in words.
+        found: Kind of a problem -> places, in order.
     """
 
     maps: int
@@ -61,21 +61,21 @@ class Verdict:
 
     @property
     def accepted(self) -> bool:
-        """Whether nothing stands against it."""
+        """Return whether there are no errors."""
         return not self.errors
 
     @property
     def errors(self) -> list[str]:
-        """Why it would be refused or spoilt, one line each."""
+        """Reasons for a rejection or for wrong scores, one line each."""
         return self._lines(ERRORS)
 
     @property
     def notes(self) -> list[str]:
-        """What its author should know."""
+        """Remarks for the author of the maps, one line each."""
         return self._lines(NOTES)
 
     def add(self, kind: str, where: str) -> None:
-        """Note a problem."""
+        """Record a problem."""
         self.found.setdefault(kind, []).append(where)
 
     def _lines(self, texts: Mapping[str, str]) -> list[str]:
@@ -95,18 +95,18 @@ def check_submission(
     sizes: Sequence[tuple[int, int]],
     track: Track = iter,
 ) -> Verdict:
-    """Look at every map in a file or folder.
+    """Check every map in a file or folder.
 
     Args:
-        path: What is to be sent in.
-        form: What the benchmark takes; its `kind` says what the maps are meant to be.
-        ids: Of the images.
-        pictures: Their files.
-        sizes: Height and width of each.
-        track: Wraps the loop over the maps, to show its progress.
+        path: File or folder to be submitted.
+        form: Format of the benchmark; its `kind` is the intended kind of the maps.
+        ids: Ids of the images.
+        pictures: Files of the images.
+        sizes: Height and width of each image.
+        track: Wraps the loop over the maps, to show progress.
 
     Raises:
-        MissingFilesError: If there is nothing at `path`.
+        MissingFilesError: If `path` does not exist.
         UserError: If it is neither a folder, an HDF5 file nor an archive that can be opened.
         CorruptFileError: If the file as a whole cannot be read.
     """
@@ -128,7 +128,7 @@ def check_submission(
 def _assign(
     files: MapFiles, form: Submission, ids: Sequence[str], pictures: Sequence[str], verdict: Verdict
 ) -> dict[int, str]:
-    """Position of an image -> name of its map; notes what is missing, double, extra or misnamed."""
+    """Return position of an image -> name of its map; record missing, double, extra and misnamed maps."""
     names = files.names()
     in_hdf5 = isinstance(files, HDF5OfMaps)
     shared = shared_folder(names)
@@ -217,7 +217,7 @@ def _log_mass_is_zero(values: np.ndarray, tolerance: float) -> bool:
 
 
 def _what_instead(values: np.ndarray, tolerance: float) -> str:
-    """What a map is that is no natural logarithm of a density, as far as its total tells."""
+    """Return a description of a map that is not a log-density, derived from its total."""
     if values.min() >= 0:
         if abs(values.sum() - 1) < tolerance:
             return "it is a density itself, take its natural logarithm"

@@ -1,4 +1,4 @@
-"""What a benchmark takes, as far as its own code and pages say (docs/decisions/0022-submissions.md)."""
+"""Formats of the benchmarks, according to their code and pages (docs/decisions/0022-submissions.md)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ KINDS, FILE_TYPES = ("density", "map"), ("hdf5", "npy", "png")
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The rules of one evaluator.
+    """Rules of one evaluator.
 
     Args:
-        title: What it is called.
-        kinds: What it takes, see `Submission`.
-        containers: What maps may lie in: "" for a folder, else the suffixes of files.
-        suffixes: Of the files in a folder or archive.
-        log_mass: How far the logarithm of a density's total may be from 0.
-        names: What the names of the images look like.
-        expected: The same in words.
-        flat: Whether files in folders are a risk.
+        title: Name of the benchmark.
+        kinds: Accepted kinds, see `Submission`.
+        containers: Accepted containers: "" for a folder, otherwise suffixes of files.
+        suffixes: Suffixes of the files in a folder or archive.
+        log_mass: Tolerance of the logarithm of a density's total, which should be 0.
+        names: Pattern of the images' names.
+        expected: Example of a name, for messages.
+        flat: Whether files in folders may be rejected.
     """
 
     title: str
@@ -59,17 +59,17 @@ BENCHMARKS = {
 
 @dataclass(frozen=True)
 class Submission:
-    """The form of the maps to be sent in.
+    """Format of the maps of a submission.
 
     Args:
-        benchmark: Whose rules: ``tuebingen`` (MIT300, CAT2000) or ``salicon``.
+        benchmark: Benchmark with its rules: ``tuebingen`` (MIT300, CAT2000) or ``salicon``.
         kind: ``density``, natural logarithms of densities as float32, or ``map``, values of any scale.
         file: ``hdf5``: one file with a data set per image; ``npy`` or ``png``: a file per image, float32 or 8 bits with
             the maximum at 255.
-        zip: Whether ``npy`` and ``png`` files lie in one zip archive.
+        zip: Whether ``npy`` and ``png`` files are in one zip archive.
 
     Raises:
-        ValueError: If one is none of these, or the benchmark does not take them together.
+        ValueError: If a value is unknown, or the benchmark does not accept the combination.
     """
 
     benchmark: str
@@ -92,20 +92,20 @@ class Submission:
 
     @property
     def rules(self) -> Benchmark:
-        """Of the benchmark."""
+        """Rules of the benchmark."""
         return BENCHMARKS[self.benchmark]
 
     @property
     def suffix(self) -> str:
-        """Of the file to be sent in, "" for a folder."""
+        """Suffix of the submitted file, "" for a folder."""
         return ".hdf5" if self.file == "hdf5" else ".zip" if self.zip else ""
 
     def names(self, ids: Sequence[str], pictures: Sequence[str]) -> list[str]:
-        """The name of every image's map: in an HDF5 file the picture's with its suffix, else its id with the file's.
+        """Return the names of the maps: picture names with suffix in an HDF5 file, otherwise image ids with `file`.
 
         Args:
-            ids: Of the images, e.g. ``Action/001``.
-            pictures: Their files.
+            ids: Ids of the images, e.g. ``Action/001``.
+            pictures: Files of the images.
 
         Example:
             >>> Submission("tuebingen", "density", "hdf5").names(["Action/001"], ["/data/Stimuli/Action/001.jpg"])
@@ -119,6 +119,6 @@ class Submission:
 
 
 def picture_name(key: str, picture: str) -> str:
-    """An image's id with its picture's suffix, which the id of one of two equal stems has already."""
+    """Return an image's id with its picture's suffix, unless the id includes the suffix to be unique."""
     suffix = Path(picture).suffix
     return key if key.endswith(suffix) else key + suffix

@@ -1,7 +1,7 @@
-"""Maps written one by one, each whole or not at all, until all are there and become one file.
+"""Maps written one by one, each atomically, and combined into one file when all are complete.
 
-What is finished lies in ``<file>.parts/`` and survives ``kill -9``, a full disk and Ctrl-C; the file itself appears at
-the end, in one step, with a card ``<file>.json`` that says how it was made.
+Finished maps are in ``<file>.parts/`` and survive ``kill -9``, a full disk and Ctrl-C. The file itself is created at
+the end, in one step, with a card ``<file>.json`` that describes its recipe.
 """
 
 from __future__ import annotations
@@ -30,22 +30,22 @@ from explainsal.reporting.submissions.form import FileType, Submission
 
 Track = Callable[[Iterable[Path]], Iterable[Path]]
 RECIPE = "recipe.json"
-_DAY = (2020, 1, 1, 0, 0, 0)  # of the files in a zip archive: the same maps make the same archive
+_DAY = (2020, 1, 1, 0, 0, 0)  # date of the files in a zip archive: the same maps give the same archive
 
 
 class WrittenMaps:
-    """A file or folder of maps, to be sent in or kept, as far as it is finished.
+    """A partially or completely written file or folder of maps.
 
     Args:
-        path: Where it will be; ``<path>.parts`` beside it holds the maps until all are there.
-        names: Of the maps in it, one per image.
-        form: What the file is like.
-        recipe: How the maps are made, plain values: what was begun with another one is not gone on with.
-        option: How the user chooses another place, for messages.
-        comment: What must be said of the maps, e.g. ``untrained weights``; written into every PNG, HDF5 and zip file.
+        path: Final path; ``<path>.parts`` holds the maps until all are complete.
+        names: Names of the maps in it, one per image.
+        form: Format of the file.
+        recipe: Settings of the maps, as plain values. Partial output is resumed only with identical settings.
+        option: Option by which the user chooses another path, for messages.
+        comment: Remark on the maps, e.g. ``untrained weights``; written into every PNG, HDF5 and zip file.
 
     Raises:
-        UserError: If the file is there already or was begun, and was made in another way.
+        UserError: If complete or partial output exists and was made with other settings.
     """
 
     def __init__(
@@ -66,30 +66,32 @@ class WrittenMaps:
         if self.path.exists() and not _is_empty(self.path):
             self._refuse_another(self.card)
             if not self.card.is_file() and not self.parts.is_dir():
-                raise UserError(f"{self.path} is there already and was not written by this command: {self.option}")
+                raise UserError(
+                    f"{self.path} exists and was not written by this command: choose another place with {self.option}"
+                )
         if self.finished:
             shutil.rmtree(self.parts, ignore_errors=True)  # left by a process that was killed at the very end
         self._refuse_another(self.parts / RECIPE)
 
     @property
     def finished(self) -> bool:
-        """Whether the file is there, of a folder every map in it."""
+        """Return whether the file is complete; a folder is complete if it holds every map."""
         return self.path.exists() and self.card.is_file() and not self._removed() and not _is_empty(self.path)
 
     def missing(self) -> list[int]:
-        """Positions of the images that have no map yet."""
+        """Return the positions of the images without a map."""
         if self.finished:
             return []
         return self._removed() or [i for i, file in enumerate(self._files) if not file.is_file()]
 
     def begin(self, sizes: Sequence[tuple[int, int]]) -> None:
-        """Make the folder of parts, or go on with it.
+        """Create the folder of parts, or continue in it.
 
         Args:
             sizes: Height and width of every map.
 
         Raises:
-            UserError: If the disk has no room for the maps, or the folder may not be written.
+            UserError: If the disk has too little space for the maps, or the folder is not writable.
         """
         with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
             if self._removed():
@@ -105,22 +107,22 @@ class WrittenMaps:
         """Write the map ``(H, W)`` of one image.
 
         Raises:
-            UserError: If the disk is full or may not be written: what was finished is kept; or the map holds NaN.
+            UserError: If the map holds NaN, the disk is full or not writable. Finished maps are kept.
         """
         if np.isnan(values).any() or np.isposinf(values).any():
-            raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: are its weights sound?")
+            raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: check its weights")
         content = encode(self.names[index], values, self.form.file, self.comment)
         with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
             write_file(self._files[index], content)
 
     def finish(self, track: Track = iter) -> None:
-        """Make the file of the parts and remove them.
+        """Combine the parts into the file, and remove them.
 
         Args:
-            track: Wraps the loop over the parts, to show its progress.
+            track: Wraps the loop over the parts, to show progress.
 
         Raises:
-            UserError: If the disk is full: the parts are kept.
+            UserError: If the disk is full; the parts are kept.
         """
         total = sum(file.stat().st_size for file in self._files)
         with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
@@ -137,13 +139,13 @@ class WrittenMaps:
                 self.parts.replace(self.path)
 
     def _removed(self) -> list[int]:
-        """Positions of the images whose map was taken out of a finished folder; their place is empty."""
+        """Return the positions of the images whose map was removed from a finished folder."""
         if self.form.suffix or not self.path.is_dir() or not self.card.is_file() or self.parts.is_dir():
             return []
         return [i for i, name in enumerate(self.names) if not (self.path / name).is_file()]
 
     def _refuse_another(self, place: Path) -> None:
-        """Compare with the recipe of what is there."""
+        """Raise if existing output was made with another recipe."""
         if not place.is_file():
             return
         there = read_json(place) or {}
@@ -157,30 +159,30 @@ class WrittenMaps:
 
 @contextmanager
 def only_writer(path: Path, option: str = "submission.to=FILE") -> Iterator[None]:
-    """Keep other processes from writing the same maps while the body runs; remove what killed ones left unfinished.
+    """Lock the maps against other processes within the block; remove unfinished files of killed processes.
 
     Args:
-        path: Of the maps.
-        option: How the user chooses another place, for the message.
+        path: Path of the maps.
+        option: Option by which the user chooses another path, for the message.
 
     Raises:
-        UserError: If another process writes them.
+        UserError: If another process is writing them.
     """
-    message = f"another process writes {path}: wait for it, or choose another place with {option}"
+    message = f"another process is writing {path}: wait for it, or choose another place with {option}"
     with locked(path.with_name(f".{path.name}.lock"), message):
         yield
 
 
 def _is_empty(path: Path) -> bool:
-    """Whether it is a folder that someone has only just made."""
+    """Return whether the path is an empty folder."""
     return path.is_dir() and not any(path.iterdir())
 
 
 def encode(name: str, values: np.ndarray, file: FileType, comment: str = "") -> bytes:
-    """The content of the file of one map ``(H, W)``.
+    """Return the content of the file of one map ``(H, W)``.
 
-    An HDF5 file holds it under `name`, float32, compressed without loss; ``npy`` is float32; ``png`` has 8 bits and the
-    maximum at 255, and the comment as a text chunk; ``npy`` has no place for one.
+    An HDF5 file holds it under `name`, float32, compressed losslessly; ``npy`` is float32; ``png`` has 8 bits and the
+    maximum at 255, and the comment as a text chunk. ``npy`` cannot store a comment.
 
     Raises:
         UserError: If the name cannot be stored in an HDF5 file.
@@ -204,27 +206,27 @@ def encode(name: str, values: np.ndarray, file: FileType, comment: str = "") -> 
 
 
 def write_map(path: Path, saliency_map: np.ndarray, comment: str = "") -> None:
-    """Write one map ``(H, W)`` as a file of its own, whole or not at all: ``.png`` or ``.npy``, see `encode`.
+    """Write one map ``(H, W)`` atomically to its own file, ``.png`` or ``.npy``, see `encode`.
 
     Raises:
-        UserError: If the disk is full or may not be written.
+        UserError: If the disk is full or not writable.
     """
     with full_disk_is_reported(f"writing {path.name}", path.parent, "paths.outputs=FOLDER"):
         write_file(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy", comment))
 
 
 def _with_comment(png: bytes, comment: str) -> bytes:
-    """A PNG with a text chunk ``Comment`` after its header, which viewers and ``PIL.Image.open(file).text`` show."""
+    """Add a text chunk ``Comment`` after a PNG's header, which viewers and ``PIL.Image.open(file).text`` show."""
     if not comment:
         return png
     text = b"tEXtComment\0" + comment.encode("latin-1")
     chunk = struct.pack(">I", len(text) - 4) + text + struct.pack(">I", zlib.crc32(text))
-    header = 8 + 25  # signature, and the chunk IHDR
+    header = 8 + 25  # signature and IHDR chunk
     return png[:header] + chunk + png[header:]
 
 
 def _collect_hdf5(target: Path, names: Sequence[str], parts: Iterable[Path], comment: str) -> None:
-    """Copy the data sets as they are compressed, one after the other."""
+    """Copy the compressed data sets unchanged, one after the other."""
     with h5py.File(target, "w") as whole:
         if comment:
             whole.attrs["comment"] = comment

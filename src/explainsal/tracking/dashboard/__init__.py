@@ -1,1 +1,1 @@
-"""The same content as the report, for Weights & Biases: what a run logs, and the saved dashboard that shows it."""
+"""Report content for Weights & Biases: the data that a run logs, and the saved dashboard that shows them."""

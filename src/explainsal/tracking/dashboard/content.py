@@ -1,6 +1,6 @@
-"""What a run logs to W&B at its end: tables with pictures, numbers to compare runs by, and files.
+"""W&B content of a finished run: tables with pictures, numbers for comparing runs, and files.
 
-The first part of a key is the section of the dashboard that shows it.
+The first part of a key is the dashboard section that shows it.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.tracking.dashboard.images import image_rows
 from explainsal.tracking.dashboard.tables import band_table, fidelity_by_layer, null_models, usage_table
 
-SECTIONS = {"curves": "training", "strips": "evaluation", "profiles": "evaluation"}  # of figures; else explanation
+SECTIONS = {"curves": "training", "strips": "evaluation", "profiles": "evaluation"}  # of figures; default explanation
 RESULT_FILES = ("results.csv", "per_image.parquet", "profiles.csv", "config.yaml", "environment.json", "metrics.csv")
 
 
 @dataclass(frozen=True, eq=False)
 class Content:
-    """Media by key, and numbers by key."""
+    """Media and numbers, each by key."""
 
     media: dict[str, Any] = field(default_factory=dict)
     summary: dict[str, float] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class Content:
 
 @dataclass(frozen=True)
 class Files:
-    """Files that become one artifact: its name and type, and name in it -> file."""
+    """Files of one artifact: its name and type, and name in the artifact -> file."""
 
     name: str
     kind: str
@@ -40,7 +40,7 @@ class Files:
 
 
 def run_content(run: Run) -> Content:
-    """Everything of a run folder that W&B can show; parts that the run lacks are left out."""
+    """Collect everything in a run folder that W&B can show, without the parts that the run lacks."""
     frames = {
         "evaluation/results": run.results,
         "evaluation/scores": run.per_image,
@@ -58,7 +58,7 @@ def run_content(run: Run) -> Content:
 
 
 def run_artifacts(run: Run, run_id: str) -> list[Files]:
-    """The files of a run that others go on with: explanations, results, the report."""
+    """Return the files of a run that later work needs: explanations, results, the report."""
     explanation = {
         str(path.relative_to(run.folder / "explanation")): path
         for path in sorted((run.folder / "explanation").rglob("*"))
@@ -71,7 +71,7 @@ def run_artifacts(run: Run, run_id: str) -> list[Files]:
 
 
 def to_table(frame: pd.DataFrame) -> wandb.Table:
-    """A W&B table of a data frame; missing values are empty, and text stays text."""
+    """Convert a data frame to a W&B table; missing values are empty, text stays text."""
     plain = frame.astype(object).where(frame.notna(), None)
     rows: list[Any] = plain.to_numpy().tolist()
     return wandb.Table(columns=[str(name) for name in frame.columns], data=rows)
@@ -88,7 +88,7 @@ def _image_table(run: Run) -> wandb.Table:
 
 
 def _figures(folder: Path) -> dict[str, Any]:
-    """The run's figures, e.g. every preset's filter bank under ``explanation/bank/<preset>``."""
+    """Return the run's figures, e.g. each preset's filter bank under ``explanation/bank/<preset>``."""
     pictures: dict[str, Any] = {}
     for path in sorted(folder.glob("*.png")):
         kind, _, preset = path.stem.partition("_")
@@ -98,14 +98,14 @@ def _figures(folder: Path) -> dict[str, Any]:
 
 
 def _summary(run: Run) -> dict[str, float]:
-    """Means of every model and metric; of every preset its fit and its distance to the null models."""
+    """Return the means of every model and metric, and each preset's fit and distance to the null models."""
     numbers: dict[str, float] = {}
     if run.results is not None:
         rows = zip(run.results["model"], run.results["metric"], run.results["mean"], strict=True)
         numbers |= {f"evaluation/{model}/{metric}": float(mean) for model, metric, mean in rows}
     for preset in run.explanations:
         own = _preset_numbers(run, preset)
-        # without the preset: of the last, most faithful one, to compare runs of any preset
+        # key without the preset: the last, most faithful preset, for comparisons between runs
         numbers |= {f"explanation/{preset}/{name}": value for name, value in own.items()}
         numbers |= {f"explanation/{name}": value for name, value in own.items()}
     return numbers

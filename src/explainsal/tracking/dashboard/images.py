@@ -1,4 +1,4 @@
-"""The pictures of a run's gallery, a row per image: photograph, ground truth, deep and explainable map, difference."""
+"""Pictures of a run's gallery, one row per image: photograph, ground truth, deep and explainable map, difference."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from explainsal.reporting.figures.style import DIFFERENCE_CMAP, SALIENCY_CMAP
 from explainsal.reporting.gallery import RankedImage, ranked_gallery
 from explainsal.reporting.run_folder import Run
 
-SIDE = 320  # px: a row of five is as wide as a screen
+SIDE = 320  # px; a row of five fits the width of a screen
 DEEP = "deep"
 
 
 @dataclass(frozen=True, eq=False)
 class ImageRow:
-    """What is known of one image, and its pictures, ``(h, w, 3)`` uint8, by column."""
+    """Values and pictures of one image; the pictures are ``(h, w, 3)`` uint8, by column."""
 
     values: dict[str, Any]
     pictures: dict[str, np.ndarray]
 
 
 def image_rows(run: Run) -> list[ImageRow]:
-    """Rows of the gallery from the best image to the worst."""
+    """Return the rows of the gallery from the best image to the worst."""
     return [_row(ranked) for ranked in ranked_gallery(run)]
 
 
@@ -49,13 +49,13 @@ def _row(ranked: RankedImage) -> ImageRow:
 
 
 def colored(unit: np.ndarray, colormap: str = SALIENCY_CMAP) -> np.ndarray:
-    """A map ``(H, W)`` in [0, 1] in the colours of a figure, made small."""
+    """Color a map ``(H, W)`` in [0, 1] as figures do, and shrink it."""
     rgb = mpl.colormaps[colormap](np.clip(unit, 0, 1), bytes=True)[..., :3]
     return shrunk(np.asarray(rgb))
 
 
 def shrunk(image: np.ndarray) -> np.ndarray:
-    """A picture ``(H, W, 3)`` whose longer side is at most `SIDE`."""
+    """Shrink a picture ``(H, W, 3)`` to a longer side of at most `SIDE`."""
     small = Image.fromarray(np.ascontiguousarray(image))
     small.thumbnail((SIDE, SIDE))
     return np.asarray(small)

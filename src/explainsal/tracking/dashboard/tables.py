@@ -1,4 +1,4 @@
-"""Tables of a run that a dashboard shows, every preset in one: a row per layer, filter value or null model."""
+"""Tables of a run for a dashboard, with all presets in one table: a row per layer, filter value or null model."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ from explainsal.reporting.usage import filter_usage
 
 
 def fidelity_by_layer(run: Run) -> pd.DataFrame | None:
-    """Means over the images of every layer's columns of ``layers.csv``."""
+    """Return the columns of ``layers.csv`` for every layer, as means over the images."""
     return _of_presets(run, lambda tables: tables.depth)
 
 
 def usage_table(run: Run) -> pd.DataFrame | None:
-    """Share of the coefficients: columns preset, layer, parameter (wavelength, ...), value, share."""
+    """Return shares of the coefficients: columns preset, layer, parameter (wavelength, ...), value, share."""
     return _of_presets(run, _shares)
 
 
 def band_table(run: Run) -> pd.DataFrame | None:
-    """Mean bandwidth in octaves: columns preset, layer, bandwidth."""
+    """Return the mean bandwidth in octaves: columns preset, layer, bandwidth."""
     return _of_presets(run, _bandwidth)
 
 
 def null_models(run: Run) -> pd.DataFrame | None:
-    """Every explanation beside its null models: columns preset, variant, metric, mean, low, high."""
+    """Compare each explanation with its null models: columns preset, variant, metric, mean, low, high."""
     return _of_presets(run, _nulls)
 
 

@@ -1,4 +1,4 @@
-"""The saved W&B dashboard as code: sections Training, Evaluation, Explanation and Sweep over what runs log."""
+"""The saved W&B dashboard as code, with the sections Training, Evaluation, Explanation and Sweep."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCORES = ("cc", "nss", "auc", "sauc")
 COMPARED = ("deep", "explainable/sparse", "explainable/normalized", "explainable/paper", "center_bias", "chance")
 PRESETS = ("paper", "normalized", "sparse")
 FIT = ("cc_to_deep", "distance_to_null", "layer_correlation", "bandwidth_trend")
-# what the sweeps of conf/sweep change, by the key of the resolved config
+# parameters varied by the sweeps of conf/sweep, as keys of the resolved config
 SWEPT = (
     "explainer.preset", "bank.n_orientations", "explainer.pool_size", "explainer.top_k", "explainer.chain",
     "module.optimizer.lr", "model.width", "seed",
@@ -22,13 +22,13 @@ SWEPT = (
 
 
 def build_workspace(project: str) -> Any:
-    """The dashboard of a project, checked by W&B's own types; nothing is sent.
+    """Build the dashboard of a project, checked by W&B's own types; nothing is sent.
 
     Args:
         project: ``ENTITY/PROJECT``.
 
     Raises:
-        UserError: If `project` is something else, or wandb-workspaces is not installed.
+        UserError: If `project` has another form, or wandb-workspaces is not installed.
     """
     entity, _, name = project.partition("/")
     if not entity or not name or "/" in name:
@@ -53,16 +53,16 @@ def build_workspace(project: str) -> Any:
 
 
 def write_workspace(workspace: Any, path: Path) -> Path:
-    """Write the definition that a browser would get, as JSON.
+    """Write the JSON definition that W&B would send to a browser.
 
     Raises:
-        UserError: If this version of wandb-workspaces has no such definition: it has no public way to it.
+        UserError: If this version of wandb-workspaces has no such definition, for which there is no public interface.
     """
     try:
         view = workspace._to_model().model_dump(by_alias=True, exclude_none=True)
     except (AttributeError, TypeError) as error:
         raise UserError(
-            f"this version of wandb-workspaces does not write its dashboards down ({error}): publish the dashboard "
+            f"this version of wandb-workspaces cannot write dashboards to a file ({error}): publish the dashboard "
             "instead, or install the version that pyproject.toml names"
         ) from error
     path.write_text(json.dumps(view, indent=1, default=str) + "\n")
@@ -70,7 +70,7 @@ def write_workspace(workspace: Any, path: Path) -> Path:
 
 
 def publish_workspace(workspace: Any) -> str:
-    """Save the dashboard at W&B, and return its address.
+    """Save the dashboard at W&B and return its address.
 
     Raises:
         UserError: If W&B refuses or cannot be reached.
@@ -78,15 +78,15 @@ def publish_workspace(workspace: Any) -> str:
     try:
         workspace.save()
         return str(workspace.url)
-    except Exception as error:  # the client raises many kinds, from requests' to its own
+    except Exception as error:  # the client raises many types, including those of requests and its own
         raise UserError(
-            f"W&B did not take the dashboard ({type(error).__name__}: {error}). Is there a key (wandb login, or "
+            f"W&B did not accept the dashboard ({type(error).__name__}: {error}). Is there a key (wandb login, or "
             "WANDB_API_KEY), may it write to this project, and does the network reach wandb.ai?"
         ) from error
 
 
 def _panels() -> Any:
-    """The panel types of W&B."""
+    """Return the module with W&B's panel types."""
     import wandb_workspaces.reports.v2
 
     return wandb_workspaces.reports.v2
