@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -172,7 +171,9 @@ class _ResponseWriter:
     ) -> None:  # fmt: skip
         self.like, self.count, self.grid, self.at_once = spectra, len(bank), bank.shape[1:], at_once
         self.spectra, self.gains = torch.view_as_real(spectra).flatten(1).numpy(), bank.flatten(1).numpy()
-        self.takes, self.places = torch.tensor(takes).reshape(-1, 3).numpy(), [take[0] for take in takes]
+        self.takes = torch.tensor(takes).reshape(-1, 3).numpy()
+        filters = range(0, len(bank) + at_once[1], at_once[1])
+        self.cuts = [sum(take[0] < first for take in takes) for first in filters]
         self.level, self.step, self.size = (
             level.contiguous().numpy(),
             out.stride(0),
@@ -195,7 +196,7 @@ class _ResponseWriter:
             shape, count = (len(some), len(its)), len(some) * len(its)
             loops.filtered(some, its, products[:count].reshape(*shape, -1))
             torch.fft.ifft2(work[0, :count], out=work[1, :count])
-            takes = self.takes[bisect_left(self.places, g) : bisect_left(self.places, g + len(its))]
+            takes = self.takes[self.cuts[g // filters] : self.cuts[g // filters + 1]]
             start = i * self.step
             loops.write_parts(
                 answers[:count].reshape(*shape, height, -1), g, takes, self.level[i : i + rows], self.out[start:],
