@@ -82,7 +82,7 @@ class _Command:
 
     def __init__(self, task: Task, name: str, interrupted: str) -> None:
         self.task, self.name, self.interrupted = task, name, interrupted
-        self.jobs, self.said = 0, False  # jobs that began; whether one of them has printed its error
+        self.jobs, self.said = 0, False  # number of started jobs; whether a job has printed its error
 
     def __call__(self) -> None:
         """Run the command that the command line describes."""
@@ -103,7 +103,7 @@ class _Command:
                 self.run_with_messages(entry)
 
     def run_job(self, cfg: DictConfig) -> Any:
-        """Run one job; an error of the user's is one message."""
+        """Run one job and print a user error as one message."""
         self.jobs += 1
         silence_notes()
         use_threads()
@@ -134,7 +134,7 @@ class _Command:
         return wrong or message
 
     def run_with_messages(self, entry: Callable[[], None]) -> None:
-        """Run all jobs; an error before the first or of the last of them is one message."""
+        """Run all jobs and print an error before the first or in the last of them as one message."""
         try:
             entry()
         except Exception as error:

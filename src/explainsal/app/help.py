@@ -112,7 +112,7 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
 
 
 def explain_quoting(argument: str) -> str | None:
-    """Say how to quote a value that Hydra's grammar cannot read, such as a path with a space; None if it is quoted.
+    """Return how to quote a value that Hydra cannot parse, such as a path with a space, or None if it is quoted.
 
     Args:
         argument: A word of the command line, as Hydra received it.
@@ -127,11 +127,11 @@ def explain_quoting(argument: str) -> str | None:
 
 
 def _quote(argument: str) -> str | None:
-    """Return a word of a shell that gives Hydra the value as it is, or None where there is no plain value."""
+    """Quote an argument for the shell so that Hydra reads the value literally; None if it has no unquoted value."""
     key, _, value = argument.partition("=")
     if not value or not re.fullmatch(r"\+{0,2}[\w./@]+", key) or value[0] in "'\"":
         return None
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # in Hydra's quotes a backslash counts before a quote only
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # between Hydra's quotes, a backslash only escapes a quote
     word = f"{key}='{escaped}'"
     return shlex.quote(word) if re.search(r'[$`"!\\]', word) else f'"{word}"'
 
