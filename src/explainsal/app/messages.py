@@ -53,7 +53,7 @@ def describe_error(error: BaseException, conf: Path) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):
         return explain_wrong_option(error, Path(sys.argv[0]).stem, sys.argv[1:], conf)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full ({error.filename or 'while writing'}). Free some space, then run the same command again."
+        return f"The disk is full ({error.filename or 'while writing'}). Free space, then run the same command again."
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to write {error.filename}. Choose another place: paths.outputs=... or paths.data=..."
     return None
