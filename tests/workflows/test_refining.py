@@ -69,5 +69,5 @@ def test_a_start_has_to_be_finished_and_excludes_a_fit(tmp_path):
     with pytest.raises(UserError, match="give refine.epochs=N"):
         FitOptions(start=file)
     for wrong in ({"stages": OPTIONS}, {"resume": Path("outputs")}, {"input_size": [16, 24]}):
-        with pytest.raises(UserError, match="leave out resume, input_size and the options of distill"):
+        with pytest.raises(UserError, match="remove resume, input_size and the options of distill"):
             FitOptions(start=file, refinement=RefineOptions(epochs=1), **wrong)
