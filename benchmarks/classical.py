@@ -1,8 +1,8 @@
-"""Time per 600 x 800 image of the classical models, compared with the NumPy times of ../shared/CLASSICAL.md, section 7.
+"""Measure the time per 600 x 800 image of the classical models, compared with ../shared/CLASSICAL.md, section 7.
 
     OMP_NUM_THREADS=1 python benchmarks/classical.py [--runs 5]
 
-The NumPy versions are not shipped and their times (1 core) were taken elsewhere: orders of magnitude, not ratios.
+The NumPy versions are not shipped, and their times (1 core) are from another machine: ratios are orders of magnitude.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import torch
 from explainsal.classical import MODELS, classical_model
 
 NUMPY = {"itti": 0.15, "icl": 0.06, "hft": 0.08, "sim2011": 2.0, "sim_grouping": 1.2}  # seconds
-IMAGES = 2  # of a batch
+IMAGES = 2  # per batch
 
 
 def main() -> None:

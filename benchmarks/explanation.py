@@ -1,4 +1,4 @@
-"""How fast a layer, and CMRNet's whole chain, is explained, against plain NumPy + OpenCV in the same process.
+"""Measure the time to explain a layer, or CMRNet's whole chain, against plain NumPy + OpenCV in the same process.
 
     python benchmarks/explanation.py                # the layer of the claim: 64 maps of 160 x 240, 800 candidates
     python benchmarks/explanation.py --chain        # CMRNet's whole chain, --width and --size to choose
@@ -39,9 +39,9 @@ BUDGET = 2 * 10**9
 
 
 def timed(runs: Sequence[tuple[str, Callable[[], object]]], repeats: int) -> dict[str, object]:
-    """Seconds on a GPU; on a CPU the seconds that it worked for this process, which other load does not lengthen.
+    """Time runs: wall seconds on a GPU, CPU seconds of the process on a CPU, which other load does not lengthen.
 
-    What is compared takes turns, so that a busy minute of the machine meets both.
+    The runs take turns, so that load of the machine affects all of them.
     """
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     times: dict[str, list[float]] = {name: [] for name, _ in runs}
@@ -61,7 +61,7 @@ def timed(runs: Sequence[tuple[str, Callable[[], object]]], repeats: int) -> dic
 
 
 def smooth(*shape: int) -> torch.Tensor:
-    """Maps with structure at several scales, as activations have."""
+    """Return maps with structure at several scales, like activations."""
     noise = torch.rand(1, shape[0], *shape[1:])
     blur = torch.nn.functional.avg_pool2d
     return (blur(noise, 3, 1, 1) + 3 * blur(noise, 15, 1, 7)).squeeze(0)
@@ -119,8 +119,8 @@ def main() -> None:
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--maps", type=int, default=64)
     parser.add_argument("--pool", type=int, default=10)
-    parser.add_argument("--width", type=int, default=16, help="of a CMRNet with random weights")
-    parser.add_argument("--model", help="a model of explainsal.load_model instead, whose input has the size --size")
+    parser.add_argument("--width", type=int, default=16, help="width of a CMRNet with random weights")
+    parser.add_argument("--model", help="a model of explainsal.load_model instead, with input size --size")
     parser.add_argument("--size", type=int, nargs=2, default=[160, 240])
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--repeats", type=int, default=3)

@@ -1,13 +1,12 @@
-"""How fast an accelerator explains the convolutions of UNISAL, and how near that is to what its memory allows.
+"""Measure how fast an accelerator explains UNISAL's convolutions, compared to the limit of its memory bandwidth.
 
     python benchmarks/gpu.py            # 288 x 384, batches of 1 to 32, `normalized`, and `sparse` with a pool of 10
     python benchmarks/gpu.py --smoke    # 32 x 64, one layer, on a CPU
 
-Writes a table to benchmarks/results (or --out). The network's weights are random: the work does not depend on them.
-Times are of the whole call, the network's own forward pass included: by PyTorch's operations one by one, and as a
-CUDA graph that is replayed. The floor is the time in which the device could
-write and read every candidate once (28 bytes per pixel and candidate, DESIGN.md section 6) at the bandwidth that a
-large copy reaches.
+Writes a table to benchmarks/results (or --out). The network's weights are random, since the work does not depend on
+them. Times are for the whole call including the network's forward pass: with single PyTorch operations, and as a
+replayed CUDA graph. The lower bound is the time in which the device could write and read every candidate once (28 bytes
+per pixel and candidate, DESIGN.md section 6) at the bandwidth of a large copy.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ BYTES = 28  # per pixel of a candidate: complex response, energy, scaled map, de
 
 
 def seconds(run: Callable[[], object], device: torch.device, repeats: int) -> float:
-    """Median wall time of a call, after one to warm up."""
+    """Return the median wall time of a call, after one warm-up call."""
     times = []
     for _ in range(repeats + 1):
         start = time.perf_counter()
@@ -46,14 +45,14 @@ def seconds(run: Callable[[], object], device: torch.device, repeats: int) -> fl
 
 
 def bandwidth(device: torch.device, count: int) -> float:
-    """Bytes per second that a copy of `count` numbers reads and writes."""
+    """Return the bytes per second that a copy of `count` numbers reads and writes."""
     source = torch.zeros(count, device=device)
     target = torch.empty_like(source)
     return 2 * source.nbytes / seconds(lambda: target.copy_(source), device, 5)
 
 
 def least_bytes(out: Explanation, pool: dict[str, int]) -> int:
-    """What making and describing every candidate of every layer once moves, for one image."""
+    """Return the bytes moved to compute and describe every candidate of every layer once, for one image."""
     filters = len(out.options.bank)
     return sum(
         BYTES * filters * sum(pool[parent] for parent in layer.parents) * layer.shape[1] * layer.shape[2]
@@ -62,11 +61,11 @@ def least_bytes(out: Explanation, pool: dict[str, int]) -> int:
 
 
 def replayed(explainer: Explainer, images: torch.Tensor) -> tuple[Callable[[], None], Explanation]:
-    """The whole call as a CUDA graph, and the result that each replay overwrites."""
+    """Return the whole call as a CUDA graph, and the result that each replay overwrites."""
     side = torch.cuda.Stream()
     side.wait_stream(torch.cuda.current_stream())
     with torch.cuda.stream(side):
-        for _ in range(2):  # plans of FFTs, workspaces and kernels are made outside
+        for _ in range(2):  # FFT plans, workspaces and kernels are created outside the graph
             explainer(images)
     torch.cuda.current_stream().wait_stream(side)
     graph = torch.cuda.CUDAGraph()
@@ -76,7 +75,7 @@ def replayed(explainer: Explainer, images: torch.Tensor) -> tuple[Callable[[], N
 
 
 def times(explainer: Explainer, images: torch.Tensor, repeats: int) -> tuple[dict[str, float], list[str]]:
-    """Seconds for an image, of each way that can be taken here; and why one could not, or what it got wrong."""
+    """Return seconds per image for each possible method, and the reasons for failures or wrong results."""
     plain = explainer(images).explainable_map
     found, notes = {"plain": seconds(lambda: explainer(images), images.device, repeats) / len(images)}, []
     if images.device.type != "cuda":
@@ -84,11 +83,11 @@ def times(explainer: Explainer, images: torch.Tensor, repeats: int) -> tuple[dic
     try:
         run, out = replayed(explainer, images)
         found["graph"] = seconds(run, images.device, repeats) / len(images)
-    except Exception as error:  # a solver that waits: the other way is still told
+    except Exception as error:  # e.g. a synchronizing solver; the other method is still reported
         notes.append(f"graph failed: {type(error).__name__}: {(str(error).splitlines() or [''])[0]}")
         return found, notes
     off = (out.explainable_map - plain).abs().max() / plain.abs().max()
-    if not off < 1e-2:  # float32, and of candidates that are all but equal another may be taken
+    if not off < 1e-2:  # float32: another of nearly equal candidates may be selected
         notes.append(f"graph is off by {off:.1e} of the largest value")
     return found, notes
 
@@ -97,7 +96,7 @@ def explained(
     preset: str, cases: list[tuple[int, int | None]], size: tuple[int, int], layers: str | tuple[str, ...],
     device: torch.device, repeats: int, rate: float,
 ) -> list[str]:  # fmt: skip
-    """Rows of the table for one preset: for each batch and memory budget."""
+    """Return the table rows of one preset, for each batch size and memory budget."""
     net = UNISAL().eval().to(device)
     rows = []
     for batch, budget in cases:
@@ -117,7 +116,7 @@ def explained(
 
 
 def measured_metrics(batch: int, size: tuple[int, int], device: torch.device, repeats: int) -> str:
-    """A row for the whole set of a batch, fixations and a SALICON validation's pool of non-fixations included."""
+    """Return a row for the whole set of metrics of a batch, with fixations and SALICON's pool of non-fixations."""
     first, second = torch.rand(2, batch, *size, dtype=torch.float64, device=device)
     height, width = size
     points = list(torch.rand(5000, 420, 2, dtype=torch.float64) * torch.tensor([width, height]))
@@ -150,8 +149,8 @@ def report(rows: list[str], device: torch.device, size: tuple[int, int], rate: f
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--smoke", action="store_true", help="tiny, on a CPU")
-    parser.add_argument("--out", type=Path, help="the file to write (default: by device and date)")
+    parser.add_argument("--smoke", action="store_true", help="a tiny run on a CPU")
+    parser.add_argument("--out", type=Path, help="output file (default: named by device and date)")
     parser.add_argument("--repeats", type=int, default=5)
     args = parser.parse_args()
     if not args.smoke and not torch.cuda.is_available():
@@ -159,7 +158,7 @@ def main() -> None:
     device = torch.device("cpu" if args.smoke else "cuda")
     size, repeats = ((32, 64), 1) if args.smoke else ((288, 384), args.repeats)
     cases: list[tuple[int, int | None]] = [(1, None), (2, None)]
-    if not args.smoke:  # the default budget of 8 GB takes 8 images of `normalized` at a time
+    if not args.smoke:  # the default budget of 8 GB fits 8 images of `normalized` at a time
         cases += [(4, None), (8, None), (16, None), (16, 40 * 10**9), (32, 40 * 10**9)]
     layers: str | tuple[str, ...] = ("cnn.features.0.0",) if args.smoke else "conv"
     rate = bandwidth(device, 2**20 if args.smoke else 2**28)

@@ -1,14 +1,14 @@
-"""What an accelerator would be asked to do, counted without one: launches, bytes moved, largest memory.
+"""Count the operations of an accelerator without one: launches, bytes moved, peak memory.
 
     python benchmarks/launches.py                    # UNISAL's convolutions at 288 x 384, batches of 1 and 16
     python benchmarks/launches.py --preset sparse --batches 8 --most 30   # and the 30 operations that move most
 
-The explanation runs on PyTorch's `meta` device: the accelerators' branches, shapes and dtypes without numbers, where a
-look at a value is an error. Counted are operations that write memory; an FFT, a sort or a batched solve is
-more than one kernel, so that launches are a lower bound. Bytes are what each operation reads and writes by itself, FFTs
-twice: what stays in a cache between two operations is not taken off. Times are estimates from these two numbers, no
-measurements: eager operations are issued one every HOST seconds, kernels start one every DEVICE seconds (all that
-is left in a CUDA graph), and memory moves at the bandwidth of the data sheet.
+The explanation runs on PyTorch's `meta` device, with the accelerators' branches, shapes and dtypes but without numbers;
+reading a value is an error. Only operations that write memory are counted. An FFT, a sort or a batched solve is more
+than one kernel, so launches are a lower bound. Bytes are the reads and writes of each operation, twice for FFTs,
+without subtracting data that stays in a cache. Times are estimates from these two numbers, not measurements: eager
+operations are issued one every HOST seconds, kernels start one every DEVICE seconds (the only cost in a CUDA graph),
+and memory moves at the bandwidth of the data sheet.
 """
 
 from __future__ import annotations
@@ -30,17 +30,17 @@ SIZE = (288, 384)
 HOST, DEVICE = 10e-6, 2e-6
 BANDWIDTHS = {"H100": 3.35e12, "H200": 4.8e12}  # bytes per second
 _ALLOCATES = ("empty", "new_empty", "empty_like", "empty_strided", "detach", "_unsafe_view")
-_PICKS = ("gather", "index", "index_select")  # read of their first argument as much as they return
-_PUTS = ("index_put_", "index_copy_", "index_fill_", "scatter_", "scatter_add_")  # write as much as they are given
+_PICKS = ("gather", "index", "index_select")  # read as many bytes of their first argument as they return
+_PUTS = ("index_put_", "index_copy_", "index_fill_", "scatter_", "scatter_add_")  # write as many bytes as they receive
 
 
 class Launches(TorchDispatchMode):
-    """Counts the operations on a device that write memory, and follows how much of it is taken.
+    """Counts the operations on a device that write memory, and tracks the used memory.
 
     Attributes:
-        operations: How often each ran.
-        moved: Bytes that each read and wrote.
-        peak: Most bytes that tensors made inside took at once.
+        operations: Number of runs of each operation.
+        moved: Bytes read and written by each operation.
+        peak: Largest number of bytes of the tensors created inside.
     """
 
     def __init__(self, device: str = "meta") -> None:
@@ -59,7 +59,7 @@ class Launches(TorchDispatchMode):
         name = func.name().removeprefix("aten::").split(".")[0]
         if made and (fresh or func._schema.is_mutable) and name not in _ALLOCATES:
             self.operations[name] += 1
-            if func._overloadname == "out":  # written alone, not read
+            if func._overloadname == "out":  # only written, not read
                 given = self._tensors((args, {key: one for key, one in (kwargs or {}).items() if key != "out"}))
             self.moved[name] += _moved(name, given, made)
         return result
@@ -81,7 +81,7 @@ class Launches(TorchDispatchMode):
 
 
 def _moved(name: str, given: list[torch.Tensor], made: list[torch.Tensor]) -> int:
-    """Bytes that an operation reads and writes; what is expanded is read once."""
+    """Return the bytes that an operation reads and writes; expanded tensors are read once."""
 
     def size(tensors: list[torch.Tensor]) -> int:
         return sum(min(one.nbytes, one.untyped_storage().nbytes()) for one in tensors)
@@ -94,7 +94,7 @@ def _moved(name: str, given: list[torch.Tensor], made: list[torch.Tensor]) -> in
 
 
 def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None = None) -> Launches:
-    """Count an explanation of UNISAL after one that lists the layers and samples the banks."""
+    """Count one explanation of UNISAL, after another that lists the layers and samples the banks."""
     explainer = Explainer(UNISAL().eval().to("meta"), preset, layers="conv", pool_size=10, memory_budget=budget)
     images = torch.rand(batch, 3, *size, device="meta")
     explainer(images)
@@ -104,7 +104,7 @@ def counted(preset: str, batch: int, size: tuple[int, int], budget: int | None =
 
 
 def row(title: str, batch: int, launches: Launches) -> str:
-    """Format a line of the table: per image, in milliseconds where times."""
+    """Format a table row, per image, with times in milliseconds."""
     count, moved = launches.operations.total(), launches.moved.total()
     cells = [title, batch, count, f"{moved / batch / 1e9:.1f}", f"{launches.peak / 1e9:.2f}"]
     for bandwidth in BANDWIDTHS.values():
@@ -117,7 +117,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", nargs="+", default=["normalized", "sparse"])
     parser.add_argument("--batches", type=int, nargs="+", default=[1, 16])
-    parser.add_argument("--most", type=int, default=0, help="list so many operations, by bytes and by launches")
+    parser.add_argument("--most", type=int, default=0, help="number of listed operations, by bytes and by launches")
     parser.add_argument("--budget", type=float, help="memory_budget in GB (default: the explainer's own)")
     args = parser.parse_args()
     budget = None if args.budget is None else int(args.budget * 1e9)

@@ -1,14 +1,15 @@
-"""Images per second of the training loader at SALICON's full size, against a plain loader that opens every file.
+"""Measure the training loader's images per second at SALICON's full size, against a plain loader that opens every file.
 
     OMP_NUM_THREADS=1 python benchmarks/loading.py [--images 2000] [--distinct 100] [--round 240] [--rounds 5]
                                                    [--workers 0 1 2] [--root FOLDER]
 
-The files are generated: 640 x 480 JPEG, 8-bit PNG, and .mat files with as many observers, fixations and gaze samples
-as SALICON's 2017 release has on average (60 x 8.3 x 48: 500 fixations, 24,000 samples); `--distinct` scenes are drawn
-and copied until there are `--images` of each. The plain loader is what most public code does: Pillow for image and map,
-scipy.io.loadmat for the fixations of every image in every epoch. All yield batches of 8 of the same `--round` images,
-in the same process, alternating; median and range over the rounds, the first one (which starts the workers) left out.
-Then: private memory of all processes over an epoch of all images, and how long an index of 15,000 takes to open.
+The files are generated: 640 x 480 JPEG, 8-bit PNG, and .mat files with SALICON 2017's average number of observers,
+fixations and gaze samples (60 x 8.3 x 48: 500 fixations, 24,000 samples). `--distinct` scenes are drawn and copied
+until there are `--images` of each. The plain loader follows common public code: Pillow for image and map,
+scipy.io.loadmat for the fixations of every image in every epoch. All loaders yield batches of 8 of the same `--round`
+images, alternating in the same process. Results are median and range over the rounds without the first, which starts
+the workers. Finally, the script measures the private memory of all processes over an epoch of all images, and the time
+to open an index of 15,000 images.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ DECODED = ("none", "maps", "all")
 
 
 class PlainDataset(Dataset):
-    """Every file opened for every sample."""
+    """Data set that opens every file for every sample."""
 
     def __init__(self, root: Path, augment: Augmentation | None = None) -> None:
         self.root, self.augment = root, augment
@@ -106,19 +107,19 @@ def loaders(root: Path, workers: int, chosen: range) -> dict[str, DataLoader]:
 
 
 def modest() -> Augmentation:
-    """The recipes' augmentation."""
+    """Return the augmentation of the recipes."""
     return instantiate(OmegaConf.load(Path(conf_dir()) / "data" / "augmentation" / "modest.yaml"))
 
 
 def run(loader: DataLoader) -> tuple[float, float]:
-    """Images per second, and milliseconds of CPU per image, of this process and the workers."""
+    """Return images per second, and milliseconds of CPU per image of this process and the workers."""
     wall, cpu = time.perf_counter(), cpu_seconds()
     images = sum(len(batch) for batch in loader)
     return images / (time.perf_counter() - wall), (cpu_seconds() - cpu) / images * 1e3
 
 
 def processes() -> list[int]:
-    """This process and its workers (Linux)."""
+    """Return the ids of this process and its workers (Linux)."""
     found = [os.getpid()]
     for process in found:
         found += map(int, Path(f"/proc/{process}/task/{process}/children").read_text().split())
@@ -126,14 +127,14 @@ def processes() -> list[int]:
 
 
 def cpu_seconds() -> float:
-    """CPU seconds of this process and its workers so far."""
+    """Return the CPU seconds of this process and its workers so far."""
     others = processes()[1:]
     ticks = [sum(map(int, Path(f"/proc/{p}/stat").read_text().rpartition(")")[2].split()[11:13])) for p in others]
     return time.process_time() + sum(ticks) / os.sysconf("SC_CLK_TCK")
 
 
 def resident() -> float:
-    """Private memory of this process and its workers in MB."""
+    """Return the private memory of this process and its workers in MB."""
     total = 0
     for process in processes():
         lines = Path(f"/proc/{process}/smaps_rollup").read_text().splitlines()
@@ -156,7 +157,7 @@ def speed(root: Path, workers: int, rounds: int, chosen: range) -> None:
 
 
 def memory(root: Path) -> None:
-    """Over one epoch, at every tenth of it."""
+    """Print the memory at every tenth of one epoch."""
     loader = SaliconDataModule(
         root, release="2017", batch_size=8, num_workers=1, decoded="all", augmentation=modest()
     ).train_dataloader()
@@ -166,7 +167,7 @@ def memory(root: Path) -> None:
 
 
 def index(folder: Path, images: int) -> None:
-    """Files are empty and the table is made up: what is timed is listing, checking and opening, not parsing."""
+    """Time listing, checking and opening an index, without parsing: files are empty and the table is artificial."""
     for kind, suffix in (("images", "jpg"), ("maps", "png"), ("fixations", "mat")):
         (folder / kind / "train").mkdir(parents=True)
         for number in range(images):
@@ -177,7 +178,7 @@ def index(folder: Path, images: int) -> None:
     taken = []
     binary = mock.patch("explainsal.data.salicon._is_fixation_map", return_value=False)
     with mock.patch.object(reading, "_parse", return_value=table), binary:
-        for _ in range(4):  # the first one writes the table
+        for _ in range(4):  # the first run writes the table
             start, cpu = time.perf_counter(), time.process_time()
             read_salicon(folder, "train", release="2017")
             taken.append((time.perf_counter() - start, time.process_time() - cpu))

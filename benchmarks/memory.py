@@ -1,13 +1,13 @@
-"""How much memory an explanation takes beyond the network's own forward pass, by `memory_budget`, at 1080 x 1920.
+"""Measure the memory of an explanation beyond the network's forward pass, by `memory_budget`, at 1080 x 1920.
 
     python benchmarks/memory.py                                         # 0.5, 1 and 2 GB, `paper`, an OSIE photograph
     python benchmarks/memory.py --budgets 2 --model cmrnet_osie         # the packaged network, at that resolution
-    python benchmarks/memory.py --size 64 96 --budgets 0.02 0.05        # tiny: shows that it runs
+    python benchmarks/memory.py --size 64 96 --budgets 0.02 0.05        # a tiny test run
 
-A process of its own per budget, since a peak cannot be taken back: the forward pass, then the explanation; the row
-holds the peak (VmHWM) after either, in MB, and the difference. A small explanation comes before both, so that libraries
-and kernels are paid for. A budget that is too small is a row with the message. Linux only. The photograph is continued
-by its mirror image to the size asked for: its own pixels, none invented by enlarging.
+Each budget has its own process, since a peak cannot be reset: the forward pass, then the explanation. The row contains
+the peak (VmHWM) after each, in MB, and the difference. A small explanation runs first, to load libraries and kernels. A
+budget that is too small gives a row with the error message. Linux only. The photograph is extended by its mirror image
+to the requested size, so all pixels are real.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ OSIE = SHARED / "data" / "osie"
 
 
 def peak() -> float:
-    """Most memory that this process has held so far, MB."""
+    """Return the peak memory of this process so far, in MB."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(line.split()[1]) for line in status if line.startswith("VmHWM")) * 1024 / 1e6
 
 
 def photograph(root: Path, size: tuple[int, int]) -> Tensor:
-    """The first validation image of OSIE, continued by its mirror image or cut to a size: ``(1, 3, H, W)``, 0 to 1."""
+    """Return the first validation image of OSIE, mirrored or cropped to a size: ``(1, 3, H, W)``, 0 to 1."""
     pixels = read_osie(root, "val")[0].image
     missing = [(0, max(0, wanted - has)) for wanted, has in zip(size, pixels.shape, strict=False)]
     whole = np.pad(pixels, [*missing, (0, 0)], mode="symmetric")[: size[0], : size[1]]
@@ -51,7 +51,7 @@ def photograph(root: Path, size: tuple[int, int]) -> Tensor:
 
 
 def network(model: str | None, width: int) -> torch.nn.Module:
-    """The bare network, which takes images at any resolution."""
+    """Return the bare network, which accepts any resolution."""
     if model is None:
         torch.manual_seed(0)
         return CMRNet(width).eval()
@@ -85,11 +85,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--budgets", type=float, nargs="+", default=[0.5, 1.0, 2.0], help="GB")
     parser.add_argument("--size", type=int, nargs=2, default=[1080, 1920], metavar=("HEIGHT", "WIDTH"))
-    parser.add_argument("--root", type=Path, default=OSIE, help="of the data set")
+    parser.add_argument("--root", type=Path, default=OSIE, help="folder of the data set")
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--layers", nargs="+", default=["stem.0", "sigmoid", "output"], help="or: block, conv")
-    parser.add_argument("--pool-size", type=int, default=2, help="decides the time; the presets take 10 and more")
-    parser.add_argument("--width", type=int, default=8, help="of a CMRNet with random weights")
+    parser.add_argument("--pool-size", type=int, default=2, help="determines the time; the presets use 10 and more")
+    parser.add_argument("--width", type=int, default=8, help="width of a CMRNet with random weights")
     parser.add_argument("--model", help="the bare network of a model of explainsal.load_model instead")
     args = parser.parse_args()
     if len(args.budgets) == 1:
@@ -99,7 +99,7 @@ def main() -> None:
     if "--budgets" in others:
         start = others.index("--budgets")
         del others[start : start + 1 + len(args.budgets)]
-    # every array goes back to the system when it is freed, so that a peak is what was held, and repeats
+    # freed arrays are returned to the system, so that peaks reflect used memory and repeat
     env = {**os.environ, "MALLOC_MMAP_THRESHOLD_": "65536"}
     for budget in args.budgets:
         subprocess.run([sys.executable, __file__, *others, "--budgets", str(budget)], check=True, env=env)

@@ -1,11 +1,11 @@
-"""Speed of the metric set SIM, CC, NSS, KLD, AUC, AUC-Judd, sAUC: one thread, 480x640, float64, batches.
+"""Measure the speed of the metrics SIM, CC, NSS, KLD, AUC, AUC-Judd, sAUC: one thread, 480x640, float64, batches.
 
     OMP_NUM_THREADS=1 python benchmarks/metrics.py [--batch 8] [--runs 15] [--maps smooth]
 
-The set on compiled loops (the default) and in plain PyTorch, in batches; in the same process and in
-turns with them, image by image: NumPy code with a sort per AUC (tests/reference), and pysaliency itself where it can be
-imported (0.2.22 needs numpy < 2.4 and setuptools < 81: an environment of its own). CPU time of this process, median and
-quartiles; the ratio is what counts, since machines and their load differ.
+The metrics run on compiled loops (the default) and in plain PyTorch, in batches. In the same process and in turns,
+image by image, run NumPy code with a sort per AUC (tests/reference) and pysaliency itself if it can be imported (0.2.22
+needs numpy < 2.4 and setuptools < 81, i.e. a separate environment). Results are CPU time of this process, median and
+quartiles; only the ratio is comparable between machines and loads.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ NAMES = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc")
 
 
 def maps(kind: str, images: int, generator: np.random.Generator) -> np.ndarray:
-    """Predictions: blobs with a little texture as a network gives them, the same in 8 bits, or noise."""
+    """Return predictions: blobs with some texture as from a network, the same in 8 bits, or noise."""
     rows, columns = np.mgrid[: SIZE[0], : SIZE[1]]
     out = []
     for _ in range(images):
@@ -48,7 +48,7 @@ def maps(kind: str, images: int, generator: np.random.Generator) -> np.ndarray:
 
 
 def draw(density: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """Points (x, y) from a density, a tenth of them uniform."""
+    """Draw points (x, y) from a density, a tenth of them uniformly."""
     p = 0.9 * density.ravel() / density.sum() + 0.1 / density.size
     pixel = generator.choice(density.size, count, p=p)
     return np.stack([pixel % SIZE[1], pixel // SIZE[1]], 1) + generator.random((count, 2))
@@ -61,7 +61,7 @@ def timed(function: Callable[[], object]) -> float:
 
 
 class Ours:
-    """All of the set for a batch, from shared pieces, as `SaliencyMetrics` does it."""
+    """All metrics of a batch, from shared parts, as in `SaliencyMetrics`."""
 
     def __init__(
         self, preds: np.ndarray, density: np.ndarray, points: list[np.ndarray], pool: Nonfixations, fast: bool
@@ -88,7 +88,7 @@ class Ours:
 
 
 def plain(pred: np.ndarray, density: np.ndarray, points: reference.Points, others: reference.Points) -> list[float]:
-    """The set for one image with NumPy; AUCs by sorting."""
+    """Compute the metrics of one image with NumPy; AUCs by sorting."""
     rows, columns = np.array(points).T
     other_rows, other_columns = np.array(others).T
     positives = pred[rows, columns]
@@ -106,7 +106,7 @@ def plain(pred: np.ndarray, density: np.ndarray, points: reference.Points, other
 def pysaliency_calls(
     preds: np.ndarray, density: np.ndarray, points: list[np.ndarray], everyone: list[np.ndarray]
 ) -> dict[str, Callable[[int], object]] | None:
-    """The calls of ../shared/fixtures/metrics/timing.md, by image, or None where pysaliency cannot be imported."""
+    """Return the calls of ../shared/fixtures/metrics/timing.md by image, or None if pysaliency cannot be imported."""
     try:
         import pysaliency
         from pysaliency import metrics as theirs
@@ -146,7 +146,7 @@ def pysaliency_calls(
 
 
 def salicon(preds: np.ndarray, density: np.ndarray, fast: bool) -> float:
-    """Seconds on two cores for a validation set: its pool of non-fixations once, then batches, by the first five."""
+    """Estimate seconds on two cores for a validation set from its pool of non-fixations and the first five batches."""
     images, fixations = SALICON
     points = list(np.random.default_rng(1).random((images, fixations, 2)) * SIZE[::-1])
 
@@ -184,13 +184,13 @@ def main() -> None:
     others = [[(int(y), int(x)) for j, p in enumerate(everyone) if j != i for x, y in p] for i in range(len(points))]
     calls = pysaliency_calls(preds, density, points, everyone)
 
-    values, again = ours(), fast()  # warm-up, and the check that all compute the same
+    values, again = ours(), fast()  # warm-up, and check that all results agree
     for name, value in values.items():
         np.testing.assert_allclose(again[name], value, rtol=1e-12, atol=1e-12)
     for i in range(options.batch):
         expected = plain(preds[i], density[i], pixels[i], others[i])
         for name, value in zip(NAMES, expected, strict=True):
-            tolerance = 0.05 if name == "auc_judd" and options.maps == "uint8" else 1e-9  # ties: another definition
+            tolerance = 0.05 if name == "auc_judd" and options.maps == "uint8" else 1e-9  # another definition of ties
             assert abs(values[name][i] - value) < tolerance, (name, values[name][i], value)
     times: dict[str, list[float]] = {"fast": [], "plain": [], "numpy": [], "pysaliency": []}
     for run in range(options.runs):
@@ -198,7 +198,7 @@ def main() -> None:
         times["fast"].append(timed(fast) / options.batch)
         times["plain"].append(timed(ours) / options.batch)
         times["numpy"].append(timed(lambda i=i: plain(preds[i], density[i], pixels[i], others[i])))
-        if calls and run == 0:  # numba compiles; and theirs are the same numbers
+        if calls and run == 0:  # numba compiles; pysaliency's results agree
             assert abs(calls["auc"](0) - values["auc"][0]) < 1e-9
             assert [call(0) for call in calls.values()]
         if calls:

@@ -1,4 +1,4 @@
-"""Draws the ablations and the frontier of fidelity against the null model, and writes table.md, from results.csv.
+"""Draw the ablations and the frontier of fidelity against the null model, and write table.md, from results.csv.
 
 python experiments/ablations/plot.py
 """
@@ -20,7 +20,7 @@ EXPLANATION, NULL = "explanation", "shuffled_filters"
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Per group and change: both correlations of explanation and null, and their distances."""
+    """Return both correlations of explanation and null model, and their distances, per group and change."""
     rows = []
     for (group, name), part in results.groupby(["group", "change"], sort=False):
         wide = part.pivot(index="image", columns="variant")
@@ -58,7 +58,7 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def draw(table: pd.DataFrame) -> Figure:
-    """Explanation and null model of every variant, joined by a line whose length is the finding."""
+    """Draw explanation and null model of every variant, connected by a line that shows their distance."""
     groups = list(table["group"].unique())
     heights = [int((table["group"] == group).sum()) + 1 for group in groups]  # half a row above and below
     figure = new_figure(PAGE_WIDTH, 0.6 + 0.4 * len(groups) + 0.15 * sum(heights))
@@ -84,9 +84,9 @@ def draw(table: pd.DataFrame) -> Figure:
 
 
 def draw_frontier(table: pd.DataFrame) -> Figure:
-    """Fidelity against the distance to the null model, a point per variant.
+    """Draw fidelity against the distance to the null model, with one point per variant.
 
-    What no other variant of its preset beats in both is joined, with its number in the table. Dotted: the aims.
+    Variants that no other variant of their preset beats in both are connected and numbered. Dotted lines: the targets.
     """
     figure = new_figure(PAGE_WIDTH, 4.2)
     figure.set_layout_engine("constrained")

@@ -1,9 +1,9 @@
-"""Every option of the presets, one at a time, with its shuffled-filter null model, on OSIE.
+"""Vary every option of the presets, one at a time, with its shuffled-filter null model, on OSIE.
 
     python experiments/ablations/run.py cmrnet_osie --images 4
 
-Adds to results.csv, a row per group, change, model (explanation or null) and image;
-what is there is not computed again. Seconds are CPU time per image.
+Adds rows to results.csv, one per group, change, model (explanation or null) and image. Existing rows are not
+recomputed. Seconds are CPU time per image.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ RESULTS = HERE / "results.csv"
 
 
 def variants() -> Iterator[tuple[str, str, dict[str, Any]]]:
-    """Group, name of the variant, arguments of the Explainer."""
+    """Yield group, name of the variant, and arguments of the Explainer."""
     for group, changes in yaml.safe_load((HERE / "variants.yaml").read_text()).items():
         base = changes.pop("base", {"preset": group})
         for name, options in changes.items():

@@ -1,4 +1,4 @@
-"""Table and figure of what run.py measured: slope of the bandwidth with depth, its interval, and the null models.
+"""Write table and figure from the results of run.py: slope of the bandwidth with depth, interval and null models.
 
 python experiments/bandwidth/plot.py      # results/layers.csv -> results/slopes.csv, bandwidth.png, bandwidth.pdf
 """
@@ -26,19 +26,19 @@ MEASURES = ("octaves", "sigma_theta", "log2_wavelength", "log2_band", "log2_imag
 
 
 def slopes(values: np.ndarray) -> np.ndarray:
-    """Least-squares slope over the whole depth, of rows ``(..., layers)``: the change from the first to the last."""
+    """Return the least-squares slope of rows ``(..., layers)``, as the change from the first to the last layer."""
     depth = np.linspace(-0.5, 0.5, values.shape[-1])
     return (values * depth).sum(-1) / (depth**2).sum()
 
 
 def by_image(table: pd.DataFrame, measure: str) -> np.ndarray:
-    """Images x layers; a layer without band-pass filters in an image takes the mean of the others."""
+    """Return images x layers; a layer without band-pass filters in an image gets the mean of the others."""
     wide = table.pivot(index="image", columns="layer", values=measure)
     return wide.fillna(wide.mean()).to_numpy()
 
 
 def row_of(part: pd.DataFrame, measure: str, rng: np.random.Generator) -> dict[str, float]:
-    """Slope, its bootstrap interval over images, and how many random orders of the layers reach as much."""
+    """Return the slope, its bootstrap interval over images, and the share of random layer orders that reach it."""
     values = by_image(part, measure)
     drawn = values[rng.integers(0, len(values), (DRAWS, len(values)))].mean(axis=1)
     low, high = np.quantile(slopes(drawn), (0.025, 0.975))
@@ -74,7 +74,7 @@ def draw(table: pd.DataFrame) -> None:
     panels = list(table.groupby(["network", "preset", "bank"], sort=False))
     with styled():
         figure = new_figure(PAGE_WIDTH, 1.9 * -(-len(panels) // 2) + 0.3)
-        grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False, sharey=True)  # so that slopes compare
+        grid = figure.subplots(-(-len(panels) // 2), 2, squeeze=False, sharey=True)  # so that slopes are comparable
         for axes, ((network, preset, bank), part) in zip(grid.flat, panels, strict=False):
             for (variant, label), color, marker in zip(VARIANTS.items(), SERIES, MARKERS, strict=False):
                 rows = part[part["variant"] == variant]

@@ -1,10 +1,10 @@
-"""Does the bandwidth of the filters grow with depth? Every layer's mean bandwidth, per network, bank and null model.
+"""Measure whether the filters' bandwidth grows with depth: mean bandwidth per layer, network, bank and null model.
 
     python experiments/bandwidth/run.py cmrnet_osie --bank paper --images 4
-    python experiments/bandwidth/run.py unisal --bank widths --images 2 --size 96 128 --nulls shuffled_filters
+    python experiments/bandwidth/run.py unisal --bank widths --images 3 --layers conv
 
-Appends to results/layers.csv: a row per image and layer, with the mean over the terms of the layer, each map weighing
-the same and each term by the size of its coefficient.
+Appends rows to results/layers.csv, one per image and layer, with the mean over the terms of the layer; maps have equal
+weights, and terms are weighted by the size of their coefficients.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
 WAVELENGTHS = (3.0, 6.0, 12.0, 24.0)
 _PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
 BANKS = {
-    # the paper's, literally: radial and angular width are scaled together, wavelengths 1 to 3.4 px
+    # literally the paper's: radial and angular width are scaled together, wavelengths 1 to 3.4 px
     "paper": {"name": "paper"},
-    # the paper's widths at wavelengths that a pixel grid holds
+    # the paper's widths at wavelengths that fit a pixel grid
     "paper_coarse": {"name": "paper", "wavelengths": WAVELENGTHS},
-    # radial bandwidths of 0.55 to 2.7 octaves at one angular width: nothing but the bandwidth changes
+    # radial bandwidths of 0.55 to 2.7 octaves at one angular width, so only the bandwidth changes
     "widths": {"name": "kovesi", "wavelengths": WAVELENGTHS, "n_orientations": 5, "sigma_theta": (0.5236,) * 5,
                "sigma_on_f": (0.85, 0.75, 0.65, 0.55, 0.45)},
 }  # fmt: skip
@@ -52,15 +52,15 @@ def osie_images(count: int, root: Path) -> tuple[Tensor, list[str]]:
 
 
 def network(name: str, size: list[int] | None) -> nn.Module:
-    """The model; on its bare network where the images are made smaller than it would have them."""
+    """Return the model, or its bare network if the images are smaller than its input."""
     torch.manual_seed(0)
-    model = load_model(name)
+    model = load_model(name, weights="published" if name == "unisal" else None)
     assert isinstance(model, SaliencyModel)
     return model if size is None else model.net
 
 
 def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, float]) -> pd.DataFrame:
-    """Columns image, layer, name, stride, correlation and the mean parameters of the band-pass filters."""
+    """Return the columns image, layer, name, stride, correlation and the mean parameters of the band-pass filters."""
     terms = explanation.to_dataframe(ids)
     terms = terms[terms["orientation"].notna()]
     size = terms["weight"].abs()
@@ -70,7 +70,7 @@ def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, floa
         "octaves": octaves,
         "sigma_theta": terms["sigma_theta"],
         "log2_wavelength": np.log2(terms["wavelength"]),
-        # width of the pass band itself, cycles per pixel of the filtered map
+        # width of the pass band, in cycles per pixel of the filtered map
         "log2_band": np.log2((2 ** (octaves / 2) - 2 ** (-octaves / 2)) / terms["wavelength"]),
     })  # fmt: skip
     keys = [terms["image"], terms["layer"]]
@@ -82,13 +82,13 @@ def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", help="cmrnet_osie (trained), unisal, msinet (generated weights)")
+    parser.add_argument("network", help="cmrnet_osie, unisal (published weights), msinet (random weights)")
     parser.add_argument("--preset", default="sparse")
     parser.add_argument("--bank", default="paper_coarse", choices=BANKS)
     parser.add_argument("--images", type=int, default=4, help="evenly spread over OSIE's test split")
     parser.add_argument("--size", type=int, nargs=2, default=None, help="height and width for the bare network")
     parser.add_argument("--nulls", nargs="*", default=["shuffled_filters", "untrained_network"], choices=NULLS)
-    parser.add_argument("--layers", default=None, help="leaf, conv, block or paper; default the preset's")
+    parser.add_argument("--layers", default=None, help="leaf, conv, block or paper; default: the preset's")
     parser.add_argument("--root", type=Path, default=SHARED / "data" / "osie")
     args = parser.parse_args()
     torch.set_num_threads(1)

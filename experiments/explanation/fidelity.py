@@ -1,9 +1,9 @@
-"""Fidelity of an explanation and of its null models, with bootstrap intervals, on OSIE.
+"""Measure the fidelity of an explanation and its null models, with bootstrap intervals, on OSIE.
 
     python experiments/explanation/fidelity.py best.ckpt --preset sparse --images 8
     python experiments/explanation/fidelity.py best.ckpt --option coefficients=nnls --nulls shuffled_filters
 
-Prints the table and writes results/<checkpoint>_<preset><options>.csv, a row per variant and image, beside this file.
+Prints the table and writes results/<checkpoint>_<preset><options>.csv in this folder, one row per variant and image.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """Mean and 95 % bootstrap interval over images, per variant and measure."""
+    """Return mean and 95 % bootstrap interval over images, per variant and measure."""
     rows = []
     for variant, part in table.groupby("variant", sort=False):
         cells = {}

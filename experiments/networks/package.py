@@ -1,6 +1,6 @@
 """Write the packaged network from a checkpoint: python experiments/networks/package.py best.ckpt card.json.
 
-card.json holds what the checkpoint cannot say: network, licence, trained_on, unseen_splits, recipe and scores.
+card.json contains information that the checkpoint lacks: network, licence, trained_on, unseen_splits, recipe, scores.
 """
 
 import json

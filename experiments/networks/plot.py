@@ -1,4 +1,4 @@
-"""Draw curves.png from the metrics.csv of every network beside this file: python experiments/networks/plot.py."""
+"""Draw curves.png from the metrics.csv of every network in this folder: python experiments/networks/plot.py."""
 
 from pathlib import Path
 

@@ -1,11 +1,10 @@
-"""Figures 1, 5 and 6 of the paper: activation maps by layer, and activation with reconstruction, as PNG and PDF.
+"""Draw Figures 1, 5 and 6 of the paper: activation maps by layer, and reconstructions, as PNG and PDF.
 
     python experiments/paper_figures/run.py                              # on a generated scene: figures/
     python experiments/paper_figures/run.py --data osie --image 27       # on a test image: outputs/paper_figures/
-    python experiments/paper_figures/run.py --network unisal --weights weights_best.pth
 
-Figure 1 shows UNISAL, 5 CMRNet, 6a and 6b both beside their explanations. A network without weights is labelled in the
-picture. OSIE's photographs are not ours to pass on: figures of them stay out of this folder.
+Figure 1 shows UNISAL with its published weights, Figure 5 CMRNet, and Figures 6a and 6b both with their explanations.
+OSIE's photographs may not be redistributed, so figures of them are not stored in this folder.
 """
 
 from __future__ import annotations
@@ -34,8 +33,9 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", ROOT.parent / "shared"))
 TITLES = {"cmrnet_osie": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
-# network -> number of the figure of its activations, panel of figure 6, and which of its layers are rebuilt
+# network -> number of its activation figure, panel of figure 6, and rebuilt layers
 FIGURES = {"unisal": ("fig1_unisal", "fig6b_unisal", "block"), "cmrnet_osie": ("fig5_cmrnet", "fig6a_cmrnet", "leaf")}
+WEIGHTS = {"unisal": "published"}
 ROWS, MAPS, PAIRS = 8, 5, 3
 
 
@@ -50,13 +50,13 @@ def sample_of(data: str, index: int) -> SaliencySample:
 
 
 def chosen_layers(explanation: Explanation, count: int) -> list[int]:
-    """Layers at equal distances through the network, the first and the last with more than one map included."""
+    """Return layers at equal distances, including the first and the last with more than one map."""
     shown = [i for i, layer in enumerate(explanation.layers) if layer.shape[0] > 1]
     return [shown[round(place)] for place in np.linspace(0, len(shown) - 1, min(count, len(shown)))]
 
 
 def activations_figure(sample: SaliencySample, explanation: Explanation, title: str) -> Figure:
-    """Figures 1 and 5: a row of maps per layer, below the image and the network's own map."""
+    """Draw Figures 1 and 5: a row of maps per layer, below the image and the network's own map."""
     layers = chosen_layers(explanation, ROWS)
     figure, rows = grid(sample, len(layers) + 1, MAPS, title)
     head(rows[0], sample, [("network", explanation.saliency_map)])
@@ -68,7 +68,7 @@ def activations_figure(sample: SaliencySample, explanation: Explanation, title: 
 
 
 def pairs_figure(sample: SaliencySample, explanation: Explanation, title: str) -> Figure:
-    """Figure 6: activation maps left, their reconstructions right, in the same range; the final maps below."""
+    """Draw Figure 6: activation maps left, reconstructions right, in the same range, with the final maps below."""
     layers = chosen_layers(explanation, ROWS)
     figure, rows = grid(sample, len(layers) + 1, 2 * PAIRS, title)
     head(rows[0], sample, [("network", explanation.saliency_map), ("explainable", explanation.explainable_map)])
@@ -98,7 +98,7 @@ def grid(sample: SaliencySample, rows: int, columns: int, title: str) -> tuple[F
 
 
 def head(row: np.ndarray, sample: SaliencySample, maps: list[tuple[str, torch.Tensor]]) -> None:
-    """The first row: image, ground truth, final maps."""
+    """Draw the first row: image, ground truth, final maps."""
     pictures = [("image", sample.image), ("truth", sample.density)]
     pictures += [(name, values[0, 0].clamp(min=0).numpy()) for name, values in maps]
     for axes, (name, values) in zip(row, pictures, strict=False):
@@ -117,7 +117,7 @@ def name_row(axes: Axes, layer: LayerExplanation, number: int, *, fit: bool = Tr
 
 
 def maps_of(kept: torch.Tensor | None, count: int) -> list[np.ndarray | None]:
-    """The first maps that a layer kept; None for those it has not."""
+    """Return the first kept maps of a layer; None for missing ones."""
     assert kept is not None
     maps: list[np.ndarray | None] = [values.numpy() for values in kept[0, :count]]
     return maps + [None] * (count - len(maps))
@@ -134,7 +134,6 @@ def main() -> None:
     parser.add_argument("--data", default="synthetic")
     parser.add_argument("--image", type=int, default=4, help="position in the test split")
     parser.add_argument("--network", nargs="*", default=list(FIGURES), choices=FIGURES)
-    parser.add_argument("--weights", default=None, help="published weights of the one network that is named")
     parser.add_argument("--preset", default="sparse")
     parser.add_argument("--out", type=Path, default=None)
     args = parser.parse_args()
@@ -144,7 +143,7 @@ def main() -> None:
     sample = sample_of(args.data, args.image)
     out = args.out or (HERE / "figures" if args.data == "synthetic" else ROOT / "outputs" / "paper_figures")
     for name in args.network:
-        model = load_model(name, weights=args.weights)
+        model = load_model(name, weights=WEIGHTS.get(name))
         assert isinstance(model, SaliencyModel)
         activations, pairs, layers = FIGURES[name]
         explain = Explainer(model, args.preset, layers=layers)

@@ -1,4 +1,4 @@
-"""Everything that the README says of the test images, from results/scores and results/times.csv.
+"""Compute the README's numbers for the test images from results/scores and results/times.csv.
 
     python experiments/standalone/compare.py
 
@@ -27,7 +27,7 @@ def main() -> None:
     written = []
     for name, made in (("table.csv", means(scores)), ("differences.csv", gains(scores))):
         made.to_csv(HERE / "results" / name, index=False, float_format="%.4f")
-        written.append(pd.read_csv(HERE / "results" / name))  # as rounded: the page says what the files say
+        written.append(pd.read_csv(HERE / "results" / name))  # rounded, so that the page agrees with the files
     page = HERE / "README.md"
     page.write_text(filled(page.read_text(), *written, times))
 
@@ -45,7 +45,7 @@ def means(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def gains(scores: pd.DataFrame) -> pd.DataFrame:
-    """Gains of each graph over each other model, on the images that the other was scored on."""
+    """Return the gains of each graph over each other model, on the images that the other was scored on."""
     parts = {str(name): part.set_index("id") for name, part in scores.groupby("model")}
     rows = []
     for graph in GRAPHS:
@@ -60,7 +60,7 @@ def gains(scores: pd.DataFrame) -> pd.DataFrame:
 
 
 def filled(page: str, table: pd.DataFrame, differences: pd.DataFrame, times: pd.Series) -> str:
-    """The page with its tables as the numbers say."""
+    """Return the page with updated tables."""
     for name, text in (("scores", score_table(table, differences, times)), ("narrowest", narrowest(differences))):
         marked = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         assert len(marked.findall(page)) == 1, f"the page needs one place for {name}"
@@ -69,7 +69,7 @@ def filled(page: str, table: pd.DataFrame, differences: pd.DataFrame, times: pd.
 
 
 def score_table(table: pd.DataFrame, differences: pd.DataFrame, times: pd.Series) -> str:
-    """A row per model, best CC first; a star where the standalone model is not better in a paired test."""
+    """Return one row per model, best CC first; a star marks models that the standalone model does not beat."""
     lines = [f"| model | images | {' | '.join(METRICS.values())} | CPU s |", "|" + "---|" * (len(METRICS) + 3)]
     mine = differences[differences["model"] == "standalone"].set_index(["other", "metric"])
     wide = {str(name): part.set_index("metric") for name, part in table.groupby("model")}
@@ -86,7 +86,7 @@ def score_table(table: pd.DataFrame, differences: pd.DataFrame, times: pd.Series
 
 
 def narrowest(differences: pd.DataFrame) -> str:
-    """The classical model that each graph leads by least, in each metric, with the interval of the difference."""
+    """Return the smallest lead of each graph over a classical model, per metric, with the difference's interval."""
     metrics = [metric for metric in METRICS if metric != "cc_to_deep"]
     lines = [f"| least lead over a classical model | {' | '.join(METRICS[m] for m in metrics)} |"]
     lines.append("|" + "---|" * (len(metrics) + 1))

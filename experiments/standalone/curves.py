@@ -1,7 +1,7 @@
-"""Curves on the validation images: training images, coefficients and maps per stage, layers, and the centre bias.
+"""Draw curves on the validation images: training images, coefficients and maps per stage, layers, and center bias.
 
-Lines reach over the 95% bootstrap interval of each mean over the images; differences between points, which are of the
-same images, are surer than these.
+Bars show the 95% bootstrap interval of each mean over images. Differences between points, which share their images, are
+more certain than the intervals suggest.
 
 python experiments/standalone/curves.py
 """
@@ -45,7 +45,7 @@ def main() -> None:
 
 
 def named(variants: pd.DataFrame, places: dict[str, int]) -> pd.DataFrame:
-    """The variants that have been run, by what differs between them."""
+    """Return the finished variants, by their differences."""
     there = [name for name in places if name in variants.index]
     return variants.loc[there].set_axis([places[name] for name in there], axis=0)
 
@@ -60,7 +60,7 @@ def line(axes: Axes, table: pd.DataFrame, label: str) -> None:
 
 
 def trade(axes: Axes, table: pd.DataFrame) -> None:
-    """Shuffled AUC against CC to the fixations as more of the centre bias is divided out."""
+    """Draw shuffled AUC against CC to the fixations, for increasing removal of the center bias."""
     drawn = table.dropna()
     for (name, part), color, marker in zip(drawn.groupby("model", sort=False), SERIES, MARKERS, strict=False):
         axes.plot(part["cc"], part["sauc"], color=color, marker=marker, markersize=3, label=name)

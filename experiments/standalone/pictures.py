@@ -1,4 +1,4 @@
-"""Pictures of test images: the standalone model's map and the network's, and what its map is made of.
+"""Draw test images with the standalone model's map, the network's map, and the parts of the model's map.
 
 python experiments/standalone/pictures.py --data ../shared/data/osie --deep best.ckpt --model standalone.safetensors
 """
@@ -19,7 +19,7 @@ from explainsal.reporting.figures.style import new_figure, save_figure, styled
 from explainsal.workflows.loading import load_model
 
 HERE = Path(__file__).resolve().parent
-IMAGES = (4, 27, 50, 73, 96)  # at equal distances, not chosen by result
+IMAGES = (4, 27, 50, 73, 96)  # at equal distances, not selected by results
 
 
 @torch.no_grad()

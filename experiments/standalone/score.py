@@ -1,9 +1,9 @@
-"""Scores of models on OSIE's test images, one row per model and image.
+"""Score models on OSIE's test images, with one row per model and image.
 
     python experiments/standalone/score.py --data ../shared/data/osie --deep best.ckpt --out results/classical.csv \
         itti hft center_bias gold_standard:4 standalone=runs/main/standalone.safetensors sparse:20
 
-NAME=FILE/0.5 divides a model's maps by the centre bias of the training images, to the power of 0.5.
+NAME=FILE/0.5 divides a model's maps by the center bias of the training images, to the power of 0.5.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from explainsal.workflows.loading import load_model
 
 
 class SparseExplanation(nn.Module):
-    """The per-image explanation, which sees the deep activations, as a model."""
+    """The per-image explanation, which uses the deep activations, as a model."""
 
     def __init__(self, deep: nn.Module) -> None:
         super().__init__()
@@ -42,7 +42,7 @@ class SparseExplanation(nn.Module):
 
 
 class Decentered(nn.Module):
-    """A model's maps divided by a power of the centre bias: what its shuffled AUC and the other metrics trade."""
+    """A model whose maps are divided by a power of the center bias, a trade-off of shuffled AUC and other metrics."""
 
     def __init__(self, model: nn.Module, bias: CenterBias, power: float) -> None:
         super().__init__()
@@ -113,7 +113,7 @@ def score(
 
 
 def score_people(dataset: SaliencyDataset, pool: Nonfixations, every: int) -> pd.DataFrame:
-    """The gold standard: each observer predicted by the others; what compares with a density is undefined."""
+    """Score the gold standard: each observer predicted by the others; metrics that use a density are undefined."""
     people = EvaluationModule({}, lambda: new_metrics(pool), gold_standard=gold_standard(dataset))
     start = time.process_time()
     for index in range(0, len(dataset), every):

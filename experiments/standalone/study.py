@@ -1,11 +1,11 @@
-"""Variants of the fit, each on the same training images: validation CC to the network's map and to the fixations.
+"""Fit variants on the same training images; report validation CC to the network's map and to the fixations.
 
     python experiments/standalone/study.py --data ../shared/data/osie --deep cmrnet_osie --images 100 --epochs 6 \
         --out results/variants.csv real terms_2 terms_5 pool_4 decoder_only
     python experiments/standalone/study.py ... --images 24 50 200 350 --out results/images.csv real
 
-CC is on the model's own grid (96 x 128 here), clamped maps: mean over the validation images and 95% bootstrap interval.
-Every variant is written as soon as it is there; without --epochs gradient descent is skipped.
+CC is on the model's own grid (96 x 128 here), for clamped maps: mean over the validation images and 95% bootstrap
+interval. Every variant is written as soon as it is finished; without --epochs gradient descent is skipped.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from explainsal.workflows.distilling import spread
 LAYERS = ("pool1", "pool2", "block3", "inception", "decoder.1", "decoder.3", "sigmoid")
 BASE = DistillOptions(layers=LAYERS)
 TRUTH = replace(BASE, target="fixations")
-# options, which network, and whether the refinement sees the network's maps or the densities
+# options, network, and whether the refinement uses the network's maps or the densities
 VARIANTS: dict[str, tuple[DistillOptions, str, str]] = {
     "real": (BASE, "trained", "deep"),
     "shuffled_filters": (replace(BASE, bank=BASE.bank.shuffled(0)), "trained", "deep"),

@@ -1,8 +1,8 @@
-"""CPU time of every model per image, one thread: the models take turns in one process, which meets one machine.
+"""Measure the CPU time of every model per image, on one thread, in turns in one process.
 
     OMP_NUM_THREADS=1 python experiments/standalone/times.py --data ../shared/data/osie --rounds 3
 
-Median over validation images of 600 x 800, after one image that is not counted.
+Results are medians over validation images of 600 x 800, after one image that is not counted.
 """
 
 from __future__ import annotations

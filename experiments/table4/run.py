@@ -1,13 +1,13 @@
-"""Table IV, measured: parameters, bytes, multiply-accumulates and time of every network, with the paper's figures.
+"""Measure Table IV: parameters, bytes, multiply-accumulates and time of every network, with the paper's figures.
 
-    python experiments/table4/run.py                 # writes table4.csv and table4.md beside this file
+    python experiments/table4/run.py                 # writes table4.csv and table4.md in this folder
     python experiments/table4/run.py --variants plain channels_last fused compiled fused_compiled
 
-All networks are timed as they are; `FASTER`, which commands predict with, in the other variants too, where these make a
-difference: only UNISAL has normalisations to fold.
+All networks are timed unchanged. `FASTER` networks, which commands use for prediction, are timed in the other variants
+as well, if these make a difference: only UNISAL has normalisations to fold.
 
-Networks have random weights: none of these numbers depends on them. On a CPU times are ratios to CMRNet, measured in
-turns in one process; on a GPU there are milliseconds as well.
+Networks have random weights, which do not affect these numbers. On a CPU times are ratios to CMRNet, measured in turns
+in one process; on a GPU there are milliseconds as well.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ VARIANTS = ("plain", "channels_last", "fused", "compiled", "fused_compiled")
 
 @dataclass(frozen=True)
 class Row:
-    """A row of the paper's table: its figures in millions of parameters and seconds, and why ours differ."""
+    """A row of the paper's table: its figures in millions of parameters and seconds, and the reason for differences."""
 
     name: str
     title: str
@@ -65,7 +65,7 @@ ROWS = (
 
 
 def bare(name: str) -> nn.Module:
-    """A network without its pre-processing, in evaluation mode."""
+    """Return a network without its pre-processing, in evaluation mode."""
     torch.manual_seed(0)
     net = explainsal.load_model(name).net
     assert isinstance(net, nn.Module)
@@ -73,13 +73,13 @@ def bare(name: str) -> nn.Module:
 
 
 def networks(only: Sequence[str]) -> dict[str, nn.Module]:
-    """The networks that are there."""
+    """Return the available networks."""
     wanted = [row.name for row in ROWS if row.name in NETWORKS and (not only or row.name in only)]
     return {name: bare(name) for name in wanted}
 
 
 def as_variant(net: nn.Module, variant: str) -> nn.Module:
-    """The network as it is, with channels last in memory, and then with folded normalisations, or compiled."""
+    """Return the network unchanged, with channels-last memory, with folded normalisations as well, or compiled."""
     if variant == "plain":
         return net
     if isinstance(net, UNISAL) and variant.startswith("fused"):
@@ -93,10 +93,10 @@ def as_variant(net: nn.Module, variant: str) -> nn.Module:
 
 
 def seconds(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Seconds per image, taken in turns, of which each is as long for all; a quick network runs often in its turn."""
+    """Return seconds per image, measured in turns of equal length; a quick network runs often per turn."""
     took: dict[str, float] = {}
     for name, run in runs.items():
-        run()  # warm: memory, and what is compiled at the first call
+        run()  # warm-up of memory and compilation
         took[name] = _elapsed(run, 1)
     calls = {name: max(1, round(max(took.values()) / one)) for name, one in took.items()}
     times: dict[str, list[float]] = {name: [] for name in runs}
@@ -107,7 +107,7 @@ def seconds(runs: dict[str, Callable[[], object]], repeats: int) -> dict[str, li
 
 
 def _elapsed(run: Callable[[], object], calls: int) -> float:
-    """CPU seconds of this process, which other load lengthens least; with a GPU those of the wall clock."""
+    """Return CPU seconds of this process, which other load affects least; with a GPU wall-clock seconds."""
     clock = time.perf_counter if torch.cuda.is_available() else time.process_time
     start = clock()
     for _ in range(calls):
@@ -118,7 +118,7 @@ def _elapsed(run: Callable[[], object], calls: int) -> float:
 
 
 def timed(only: Sequence[str], variant: str, repeats: int, device: str) -> dict[str, list[float]]:
-    """Seconds per image of every network at its own size; for a variant also those of `BASE`."""
+    """Return seconds per image of every network at its own size; for a variant also those of `BASE`."""
     sizes = {row.name: row.size for row in ROWS}
     runs: dict[str, Callable[[], object]] = {}
     if variant != "plain":
@@ -134,14 +134,14 @@ def timed(only: Sequence[str], variant: str, repeats: int, device: str) -> dict[
 
 
 def stored_bytes(net: nn.Module) -> int:
-    """Size of the network's state dict as a file of float32."""
+    """Return the size of the network's state dict as a float32 file."""
     buffer = io.BytesIO()
     torch.save(net.state_dict(), buffer)
     return buffer.tell()
 
 
 def described(only: Sequence[str]) -> list[tuple[Row, dict[str, object]]]:
-    """Every row of the table without its times; one for a network that is missing is labelled."""
+    """Return every row of the table without times; rows of missing networks are labelled."""
     rows: list[tuple[Row, dict[str, object]]] = []
     for row in ROWS:
         if only and row.name not in only:
@@ -158,12 +158,12 @@ def described(only: Sequence[str]) -> list[tuple[Row, dict[str, object]]]:
 
 
 def base_of(taken: dict[str, list[float]]) -> float:
-    """The time of the reference as it is, in one pass."""
+    """Return the time of the unchanged reference, in one pass."""
     return statistics.median(taken[BASE if BASE in taken else REFERENCE])
 
 
 def tabulated(rows: Sequence[tuple[Row, dict[str, object]]], times: dict[str, dict[str, list[float]]]) -> pd.DataFrame:
-    """The table with the times of the variants that have been measured."""
+    """Return the table with the times of the measured variants."""
     plain = times["plain"]
     done = []
     for row, record in rows:
@@ -198,7 +198,7 @@ def write(table: pd.DataFrame, folder: Path) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--variants", nargs="+", default=[], choices=VARIANTS, help="beside plain")
+    parser.add_argument("--variants", nargs="+", default=[], choices=VARIANTS, help="in addition to plain")
     parser.add_argument("--only", nargs="+", default=[], help="networks; CMRNet is always among them")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1)
@@ -207,7 +207,7 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     only = [*args.only, REFERENCE] if args.only else []
     rows, times = described(only), {}
-    for variant in dict.fromkeys(["plain", *args.variants]):  # the table is written after each: compiling takes longest
+    for variant in dict.fromkeys(["plain", *args.variants]):  # written after each: compiling is slow
         times[variant] = timed(only, variant, args.repeats, "cuda" if torch.cuda.is_available() else "cpu")
         write(tabulated(rows, times), args.to)
     print(f"{args.threads} thread(s), {platform.processor() or platform.machine()}, torch {torch.__version__}")

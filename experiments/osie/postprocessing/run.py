@@ -1,4 +1,4 @@
-"""What each post-processing step does to the numbers of the classical models and of a network, on OSIE.
+"""Measure the effect of each post-processing step on classical models and a network, on OSIE.
 
 OMP_NUM_THREADS=1 python experiments/osie/postprocessing/run.py --root PATH/TO/osie [--images 20]
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from explainsal.functional.fast import RowScaling
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.log_gabor import (
     Border,
@@ -164,37 +165,45 @@ class FilterBank:
             group = None
         return _sampled(self, size, group, dtype, torch.device(device))
 
-    def candidates(
-        self, maps: Tensor, group: range | None = None, out: Tensor | None = None,
-        finish: Callable[[Tensor], object] | None = None,
-    ) -> Tensor:  # fmt: skip
+    def candidates(self, maps: Tensor, group: range | None = None, out: Tensor | None = None) -> Tensor:
         """What the bank makes of maps: local energy (Eq. 1), and the signed blur for low-pass members.
 
         Args:
             maps: Shape ``(..., H, W)``.
             group: One of :meth:`groups`; default all filters.
             out: Where to put it.
-            finish: Called with every part of the result, ``(..., c, H, W)``, to change it in place.
 
         Returns:
             Shape ``(..., g, H, W)``, filters in the order of :meth:`available`.
         """
+        bank, gabors = self._for(maps, group)
+        if maps.device.type != "cpu":
+            return self._seen_elsewhere(maps, bank, gabors, out)
+        if loops_run(maps, bank):
+            return responses_of_kinds(maps, bank, self._kinds(bank, gabors), border=self.border, out=out)
+        seen = []
+        if gabors:
+            seen.append(self._gabor_parts_of(maps, bank[:gabors]))
+        if gabors < len(bank):
+            seen.append(parts_of(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
+        made = torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
+        return made if out is None else out.copy_(made)
+
+    def standardized_candidates(self, maps: Tensor, group: range, out: Tensor, scaling: RowScaling) -> None:
+        """Write :meth:`candidates` standardized, each while it is in the cache; for maps that compiled loops take."""
+        bank, gabors = self._for(maps, group)
+        responses_of_kinds(maps, bank, self._kinds(bank, gabors), border=self.border, out=out, scaling=scaling)
+
+    def _for(self, maps: Tensor, group: range | None) -> tuple[Tensor, int]:
+        """Transfer functions for maps, and how many of them are log-Gabor filters."""
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
         low_pass = len(self.low_pass) * len(self.low_pass_parts)
-        gabors = min(len(bank), max(0, len(self.served(size)) - low_pass - first) // len(self.parts))
-        if loops_run(maps, bank):
-            kinds = [(range(gabors), self.parts), (range(gabors, len(bank)), self.low_pass_parts)]
-            return responses_of_kinds(maps, bank, kinds, border=self.border, out=out, finish=finish)
-        if maps.device.type != "cpu":
-            made = self._seen_elsewhere(maps, bank, gabors, out)
-        else:
-            made = self._seen_plainly(maps, bank, gabors)
-            made = made if out is None else out.copy_(made)
-        if finish is not None:
-            finish(made)
-        return made
+        return bank, min(len(bank), max(0, len(self.served(size)) - low_pass - first) // len(self.parts))
+
+    def _kinds(self, bank: Tensor, gabors: int) -> list[tuple[range, tuple[Part, ...]]]:
+        return [(range(gabors), self.parts), (range(gabors, len(bank)), self.low_pass_parts)]
 
     def shuffled(self, seed: int = 0) -> FilterBank:
         """The null model of the same size and gains: see `shuffle`."""

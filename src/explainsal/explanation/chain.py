@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from explainsal.tracing.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps that making and comparing one candidate takes
 _FOR_CANDIDATES = 0.75  # of what an accelerator's budget leaves
+_FOR_VIEWS = 8  # one part in so many of the budget is for candidates that later layers have as well
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
 
@@ -57,6 +58,7 @@ class Chain:
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
         self.sources = sources_of(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
+        self.last_view = {key: name for name in self.layers for key in self._views(name)}
         self.pools: dict[str, Pool] = {}
         self.remembered = Remembered()
         self.done: list[LayerExplanation] = []
@@ -94,7 +96,9 @@ class Chain:
         self.final = None  # the maps of the layer before go before those of this one come
         with sampled_bytes_at_most(self.for_banks):
             pixels = self._pixel_weights(name, activations)
-            rebuilt, coefficients = self._rebuild(activations, pools, pixels)
+            rebuilt, coefficients = self._rebuild(activations, pools, pixels, self._weighting(name))
+            over = [key for key in self._views(name) if self.last_view[key] == name]
+            self.remembered.views.release(over, self.budget // _FOR_VIEWS)
             maps = rebuilt.maps
             fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)), pixels)
             kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels)
@@ -125,7 +129,9 @@ class Chain:
             )
         return self.final[1]
 
-    def _rebuild(self, activations: Tensor, pools: list[Pool], pixels: Tensor | None) -> tuple[Rebuilt, Coefficients]:
+    def _rebuild(
+        self, activations: Tensor, pools: list[Pool], pixels: Tensor | None, weighting: str
+    ) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
         step = 8 if activations.device.type == "cpu" else maps_at_once(activations, spare)
@@ -135,12 +141,21 @@ class Chain:
         candidates = Candidates(
             pools, self.options.bank, size, scaling=self.options.scaling, budget=for_candidates,
             remembered=self.remembered, pixel_weights=pixels, rooted=not self.options.matching,
+            weighting=weighting,
         )  # fmt: skip
         rebuild = match_layer if self.options.matching else pursue_layer
         rebuilt = rebuild(clean, candidates, self.options, spare - for_candidates)
         # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
         rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
+
+    def _views(self, name: str) -> list[Hashable]:
+        """What tells the candidates of a layer from those of others: see :attr:`Candidates.keys`."""
+        _, height, width = self.layers[name].shape
+        return [(source, (height, width), self._weighting(name)) for source in self.sources[name]]
+
+    def _weighting(self, name: str) -> str:
+        return "" if self.weights is None else self.weights.source(name)
 
     def _pixel_weights(self, name: str, activations: Tensor) -> Tensor | None:
         """How much each pixel of a layer counts, ``(B, 1, H * W)``; None: all alike."""

@@ -47,12 +47,16 @@ class OutputWeights:
         self._first = next(iter(self.sensitivity))
         self._at: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
+    def source(self, layer: str) -> str:
+        """The layer of the last step whose sensitivity gives a layer its weights."""
+        return layer if layer in self.sensitivity else self._first
+
     def at(self, layer: str, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
         """Weights ``(B, 1, H * W)`` of mean 1 for a layer's maps.
 
         An image without any sensitivity to a layer has the weights of the first one, and without any at all has 1.
         """
-        name = layer if layer in self.sensitivity else self._first
+        name = self.source(layer)
         if (name, size) not in self._at:
             relative: Any = 1.0
             for one in dict.fromkeys((self._first, name)):

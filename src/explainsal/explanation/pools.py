@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -10,6 +9,8 @@ from typing import Any
 
 import torch
 from torch import Tensor
+
+from explainsal.explanation.views import Views
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,12 +71,17 @@ def _table(sources: tuple[tuple[int, tuple[int, ...]], ...], device: torch.devic
 
 
 class Remembered:
-    """What layers of one size see of the image, which they would all make again; as much of it as may be held."""
+    """What later layers would make again: responses to the image, and pools through the bank."""
 
     def __init__(self) -> None:
         self.maps: dict[Any, Tensor] = {}
-        self.nbytes = 0
-        self._workspace: Tensor | None = None
+        self.views = Views()
+        self._nbytes = 0
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all that is remembered."""
+        return self._nbytes + self.views.nbytes
 
     def get(self, key: Any) -> Tensor | None:
         """What was made for this key."""
@@ -83,28 +89,12 @@ class Remembered:
 
     def offer(self, key: Any, maps: Tensor, limit: int) -> None:
         """Remember it where all together are at most `limit` bytes."""
-        if self.nbytes + maps.nbytes <= limit:
+        if self._nbytes + maps.nbytes <= limit:
             self.maps[key] = maps
-            self.nbytes += maps.nbytes
-
-    def workspace(self, like: Tensor, shape: tuple[int, ...]) -> Tensor:
-        """Memory for the candidates of one layer after the other, in place of fresh pages for each.
-
-        It is written over by the next layer, and never more than twice what a layer needs.
-        """
-        count = math.prod(shape)
-        held = self._workspace
-        if (
-            held is None
-            or (held.dtype, held.device) != (like.dtype, like.device)
-            or not count <= len(held) <= 2 * count
-        ):
-            self._workspace = None  # the old memory goes before the new comes
-            self._workspace = held = like.new_empty(count)
-        return held[:count].view(shape)
+            self._nbytes += maps.nbytes
 
     def forget(self) -> None:
         """Hold nothing."""
-        self._workspace = None
+        self.views.forget()
         self.maps.clear()
-        self.nbytes = 0
+        self._nbytes = 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor
@@ -12,8 +12,8 @@ from explainsal.explanation.candidates import Candidates, combine_candidates, in
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
+from explainsal.explanation.views import View
 from explainsal.functional.coefficients import SparseFit, matching_pursuit
-from explainsal.functional.reconstruction import inner_products
 from explainsal.functional.weighted import scale_rows
 
 _JITTER = 1e-9  # keeps the triangle of nearly dependent terms real
@@ -121,12 +121,9 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
     As many chunks as fit are held while the others pass by; then the next ones. So N candidates of which M fit are
     computed about N / 2M times, not once per chunk.
     """
+    if (views := candidates.views) is not None:
+        return _products_of(forms, views)
     images, pixels = len(candidates.pools[0].maps), candidates.size[0] * candidates.size[1]
-    if (whole := candidates.whole) is not None:
-        rows = whole.flatten(-2)
-        products = [form @ rows.transpose(1, 2) for form in forms]
-        together = products[0] if len(products) == 1 else torch.cat(products, dim=1)
-        return together.div_(pixels), inner_products(rows).div_(pixels)
     gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
     cross: list[tuple[Tensor, Tensor]] = []
     first = 0  # chunks before it have met all others
@@ -143,3 +140,18 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
                 gram[:, columns[:, None], rows] = product.transpose(1, 2)
         first += len(held)
     return in_order(cross), gram
+
+
+def _products_of(forms: Iterable[Tensor], views: Sequence[View]) -> tuple[Tensor, Tensor]:
+    """The same where all candidates are held; those that an earlier layer had as well have met already."""
+    pixels = views[0].maps.shape[-2] * views[0].maps.shape[-1]
+    products = [torch.cat([form @ view.rows.mT for view in views], dim=-1) for form in forms]
+    cross = (products[0] if len(products) == 1 else torch.cat(products, dim=1)).div_(pixels)
+    if len(views) == 1:
+        return cross, views[0].products(views[0])
+    gram = cross.new_empty(len(cross), cross.shape[-1], cross.shape[-1])
+    counts = [view.maps.shape[1] for view in views]
+    for i, row in enumerate(gram.split(counts, dim=1)):
+        for j, block in enumerate(row.split(counts, dim=2)):
+            block.copy_(views[i].products(views[j]) if i <= j else views[j].products(views[i]).mT)
+    return cross, gram

@@ -13,6 +13,7 @@ from explainsal.functional.kernels.dispatch import loops_run
 # A candidate is left out when the chosen ones already explain all but this share of its variance.
 _DEPENDENT = 1e-6
 _FAINT = 1e-6  # correlations below are the rounding of float32 inner products
+_TIE = 1e-6  # correlations that differ by less, relatively, are equal: rounding decides nothing
 
 
 def inverse_mae_weights(mae: Tensor) -> Tensor:
@@ -55,8 +56,8 @@ def matching_pursuit(
 
     Every step takes the candidate that correlates most with what is left and refits all weights by least squares;
     with `nonnegative` only positive correlations count and the refit is the active-set step of Lawson and Hanson, so
-    that the result is a non-negative least-squares fit on its support. Ties go to the lower index. A row ends early
-    when nothing correlates any more, so dead rows take no candidate.
+    that the result is a non-negative least-squares fit on its support. Correlations that are equal up to rounding go to
+    the lower index. A row ends early when nothing correlates any more, so dead rows take no candidate.
 
     Args:
         gram: Shape ``(..., N, N)``: inner products of the unit-norm candidates; rows of zeros mark unusable ones.
@@ -97,7 +98,7 @@ def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> Spa
     shape, candidates = (*target.shape[:-1], terms), target.shape[-1]
     grams = gram.expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
     targets = target.reshape(-1, *target.shape[-2:])
-    fits = [fast.pursue(*pair, terms, _DEPENDENT, _FAINT, ridge) for pair in zip(grams, targets, strict=True)]
+    fits = [fast.pursue(*pair, terms, _DEPENDENT, _FAINT, _TIE, ridge) for pair in zip(grams, targets, strict=True)]
     index, weights = (torch.stack(some).reshape(shape) for some in zip(*fits, strict=True))
     return SparseFit(index, weights.to(target.dtype))
 
@@ -125,7 +126,7 @@ class _Pursuit:
         basis = self.target.new_empty(*self.index.shape, self.target.shape[1])  # inner products with the chosen ones
         chosen, taken = [], []
         for step in range(self.index.shape[1]):
-            best, candidate = torch.where(novelty >= _DEPENDENT, left.abs(), nothing).max(1, keepdim=True)
+            best, candidate = _first_largest(torch.where(novelty >= _DEPENDENT, left.abs(), nothing))
             live, before = best > _FAINT, basis[:, :step]
             others = before.gather(2, candidate[..., None].expand(-1, step, 1)).transpose(1, 2)  # (R, 1, step)
             row = torch.baddbmm(self.gram[self.image, candidate], others, before, alpha=-1)[:, 0]
@@ -162,7 +163,7 @@ class _Pursuit:
     def _add(self, score: Tensor, place: Tensor) -> bool:
         """Put each row's best candidate at a place of its support; False when no row found any."""
         while True:
-            best, candidate = score.masked_fill(~self.usable, 0).max(1)
+            best, candidate = (one[:, 0] for one in _first_largest(score.masked_fill(~self.usable, 0)))
             live = best > _FAINT
             dependent = live & (self._novelty(candidate) < _DEPENDENT)
             any_live, any_dependent = torch.stack([live.any(), dependent.any()]).tolist()
@@ -209,6 +210,12 @@ class _Pursuit:
         else:
             wanted = self._solve().clamp_min(0)
         self.weights = wanted
+
+
+def _first_largest(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Largest value of every row ``(R, N)`` and the first position that has it up to rounding, ``(R, 1)`` each."""
+    most = values.amax(1, keepdim=True)
+    return most, (values >= most * (1 - _TIE)).to(torch.int8).argmax(1, keepdim=True)
 
 
 def _put(table: Tensor, column: Tensor, value: Tensor | bool, *, where: Tensor) -> None:

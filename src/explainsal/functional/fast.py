@@ -11,6 +11,7 @@ from torch import Tensor
 
 from explainsal.functional.kernels.dispatch import share, share_runs
 
+_RESPONSES = 2**17  # numbers of complex responses at a time: two such arrays stay in the second-level cache
 _FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
 _INTEGER = {torch.float32: torch.int32, torch.float64: torch.int64}
 
@@ -115,27 +116,92 @@ def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor
     return out
 
 
-def write_parts(responses: Tensor, some: range, level: Tensor, parts: Sequence[str], first: int, out: Tensor) -> None:
-    """Write what is taken of complex responses to some filters of a bank.
+class RowScaling(NamedTuple):
+    """How rows of numbers are standardized, see :func:`row_scaling`."""
+
+    weights: Any
+    roots: Any
+    rounding: float
+    reach: float
+
+
+def row_scaling(length: int, dtype: torch.dtype, weights: Tensor | None = None, *, rooted: bool = False) -> RowScaling:
+    """What standardizing rows of so many numbers needs to know.
 
     Args:
-        responses: Shape ``(n, g, H', W')``, contiguous.
-        some: Which of the g filters.
-        level: Shape ``(n,)``: what the responses to each map are multiplied by.
-        parts: Some of :data:`PARTS`, one after the other for each filter.
-        first: Where in `out` to begin.
-        out: Shape ``(n, c, H, W)``; the maps of a row lie one after the other, rows may lie apart.
+        length: Numbers in a row.
+        dtype: Of the rows.
+        weights: One per number, mean 1: how much each counts; None: all alike.
+        rooted: Whether standardized rows are also multiplied by the roots of the weights.
     """
-    from explainsal.functional.kernels import map_loops as loops
+    own = torch.empty(0, dtype=dtype) if weights is None else weights.reshape(-1).to(dtype).contiguous()
+    least = float(own.min()) if len(own) else 1.0
+    reach = math.sqrt(length / least) if least > 0 else math.inf
+    return RowScaling(own.numpy(), (own.sqrt() if rooted else own[:0]).numpy(), 8 * torch.finfo(dtype).eps, reach)
 
-    given, by = torch.view_as_real(responses).flatten(3).numpy(), level.contiguous().numpy()
-    codes, step, size = torch.tensor([PARTS.index(part) for part in parts]).numpy(), out.stride(0), out.shape[-2:]
-    into, sides = _memory(out.flatten(1)).numpy(), torch.tensor(size).numpy()
-    share_runs(
-        lambda run: loops.write_parts(
-            given[run], some.start, some.stop, by[run], codes, first, into[run.start * step :], step, sides
-        ), len(out),
-    )  # fmt: skip
+
+def write_responses(
+    spectra: Tensor, bank: Tensor, takes: Sequence[tuple[int, int, int]], level: Tensor, out: Tensor,
+    scaling: RowScaling | None = None,
+) -> None:  # fmt: skip
+    """Write what is taken of the responses of maps to filters, a few responses at a time.
+
+    Args:
+        spectra: Shape ``(n, H', W')``, complex: of the maps.
+        bank: Shape ``(g, H', W')``: the filters.
+        takes: In the order of the filters: a filter, the position in :data:`PARTS` of what is taken of its response,
+            and the place of that among the maps of a row of `out`.
+        level: Shape ``(n,)``: what the responses to each map are multiplied by.
+        out: Shape ``(n, c, H, W)``; the maps of a row lie one after the other, rows may lie apart.
+        scaling: How each map is standardized; None: not at all.
+    """
+    grid, filters = bank[0].numel(), max(1, min(len(bank), _RESPONSES // bank[0].numel()))
+    rows = max(1, min(len(spectra), _RESPONSES // (filters * grid)))  # 1 where not all filters are made at once
+    tasks = [(i, g) for i in range(0, len(spectra), rows) for g in range(0, len(bank), filters)]
+    work = _ResponseWriter(spectra.contiguous(), bank.contiguous(), takes, level, out, scaling, (rows, filters))
+    share_runs(lambda run: work(tasks[run]), len(tasks))
+
+
+class _ResponseWriter:
+    """:func:`write_responses` of so many maps and filters at a time; every call has work arrays of its own."""
+
+    def __init__(
+        self, spectra: Tensor, bank: Tensor, takes: Sequence[tuple[int, int, int]], level: Tensor, out: Tensor,
+        scaling: RowScaling | None, at_once: tuple[int, int],
+    ) -> None:  # fmt: skip
+        self.like, self.count, self.grid, self.at_once = spectra, len(bank), bank.shape[1:], at_once
+        self.spectra, self.gains = torch.view_as_real(spectra).flatten(1).numpy(), bank.flatten(1).numpy()
+        self.takes = torch.tensor(takes).reshape(-1, 3).numpy()
+        filters = range(0, len(bank) + at_once[1], at_once[1])
+        self.cuts = [sum(take[0] < first for take in takes) for first in filters]
+        self.level, self.step, self.size = (
+            level.contiguous().numpy(),
+            out.stride(0),
+            torch.tensor(out.shape[-2:]).numpy(),
+        )
+        memory, self.scaling = _memory(out.flatten(1)), scaling
+        (self.bits, self.magnitude), self.out, nothing = _bits(memory), memory.numpy(), memory[:0].numpy()
+        limits = [] if scaling is None else [scaling.rounding, scaling.reach]
+        self.limits = torch.tensor(limits, dtype=torch.float64).numpy()
+        self.factors = (nothing, nothing) if scaling is None else (scaling.weights, scaling.roots)
+
+    def __call__(self, tasks: Sequence[tuple[int, int]]) -> None:
+        from explainsal.functional.kernels import map_loops as loops
+
+        (rows, filters), (height, width) = self.at_once, self.grid
+        work = self.like.new_empty(2, rows * filters, height, width)
+        products, answers = (torch.view_as_real(one).flatten(2).numpy() for one in work)  # (n, H', 2 W')
+        for i, g in tasks:
+            some, its = self.spectra[i : i + rows], self.gains[g : g + filters]
+            shape, count = (len(some), len(its)), len(some) * len(its)
+            loops.filtered(some, its, products[:count].reshape(*shape, -1))
+            torch.fft.ifft2(work[0, :count], out=work[1, :count])
+            takes = self.takes[self.cuts[g // filters] : self.cuts[g // filters + 1]]
+            start = i * self.step
+            loops.write_parts(
+                answers[:count].reshape(*shape, height, -1), g, takes, self.level[i : i + rows], self.out[start:],
+                self.bits[start:], self.step, self.size, self.magnitude, self.limits, *self.factors,
+            )  # fmt: skip
 
 
 def shrunk(maps: Tensor, step: int) -> Tensor:
@@ -217,18 +283,16 @@ def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, roote
 
     rows = values.reshape(-1, values.shape[-1])
     rows = rows if rows.stride(1) == 1 else rows.contiguous()
-    own = rows.new_empty(0) if weights is None else weights.reshape(-1).to(rows.dtype).contiguous()
-    roots = own.sqrt().numpy() if rooted else rows.new_empty(0).numpy()
-    found = rows.new_empty(2, len(rows))
-    given, into, factors, results, length = _memory(rows), _memory(out), own.numpy(), found.numpy(), rows.shape[1]
-    (bits, magnitude), values_, written = _bits(given), given.numpy(), into.numpy()
-    step, stride, rounding, reach = rows.stride(0), out.stride(0), 8 * torch.finfo(rows.dtype).eps, _reach(rows, own)
+    scaling = row_scaling(rows.shape[1], rows.dtype, weights, rooted=rooted)
+    found, length, step, stride = rows.new_empty(2, len(rows)), rows.shape[1], rows.stride(0), out.stride(0)
+    given, into, results = _memory(rows), _memory(out).numpy(), found.numpy()
+    (bits, magnitude), numbers = _bits(given), given.numpy()
 
     def work(run: slice) -> None:
         first, other = run.start * step, run.start * stride
         loops.standardize(
-            values_[first:], bits[first:], magnitude, rounding, reach, step, factors, roots, written[other:], stride,
-            length, results[:, run],
+            numbers[first:], bits[first:], magnitude, scaling.rounding, scaling.reach, step, scaling.weights,
+            scaling.roots, into[other:], stride, length, results[:, run],
         )  # fmt: skip
 
     share_runs(work, len(rows))
@@ -240,14 +304,16 @@ def mean_and_std(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, T
     from explainsal.functional.kernels import row_loops as loops
 
     rows = rows if rows.stride(1) == 1 else rows.contiguous()
-    own = rows.new_empty(0) if weights is None else weights.contiguous()
+    scaling = row_scaling(rows.shape[1], rows.dtype, weights)
     found, given, step, length = rows.new_empty(2, len(rows)), _memory(rows), rows.stride(0), rows.shape[1]
-    (bits, magnitude), values, factors, results = _bits(given), given.numpy(), own.numpy(), found.numpy()
-    rounding, reach = 8 * torch.finfo(rows.dtype).eps, _reach(rows, own)
+    (bits, magnitude), numbers, results = _bits(given), given.numpy(), found.numpy()
 
     def work(run: slice) -> None:
         first = run.start * step
-        loops.describe(values[first:], bits[first:], magnitude, rounding, reach, step, factors, length, results[:, run])
+        loops.describe(
+            numbers[first:], bits[first:], magnitude, scaling.rounding, scaling.reach, step, scaling.weights, length,
+            results[:, run],
+        )  # fmt: skip
 
     share_runs(work, len(rows))
     return found[0], found[1]
@@ -301,12 +367,6 @@ def _memory(rows: Tensor) -> Tensor:
     return rows.as_strided((count,), (1,))
 
 
-def _reach(rows: Tensor, weights: Tensor) -> float:
-    """The most standard deviations that a number of a row can be away from the mean."""
-    least = float(weights.min()) if len(weights) else 1.0
-    return math.sqrt(rows.shape[1] / least) if least > 0 else math.inf
-
-
 def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tensor:
     """How well rows ``(n, D)`` rebuild others: ``(8, n)``.
 
@@ -316,22 +376,20 @@ def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tens
     from explainsal.functional.kernels import row_loops as loops
 
     target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(8, len(target))
-    own = target.new_empty(0) if weights is None else weights.reshape(-1).to(target.dtype).contiguous()
-    one, other, factors, results = target.numpy(), maps.numpy(), own.numpy(), found.numpy()
-    bits, magnitude = _bits(target)
-    others = _bits(maps)[0]
-    rounding = 8 * torch.finfo(target.dtype).eps
-    reaches = torch.tensor([_reach(target, own[:0]), _reach(target, own)], dtype=torch.float64).numpy()
+    equal, own = (row_scaling(target.shape[1], target.dtype, some) for some in (None, weights))
+    one, other, results = target.numpy(), maps.numpy(), found.numpy()
+    (bits, magnitude), (others, _) = _bits(target), _bits(maps)
+    reaches = torch.tensor([equal.reach, own.reach], dtype=torch.float64).numpy()
     share_runs(
         lambda run: loops.compare(
-            one[run], other[run], bits[run], others[run], magnitude, rounding, reaches, factors, results[:, run]
+            one[run], other[run], bits[run], others[run], magnitude, own.rounding, reaches, own.weights, results[:, run]
         ), len(target),
     )  # fmt: skip
     return found
 
 
 def pursue(
-    gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, ridge: float
+    gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, tie: float, ridge: float
 ) -> tuple[Tensor, Tensor]:
     """Signed pursuit of some rows: see :func:`explainsal.functional.coefficients.matching_pursuit`.
 
@@ -341,6 +399,7 @@ def pursue(
         terms: T.
         dependent: A candidate of whose squared length less is new is passed over.
         faint: A row takes no candidate that correlates less.
+        tie: Of candidates that correlate alike but for this share, the first is taken.
         ridge: Added to the diagonal when weights are solved for.
 
     Returns:
@@ -353,7 +412,8 @@ def pursue(
     products, rows = gram.contiguous().numpy(), target.contiguous().numpy()
     places, found = index.numpy(), weights.numpy()
     share_runs(
-        lambda run: loops.pursue(products, rows[run], dependent, faint, ridge, places[run], found[run]), len(target)
+        lambda run: loops.pursue(products, rows[run], dependent, faint, tie, ridge, places[run], found[run]),
+        len(target),
     )
     return index, weights
 

@@ -7,7 +7,7 @@ is decided here: docs/decisions/0002-log-gabor-bank.md.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 from typing import Literal
 
@@ -21,7 +21,6 @@ Border = Literal["circular", "reflect"]
 
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
 _CPU_CHUNK = 2**19
-_LOOP_CHUNK = 2**17  # two such arrays, used again and again, stay in the second-level cache
 _ACCELERATOR_CHUNK = 2**25  # 256 MiB
 _PIXELS = 2**16  # of transfer functions that are evaluated at a time
 
@@ -206,7 +205,7 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
 
 def responses_of_kinds(
     maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular",
-    out: Tensor | None = None, finish: Callable[[Tensor], object] | None = None,
+    out: Tensor | None = None, scaling: fast.RowScaling | None = None,
 ) -> Tensor:  # fmt: skip
     """What is taken of the responses of maps to a bank whose filters are of several kinds, by compiled loops.
 
@@ -215,37 +214,19 @@ def responses_of_kinds(
         bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
         kinds: Runs of filters, and of each what is taken: some of :data:`~explainsal.functional.fast.PARTS`.
         border: See :func:`filter_responses`.
-        out: Where to put it, of the shape of the result; the responses to a map lie one after the other.
-        finish: Called with every part of the result, ``(n, c, H, W)``, while it is in the cache, to change it there.
+        out: Where to put it, of the shape of the result; what is made of a map lies one after the other.
+        scaling: How each of the results is standardized; None: not at all.
 
     Returns:
         Shape ``(..., C, H, W)``: run after run, filter after filter, part after part.
     """
     level = _level(maps)  # squares of very faint maps would vanish: every map is brought to a largest value of 1
     spectrum = spectrum_of(maps / level, bank, border)
-    flat, level = spectrum.reshape(-1, *bank.shape[1:]), level.reshape(-1)
-    count = sum(len(some) * len(parts) for some, parts in kinds)
-    seen = maps.new_empty(*maps.shape[:-2], count, *maps.shape[-2:]) if out is None else out
-    into = seen.view(-1, count, *maps.shape[-2:])
-    filters = max(1, min(len(bank), _LOOP_CHUNK // bank[0].numel()))
-    rows = max(1, _LOOP_CHUNK // (filters * bank[0].numel()))  # 1 where not all filters are made at once
-    work = flat.new_empty(2, min(rows, len(flat)) * filters, *bank.shape[1:])
-    for i in range(0, len(flat), rows):
-        done = 0
-        for g in range(0, len(bank), filters):
-            some, group = flat[i : i + rows], bank[g : g + filters]
-            product, responses = work[:, : len(some) * len(group)]
-            fast.filtered(some, group, product)
-            torch.fft.ifft2(product, out=responses)
-            ours, first = responses.view(len(some), *group.shape), done
-            for run, parts in kinds:
-                start, stop = max(run.start, g), min(run.stop, g + len(group))
-                if start < stop:
-                    its = range(start - g, stop - g)
-                    fast.write_parts(ours, its, level[i : i + rows], parts, done, into[i : i + rows])
-                    done += len(its) * len(parts)
-            if finish is not None:
-                finish(into[i : i + rows, first:done])
+    pairs = [(member, fast.PARTS.index(part)) for run, parts in kinds for member in run for part in parts]
+    takes = [(member, part, place) for place, (member, part) in enumerate(pairs)]
+    seen = maps.new_empty(*maps.shape[:-2], len(takes), *maps.shape[-2:]) if out is None else out
+    into = seen.view(-1, len(takes), *maps.shape[-2:])
+    fast.write_responses(spectrum.reshape(-1, *bank.shape[1:]), bank, takes, level.reshape(-1), into, scaling)
     return seen
 
 

@@ -70,13 +70,16 @@ def explain(
     check_nulls(options.nulls, model=model)
     record_evaluation(run, describe(model), datamodule, options, [explaining])
     dataset = datamodule.dataset(datamodule.eval_split)
-    if dataset.has_fixations:
+    scored = dataset.has_fixations
+    if scored:
         evaluate_model(model, datamodule, run.folder, options, [explaining])
     else:
         explain_pictures(run.folder, model, dataset, explaining, device=options.device)
         write_explanation_nulls(model, dataset, [explaining], options)
     print_usage(explaining)
-    run.finish()
+    run.finish(figures=scored)  # writing them takes longer than the explanation of a photo
+    if not scored:
+        print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
     return run.folder
 
 

@@ -53,9 +53,14 @@ class RunFolder:
         log_config(self.loggers, self.folder, self.config)
 
     @rank_zero_only
-    def finish(self) -> None:
-        """Complete the record, draw the figures, write the report, print its path, and log the run."""
+    def finish(self, *, figures: bool = True) -> None:
+        """Complete the record, write the report, print its path, and log the run.
+
+        Args:
+            figures: Whether the figures of the report are also written as files; loggers always get them.
+        """
         self.record()
-        write_figures(self.folder)
+        if figures or self.loggers:
+            write_figures(self.folder)
         print(f"report: {write_report(self.folder)}")
         log_run(self.loggers, self.folder, self.config, self.weights)

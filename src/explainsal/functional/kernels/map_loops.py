@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from explainsal.functional.kernels.jit import Array, loop
-from explainsal.functional.kernels.row_loops import PART, total
+from explainsal.functional.kernels.row_loops import PART, standardize_row, total
 
 
 @loop
@@ -85,27 +85,34 @@ def write_part(rows: Array, part: int, level: float, out: Array, width: int) -> 
 
 @loop
 def write_parts(
-    responses: Array, start: int, stop: int, level: Array, parts: Array, first: int, out: Array, step: int, size: Array
-) -> None:
-    """Write what is taken of the responses to some filters.
+    responses: Array, first: int, takes: Array, level: Array, out: Array, bits: Array, step: int, size: Array,
+    magnitude: int, limits: Array, weights: Array, roots: Array,
+) -> None:  # fmt: skip
+    """Write what is taken of the responses to some filters, standardized or as it is.
 
     Args:
         responses: Shape ``(n, g, H', 2 W')``.
-        start: The first filter.
-        stop: The one after the last.
+        first: The first of these filters.
+        takes: Shape ``(k, 3)``, int64: a filter, what is taken of its response (see :func:`write_part`), and at which
+            place among the maps of a row of `out` it goes.
         level: Shape ``(n,)``: what the responses to each map are multiplied by.
-        parts: What to take of every response, one after the other: see :func:`write_part`.
-        first: Where among the maps of a row of `out` to begin.
         out: Memory in which a row of maps begins every `step` numbers.
+        bits: The same as integers, see :func:`largest_magnitude`.
         step: From row to row.
         size: Shape ``(2,)``: height and width of a map.
+        magnitude: All bits but the sign.
+        limits: Rounding and reach of :func:`standardize_row`; empty where maps are not standardized.
+        weights: Shape ``(H * W,)``, or empty: see :func:`standardize_row`.
+        roots: The same.
     """
-    length = size[0] * size[1]
+    length, work = size[0] * size[1], np.empty(PART, out.dtype)
     for i in range(len(responses)):
-        for j in range(start, stop):
-            for k in range(len(parts)):
-                place = i * step + (first + (j - start) * len(parts) + k) * length
-                write_part(responses[i, j], parts[k], level[i], out[place : place + length], size[1])
+        for k in range(len(takes)):
+            start = i * step + takes[k, 2] * length
+            into, its = out[start : start + length], bits[start : start + length]
+            write_part(responses[i, takes[k, 0] - first], takes[k, 1], level[i], into, size[1])
+            if len(limits):
+                standardize_row(into, its, magnitude, limits[0], limits[1], weights, roots, work, into)
 
 
 @loop

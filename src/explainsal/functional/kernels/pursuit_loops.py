@@ -10,14 +10,53 @@ from explainsal.functional.kernels.jit import Array, loop
 
 
 @loop
-def best_candidate(left: Array, novelty: Array, dependent: float) -> tuple[float, int]:
-    """Largest magnitude of what is left to explain among candidates that are new enough, and the first to have it."""
-    best, candidate = 0.0, 0
+def best_candidate(merit: Array, bits: Array, tie: float) -> tuple[float, int]:
+    """Largest merit, and the first candidate that has it but for a share.
+
+    Args:
+        merit: Shape ``(N,)``, not negative.
+        bits: The same memory as integers, which are in the same order: processors compare many of these at a time.
+        tie: The share.
+    """
+    largest = 0
+    for x in range(len(bits)):
+        largest = max(largest, bits[x])
+    best = np.int64(largest).view(np.float64)
+    for x in range(len(merit)):
+        if merit[x] >= best * (1 - tie):
+            return best, x
+    return best, 0
+
+
+@loop
+def rate(left: Array, novelty: Array, dependent: float, merit: Array) -> None:
+    """Write what is left to explain of each candidate as a magnitude, 0 where it is not new enough."""
     for x in range(len(left)):
-        value = abs(left[x])
-        if value > best and novelty[x] >= dependent:
-            best, candidate = value, x
-    return best, candidate
+        merit[x] = abs(left[x]) if novelty[x] >= dependent else 0.0
+
+
+@loop
+def take_shares(row: Array, one: Array, share: float, other: Array, its: float) -> None:
+    """Subtract multiples of two rows."""
+    for x in range(len(row)):
+        row[x] -= share * one[x] + its * other[x]
+
+
+@loop
+def take_share(row: Array, one: Array, share: float) -> None:
+    """Subtract a multiple of a row."""
+    for x in range(len(row)):
+        row[x] -= share * one[x]
+
+
+@loop
+def take_step(row: Array, norm: float, share: float, left: Array, novelty: Array) -> None:
+    """Scale a row, and take its share from what is left and from what is new."""
+    for x in range(len(row)):
+        value = row[x] * norm
+        row[x] = value
+        left[x] -= share * value
+        novelty[x] -= value * value
 
 
 @loop
@@ -35,16 +74,11 @@ def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Ar
     row, norm = basis[step], 1 / math.sqrt(novelty[candidate])
     for x in range(len(row)):
         row[x] = gram[x]
-    for s in range(step):
-        before, share = basis[s], basis[s, candidate]
-        for x in range(len(row)):
-            row[x] -= share * before[x]
-    share = left[candidate] * norm
-    for x in range(len(row)):
-        value = row[x] * norm
-        row[x] = value
-        left[x] -= share * value
-        novelty[x] -= value * value
+    for s in range(0, step - 1, 2):
+        take_shares(row, basis[s], basis[s, candidate], basis[s + 1], basis[s + 1, candidate])
+    if step % 2:
+        take_share(row, basis[step - 1], basis[step - 1, candidate])
+    take_step(row, norm, left[candidate] * norm, left, novelty)
 
 
 @loop
@@ -68,7 +102,7 @@ def solve(matrix: Array, right: Array, count: int) -> None:
 
 @loop
 def pursue(
-    gram: Array, target: Array, dependent: float, faint: float, ridge: float, index: Array, weights: Array
+    gram: Array, target: Array, dependent: float, faint: float, tie: float, ridge: float, index: Array, weights: Array
 ) -> None:
     """Write the candidates that signed pursuit takes for every row, and their least-squares weights.
 
@@ -77,20 +111,23 @@ def pursue(
         target: Shape ``(R, N)``: inner products of the rows with them.
         dependent: A candidate of whose squared length less is new is passed over.
         faint: A row takes no candidate that correlates less.
+        tie: Of candidates that correlate alike but for this share, the first is taken.
         ridge: Added to the diagonal of the inner products when weights are solved for.
         index: Shape ``(R, T)``, int64, filled with -1.
         weights: Shape ``(R, T)``, float64, filled with 0.
     """
     terms, candidates = index.shape[1], len(gram)
     left, novelty, basis = np.empty(candidates), np.empty(candidates), np.empty((terms, candidates))
-    matrix = np.empty((terms, terms))
+    matrix, merit = np.empty((terms, terms)), np.empty(candidates)
+    bits = merit.view(np.int64)
     for r in range(len(target)):
         for x in range(candidates):
             left[x] = target[r, x]
             novelty[x] = gram[x, x] if gram[x, x] > 0.5 else 0.0
         count = 0
         while count < terms:
-            best, candidate = best_candidate(left, novelty, dependent)
+            rate(left, novelty, dependent, merit)
+            best, candidate = best_candidate(merit, bits, tie)
             if not best > faint:
                 break
             orthogonalize(gram[candidate], basis, count, candidate, left, novelty)
