@@ -31,6 +31,7 @@ def distill(cfg: DictConfig) -> Path:
     with open_run(cfg, "distill") as run:
         build.seed_everything(cfg)
         options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
+        build.warn_of_one_process(cfg, "distilling")
         sets = build_sets(cfg)
         network = build.build_network(cfg)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
