@@ -39,14 +39,15 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         The reconstructions and their terms, ``top_k`` per scale.
     """
     pixels = candidates.pixel_weights
-    at_once = maps_at_once(activations, budget)
+    at_once, signs = maps_at_once(activations, budget), None
     if options.signed and len(options.scales) == 1 and candidates.views is not None and loops_run(activations):
         mae, index, signs = _nearest_signed(activations, candidates, options, at_once)
     else:
         errors, all_signs = _compare(activations, candidates, options, at_once)
         errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
         mae, index = _nearest(errors, options)
-        signs = None if all_signs is None else all_signs[:, :, None].expand_as(errors).gather(-1, index)
+        if all_signs is not None:
+            signs = all_signs[:, :, None].expand_as(errors).gather(-1, index)
     if options.coefficients == "least_squares":
         weights = least_squares_weights(activations, candidates, torch.where(mae.isinf(), -1, index), options, budget)
     else:
