@@ -9,8 +9,10 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from tests.commands import TINY, run, start, wandb_records
 
 pytestmark = pytest.mark.slow
@@ -96,3 +98,28 @@ def test_a_search_goes_on(folder):
     assert [(records[-1].WhichOneof("record_type"), records[-1].exit.exit_code) for records in runs] == [
         ("exit", 0)
     ] * 2
+
+
+def test_an_evaluate_sweep_shows_its_metrics_and_runs_again_when_its_data_change(folder):
+    mine = folder / "mine"
+    (mine / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(mine / "images" / f"p{i}.png")
+
+    def write_fixations(first: int) -> None:
+        rows = [f"p{i},{first + 2 * k},{5 + k}" for i in range(4) for k in range(4)]
+        (mine / "fixations.csv").write_text("\n".join(["image,x,y", *rows]) + "\n")
+
+    options = ("data=folder", "data.root=mine", "data.num_workers=0", "trainer=cpu", "evaluation.baselines=[chance]")
+    command = ("-m", "+sweep=grid", "model=center_gaussian,signature", *options, "hydra.sweep.dir=outputs/evaluations")
+    tables = []
+    for first in (3, 3, 20):
+        write_fixations(first)
+        run(folder, "evaluate", *command)
+        tables.append(pd.read_csv(folder / "outputs/evaluations/sweep.csv").dropna(axis=1, how="all"))
+        assert {"model", "cc", "nss", "auc", "seconds"} <= set(tables[-1].columns)
+    columns = ["model", "cc", "nss", "auc"]
+    pd.testing.assert_frame_equal(tables[1], tables[0])  # with the seconds: nothing ran again
+    assert len(tables[2]) == 4  # those of the old fixations beside those of the new ones
+    assert len(tables[2][columns].drop_duplicates()) == 4

@@ -43,18 +43,22 @@ def read_json(path: str | Path) -> dict[str, Any] | None:
 
 
 @contextmanager
-def replaced_file(path: str | Path) -> Iterator[Path]:
+def replaced_file(path: str | Path, *, within: Path | None = None) -> Iterator[Path]:
     """Yield a temporary path with the same suffix; at the end that file replaces `path`.
 
     After an error the temporary file is removed and the old one is untouched. If several processes write the same file,
     one complete version remains.
+
+    Args:
+        path: Path of the file.
+        within: Folder of the temporary file, on the same disk; by default that of `path`.
 
     Raises:
         OSError: If the file system refuses.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix[:10]}")
+    temporary = (within or path.parent) / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix[:10]}"
     try:
         yield temporary
         _flush(temporary)
