@@ -45,10 +45,10 @@ def test_it_says_what_it_has_seen_of_two_data_sets():
     file = packaged_file("cmrnet_eyes")
     assert "1001-1350" in seen_warning(file, "osie")
     assert "have not seen the part evaluated here, osie test" in seen_warning(file, "osie", "test")
-    assert "are no test" in seen_warning(file, "osie", "val")
+    assert "are not a fair test" in seen_warning(file, "osie", "val")
     assert "published:mit1003" in seen_warning(file, "mit1003")
     assert "have not seen the part evaluated here" in seen_warning(file, "mit1003", "held_out test")
-    assert "are no test" in seen_warning(file, "mit1003", "all")
+    assert "are not a fair test" in seen_warning(file, "mit1003", "all")
 
 
 def test_packaging_keeps_the_function_to_sixteen_bits(tmp_path):
