@@ -45,7 +45,7 @@ def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
 
 
 def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, name: str) -> None:
-    """Load all entries of a file into a network, in the network's own number format; for the arguments see `require_fit`.
+    """Load all entries of a file into a network, in its own number format; for the arguments see `require_fit`.
 
     Raises:
         CorruptFileError: See `require_fit`.
