@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
     "model=unisal weights=published data=osie images=200",
-    "checkpoint=best.ckpt data=osie refine.epochs=5",
     "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
     "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
-    "model=unisal weights=published data=osie start=standalone.safetensors refine.epochs=5",
+    "model=unisal weights=published data=osie start=FILE refine.epochs=5",
 )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -12,6 +13,7 @@ from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
+from explainsal.functional import fast
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.kernels.dispatch import loops_run
@@ -37,15 +39,21 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         The reconstructions and their terms, ``top_k`` per scale.
     """
     pixels = candidates.pixel_weights
-    errors, signs = _compare(activations, candidates, options, maps_at_once(activations, budget))
-    errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
-    mae, index = _nearest(errors, options)
+    at_once, signs = maps_at_once(activations, budget), None
+    if options.signed and len(options.scales) == 1 and candidates.views is not None and loops_run(activations):
+        mae, index, signs = _nearest_signed(activations, candidates, options, at_once)
+    else:
+        errors, all_signs = _compare(activations, candidates, options, at_once)
+        errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
+        mae, index = _nearest(errors, options)
+        if all_signs is not None:
+            signs = all_signs[:, :, None].expand_as(errors).gather(-1, index)
     if options.coefficients == "least_squares":
         weights = least_squares_weights(activations, candidates, torch.where(mae.isinf(), -1, index), options, budget)
     else:
         weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
         if signs is not None:
-            weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
+            weights = weights * signs
     maps = _combined(activations, candidates, index, weights, options, budget)
     unscaled = options.rescale == "moments"
     target = activations if unscaled else scaled(activations, options.scaling, pixel_weights=pixels)
@@ -59,6 +67,65 @@ def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
     _, shared = least(errors.mean(2, keepdim=True), options.top_k)
     index = shared.expand(*errors.shape[:3], -1)
     return errors.gather(-1, index), index
+
+
+def _nearest_signed(
+    activations: Tensor, candidates: Candidates, options: Options, at_once: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The candidates of least error at one scale with errors and signs, ``(B, A, 1, T)``, by few correlations.
+
+    A candidate enters Eq. 2 with the sign of its correlation with the activation map. Errors with either sign are
+    cheap; correlations are needed of those candidates alone whose lesser error could be among the least.
+    """
+    straight, opposite = _errors_of_both_signs(activations, candidates, options, at_once)
+    form = torch.cat(
+        [_centered(some, options.scaling, candidates.pixel_weights) for some in activations.split(at_once, 1)], 1
+    )
+    negative = torch.zeros_like(straight, dtype=torch.bool)
+    errors = torch.full_like(straight, torch.inf)
+    least_possible = torch.minimum(straight, opposite)
+    asked = torch.zeros_like(negative)
+    asked.scatter_(-1, least(least_possible, options.top_k)[1], True)
+    for _ in range(2):  # the likely ones; then all that these leave possible
+        asked &= least_possible.isfinite()
+        for b, pairs in enumerate(asked):
+            _correlate(form[b], candidates, b, pairs, negative[b])
+        errors = torch.where(asked, torch.where(negative, opposite, straight), errors)
+        worst = least(errors, options.top_k)[0][..., -1:]
+        asked = (least_possible <= worst) & ~asked
+    mae, index = least(errors, options.top_k)
+    signs = 1 - 2 * negative.gather(-1, index).to(activations)
+    return mae[:, :, None], index[:, :, None], signs[:, :, None]
+
+
+def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, negative: Tensor) -> None:
+    """Mark the pairs ``(A, N)`` of maps and candidates that are asked for and correlate negatively."""
+    for (start, stop), view in zip(itertools.pairwise(candidates.starts), candidates.views or (), strict=True):
+        pairs = asked[:, start:stop].nonzero()
+        found = fast.pair_products(form, view.rows[image], pairs) < 0
+        negative[:, start:stop][pairs[:, 0], pairs[:, 1]] = found
+
+
+def _errors_of_both_signs(
+    activations: Tensor, candidates: Candidates, options: Options, at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Eq. 2 at one scale for activation maps as they are and negated, ``(B, A, N)``; infinite where there is no map."""
+    pixels = candidates.pixel_weights
+    [heavy] = _block_weights(pixels, candidates.size, options)
+    [mine] = _describe(activations, options, at_once, options.scaling, pixels)
+    mine = mine if heavy is None else mine * heavy
+    # block means change their sign with the map, deviations do not
+    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
+    parts = []
+    for _, maps in candidates.chunks():
+        [theirs] = _describe(maps, options)
+        theirs = theirs if heavy is None else theirs * heavy
+        same = pairwise_mae(mine[..., flipped:], theirs[..., flipped:]) * (mine.shape[-1] - flipped)
+        means, others = mine[..., :flipped], theirs[..., :flipped]
+        parts.append([same + (pairwise_mae(sign * means, others) * flipped if flipped else 0) for sign in (1, -1)])
+    straight, opposite = (torch.cat(some, dim=-1).div_(mine.shape[-1]) for some in zip(*parts, strict=True))
+    unusable = ~candidates.usable[:, None]
+    return straight.masked_fill_(unusable, torch.inf), opposite.masked_fill_(unusable, torch.inf)
 
 
 def _compare(

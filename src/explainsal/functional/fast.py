@@ -88,6 +88,22 @@ def least(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
     return found, index
 
 
+def pair_products(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
+    """Inner products ``(m,)`` of some pairs of rows.
+
+    Args:
+        first: Shape ``(A, D)``.
+        second: Shape ``(N, D)``.
+        pairs: Shape ``(m, 2)``, int64: a row of each.
+    """
+    from explainsal.functional.kernels import row_loops as loops
+
+    found = first.new_empty(len(pairs))
+    mine, others, places, out = (one.contiguous().numpy() for one in (first, second, pairs, found))
+    share_runs(lambda run: loops.pair_products(mine, others, places[run], out[run]), len(pairs))
+    return found
+
+
 def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor) -> None:
     """Add to every row of `total` ``(R, D)`` some of the maps ``(n, D)``, each times its weight.
 
@@ -173,7 +189,8 @@ class _ResponseWriter:
         self.spectra, self.gains = torch.view_as_real(spectra).flatten(1).numpy(), bank.flatten(1).numpy()
         self.takes = torch.tensor(takes).reshape(-1, 3).numpy()
         filters = range(0, len(bank) + at_once[1], at_once[1])
-        self.cuts = [sum(take[0] < first for take in takes) for first in filters]
+        count = torch.bincount(torch.tensor([take[0] // at_once[1] for take in takes]), minlength=len(filters))
+        self.cuts = [0, *count.cumsum(0).tolist()]
         self.level, self.step, self.size = (
             level.contiguous().numpy(),
             out.stride(0),

@@ -108,6 +108,16 @@ def moments(row: Array, weights: Array) -> tuple[float, float]:
 
 
 @loop
+def pair_products(first: Array, second: Array, pairs: Array, out: Array) -> None:
+    """Write the inner products of rows of ``(A, D)`` with rows of ``(N, D)``; `pairs` ``(m, 2)`` names one of each."""
+    for k in range(len(pairs)):
+        one, other, sums = first[pairs[k, 0]], second[pairs[k, 1]], 0.0
+        for start in range(0, len(one), PART):
+            sums += product(one[start : start + PART], other[start : start + PART])
+        out[k] = sums
+
+
+@loop
 def write_scaled(row: Array, mean: float, share: float, roots: Array, out: Array) -> None:
     """Write a row minus its mean times a number, and times the roots of the pixels' weights if there are any.
 

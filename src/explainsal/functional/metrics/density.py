@@ -128,7 +128,8 @@ def against_density(
 
     Example:
         >>> preds, target = torch.tensor([[[1.0, 3.0]]]), DensityMap(torch.tensor([[[0.0, 1.0]]]))
-        >>> {name: value.item() for name, value in against_density(preds, target, {"cc": {}, "sim": {}}).items()}
+        >>> scores = against_density(preds, target, {"cc": {}, "sim": {}})
+        >>> {name: round(value.item(), 12) for name, value in scores.items()}
         {'cc': 1.0, 'sim': 0.75}
     """
     maps, densities = paired(preds, target)
