@@ -28,10 +28,11 @@ def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-def test_after_kill_9_it_is_the_uninterrupted_one_to_the_bit(work: Path, workers: int) -> None:
+@pytest.mark.parametrize(("workers", "goes_on_in"), [(0, "killed0"), (2, "revived2")])
+def test_after_kill_9_it_is_the_uninterrupted_one_to_the_bit(work: Path, workers: int, goes_on_in: str) -> None:
+    """In the folder of the killed run, or in another one."""
     options = (*OPTIONS, "evaluate=false", f"data.num_workers={workers}")
-    killed, revived = work / f"killed{workers}", work / f"revived{workers}"
+    killed, revived = work / f"killed{workers}", work / goes_on_in
     process = start(work, "train", *options, f"hydra.run.dir={killed.name}")
     last = killed / "checkpoints" / "last.ckpt"
     while not (last.is_file() and torch.load(last, weights_only=True)["epoch"] >= 1):
