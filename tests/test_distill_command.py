@@ -64,6 +64,8 @@ def test_distill_and_use_the_model(folder, distilled):
     assert "Composition of the standalone model" in report
     assert report.count("The parts of the map of") == 2
     assert 'id="gallery"' not in report  # the pictures of the parts are it
+    run(folder, "evaluate", *options, "evaluation.baselines=[chance]", "hydra.run.dir=outputs/scored")
+    assert set(pd.read_csv(folder / "outputs/scored/results.csv")["model"]) == {"standalone", "chance"}
 
 
 @pytest.mark.slow

@@ -89,7 +89,7 @@ def test_maps_that_are_made_otherwise_lie_elsewhere_and_never_over_others(cfg, t
     assert predict(cfg(f"to={mine}")) == mine  # an empty folder is no one's
     with pytest.raises(UserError, match=r"mine was made in another way: postprocessing.*to=FOLDER"):
         predict(cfg(f"to={mine}", "postprocessing.blur=3"))
-    with pytest.raises(UserError, match="not written by this command: to=FOLDER"):
+    with pytest.raises(UserError, match="not written by this command: choose another place with to=FOLDER"):
         predict(cfg(f"to={tmp_path}/pictures"))
 
 

@@ -54,7 +54,7 @@ class Slow(torch.nn.Module):
     def forward(self, images):
         print("a batch begins", flush=True)
         time.sleep(1)
-        return images.mean(1, keepdim=True)
+        return images.float().mean(1, keepdim=True)
 """
 
 
@@ -127,7 +127,9 @@ def is_gone(pid: int) -> bool:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc for the processes of a distributed run")
-@pytest.mark.parametrize(("how", "receives"), [(signal.SIGINT, 1), (signal.SIGTERM, 0), (signal.SIGKILL, 1)])
+@pytest.mark.parametrize(
+    ("how", "receives"), [(signal.SIGINT, 1), (signal.SIGTERM, 0), (signal.SIGKILL, 1), (signal.SIGKILL, 0)]
+)
 def test_one_process_of_a_distributed_training(folder: Path, how: signal.Signals, receives: int) -> None:
     name = f"outputs/{how.name}-{receives}"
     process = start(folder, "train", *TINY, *TWO, "trainer.max_epochs=5000", "evaluate=false", f"hydra.run.dir={name}")
@@ -154,11 +156,13 @@ def test_the_test_loop_of_a_distributed_run(folder: Path) -> None:
         time.sleep(0.1)
 
 
-def test_a_multirun_of_distributed_trainings(folder: Path) -> None:
-    options = ("-m", *TINY, *TWO, "seed=0,1", "evaluate=false", "hydra.sweep.dir=outputs/two")
+@pytest.mark.parametrize("more", [(), ("+sweep=grid",)], ids=["multirun", "sweep"])
+def test_a_multirun_of_distributed_trainings(folder: Path, more: tuple[str, ...]) -> None:
+    sweep = folder / "outputs" / f"two{len(more)}"
+    options = ("-m", *TINY, *TWO, *more, "seed=0,1", "evaluate=false", f"hydra.sweep.dir={sweep}")
     process = start(folder, "train", *options, warm=False)
     output = process.communicate(timeout=300)[0]
     assert process.returncode == 0, output[-5000:]
-    for job in "01":
-        assert (folder / "outputs/two" / job / "checkpoints/best.ckpt").is_file()
-    assert len(list((folder / "outputs").glob("**/two*/**/last.ckpt"))) == 2
+    for name in ("best", "last"):
+        assert len(list(sweep.glob(f"*/checkpoints/{name}.ckpt"))) == 2
+    assert not list(sweep.glob("*-2"))  # no second folder of a job

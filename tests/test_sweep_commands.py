@@ -9,8 +9,10 @@ import signal
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 from tests.commands import TINY, run, start, wandb_records
 
 pytestmark = pytest.mark.slow
@@ -96,3 +98,30 @@ def test_a_search_goes_on(folder):
     assert [(records[-1].WhichOneof("record_type"), records[-1].exit.exit_code) for records in runs] == [
         ("exit", 0)
     ] * 2
+
+
+def test_an_evaluate_sweep_shows_its_metrics_and_runs_again_when_its_data_change(folder):
+    mine = folder / "mine"
+    (mine / "images").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for i in range(4):
+        Image.fromarray(rng.integers(0, 255, (24, 32, 3), dtype=np.uint8)).save(mine / "images" / f"p{i}.png")
+
+    def write_fixations(first: int) -> None:
+        rows = [f"p{i},{first + 2 * k},{5 + k}" for i in range(4) for k in range(4)]
+        (mine / "fixations.csv").write_text("\n".join(["image,x,y", *rows]) + "\n")
+
+    options = ("data=folder", "data.root=mine", "data.num_workers=0", "trainer=cpu", "evaluation.baselines=[chance]")
+    command = ("-m", "+sweep=grid", "model=center_gaussian,signature", *options, "hydra.sweep.dir=outputs/evaluations")
+    tables = []
+    for first in (3, None, 20):
+        if first is not None:
+            write_fixations(first)
+        said = run(folder, "evaluate", *command).stdout
+        assert "2 of 2 jobs done" in said
+        assert ("2 jobs with the same options ran on earlier data" in said) == (first == 20)
+        tables.append(pd.read_csv(folder / "outputs/evaluations/sweep.csv").dropna(axis=1, how="all"))
+        assert {"model", "cc", "nss", "auc", "seconds"} <= set(tables[-1].columns)
+        assert sorted(tables[-1]["model"]) == ["center_gaussian", "signature"]
+    pd.testing.assert_frame_equal(tables[1], tables[0])  # with the seconds: nothing ran again
+    assert set(tables[2]["nss"]).isdisjoint(tables[0]["nss"])

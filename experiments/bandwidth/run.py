@@ -1,7 +1,7 @@
 """Measure whether the filters' bandwidth grows with depth: mean bandwidth per layer, network, bank and null model.
 
     python experiments/bandwidth/run.py cmrnet_osie --bank paper --images 4
-    python experiments/bandwidth/run.py unisal --bank widths --images 2 --size 96 128 --nulls shuffled_filters
+    python experiments/bandwidth/run.py unisal --bank widths --images 3 --layers conv
 
 Appends rows to results/layers.csv, one per image and layer, with the mean over the terms of the layer; maps have equal
 weights, and terms are weighted by the size of their coefficients.
@@ -54,7 +54,7 @@ def osie_images(count: int, root: Path) -> tuple[Tensor, list[str]]:
 def network(name: str, size: list[int] | None) -> nn.Module:
     """Return the model, or its bare network if the images are smaller than its input."""
     torch.manual_seed(0)
-    model = load_model(name)
+    model = load_model(name, weights="published" if name == "unisal" else None)
     assert isinstance(model, SaliencyModel)
     return model if size is None else model.net
 
@@ -82,7 +82,7 @@ def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", help="cmrnet_osie (trained), unisal, msinet (generated weights)")
+    parser.add_argument("network", help="cmrnet_osie, unisal (published weights), msinet (random weights)")
     parser.add_argument("--preset", default="sparse")
     parser.add_argument("--bank", default="paper_coarse", choices=BANKS)
     parser.add_argument("--images", type=int, default=4, help="evenly spread over OSIE's test split")

@@ -2,10 +2,9 @@
 
     python experiments/paper_figures/run.py                              # on a generated scene: figures/
     python experiments/paper_figures/run.py --data osie --image 27       # on a test image: outputs/paper_figures/
-    python experiments/paper_figures/run.py --network unisal --weights weights_best.pth
 
-Figure 1 shows UNISAL, Figure 5 CMRNet, and Figures 6a and 6b both with their explanations. A network without weights is
-labelled in the figure. OSIE's photographs may not be redistributed, so figures of them are not stored in this folder.
+Figure 1 shows UNISAL with its published weights, Figure 5 CMRNet, and Figures 6a and 6b both with their explanations.
+OSIE's photographs may not be redistributed, so figures of them are not stored in this folder.
 """
 
 from __future__ import annotations
@@ -36,6 +35,7 @@ SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", ROOT.parent / "shared"))
 TITLES = {"cmrnet_osie": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
 # network -> number of its activation figure, panel of figure 6, and rebuilt layers
 FIGURES = {"unisal": ("fig1_unisal", "fig6b_unisal", "block"), "cmrnet_osie": ("fig5_cmrnet", "fig6a_cmrnet", "leaf")}
+WEIGHTS = {"unisal": "published"}
 ROWS, MAPS, PAIRS = 8, 5, 3
 
 
@@ -134,7 +134,6 @@ def main() -> None:
     parser.add_argument("--data", default="synthetic")
     parser.add_argument("--image", type=int, default=4, help="position in the test split")
     parser.add_argument("--network", nargs="*", default=list(FIGURES), choices=FIGURES)
-    parser.add_argument("--weights", default=None, help="published weights of the network given by --network")
     parser.add_argument("--preset", default="sparse")
     parser.add_argument("--out", type=Path, default=None)
     args = parser.parse_args()
@@ -144,7 +143,7 @@ def main() -> None:
     sample = sample_of(args.data, args.image)
     out = args.out or (HERE / "figures" if args.data == "synthetic" else ROOT / "outputs" / "paper_figures")
     for name in args.network:
-        model = load_model(name, weights=args.weights)
+        model = load_model(name, weights=WEIGHTS.get(name))
         assert isinstance(model, SaliencyModel)
         activations, pairs, layers = FIGURES[name]
         explain = Explainer(model, args.preset, layers=layers)

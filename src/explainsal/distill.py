@@ -14,10 +14,9 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
     "model=unisal weights=published data=osie images=200",
-    "checkpoint=best.ckpt data=osie refine.epochs=5",
     "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
     "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
-    "model=unisal weights=published data=osie start=standalone.safetensors refine.epochs=5",
+    "model=unisal weights=published data=osie start=FILE refine.epochs=5",
 )
 
 
@@ -31,6 +30,7 @@ def distill(cfg: DictConfig) -> Path:
     with open_run(cfg, "distill") as run:
         build.seed_everything(cfg)
         options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
+        build.warn_of_one_process(cfg, "distilling")
         sets = build_sets(cfg)
         network = build.build_network(cfg)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)

@@ -34,6 +34,8 @@ def explain(cfg: DictConfig) -> Path:
         build.seed_everything(cfg)
         datamodule = build.build_datamodule(cfg)
         datamodule.prepare_data()
+        if not datamodule.dataset(datamodule.eval_split).has_fixations:
+            build.warn_of_one_process(cfg, "explaining pictures without fixations")
         return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explanation)
 
 

@@ -38,6 +38,7 @@ def predict(cfg: DictConfig) -> Path | Verdict:
     def write(cfg: DictConfig) -> Path:
         with open_run(cfg, "predict") as run:
             chosen = options.build_prediction(cfg)
+            build.warn_of_one_process(cfg, "predicting")
             datamodule = build.build_datamodule(cfg)
             prediction.choose_images(datamodule, chosen)  # missing pictures end the run before a network is built
             return prediction.predict(build.build_model(cfg, PACKAGED), datamodule, run, chosen)

@@ -42,6 +42,11 @@ def usable_cores() -> int:
     asked = os.environ.get("OMP_NUM_THREADS", "")
     if asked.isdecimal() and int(asked) > 0:
         return int(asked)
+    return count_cores()
+
+
+def count_cores() -> int:
+    """Return the number of cores that this process may use, by affinity and container quota."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.floor(min(cores, container_quota())))
 

@@ -34,6 +34,7 @@ def train(cfg: DictConfig) -> dict[str, float]:
         datamodule = build.build_datamodule(cfg)
         data = build_training_data(cfg, datamodule)
         data.prepare_data()  # a missing data set ends the run here, before any network is built
+        datamodule.require_training_images()
         return training.train(
             build.build_module(cfg),
             data,

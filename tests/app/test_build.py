@@ -8,7 +8,7 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
 
-from explainsal.app.build import build_explanation, build_preset_explanations, choose_cfg_device
+from explainsal.app.build import build_explanation, build_preset_explanations, choose_cfg_device, warn_of_one_process
 from explainsal.app.cli import conf_dir
 from explainsal.app.distilling import build_distill_options, build_refine_options
 from explainsal.distillation import DistillOptions, RefineOptions
@@ -76,3 +76,13 @@ def test_the_accelerator_is_obeyed_by_every_command(command, monkeypatch):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(UserError, match="finds no GPU"):
         choose_cfg_device(config(command, "trainer=gpu"))
+
+
+@pytest.mark.parametrize(
+    ("devices", "several"), [("1", 0), ("2", 1), ("auto", 0), ("'0,1'", 1), ("[0,1]", 1), ("-1", 0)]
+)
+def test_one_process_is_said_where_several_devices_are_given(devices, several, caplog, monkeypatch):
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
+    cfg = config("predict", "trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}")
+    warn_of_one_process(cfg, "predicting")
+    assert caplog.text.count("predicting takes one process: trainer.devices=") == several

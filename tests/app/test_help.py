@@ -16,7 +16,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
 
 from explainsal.app.cli import conf_dir
-from explainsal.app.help import explain_quoting, explain_wrong_option, find_nearest, format_help
+from explainsal.app.help import explain_quoting, explain_wrong_number, explain_wrong_option, find_nearest, format_help
 
 CONF = Path(conf_dir())
 COMMANDS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -76,6 +76,18 @@ def test_a_path_that_must_be_quoted_is_shown_quoted(name):
         word = message.partition("quotes: ")[2].removesuffix(".")
         (argument,) = shlex.split(word)
         assert compose("predict", overrides=[argument]).image == name
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (["+experiment=demo", "trainer.max_epochs=three"], "trainer.max_epochs=three: this option is a whole number, "),
+    (["+experiment=cmrnet", "module.optimizer.lr=fast"], "module.optimizer.lr=fast: this option is a number, "),
+    (["trainer.max_epochs=2.5"], "trainer.max_epochs=2.5: this option is a whole number, by default 20"),
+    (["seed=3", "trainer.max_epochs=4", "trainer.devices=auto", "+new=text", "data.root=text"], None),
+    ([], None),
+])  # fmt: skip
+def test_text_in_place_of_a_number_is_named(arguments, expected):
+    found = explain_wrong_number("train", arguments, CONF)
+    assert found is expected is None or found.startswith(expected)
 
 
 def test_what_is_wrong_within_quotes_stays_hydras_own_message():

@@ -22,6 +22,7 @@ from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.augmentation import Augmentation
 from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.synthetic import SyntheticDataModule
+from explainsal.errors import UserError
 
 EPOCHS, STEPS = 3, 5
 
@@ -61,14 +62,19 @@ class Network(L.LightningModule):
 
 
 def train(
-    folder: Path, data: Path, workers: int, stop: tuple[str, int] | None = None, resume: Path | None = None
+    folder: Path,
+    data: Path,
+    workers: int,
+    stop: tuple[str, int] | None = None,
+    resume: Path | None = None,
+    batch_size: int = 2,
 ) -> tuple[Network, dict[str, Any]]:
     """Train, until a signal if there is one; return the network and its last checkpoint."""
     L.seed_everything(7, workers=True, verbose=False)
     steps = {"flip": A.HorizontalFlip(p=0.5), "affine": A.Affine(rotate=(-5, 5), p=0.9), "colour": A.ColorJitter(p=0.9)}
     augmentation = Augmentation(steps)
     module = SyntheticDataModule(
-        data, sizes={"train": 2 * STEPS, "val": 4, "test": 2}, image_size=(24, 32), seed=0, batch_size=2,
+        data, sizes={"train": 2 * STEPS, "val": 4, "test": 2}, image_size=(24, 32), seed=0, batch_size=batch_size,
         num_workers=workers, augmentation=augmentation,
     )  # fmt: skip
     module.prepare_data()
@@ -142,3 +148,13 @@ def test_epochs_differ_and_hold_every_image_once(uninterrupted: Any) -> None:
     epochs = [[i for batch in whole.seen[STEPS * n : STEPS * (n + 1)] for i in batch] for n in range(EPOCHS)]
     assert len({tuple(epoch) for epoch in epochs}) == EPOCHS
     assert {tuple(sorted(epoch)) for epoch in epochs} == {tuple(sorted(epochs[0]))}
+
+
+def test_an_epoch_is_not_continued_in_another_order(uninterrupted: Any, tmp_path: Path) -> None:
+    folder, *_ = uninterrupted
+    with pytest.raises(signals.Terminated):
+        train(tmp_path / "first", folder / "data", 0, stop=("step", 12))
+    with pytest.raises(UserError, match=r"data\.batch_size=2, now 5: resume with the same, or from last\.ckpt"):
+        train(tmp_path / "second", folder / "data", 0, resume=tmp_path / "first" / "interrupted.ckpt", batch_size=5)
+    network, _ = train(tmp_path / "second", folder / "data", 0, resume=tmp_path / "first/last.ckpt", batch_size=5)
+    assert [len(batch) for batch in network.seen] == [5, 5]

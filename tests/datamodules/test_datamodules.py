@@ -18,6 +18,8 @@ from torch.utils.data import DataLoader, DistributedSampler
 from explainsal.data.augmentation import Augmentation
 from explainsal.data.device_augmentation import DeviceAugmentation
 from explainsal.data.sample import SaliencyBatch
+from explainsal.datamodules.domains import DomainsDataModule
+from explainsal.datamodules.fit import FitDataModule
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.datamodules.osie import OSIEDataModule
 from explainsal.datamodules.salicon import SaliconDataModule
@@ -159,6 +161,20 @@ def test_a_folder_of_mixed_sizes_in_batches_of_one_size(tmp_path):
         assert [int(image.max()) for image in batch.images] == [int(name[-1]) for name in batch.ids]
 
 
+def test_an_empty_training_part_is_refused_alone_and_beside_others(tmp_path, synthetic):
+    write_pictures(tmp_path / "images", [(4, 6)] * 2)
+    (tmp_path / "fixations.csv").write_text("image,x,y\n0/0.png,1,1\n1/1.png,2,2\n")
+    (tmp_path / "splits.json").write_text('{"train": [], "val": ["0/0.png"], "test": ["1/1.png"]}')
+    empty = FolderDataModule(tmp_path, batch_size=1, num_workers=0, density_sigma=2.0)
+    empty.prepare_data()  # to test on it, it needs no training image
+    full = synthetic()
+    full.require_training_images()
+    together = [DomainsDataModule({"a": full, "b": empty}), FitDataModule({"a": full, "b": empty}, size=(8, 8))]
+    for refused in (empty.require_training_images, *(module.prepare_data for module in together)):
+        with pytest.raises(UserError, match="the train split of .* has no image to train on"):
+            refused()
+
+
 def test_a_single_picture_and_equal_stems(tmp_path):
     write_pictures(tmp_path, [(4, 6)])
     batch = next(iter(FolderDataModule(tmp_path / "0" / "0.png", batch_size=1, num_workers=0).predict_dataloader()))
@@ -179,6 +195,12 @@ def test_folder_errors(tmp_path):
         FolderDataModule(tmp_path, batch_size=1).setup("predict")
     with pytest.raises(UserError, match="no train split"):
         FolderDataModule(tmp_path, batch_size=1).dataset("train")
+
+
+@pytest.mark.parametrize("sigma", [0, -1.0])
+def test_a_blur_of_nothing_is_refused(tmp_path, sigma):
+    with pytest.raises(UserError, match=r"data\.density_sigma=.*must be positive"):
+        FolderDataModule(tmp_path, batch_size=1, density_sigma=sigma)
 
 
 def test_a_damaged_picture_is_one_clear_message_from_a_worker_too(tmp_path):
@@ -224,6 +246,8 @@ def test_batches_for_training_can_be_made_anew_with_another_sampler(synthetic):
 
 TWO_PROCESSES = """
 import faulthandler, itertools, sys, torch, lightning as L
+from explainsal.datamodules.domains import DomainsDataModule
+from explainsal.datamodules.fit import FitDataModule
 from explainsal.datamodules.folder import FolderDataModule
 
 LIMIT = 100  # seconds of a loop, a hundred times what it takes: processes that wait for each other say where, and end

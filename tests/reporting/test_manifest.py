@@ -59,3 +59,9 @@ def test_a_manifest_of_an_older_version_is_read(tmp_path: Path) -> None:
     old = {"command": "python -m explainsal.evaluate model=itti", "seed": 0, "dropped": 1}
     (tmp_path / "environment.json").write_text(json.dumps(old))
     assert read_manifest(tmp_path) == Manifest(task="evaluate", command=old["command"], seed=0)
+
+
+def test_values_of_a_wrong_type_count_as_missing(tmp_path: Path) -> None:
+    old = {"command": ["python"], "seed": "three", "presets": [], "data": "osie", "files": "a.png", "started": 5}
+    (tmp_path / "environment.json").write_text(json.dumps(old))
+    assert read_manifest(tmp_path) == Manifest()

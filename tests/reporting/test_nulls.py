@@ -11,7 +11,8 @@ from explainsal.explanation import Explainer
 from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.reporting.html import _headlines, render_report
 from explainsal.reporting.nulls import distance_text, null_command, null_table
-from explainsal.reporting.results.table import ResultsTable, metric_title, results_tables
+from explainsal.reporting.results.table import ResultsTable, results_tables
+from explainsal.reporting.results.titles import metric_title
 from explainsal.reporting.run_folder import ExplanationTables, read_run
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import math
+import multiprocessing
 import os
 import re
 import shutil
+import signal
 import zipfile
 from io import BytesIO
 from pathlib import Path
@@ -157,6 +159,25 @@ def test_after_a_kill_only_missing_maps_are_made_again(tmp_path, monkeypatch, fo
     assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, f"{path.name}.json"])
     again = WrittenMaps(path, form.names(IDS, PICTURES), form, RECIPE)
     assert (again.finished, again.missing()) == (True, [])
+
+
+@pytest.mark.parametrize("form", [DENSITY, MAP], ids=str)
+def test_a_kill_while_the_file_is_collected_leaves_nothing_behind(tmp_path, monkeypatch, form):
+    def collect_half(target, *arguments):
+        target.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    kind = "_collect_hdf5" if form.file == "hdf5" else "_collect_zip"
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, kind, collect_half)
+        process = multiprocessing.get_context("fork").Process(target=written, args=(tmp_path, form))
+        process.start()
+        process.join()
+    assert process.exitcode == -signal.SIGKILL
+    assert len(list(tmp_path.rglob(".writing-*"))) == 1
+    path = written(tmp_path, form)
+    assert check(path, form).accepted
+    assert sorted(p.name for p in tmp_path.iterdir()) == sorted([path.name, f"{path.name}.json"])
 
 
 def test_maps_of_two_models_are_never_mixed(tmp_path):

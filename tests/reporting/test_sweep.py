@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import matplotlib as mpl
@@ -114,3 +115,17 @@ def test_a_cell_is_the_mean_of_its_jobs_and_empty_without_any() -> None:
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["octave", "paper"]
     with pytest.raises(ValueError, match="two swept parameters"):
         heat_map_figure(table, ["pool"], "cc_to_deep")
+
+
+def test_of_jobs_with_the_same_options_the_latest_is_in_the_table(tmp_path: Path, capsys) -> None:
+    """They ran on other data; the older one counts again when it is called for again."""
+    old, new = tmp_path / "a", tmp_path / "b"
+    for folder, value in ((old, 0.3), (new, 0.6)):
+        assert fake_job(folder, value, "pool=5") == "ran"
+        os.utime(folder / "job.json", ns=(1, 1 if folder == old else 2))
+    assert fake_job(tmp_path / "c", 0.9, "pool=10") == "ran"
+    assert sweep_table(tmp_path)["job"].tolist() == ["b", "c"]
+    write_sweep(tmp_path)
+    assert "1 jobs with the same options ran on earlier data" in capsys.readouterr().out
+    assert fake_job(old, 0.3, "pool=5") == "kept"
+    assert sweep_table(tmp_path)["job"].tolist() == ["a", "c"]

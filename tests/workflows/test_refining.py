@@ -66,8 +66,8 @@ def test_a_start_has_to_be_finished_and_excludes_a_fit(tmp_path):
     file = save_standalone(fitted().model, tmp_path / "standalone.safetensors", {"finished": False})
     with pytest.raises(UserError, match=f"start={file}: its fit was interrupted; finish it with resume="):
         load_start(file)
-    with pytest.raises(UserError, match="give refine.epochs=N"):
+    with pytest.raises(UserError, match="needs refine.epochs=N"):
         FitOptions(start=file)
     for wrong in ({"stages": OPTIONS}, {"resume": Path("outputs")}, {"input_size": [16, 24]}):
-        with pytest.raises(UserError, match="leave out resume, input_size and the options of distill"):
+        with pytest.raises(UserError, match="remove resume, input_size and the options of distill"):
             FitOptions(start=file, refinement=RefineOptions(epochs=1), **wrong)

@@ -29,7 +29,9 @@ def network() -> SaliencyModel:
 def content(**changes: Any) -> dict[str, Any]:
     model = network()
     weights = {f"model.{name}": value for name, value in model.state_dict().items()}
-    needed = {"state_dict": weights, "loops": {}, "optimizer_states": [], "epoch": 1, "global_step": 10}
+    needed = {
+        "state_dict": weights, "loops": {"fit_loop": {}}, "optimizer_states": [{}], "epoch": 1, "global_step": 10
+    }  # fmt: skip
     return {**needed, RECORD: model.record(), **changes}
 
 
@@ -80,7 +82,7 @@ def test_damaged_and_foreign_checkpoints_are_one_message(tmp_path: Path) -> None
         path.write_bytes(damaged)
         with pytest.raises(UserError, match="cannot be read"):
             read_checkpoint(path)
-    for foreign in ({"weight": torch.zeros(2)}, torch.zeros(2)):
+    for foreign in ({"weight": torch.zeros(2)}, torch.zeros(2), content(loops={})):
         torch.save(foreign, path)
         with pytest.raises(UserError, match="holds no training"):
             read_checkpoint(path)
@@ -94,6 +96,22 @@ def test_another_network_or_a_shorter_training_is_refused(tmp_path: Path) -> Non
         require_same_network(path, content(**{RECORD: other}), model, 5)
     with pytest.raises(UserError, match=r"epoch 9.*max_epochs=5"):
         require_same_network(path, content(epoch=9), model, 5)
+
+
+@pytest.mark.parametrize(("change", "message"), [
+    (lambda weight: weight * torch.nan, "weight holds NaN or infinity"),
+    (lambda weight: weight[:1], r"weight has the shape \(1, "),
+    (lambda weight: weight.bool(), "weight has the type bool"),
+    (lambda weight: weight.to(torch.complex64), "weight has the type complex64"),
+])  # fmt: skip
+def test_unsound_weights_are_not_resumed(change: Any, message: str) -> None:
+    checkpoint = content()
+    name = next(iter(checkpoint["state_dict"]))
+    checkpoint["state_dict"][name] = change(checkpoint["state_dict"][name])
+    with pytest.raises(UserError, match=rf"resume=last\.ckpt does not fit cmrnet: .*{message}"):
+        require_same_network(Path("last.ckpt"), checkpoint, network(), 5)
+    with pytest.raises(UserError, match="no optimizer state"):
+        require_same_network(Path("last.ckpt"), content(optimizer_states=[]), network(), 5)
 
 
 def test_a_longer_training_follows_its_own_schedule() -> None:

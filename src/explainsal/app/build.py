@@ -23,7 +23,7 @@ from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.weight_sources import locate_weights
 from explainsal.tracking.loggers import logger_callbacks
-from explainsal.workflows.devices import choose_device
+from explainsal.workflows.devices import choose_device, use_one_process
 from explainsal.workflows.loading import NETWORKS, load_model, require_network, warn_if_untrained, with_preprocessing
 from explainsal.workflows.training import require_trainable
 
@@ -107,6 +107,11 @@ def choose_cfg_device(cfg: DictConfig) -> torch.device:
         UserError: If this machine has no such device.
     """
     return choose_device(str(cfg.trainer.accelerator), cfg.trainer.devices)
+
+
+def warn_of_one_process(cfg: DictConfig, what: str) -> None:
+    """Warn if ``cfg.trainer`` asks for several devices where one process does the work."""
+    use_one_process(what, cfg.trainer.devices)
 
 
 def trainer_factory(cfg: DictConfig) -> Callable[..., Trainer]:

@@ -17,7 +17,7 @@ from omegaconf import DictConfig
 
 from explainsal import signals
 from explainsal.app.folders import follow_arguments, is_first, own_folder, shared_job
-from explainsal.app.help import asks_for_help, format_help
+from explainsal.app.help import asks_for_help, explain_wrong_number, format_help
 from explainsal.app.messages import (
     EXIT_USER_ERROR,
     describe_error,
@@ -82,7 +82,7 @@ class _Command:
 
     def __init__(self, task: Task, name: str, interrupted: str) -> None:
         self.task, self.name, self.interrupted = task, name, interrupted
-        self.jobs, self.said = 0, False  # jobs that began; whether one of them has printed its error
+        self.jobs, self.said = 0, False  # number of started jobs; whether a job has printed its error
 
     def __call__(self) -> None:
         """Run the command that the command line describes."""
@@ -103,7 +103,7 @@ class _Command:
                 self.run_with_messages(entry)
 
     def run_job(self, cfg: DictConfig) -> Any:
-        """Run one job; an error of the user's is one message."""
+        """Run one job and print a user error as one message."""
         self.jobs += 1
         silence_notes()
         use_threads()
@@ -112,7 +112,7 @@ class _Command:
         except KeyboardInterrupt as error:
             end_interrupted(error, self.interrupted or name_output(Path(HydraConfig.get().runtime.output_dir)))
         except Exception as error:
-            message = describe_error(error, Path(conf_dir()))
+            message = self.describe(error, alone=HydraConfig.get().mode != RunMode.MULTIRUN)
             if message is None:
                 raise
             if HydraConfig.get().mode == RunMode.MULTIRUN:
@@ -121,12 +121,24 @@ class _Command:
                 raise
             end(message, EXIT_USER_ERROR)
 
+    def describe(self, error: Exception, *, alone: bool = True) -> str | None:
+        """Return the message for an error that the user can solve, or None.
+
+        Args:
+            error: The error.
+            alone: Whether no further job follows: looking up the defaults clears what Hydra has in memory.
+        """
+        message = describe_error(error, Path(conf_dir()))
+        vague = message is None or isinstance(error.__cause__, TypeError)
+        wrong = explain_wrong_number(self.name, sys.argv[1:], Path(conf_dir())) if vague and alone else None
+        return wrong or message
+
     def run_with_messages(self, entry: Callable[[], None]) -> None:
-        """Run all jobs; an error before the first or of the last of them is one message."""
+        """Run all jobs and print an error before the first or in the last of them as one message."""
         try:
             entry()
         except Exception as error:
-            message = describe_error(error, Path(conf_dir()))
+            message = self.describe(error)
             if message is None and not self.jobs and isinstance(error, OSError):
                 message = f"cannot make the run's folder {error.filename}: {error.strerror}. Set paths.outputs=FOLDER"
             if message is None:

@@ -112,7 +112,7 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
 
 
 def explain_quoting(argument: str) -> str | None:
-    """Say how to quote a value that Hydra's grammar cannot read, such as a path with a space; None if it is quoted.
+    """Return how to quote a value that Hydra cannot parse, such as a path with a space, or None if it is quoted.
 
     Args:
         argument: A word of the command line, as Hydra received it.
@@ -127,31 +127,64 @@ def explain_quoting(argument: str) -> str | None:
 
 
 def _quote(argument: str) -> str | None:
-    """Return a word of a shell that gives Hydra the value as it is, or None where there is no plain value."""
+    """Quote an argument for the shell so that Hydra reads the value literally; None if it has no unquoted value."""
     key, _, value = argument.partition("=")
     if not value or not re.fullmatch(r"\+{0,2}[\w./@]+", key) or value[0] in "'\"":
         return None
-    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # in Hydra's quotes a backslash counts before a quote only
+    escaped = re.sub(r"(\\*)'", r"\1\1\\'", value)  # between Hydra's quotes, a backslash only escapes a quote
     word = f"{key}='{escaped}'"
     return shlex.quote(word) if re.search(r'[$`"!\\]', word) else f'"{word}"'
 
 
+def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> str | None:
+    """Name an option that is text, or a fraction, where its default is a number or a whole number; None without one.
+
+    For errors of any kind that such a value leads to later.
+
+    Args:
+        command: The command's name.
+        arguments: The command line.
+        conf: The configuration folder.
+    """
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    given = [a for a in arguments if "=" in a and a[:1] not in "-~" and "${" not in a and ".devices=" not in a]
+    if not given:
+        return None
+    defaults = _compose(command, given, conf)
+    for override in OverridesParser.create().parse_overrides(given):
+        known = OmegaConf.select(defaults, override.key_or_group, throw_on_resolution_failure=False)
+        value = override.value()
+        if isinstance(known, bool) or not isinstance(known, int | float):
+            continue
+        if isinstance(value, str) or (isinstance(known, int) and isinstance(value, float)):
+            kind = "a whole number" if isinstance(known, int) else "a number"
+            return f"{override.input_line}: this option is {kind}, by default {known}"
+    return None
+
+
 def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path) -> list[str]:
     """List every option of a command, composed without the wrong one."""
-    from hydra import compose, initialize_config_dir
-    from hydra.core.global_hydra import GlobalHydra
     from omegaconf import OmegaConf
 
     kept = [a for a in arguments if "=" in a and not a.startswith("-") and not a.lstrip("+~").startswith(wrong)]
-    groups = [a for a in kept if re.fullmatch(r"\+?[\w/@.]+=\w+", a) and (conf / a.lstrip("+").split("=")[0]).is_dir()]
+    return _list_keys(OmegaConf.to_container(_compose(command, kept, conf), resolve=False), "")
+
+
+def _compose(command: str, arguments: Sequence[str], conf: Path) -> Any:
+    """Compose the options of a command with the groups that its arguments choose, and default values."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    chosen = r"\+?[\w/@.]+=\w+"
+    groups = [a for a in arguments if re.fullmatch(chosen, a) and (conf / a.lstrip("+").split("=")[0]).is_dir()]
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(conf), version_base="1.3"):
         try:
-            config = compose(command, overrides=groups)
+            return compose(command, overrides=groups)
         except Exception:  # another override is wrong as well; it is reported once this one is corrected
-            config = compose(command)
-
-    return _list_keys(OmegaConf.to_container(config, resolve=False), "")
+            return compose(command)
 
 
 def _list_keys(node: Any, prefix: str) -> list[str]:

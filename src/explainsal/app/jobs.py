@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,10 @@ def run_job(
     Finished jobs are skipped; a different commit is reported. The result is None if another process runs the job.
     Remains of a failed or killed job are removed first, except Hydra's own files.
     """
-    if not _is_done(folder, commit):
+    if _is_done(folder, commit):
+        with suppress(OSError):
+            (folder / JOB).touch()  # later than jobs with the same options on other data, see `sweep_table`
+    else:
         folder.mkdir(parents=True, exist_ok=True)
         try:
             with FileLock(folder / LOCK, timeout=0):  # released whenever the process ends

@@ -24,6 +24,7 @@ _NOTES = (
     ".*does not have many workers.*",  # small data, or a small machine
     ".*LeafSpec.*deprecated.*",  # inside Lightning
     "Experiment logs directory .* exists and is not empty.*",  # Hydra has just created it
+    "Checkpoint directory .* exists and is not empty.*",  # `own_folder` refuses to overwrite checkpoints
     "The number of training batches .* is smaller than the logging interval.*",
     "You're resuming from a checkpoint that ended before the epoch ended.*",  # `TrainingBatches` continues the order
 )
@@ -52,7 +53,7 @@ def describe_error(error: BaseException, conf: Path) -> str | None:
     if isinstance(error, HydraException | OmegaConfBaseException):
         return explain_wrong_option(error, Path(sys.argv[0]).stem, sys.argv[1:], conf)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"The disk is full ({error.filename or 'while writing'}). Make room, then run the same command again."
+        return f"The disk is full ({error.filename or 'while writing'}). Free space, then run the same command again."
     if isinstance(error, OSError) and error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"No permission to write {error.filename}. Choose another place: paths.outputs=... or paths.data=..."
     return None

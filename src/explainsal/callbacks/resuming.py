@@ -10,8 +10,11 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from explainsal.data.seeds import mix_seed, run_seed
+from explainsal.errors import UserError
 
 _PATHS = ("best_model_path", "kth_best_model_path", "last_model_path")
+_ORDER = "explainsal_order"  # key in checkpoints
+_NAMES = {"seed": "seed", "batch_size": "data.batch_size", "processes": "the number of processes"}
 
 
 class GoOnExactly(Callback):
@@ -24,6 +27,7 @@ class GoOnExactly(Callback):
     def __init__(self, dirpath: str) -> None:
         self.folder = os.path.realpath(dirpath)
         self._restored: dict[str, Any] = {}
+        self._order: dict[str, int] = {}
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the generators that layers and losses use."""
@@ -34,8 +38,31 @@ class GoOnExactly(Callback):
         """Keep the states until the first step, because earlier code also draws from the generators."""
         self._restored = state_dict
 
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Store the settings of the image order, if the checkpoint is within an epoch."""
+        epochs: Any = trainer.fit_loop.epoch_progress.current
+        batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
+        if epochs.started > epochs.processed and 0 < batches.processed < trainer.num_training_batches:
+            checkpoint[_ORDER] = _order(trainer)
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Raise if an epoch would be continued in another order.
+
+        Raises:
+            UserError: If some of its images would be used twice and others never.
+        """
+        order, self._order = self._order, {}
+        now = _order(trainer)
+        if differ := [name for name in order if order[name] != now[name]]:
+            changes = ", ".join(f"{_NAMES[name]}={order[name]}, now {now[name]}" for name in differ)
+            raise UserError(
+                f"the checkpoint is from the middle of an epoch, whose order of images depends on {changes}: resume "
+                "with the same, or from last.ckpt, which is from the end of an epoch"
+            )
+
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         """Set this run's folder as the place of the checkpoint callbacks' files."""
+        self._order = dict(checkpoint.get(_ORDER, {}))
         for name, state in checkpoint.get("callbacks", {}).items():
             if str(name).startswith("ModelCheckpoint"):
                 checkpoint["callbacks"][name] = _moved(state, self.folder)
@@ -53,6 +80,11 @@ class GoOnExactly(Callback):
             torch.set_rng_state(state["torch"].cpu())
             if state["cuda"] and len(state["cuda"]) == torch.cuda.device_count():
                 torch.cuda.set_rng_state_all([one.cpu() for one in state["cuda"]])
+
+
+def _order(trainer: Trainer) -> dict[str, int]:
+    batches = getattr(trainer.train_dataloader, "batch_sampler", None)
+    return {"seed": run_seed(), "batch_size": int(getattr(batches, "batch_size", 0)), "processes": trainer.world_size}
 
 
 def _moved(state: dict[str, Any], folder: str) -> dict[str, Any]:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import os
 from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Required, TypedDict, runtime_checkable
 
-import cv2
 import lightning as L
 import torch
 from torch.utils.data import DataLoader
@@ -24,9 +22,10 @@ from explainsal.data.seeds import run_seed
 from explainsal.data.small import SmallMixture
 from explainsal.data.sources import Source
 from explainsal.data.splits import NamedSplit, Parts, cross_validation
-from explainsal.datamodules.batches import SizeGroupedBatchSampler
-from explainsal.datamodules.order import Position, SeededSamples, TrainingBatches, find_position
+from explainsal.datamodules.loaders import make_loader
+from explainsal.datamodules.order import Position, find_position
 from explainsal.errors import UserError
+from explainsal.threads import count_cores
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +117,7 @@ class SaliencyDataModule(L.LightningDataModule):
         pin_memory: bool | None = None,
     ) -> None:
         super().__init__()
-        num_workers = min(8, _cores() - 1) if num_workers is None else num_workers
+        num_workers = min(8, count_cores() - 1) if num_workers is None else num_workers
         if batch_size < 1 or num_workers < 0:
             raise ValueError(f"batch_size must be positive and num_workers not negative: {batch_size}, {num_workers}")
         if split is not None and split not in self.splits:
@@ -191,6 +190,19 @@ class SaliencyDataModule(L.LightningDataModule):
         for split in self.needed:
             self.dataset(split)
         self._say_missing_fixations()
+
+    def require_training_images(self) -> None:
+        """Refuse to train on nothing.
+
+        Raises:
+            UserError: If the training split has no image.
+        """
+        split = self.fit_splits[0]
+        if not len(self.dataset(split)):
+            raise UserError(
+                f"{self.name}: the {split} split of {self.root} has no image to train on. Name images of it in "
+                "splits.json, or divide the data set: data.fold=0 data.folds=10"
+            )
 
     def _say_missing_fixations(self) -> None:
         """Warn early about scores that cannot be computed because fixations are missing."""
@@ -306,26 +318,9 @@ class SaliencyDataModule(L.LightningDataModule):
             position: For training, returns the epoch and the number of its finished batches. Batches are then shuffled
                 by the run's seed and the epoch. A smaller last batch is dropped, unless images differ in size.
         """
-        options: dict[str, Any] = {
-            "num_workers": self.num_workers,
-            "collate_fn": SaliencyBatch.collate,
-            "pin_memory": self.pin_memory,
-            "persistent_workers": self.num_workers > 0,
-            "worker_init_fn": _one_thread if self.num_workers else None,
-        }
-        one_size = len(set(dataset.sizes)) <= 1
-        if position is not None:
-            seed = run_seed()
-            drop_last = one_size and len(dataset) >= self.batch_size
-            samples = SeededSamples(dataset, seed, position)
-            order = torch.utils.data.RandomSampler(samples)
-            batches = TrainingBatches(order, self.batch_size, drop_last)
-            generator = torch.Generator().manual_seed(seed)  # otherwise a new iterator draws from torch's generator
-            return DataLoader(samples, batch_sampler=batches, generator=generator, **options)
-        if one_size or self.batch_size == 1:
-            return DataLoader(dataset, self.batch_size, **options)
-        grouped = SizeGroupedBatchSampler(torch.utils.data.SequentialSampler(dataset), self.batch_size)
-        return DataLoader(dataset, batch_sampler=grouped, **options)
+        return make_loader(
+            dataset, self.batch_size, num_workers=self.num_workers, pin_memory=self.pin_memory, position=position
+        )
 
 
 def check_sigma(sigma: float | None) -> None:
@@ -336,16 +331,3 @@ def check_sigma(sigma: float | None) -> None:
     """
     if sigma is not None and not sigma > 0:
         raise UserError(f"data.density_sigma={sigma}: a standard deviation in pixels must be positive")
-
-
-def _cores() -> int:
-    """Return the number of cores that this process may use; a container often has fewer than the machine."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _one_thread(worker: int) -> None:
-    """Disable OpenCV's thread pool in a worker, since workers run in parallel already.
-
-    0 means no pool. 1 would wait forever for the pool's threads, which a forked process does not have.
-    """
-    cv2.setNumThreads(0)

@@ -91,7 +91,7 @@ def find_samples(sampler: object, attribute: str) -> Any:
         attribute: An attribute that the data set has and no sampler has.
 
     Raises:
-        ValueError: If there is none.
+        ValueError: If no data set has the attribute.
     """
     inner: object | None = sampler
     while inner is not None and not hasattr(inner, attribute):

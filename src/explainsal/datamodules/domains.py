@@ -33,6 +33,7 @@ class DomainsDataModule(L.LightningDataModule):
         """Check and index every data set."""
         for module in self.domains.values():
             module.prepare_data()
+            module.require_training_images()
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:
         """Return shuffled, augmented batches of all training splits."""

@@ -85,6 +85,7 @@ class FitDataModule(L.LightningDataModule):
         """Check and index every data set, and write the shrunk samples, once per machine."""
         for module in self.sets.values():
             module.prepare_data()
+            module.require_training_images()
         self._samples()
 
     def train_dataloader(self) -> DataLoader[SaliencySample]:

@@ -53,7 +53,7 @@ class SeededSamples(Dataset[SaliencySample]):
         self.position: Position | None = position
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return what a worker process that is not forked receives."""
+        """Return the state for a worker process that is not forked."""
         return {**vars(self), "position": None}
 
     def __len__(self) -> int:
@@ -74,11 +74,11 @@ class SeededSamples(Dataset[SaliencySample]):
 class TrainingBatches(SizeGroupedBatchSampler):
     """Shuffled batches of `SeededSamples`; an interrupted epoch continues after its finished batches.
 
-    Seed and position are those of the samples, so that Lightning can rebuild this object with the sampler of a
-    distributed run.
+    Seed and position come from the samples, so that Lightning can rebuild this object with the sampler of a distributed
+    run.
 
     Args:
-        sampler: As for `SizeGroupedBatchSampler`, of `SeededSamples`; its order is ignored.
+        sampler: As in `SizeGroupedBatchSampler`, over `SeededSamples`; its order is ignored.
         batch_size: Images per batch.
         drop_last: Whether smaller batches are dropped.
     """

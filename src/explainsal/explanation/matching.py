@@ -1,7 +1,8 @@
-"""Rebuilding a layer the paper's way: candidates of similar block variance, weighted by inverse error (Eq. 2 to 4)."""
+"""Rebuild a layer as in the paper: match block variances, weight by inverse error (Eq. 2 to 4)."""
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import torch
@@ -12,16 +13,17 @@ from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
+from explainsal.functional import fast
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.weighted import scale_rows
 
-# Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
-# the three of the latter, stay in the second-level cache. Compiled loops make no such arrays.
+# Pixels that a CPU describes together, for enlarged and for other scales, so that the dozen arrays of the former and
+# the three of the latter stay in the second-level cache. Compiled loops need no such arrays.
 _CPU_BLOCKS = (2**16, 2**18)
-_CPU_COMBINED = 2**20  # pixels of combinations that a CPU makes at a time, where candidates need not be made again
+_CPU_COMBINED = 2**20  # pixels of combinations that a CPU computes together, if candidates are not recomputed
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -29,23 +31,29 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
 
     Args:
         activations: Shape ``(B, A, H, W)``, finite.
-        candidates: Of the same images and size.
-        options: How.
-        budget: Bytes for what is made of the activations, and for what is combined at once.
+        candidates: Candidates of the same images and size.
+        options: Options of the explanation.
+        budget: Bytes for arrays derived from the activations, and for combinations computed together.
 
     Returns:
         The reconstructions and their terms, ``top_k`` per scale.
     """
     pixels = candidates.pixel_weights
-    errors, signs = _compare(activations, candidates, options, maps_at_once(activations, budget))
-    errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
-    mae, index = _nearest(errors, options)
+    at_once, signs = maps_at_once(activations, budget), None
+    if options.signed and len(options.scales) == 1 and candidates.views is not None and loops_run(activations):
+        mae, index, signs = _nearest_signed(activations, candidates, options, at_once)
+    else:
+        errors, all_signs = _compare(activations, candidates, options, at_once)
+        errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
+        mae, index = _nearest(errors, options)
+        if all_signs is not None:
+            signs = all_signs[:, :, None].expand_as(errors).gather(-1, index)
     if options.coefficients == "least_squares":
         weights = least_squares_weights(activations, candidates, torch.where(mae.isinf(), -1, index), options, budget)
     else:
         weights = torch.where(mae.isinf(), 0, inverse_mae_weights(mae)).nan_to_num(0)
         if signs is not None:
-            weights = weights * signs[:, :, None].expand_as(errors).gather(-1, index)
+            weights = weights * signs
     maps = _combined(activations, candidates, index, weights, options, budget)
     unscaled = options.rescale == "moments"
     target = activations if unscaled else scaled(activations, options.scaling, pixel_weights=pixels)
@@ -53,7 +61,7 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
 
 
 def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
-    """The candidates of least error ``(B, A, S, N)`` with these errors, both ``(B, A, S, T)``."""
+    """Return the candidates of smallest error ``(B, A, S, N)`` with these errors, both ``(B, A, S, T)``."""
     if not options.joint_scales:
         return least(errors, options.top_k)
     _, shared = least(errors.mean(2, keepdim=True), options.top_k)
@@ -61,10 +69,69 @@ def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
     return errors.gather(-1, index), index
 
 
+def _nearest_signed(
+    activations: Tensor, candidates: Candidates, options: Options, at_once: int
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Find candidates of least error at one scale, with errors and signs, ``(B, A, 1, T)``, by few correlations.
+
+    A candidate enters Eq. 2 with the sign of its correlation with the activation map. Errors with either sign are
+    cheap. Correlations are computed only for the candidates whose smaller error could be among the least.
+    """
+    straight, opposite = _errors_of_both_signs(activations, candidates, options, at_once)
+    form = torch.cat(
+        [_centered(some, options.scaling, candidates.pixel_weights) for some in activations.split(at_once, 1)], 1
+    )
+    negative = torch.zeros_like(straight, dtype=torch.bool)
+    errors = torch.full_like(straight, torch.inf)
+    least_possible = torch.minimum(straight, opposite)
+    asked = torch.zeros_like(negative)
+    asked.scatter_(-1, least(least_possible, options.top_k)[1], True)
+    for _ in range(2):  # first the likely candidates, then all that remain possible
+        asked &= least_possible.isfinite()
+        for b, pairs in enumerate(asked):
+            _correlate(form[b], candidates, b, pairs, negative[b])
+        errors = torch.where(asked, torch.where(negative, opposite, straight), errors)
+        worst = least(errors, options.top_k)[0][..., -1:]
+        asked = (least_possible <= worst) & ~asked
+    mae, index = least(errors, options.top_k)
+    signs = 1 - 2 * negative.gather(-1, index).to(activations)
+    return mae[:, :, None], index[:, :, None], signs[:, :, None]
+
+
+def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, negative: Tensor) -> None:
+    """Mark the requested pairs ``(A, N)`` of maps and candidates that correlate negatively."""
+    for (start, stop), view in zip(itertools.pairwise(candidates.starts), candidates.views or (), strict=True):
+        pairs = asked[:, start:stop].nonzero()
+        found = fast.pair_products(form, view.rows[image], pairs) < 0
+        negative[:, start:stop][pairs[:, 0], pairs[:, 1]] = found
+
+
+def _errors_of_both_signs(
+    activations: Tensor, candidates: Candidates, options: Options, at_once: int
+) -> tuple[Tensor, Tensor]:
+    """Compute Eq. 2 at one scale for maps and negated maps, ``(B, A, N)``; infinite at empty places."""
+    pixels = candidates.pixel_weights
+    [heavy] = _block_weights(pixels, candidates.size, options)
+    [mine] = _describe(activations, options, at_once, options.scaling, pixels)
+    mine = mine if heavy is None else mine * heavy
+    # negating a map negates block means but not deviations
+    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
+    parts = []
+    for _, maps in candidates.chunks():
+        [theirs] = _describe(maps, options)
+        theirs = theirs if heavy is None else theirs * heavy
+        same = pairwise_mae(mine[..., flipped:], theirs[..., flipped:]) * (mine.shape[-1] - flipped)
+        means, others = mine[..., :flipped], theirs[..., :flipped]
+        parts.append([same + (pairwise_mae(sign * means, others) * flipped if flipped else 0) for sign in (1, -1)])
+    straight, opposite = (torch.cat(some, dim=-1).div_(mine.shape[-1]) for some in zip(*parts, strict=True))
+    unusable = ~candidates.usable[:, None]
+    return straight.masked_fill_(unusable, torch.inf), opposite.masked_fill_(unusable, torch.inf)
+
+
 def _compare(
     activations: Tensor, candidates: Candidates, options: Options, at_once: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
+    """Compute Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``, and the signs of correlations if needed."""
     pixels = candidates.pixel_weights
     heavy = _block_weights(pixels, candidates.size, options)
     mine = _describe(activations, options, at_once, options.scaling, pixels)
@@ -79,7 +146,7 @@ def _compare(
         negative = torch.cat(products, dim=1) < 0 if products else None
         at_scales = []
         for s, theirs in enumerate(_describe(maps, options)):
-            # block means change their sign with the map, deviations do not
+            # negating a map negates block means but not deviations
             flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
             theirs = theirs if (weight := heavy[s]) is None else theirs * weight
             error = pairwise_mae(mine[s], theirs, negative if flipped else None, flipped)
@@ -91,7 +158,7 @@ def _compare(
 
 
 def _centered(maps: Tensor, scaling: str, pixels: Tensor | None) -> Tensor:
-    """Maps whose inner product with a candidate has the sign of their covariance, ``(B, n, H * W)``."""
+    """Return maps whose inner product with a candidate has the sign of their covariance, ``(B, n, H * W)``."""
     flat = scaled(maps, scaling, pixel_weights=pixels).flatten(-2)
     if pixels is None:
         return flat - flat.mean(-1, keepdim=True)
@@ -99,7 +166,7 @@ def _centered(maps: Tensor, scaling: str, pixels: Tensor | None) -> Tensor:
 
 
 def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Options) -> list[Tensor] | list[None]:
-    """How much each number that maps are matched by counts in Eq. 2, ``(B, 1, D)`` per scale, with mean 1."""
+    """Return the weight of each descriptor value in Eq. 2, ``(B, 1, D)`` per scale, with mean 1."""
     if pixels is None:
         return [None] * len(options.scales)
     moments = scaled_block_moments(
@@ -112,7 +179,7 @@ def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Option
 def _describe(
     maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none", pixels: Tensor | None = None
 ) -> list[Tensor]:
-    """What maps are matched by, ``(B, n, D)`` per scale; so many at a time, scaled first."""
+    """Return the descriptors for matching, ``(B, n, D)`` per scale; maps are scaled and described in groups."""
     some = maps.split(at_once or maps.shape[1], dim=1)
     parts = [_describe_some(scaled(one, scaling, pixel_weights=pixels), options) for one in some]
     return parts[0] if len(parts) == 1 else [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
@@ -144,13 +211,13 @@ def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> lis
 def _combined(
     activations: Tensor, candidates: Candidates, index: Tensor, weights: Tensor, options: Options, budget: int
 ) -> Tensor:
-    """Eq. 3 and 4 from the chosen candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
+    """Compute Eq. 3 and 4 from the selected candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
 
-    Where the combinations of all scales do not fit, so many maps at a time: candidates are then made again for each.
+    If the combinations of all scales do not fit into memory, maps are processed in groups, with recomputed candidates.
     """
     maps = torch.empty_like(activations)
     at_once = maps_at_once(activations, budget, arrays=len(options.scales) + 4)
-    if candidates.kept and activations.device.type == "cpu":  # work arrays of few maps stay in the cache
+    if candidates.kept and activations.device.type == "cpu":  # with few maps, work arrays stay in the cache
         at_once = min(at_once, max(8, _CPU_COMBINED // (len(options.scales) * activations[0, 0].numel())))
     for a in range(0, activations.shape[1], at_once):
         some, its = slice(a, a + at_once), weights[:, a : a + at_once]

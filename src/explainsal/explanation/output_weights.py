@@ -1,25 +1,26 @@
-r"""How much each pixel and each map counts for the network's saliency map: output-weighted reconstruction.
+r"""Compute the influence of each pixel and map on the network's saliency map, as weights of the reconstruction.
 
-A network's last step, from the last layer with weights of its own to the saliency map, passes on some places and hides
-others: a softmax over the pixels lets errors show where the density is, a sigmoid where it is not saturated. With
-:math:`z` the map of that layer and :math:`s` the saliency map, the sensitivity of a place :math:`p` is
+A network's last step, from the last layer with its own weights to the saliency map, passes some pixels on and
+suppresses others: with a softmax over the pixels, errors matter where the density is high, with a sigmoid where it is
+not saturated. With :math:`z` the map of that layer and :math:`s` the saliency map, the sensitivity of a pixel :math:`p`
+is
 
 .. math:: d_p = \Bigl\lVert\, \Pi\, \frac{\partial s}{\partial z_p} \Bigr\rVert_1,
 
-where :math:`\Pi` takes out of a change of the map what only shifts or scales it, which no correlation sees. Every layer
-is then rebuilt with the weights
+where :math:`\Pi` removes pure shifts and scalings of the map, which do not affect correlations. Every layer is then
+rebuilt with the weights
 
 .. math:: w_p = (1 - t) + t\, d_p / \bar d,
 
-where :math:`d` is averaged down to the layer's size and :math:`t` is the option ``output_weight``: a softmax gives the
-predicted density itself, a linear last step gives equal weights.
+where :math:`d` is averaged to the layer's size and :math:`t` is the option ``output_weight``. A softmax gives the
+predicted density itself, a linear last step equal weights.
 
-Maps count likewise when a pool is chosen (selection ``"coverage"``): with :math:`a_c` a map of any layer, and
-:math:`b` a chess-board of signs, map :math:`c` has the influence
+Maps have weights, too, when a pool is selected (``selection="coverage"``): with :math:`a_c` a map of any layer and
+:math:`b` a checkerboard of signs, map :math:`c` has the influence
 
 .. math:: v_c = \frac 1P \sum_p \Bigl| \frac{\partial\, (\Pi b \cdot s)}{\partial a_{cp}} (a_{cp} - \bar a_c) \Bigr|,
 
-about what the saliency map would change by if the map were constant, and the weight
+to first order what the saliency map would change by if the map were constant, and the weight
 :math:`(1 - t) + t\, v_c / \bar v`. Decision: docs/decisions/0029.
 """
 
@@ -37,19 +38,19 @@ from torch import Tensor, nn
 from explainsal.functional.weighted import averaged_to
 from explainsal.tracing.layers import OUTPUT, NetworkLayer, call_name
 
-_CELL = 8  # pixels of the last map: side of the squares in which all changes have one sign
-_SQUARES = 6  # along the longer side of the saliency map: the board by which whole maps are judged
-_LEAST = 1e-6  # of a weight: a pixel of weight 0 could not be divided by its root
+_CELL = 8  # side, in pixels of the last map, of squares with changes of one sign
+_SQUARES = 6  # along the longer side of the saliency map, of the checkerboard for the influence of whole maps
+_LEAST = 1e-6  # minimum weight, since maps are divided by its square root
 
 
 class OutputWeights:
-    """The weights of the pixels of every layer, for one batch.
+    """Pixel weights of every layer for one batch.
 
     Args:
-        sensitivity: By name of a layer of the last step, shape ``(B, 1, h, w)``, non-negative: how much each place of
-            it counts. The first one serves all layers before the last step, too.
-        share: The option ``output_weight``, from 0 (all pixels alike) to 1.
-        influence: By name of a layer, shape ``(B, A)``, non-negative: how much each of its maps counts.
+        sensitivity: Sensitivity of each pixel by name of a layer of the last step, shape ``(B, 1, h, w)``,
+            non-negative. The first one is also used for all layers before the last step.
+        share: The option ``output_weight``, from 0 (equal weights) to 1.
+        influence: Influence of each map by name of a layer, shape ``(B, A)``, non-negative.
     """
 
     def __init__(
@@ -59,12 +60,16 @@ class OutputWeights:
         self._first = next(iter(self.sensitivity))
         self._at: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
-    def at(self, layer: str, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
-        """Weights ``(B, 1, H * W)`` of mean 1 for a layer's maps.
+    def source(self, layer: str) -> str:
+        """Return the layer of the last step whose sensitivity gives the weights of a layer."""
+        return layer if layer in self.sensitivity else self._first
 
-        An image without any sensitivity to a layer has the weights of the first one, and without any at all has 1.
+    def at(self, layer: str, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
+        """Return weights ``(B, 1, H * W)`` with mean 1 for a layer's maps.
+
+        An image without sensitivity to a layer gets the weights of the first one, and weights 1 if it has none at all.
         """
-        name = layer if layer in self.sensitivity else self._first
+        name = self.source(layer)
         if (name, size) not in self._at:
             relative: Any = 1.0
             for one in dict.fromkeys((self._first, name)):
@@ -75,7 +80,10 @@ class OutputWeights:
         return self._at[name, size].to(dtype)
 
     def of_maps(self, layer: str) -> Tensor | None:
-        """Weights ``(B, A)`` of mean 1 for the maps of a layer; None, or 1 for an image, where nothing is known."""
+        """Return weights ``(B, A)`` of mean 1 for the maps of a layer; None for a layer without derivatives.
+
+        An image that no map of the layer influences has equal weights.
+        """
         if layer not in self.influence:
             return None
         influence = self.influence[layer].double()
@@ -84,14 +92,14 @@ class OutputWeights:
 
 
 def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]:
-    """The layers of the network's last step: the last one with weights of its own, and what runs after it.
+    """Return the layers of the network's last step: the last one with its own weights, and all later ones.
 
     Args:
-        calls: All calls of the network in their order, composite modules included.
+        calls: All calls of the network in execution order, including composite modules.
         core: The network.
 
     Returns:
-        Names of the calls; empty where no module with weights gives maps that the output depends on.
+        Names of the calls; empty if no module with weights returns maps on which the output depends.
     """
     single = [call.name for call in calls if call.skipped is None and call.kind != "block"]
     for position in reversed(range(len(single))):
@@ -105,20 +113,20 @@ def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]
 
 
 def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
-    """How much the saliency map depends on each place of the layers of the last step: :math:`d`.
+    """Compute the sensitivity :math:`d` of the saliency map to each pixel of the layers of the last step.
 
-    The sum over all pixels of the absolute changes is found from four sums with signs: squares of equal sign on a
-    chess-board, and the board moved by half a square along y, x or both. A last step that is local, or local but for
-    a normalization, shows every place its whole effect in one of the four.
+    The sum of absolute changes over all pixels is computed from four signed sums: squares of equal sign on a
+    checkerboard, and the board shifted by half a square along y, x or both. If the last step is local, or local except
+    for a normalization, one of the four contains the whole effect of each pixel.
 
     Args:
-        run: Runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
-        core: The module that has the layers.
-        layers: Names of the calls, as :func:`last_step` found them.
+        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
+        core: The module that contains the layers.
+        layers: Names of the calls, from :func:`last_step`.
 
     Returns:
-        By name of a layer, shape ``(B, 1, h, w)``, non-negative. Layers from which no derivative leads to the map are
-        left out; where that holds of the first, all are.
+        Sensitivity by name of a layer, shape ``(B, 1, h, w)``, non-negative. Layers without a derivative to the map are
+        omitted; if the first layer has none, the result is empty.
     """
     with torch.inference_mode(False), _derivable(core, layers) as found:
         saliency = run()
@@ -132,18 +140,17 @@ def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Seque
 
 
 def map_influence(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
-    r"""How much the saliency map depends on each map of each layer, to first order: :math:`v`.
+    """Return the influence of each map of each layer on the saliency map, to first order: :math:`v`.
 
-    One pass forwards and one backwards, from one sum with signs: a chess-board of six squares along the longer side.
+    This takes one forward and one backward pass, with a checkerboard of six squares along the longer side.
 
     Args:
-        run: Runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
+        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
         core: The module that has the layers.
-        layers: Names of the calls in the order in which they run.
+        layers: Names of the calls in execution order.
 
     Returns:
-        By name of a layer, shape ``(B, A)``, non-negative. Layers from which no derivative leads to the map are left
-        out.
+        Influence by name of a layer, shape ``(B, A)``, non-negative; without the layers that no derivative reaches.
     """
     with torch.inference_mode(False), _derivable(core, layers) as found:
         saliency = run()
@@ -158,7 +165,7 @@ def map_influence(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[s
 
 
 def _derivatives(saliency: Tensor, board: Tensor, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Derivatives of a sum with signs over the saliency maps, by the name of the layer."""
+    """Return the derivatives of the sum of `board * saliency` by name of the layer."""
     changes = torch.autograd.grad(
         saliency, list(found.values()), board, retain_graph=True, allow_unused=True, materialize_grads=True
     )
@@ -166,14 +173,14 @@ def _derivatives(saliency: Tensor, board: Tensor, found: Mapping[str, Tensor]) -
 
 
 def _where_finite(values: Tensor) -> Tensor:
-    """The same, with 0 for every image of which not all values are finite."""
+    """Replace the values of every image with non-finite ones by 0."""
     finite = values.flatten(1).isfinite().all(1)
     return torch.where(finite.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
 
 
 @contextmanager
 def _derivable(core: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Let derivatives begin at the first of these calls; yields the maps of those that have run, by name."""
+    """Start derivatives at the first of these calls; yield the maps of the finished calls by name."""
     calls, found = Counter[str](), dict[str, Tensor]()
     before = torch.is_grad_enabled()
 
@@ -187,7 +194,7 @@ def _derivable(core: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Ten
             if name not in layers or not output.requires_grad:
                 return None
             found[name] = output
-            return output.clone()  # what changes the maps in place further on changes a copy
+            return output.clone()  # later in-place operations change only a copy
 
         return watch
 
@@ -205,9 +212,9 @@ def _derivable(core: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Ten
 
 @torch.no_grad()
 def _boards(last: Tensor, saliency: Tensor) -> list[Tensor]:
-    """Four chess-boards of signs ``(B, 1, H, W)`` whose squares are some pixels of the last layer wide.
+    """Return four checkerboards of signs ``(B, 1, H, W)`` whose squares are some pixels of the last layer wide.
 
-    They are made orthogonal to what only shifts or scales the saliency maps.
+    They are orthogonal to shifts and scalings of the saliency maps.
     """
     size = last.shape[-2:]
     high, wide = (max(1, min(_CELL, side // 2)) for side in size)
@@ -218,7 +225,7 @@ def _boards(last: Tensor, saliency: Tensor) -> list[Tensor]:
 
 
 def _board(size: Sequence[int], cells: tuple[int, int], move: tuple[int, int], like: Tensor) -> Tensor:
-    """A chess-board of 1 and -1, ``(1, 1, H, W)``, with squares of so many pixels along y and x, moved by some."""
+    """Return a checkerboard of 1 and -1, ``(1, 1, H, W)``; size and shift of its squares are in pixels along y, x."""
     y, x = (
         (torch.arange(side, device=like.device) + by) // cell for side, cell, by in zip(size, cells, move, strict=True)
     )
@@ -227,7 +234,7 @@ def _board(size: Sequence[int], cells: tuple[int, int], move: tuple[int, int], l
 
 
 def _unseen_removed(board: Tensor, saliency: Tensor) -> Tensor:
-    """Make a board orthogonal to what only shifts or scales the saliency maps: ``(B, 1, H, W)``."""
+    """Make a board orthogonal to shifts and scalings of the saliency maps: ``(B, 1, H, W)``."""
     centered = saliency - saliency.mean((-2, -1), keepdim=True)
     board = board - board.mean((-2, -1), keepdim=True)
     energy = centered.square().sum((-2, -1), keepdim=True)

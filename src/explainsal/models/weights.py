@@ -45,7 +45,17 @@ def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
 
 
 def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, name: str) -> None:
-    """Load all entries of a file into a network, in the network's own number format.
+    """Load all entries of a file into a network, in its own number format; for the arguments see `require_fit`.
+
+    Raises:
+        CorruptFileError: See `require_fit`.
+    """
+    require_fit(net, state, path, name)
+    net.load_state_dict(state, strict=False)
+
+
+def require_fit(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, name: str) -> None:
+    """Raise if weights do not fit a network.
 
     Args:
         net: The network, or a part of it.
@@ -72,7 +82,6 @@ def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path,
     said += [f"its {key} holds NaN or infinity" for key in known if not said and not _is_finite(state[key])]
     if said:
         raise CorruptFileError(f"{path} does not fit {name}: {'; '.join(said[:3])}")
-    net.load_state_dict(state, strict=False)
 
 
 def read_weight_file(path: str | Path) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from explainsal.reporting.nulls import null_table
-from explainsal.reporting.results.table import Cell, number
+from explainsal.reporting.results.table import Cell
+from explainsal.reporting.results.titles import number
 from explainsal.reporting.run_folder import ExplanationTables, Run
 from explainsal.reporting.summary import Headline
 

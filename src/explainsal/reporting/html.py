@@ -29,14 +29,8 @@ from explainsal.reporting.paper.figure import paper_table_figure
 from explainsal.reporting.paper.table import METRICS, PaperTable, find_cell, find_mark
 from explainsal.reporting.pictures import file_uri, map_uri, photo_uri
 from explainsal.reporting.results.profiles import agreement_table, agreement_text
-from explainsal.reporting.results.table import (
-    ResultsTable,
-    higher_is_better,
-    metric_title,
-    model_title,
-    number,
-    results_tables,
-)
+from explainsal.reporting.results.table import ResultsTable, results_tables
+from explainsal.reporting.results.titles import higher_is_better, metric_title, model_title, number
 from explainsal.reporting.run_figures import run_bank
 from explainsal.reporting.run_folder import ExplanationTables, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import importlib.metadata
 import platform
+import re
 import shlex
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,8 @@ PACKAGES = (
     "scipy",
     "albumentations",
 )
+
+_KINDS: dict[str, type] = {"str": str, "int": int, "bool": bool, "Mapping": dict, "Sequence": list}
 
 
 @dataclass(frozen=True)
@@ -73,14 +76,15 @@ class Manifest:
 
 
 def parse_manifest(content: Mapping[str, Any]) -> Manifest:
-    """Build a manifest from its JSON; fields missing in older versions get their defaults.
+    """Build a manifest from its JSON; fields that are missing or have a wrong type get their defaults.
 
     Example:
         >>> parse_manifest({"command": "python -m explainsal.explain image=a.jpg", "seed": 3}).task
         'explain'
     """
-    known = {f.name for f in fields(Manifest)}
-    found = Manifest(**{key: value for key, value in content.items() if key in known and value is not None})
+    kinds = {f.name: _KINDS[re.split(r"\W", str(f.type))[0]] for f in fields(Manifest)}
+    sound: dict[str, Any] = {k: value for k, value in content.items() if k in kinds and isinstance(value, kinds[k])}
+    found = Manifest(**sound)
     if not found.task and found.command.startswith("python -m explainsal."):  # written before the field `task` existed
         found = replace(found, task=found.command.split()[2].removeprefix("explainsal."))
     return found

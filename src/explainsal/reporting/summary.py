@@ -11,7 +11,8 @@ import pandas as pd
 
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.paper.table import PaperTable, find_cell
-from explainsal.reporting.results.table import Cell, ResultsTable, model_title, number
+from explainsal.reporting.results.table import Cell, ResultsTable
+from explainsal.reporting.results.titles import model_title, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
@@ -220,10 +221,15 @@ def duration(started: str | None, finished: str | None) -> str:
     Example:
         >>> duration("2026-11-23T06:00:00", "2026-11-23T07:02:30")
         '1 h 2 min'
+        >>> duration("yesterday", "2026-11-23T07:02:30")
+        ''
     """
     if not started or not finished:
         return ""
-    seconds = round((datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
+    try:
+        seconds = round((datetime.fromisoformat(finished) - datetime.fromisoformat(started)).total_seconds())
+    except (ValueError, TypeError):  # a damaged record
+        return ""
     hours, minutes = seconds // 3600, seconds % 3600 // 60
     if hours:
         return f"{hours} h {minutes} min"

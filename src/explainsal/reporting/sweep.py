@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
 from explainsal.errors import MissingFilesError
-from explainsal.fetch.writing import read_json, write_file
+from explainsal.fetch.writing import read_json, remove_abandoned, write_file
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.figures.sweep import FRONT, front_figure, heat_map_figure, parallel_figure
 from explainsal.reporting.job_records import DONE, FAILED, JOB, measures, read_job
@@ -21,15 +23,18 @@ OBJECTIVES = "objectives.json"  # of a search: measure -> maximize or minimize
 def sweep_table(folder: Path) -> pd.DataFrame:
     """Return a row per job: key, the parameters that differ between jobs, measures, seconds, status, error, commit.
 
-    The columns between parameters and status are :func:`measures`; ``attrs["parameters"]`` names the parameters.
+    The columns between parameters and status are :func:`measures`; ``attrs["parameters"]`` names the parameters. Of
+    jobs with equal parameters, which ran on other data or weights, only the latest has a row; ``attrs["outdated"]`` is
+    the number of the others.
 
     Raises:
         MissingFilesError: If there are no jobs.
     """
     found = [(path.parent, read_job(path.parent)) for path in sorted(Path(folder).glob(f"*/{JOB}"))]
-    jobs = [(path, job) for path, job in found if job is not None]
-    if not jobs:
+    known = [(path, job) for path, job in found if job is not None]
+    if not known:
         raise MissingFilesError(f"{folder} holds no jobs of a sweep: give the folder that `-m +sweep=...` created")
+    jobs = _latest(known)
     parameters = [job["parameters"] for _, job in jobs]
     swept = [n for n in dict.fromkeys(k for p in parameters for k in p) if len({p.get(n) for p in parameters}) > 1]
     rows = [
@@ -44,8 +49,15 @@ def sweep_table(folder: Path) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     last = ["status", "error", "commit"]
     table = table[[*table.columns.drop(last), *last]]  # a failed first job has no measures to order columns by
-    table.attrs["parameters"] = swept
+    table.attrs |= {"parameters": swept, "outdated": len(known) - len(jobs)}
     return table
+
+
+def _latest(jobs: Sequence[tuple[Path, dict[str, Any]]]) -> list[tuple[Path, dict[str, Any]]]:
+    """Return the last job with each set of parameters, in the order of the folders."""
+    by_time = sorted(jobs, key=lambda job: (job[0] / JOB).stat().st_mtime_ns)
+    latest = {json.dumps(job["parameters"], sort_keys=True): path for path, job in by_time}
+    return [(path, job) for path, job in jobs if path in latest.values()]
 
 
 def pareto_front(table: pd.DataFrame, objectives: Mapping[str, str]) -> pd.Series:
@@ -83,9 +95,12 @@ def write_sweep(folder: Path) -> list[Path]:
     for row in table[table["status"] != DONE].to_dict("records"):
         reason = row["error"] if row["status"] == FAILED else "not finished: killed, or still running"
         print("job", row["job"], f"{row['status']}: {reason}")
+    if table.attrs["outdated"]:
+        print(f"{table.attrs['outdated']} jobs with the same options ran on earlier data or weights: not in the table")
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")
     path = folder / "sweep.csv"
+    remove_abandoned(folder)
     write_file(path, table.to_csv(index=False))
     print(f"{(table['status'] == DONE).sum()} of {len(table)} jobs done: {path}")
     measured = table[table["status"] == DONE].dropna(subset=list(objectives))

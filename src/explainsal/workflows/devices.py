@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 
 import torch
 
 from explainsal.errors import UserError
+
+log = logging.getLogger(__name__)
 
 
 def choose_device(accelerator: str = "auto", devices: int | str | Sequence[int] = 1) -> torch.device:
@@ -34,3 +37,33 @@ def choose_device(accelerator: str = "auto", devices: int | str | Sequence[int] 
     if isinstance(devices, Sequence) and not isinstance(devices, str) and len(devices) == 1:
         return torch.device("cuda", int(devices[0]))
     return torch.device("cuda")
+
+
+def use_one_process(what: str, devices: int | str | Sequence[int]) -> None:
+    """Warn that several devices were asked for and one process does the work.
+
+    Args:
+        what: The work, for the warning.
+        devices: As ``trainer.devices``.
+
+    Example:
+        >>> use_one_process("predicting", 1)
+    """
+    if count_devices(devices) > 1:
+        log.warning("%s takes one process: trainer.devices=%s is not used, one device works", what, devices)
+
+
+def count_devices(devices: int | str | Sequence[int]) -> int:
+    """Return how many devices ``trainer.devices`` asks for.
+
+    Example:
+        >>> count_devices(2), count_devices("0,1"), count_devices([3])
+        (2, 2, 1)
+    """
+    if isinstance(devices, str) and devices != "auto" and "," in devices:
+        return len([part for part in devices.split(",") if part.strip()])
+    if isinstance(devices, str) and devices != "auto":
+        devices = int(devices)
+    if devices in ("auto", -1):
+        return max(1, torch.cuda.device_count())
+    return devices if isinstance(devices, int) else len(devices)

@@ -50,7 +50,7 @@ class FitOptions:
         input_size: Height and width of the model's input images; None: those of the network.
         batch_size: Number of images per batch.
         resume: Folder of an interrupted run, which continues after its last finished stage.
-        start: A finished standalone model: it is refined against this network, and no stage is fitted.
+        start: A finished standalone model to refine against this network, without fitting stages.
         seed: The run's seed, recorded in the file.
     """
 
@@ -67,9 +67,9 @@ class FitOptions:
         if self.start is None:
             return
         if not self.refinement.epochs:
-            raise UserError("start=FILE is to be refined: give refine.epochs=N, too")
+            raise UserError("start=FILE needs refine.epochs=N")
         if self.resume is not None or self.input_size is not None or self.stages != DistillOptions():
-            raise UserError("start=FILE fits no stage: leave out resume, input_size and the options of distill")
+            raise UserError("start=FILE fits no stage: remove resume, input_size and the options of distill")
 
 
 def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:

@@ -77,9 +77,9 @@ def explain(
         explain_pictures(run.folder, model, dataset, explaining, device=options.device)
         write_explanation_nulls(model, dataset, [explaining], options)
     print_usage(explaining)
-    run.finish(figures=scored)  # as files they take longer than the explanation of a photo
+    run.finish(figures=scored)  # writing them takes longer than the explanation of a photo
     if not scored:
-        print(f"its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
+        print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
     return run.folder
 
 

@@ -1,4 +1,4 @@
-"""Refine a standalone model against a network's maps, and keep its best epoch."""
+"""Refinement of a standalone model against a network's maps."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from explainsal.models import SaliencyModel
 
 @dataclass(frozen=True, eq=False)
 class Lessons:
-    """What a model is refined on.
+    """Training data of a refinement: images with the network's maps.
 
     Args:
-        samples: Images at the model's input size, and their fixation densities.
-        deep: The network's maps of them, ``(N, 1, h, w)``.
+        samples: Images at the model's input size and their fixation densities.
+        deep: The network's maps of the images, ``(N, 1, h, w)``.
     """
 
     samples: StoredSamples
@@ -35,7 +35,7 @@ class Lessons:
 
 
 def lessons_of(fit: Distillation, samples: StoredSamples, work: Path) -> Lessons:
-    """The images of a finished fit, which the network sees as the fit does: all at one size."""
+    """Return the images of a finished fit, with network maps at the fit's single input size."""
     deep = fit.deep_maps(samples.batches(8), Store(work, samples.count))
     return Lessons(samples.shrunk(fit.input_size, work), deep)
 
@@ -44,7 +44,7 @@ def lessons_of(fit: Distillation, samples: StoredSamples, work: Path) -> Lessons
 def read_lessons(
     dataset: MixedSamples, network: SaliencyModel, model: Standalone, work: Path, progress: Progress
 ) -> Lessons:
-    """The images of a data set, each of which the network sees in its own shape."""
+    """Read the images of a data set, with network maps at each image's own shape."""
     device = next(network.parameters()).device
     store, size = Store(work, len(dataset)), model.stages[-1].size
     samples = StoredSamples(work, len(dataset), model.input_size)
@@ -76,7 +76,7 @@ def load_start(path: Path) -> tuple[Standalone, dict[str, object]]:
 def refine_best(
     model: Standalone, train: Lessons, val: Lessons, options: RefineOptions, work: Path, progress: Progress
 ) -> None:
-    """Refine the model, and keep the epoch with the best CC on the validation images."""
+    """Refine the model in place and keep the epoch with the best mean CC on the validation images."""
     truth = options.fixations > 0
     density = train.samples.density if truth else None
     target = val.samples.density[:, None] if truth else val.deep

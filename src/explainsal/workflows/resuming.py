@@ -16,6 +16,7 @@ from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.writing import replaced_file
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import RECORD
+from explainsal.models.weights import require_fit, state_dict_in
 from explainsal.tracking.metrics_file import METRICS, take_over_metrics
 from explainsal.workflows.loading import load_model
 
@@ -44,9 +45,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
             f"Resume from another checkpoint of that run"
         ) from None
     missing = [name for name in _NEEDED if not isinstance(checkpoint, dict) or name not in checkpoint]
-    if missing:
+    if missing or "fit_loop" not in checkpoint["loops"]:
         raise UserError(
-            f"resume={path} holds no training state (it lacks {', '.join(missing)}): give last.ckpt or "
+            f"resume={path} holds no training state (it lacks {', '.join(missing) or 'fit_loop'}): give last.ckpt or "
             "interrupted.ckpt of a run of explainsal.train. To start from weights alone, give them to the model"
         )
     return checkpoint
@@ -64,10 +65,11 @@ def resume_from(path: Path, output: Path, model: SaliencyModel, max_epochs: int 
 
 
 def require_same_network(path: Path, checkpoint: dict[str, Any], model: SaliencyModel, max_epochs: int | None) -> None:
-    """Raise if a checkpoint belongs to another network or is past the last epoch of this training.
+    """Raise if a checkpoint belongs to another network, is unsound, or is past the last epoch of this training.
 
     Raises:
         UserError: In that case; the message names the difference.
+        CorruptFileError: If a weight is missing, NaN, or of another shape or type.
     """
     record, own = checkpoint.get(RECORD) or {}, model.record()
     there = {**dict(record.get("options") or {}), "model": record.get("name")}
@@ -76,6 +78,9 @@ def require_same_network(path: Path, checkpoint: dict[str, Any], model: Saliency
     if RECORD not in checkpoint or differ:
         changes = ", ".join(f"{key}={there.get(key)}, now {here[key]}" for key in differ) or "no record of its network"
         raise UserError(f"resume={path} belongs to another network ({changes}): give the options of its training")
+    require_fit(model.net, state_dict_in(checkpoint, path), f"resume={path}", model.name)
+    if not checkpoint["optimizer_states"] and any(parameter.requires_grad for parameter in model.parameters()):
+        raise UserError(f"resume={path} holds no optimizer state: give last.ckpt or interrupted.ckpt of a training")
     if max_epochs is not None and 0 <= max_epochs < checkpoint["epoch"]:
         raise UserError(
             f"resume={path} is in epoch {checkpoint['epoch']}, but trainer.max_epochs={max_epochs}: give a larger one"

@@ -1,4 +1,4 @@
-"""Share work among the processes of a distributed run; a run of one process has all of it."""
+"""Division of work among the processes of a distributed run; a single process does all of it."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ T = TypeVar("T")
 
 
 def share(count: int) -> range:
-    """Return the positions, of so many items, that this process works on."""
+    """Return the positions among `count` items that this process works on."""
     if not torch.distributed.is_initialized():
         return range(count)
     return range(torch.distributed.get_rank(), count, torch.distributed.get_world_size())
 
 
 def is_first() -> bool:
-    """Whether this is the first process of the run, which writes and prints."""
+    """Return whether this is the first process of the run, which writes and prints."""
     return not torch.distributed.is_initialized() or torch.distributed.get_rank() == 0
 
 
 def gather(mine: T) -> list[T]:
-    """Return what every process has, in the order of their ranks. Every process has to call this."""
+    """Return the objects of all processes in the order of their ranks; every process must call this."""
     if not torch.distributed.is_initialized():
         return [mine]
     found: list[Any] = [None] * torch.distributed.get_world_size()
@@ -42,8 +42,8 @@ def read_batches(
     Args:
         dataset: The images.
         positions: The images to read, in this order.
-        batch_size: Number of images in a batch, at most. A batch ends where the next image has another size.
-        device: Where the batches go.
+        batch_size: Largest number of images in a batch. A batch ends where the next image has another size.
+        device: Device of the batches.
     """
     batch: list[SaliencySample] = []
     for position in positions:

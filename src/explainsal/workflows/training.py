@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from lightning import LightningDataModule, LightningModule, Trainer
@@ -14,6 +15,7 @@ from explainsal.errors import UserError
 from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
+from explainsal.workflows.baselines import available
 from explainsal.workflows.evaluation import evaluate_model, record_evaluation
 from explainsal.workflows.loading import describe, model_name
 from explainsal.workflows.null_models import check_nulls
@@ -67,6 +69,8 @@ def train(
         resume_from(Path(resume), run.folder, model, trainer.max_epochs)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network does not change
     options = options or EvaluationOptions()
+    if test_data is not None:  # omissions are reported before the training
+        options = replace(options, baselines=available(options.baselines, test_data))
     about = describe(model) | ({"weights": TRAINED_HERE} if trains else {})
     if test_data is None:
         run.record(about)

@@ -4,7 +4,7 @@ import pandas as pd
 
 from explainsal.reporting.paper.figure import paper_table_figure
 from explainsal.reporting.paper.table import Outcome, build_table
-from explainsal.reporting.results.table import model_title
+from explainsal.reporting.results.titles import model_title
 from explainsal.reporting.summary import table_headlines
 
 ROWS = {"itti": ("classical", 4), "explainable_cmrnet": ("explainable", 2), "cmrnet": ("network", 4)}

@@ -12,7 +12,8 @@ from rich.console import Console
 
 from explainsal.reporting.results.files import summarize
 from explainsal.reporting.results.printing import print_results, write_table
-from explainsal.reporting.results.table import metric_title, results_tables
+from explainsal.reporting.results.table import results_tables
+from explainsal.reporting.results.titles import metric_title
 
 COLUMNS = ["model", "metric", "mean", "low", "high"]
 

@@ -1,4 +1,4 @@
-"""Orthogonal matching pursuit of one row after the other, from inner products alone, in float64."""
+"""Orthogonal matching pursuit of single rows, from inner products alone, in float64."""
 
 from __future__ import annotations
 
@@ -10,36 +10,48 @@ from explainsal.functional.kernels.jit import Array, loop
 
 
 @loop
-def best_candidate(left: Array, novelty: Array, dependent: float) -> tuple[float, int]:
-    """Largest magnitude of what is left to explain among candidates that are new enough, and the first to have it."""
-    best, candidate = 0.0, 0
-    for x in range(len(left)):
-        value = abs(left[x])
-        if value > best and novelty[x] >= dependent:
-            best, candidate = value, x
-    return best, candidate
+def best_candidate(merit: Array, bits: Array, tie: float) -> tuple[float, int]:
+    """Find the largest merit and the first candidate that has it, up to a relative tolerance.
+
+    Args:
+        merit: Shape ``(N,)``, not negative.
+        bits: The same memory as integers in the same order, whose comparisons run on vector units.
+        tie: The relative tolerance.
+    """
+    largest = 0
+    for x in range(len(bits)):
+        largest = max(largest, bits[x])
+    best = np.int64(largest).view(np.float64)
+    for x in range(len(merit)):
+        if merit[x] >= best * (1 - tie):
+            return best, x
+    return best, 0
 
 
 @loop
-def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Array, novelty: Array) -> None:
-    """Make row `step` of the basis from a candidate, and take its share from what is left and from what is new.
+def rate(left: Array, novelty: Array, dependent: float, merit: Array) -> None:
+    """Write the magnitude of each residual correlation, or 0 for candidates with too little unexplained length."""
+    for x in range(len(left)):
+        merit[x] = abs(left[x]) if novelty[x] >= dependent else 0.0
 
-    Args:
-        gram: Shape ``(N,)``: inner products of the candidate with all.
-        basis: Shape ``(T, N)``: inner products of all candidates with the chosen ones made orthonormal.
-        step: How many of these there are.
-        candidate: The one to add.
-        left: Shape ``(N,)``: inner products of the residual with all candidates.
-        novelty: Shape ``(N,)``: squared length of what the chosen ones do not explain of each candidate.
-    """
-    row, norm = basis[step], 1 / math.sqrt(novelty[candidate])
+
+@loop
+def take_shares(row: Array, one: Array, share: float, other: Array, its: float) -> None:
+    """Subtract multiples of two rows from `row`."""
     for x in range(len(row)):
-        row[x] = gram[x]
-    for s in range(step):
-        before, share = basis[s], basis[s, candidate]
-        for x in range(len(row)):
-            row[x] -= share * before[x]
-    share = left[candidate] * norm
+        row[x] -= share * one[x] + its * other[x]
+
+
+@loop
+def take_share(row: Array, one: Array, share: float) -> None:
+    """Subtract a multiple of another row from `row`."""
+    for x in range(len(row)):
+        row[x] -= share * one[x]
+
+
+@loop
+def take_step(row: Array, norm: float, share: float, left: Array, novelty: Array) -> None:
+    """Scale a row and subtract its part from `left` and `novelty`."""
     for x in range(len(row)):
         value = row[x] * norm
         row[x] = value
@@ -48,8 +60,30 @@ def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Ar
 
 
 @loop
+def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Array, novelty: Array) -> None:
+    """Make row `step` of the basis from a candidate, and subtract its part from `left` and `novelty`.
+
+    Args:
+        gram: Inner products of the candidate with all candidates, shape ``(N,)``.
+        basis: Inner products of all candidates with the orthonormalised chosen ones, shape ``(T, N)``.
+        step: Number of chosen candidates.
+        candidate: The candidate to add.
+        left: Inner products of the residual with all candidates, shape ``(N,)``.
+        novelty: Squared length of each candidate that the chosen ones do not explain, shape ``(N,)``.
+    """
+    row, norm = basis[step], 1 / math.sqrt(novelty[candidate])
+    for x in range(len(row)):
+        row[x] = gram[x]
+    for s in range(0, step - 1, 2):
+        take_shares(row, basis[s], basis[s, candidate], basis[s + 1], basis[s + 1, candidate])
+    if step % 2:
+        take_share(row, basis[step - 1], basis[step - 1, candidate])
+    take_step(row, norm, left[candidate] * norm, left, novelty)
+
+
+@loop
 def solve(matrix: Array, right: Array, count: int) -> None:
-    """Solve the first `count` equations of a positive definite system by Cholesky; `right` becomes the answer."""
+    """Solve the first `count` equations of a positive definite system by Cholesky; `right` becomes the solution."""
     for i in range(count):
         for j in range(i + 1):
             total = matrix[i, j]
@@ -68,29 +102,32 @@ def solve(matrix: Array, right: Array, count: int) -> None:
 
 @loop
 def pursue(
-    gram: Array, target: Array, dependent: float, faint: float, ridge: float, index: Array, weights: Array
+    gram: Array, target: Array, dependent: float, faint: float, tie: float, ridge: float, index: Array, weights: Array
 ) -> None:
-    """Write the candidates that signed pursuit takes for every row, and their least-squares weights.
+    """Write the candidates that the signed pursuit chooses for every row, and their least-squares weights.
 
     Args:
-        gram: Shape ``(N, N)``: inner products of the candidates.
-        target: Shape ``(R, N)``: inner products of the rows with them.
-        dependent: A candidate of whose squared length less is new is passed over.
-        faint: A row takes no candidate that correlates less.
-        ridge: Added to the diagonal of the inner products when weights are solved for.
+        gram: Inner products of the candidates, shape ``(N, N)``.
+        target: Inner products of the rows with the candidates, shape ``(R, N)``.
+        dependent: A candidate is skipped when less than this much of its squared length is unexplained.
+        faint: Least absolute correlation at which a row takes a candidate.
+        tie: Relative difference below which correlations count as equal; the first such candidate is taken.
+        ridge: Value added to the diagonal of the inner products for the solution of the weights.
         index: Shape ``(R, T)``, int64, filled with -1.
         weights: Shape ``(R, T)``, float64, filled with 0.
     """
     terms, candidates = index.shape[1], len(gram)
     left, novelty, basis = np.empty(candidates), np.empty(candidates), np.empty((terms, candidates))
-    matrix = np.empty((terms, terms))
+    matrix, merit = np.empty((terms, terms)), np.empty(candidates)
+    bits = merit.view(np.int64)
     for r in range(len(target)):
         for x in range(candidates):
             left[x] = target[r, x]
             novelty[x] = gram[x, x] if gram[x, x] > 0.5 else 0.0
         count = 0
         while count < terms:
-            best, candidate = best_candidate(left, novelty, dependent)
+            rate(left, novelty, dependent, merit)
+            best, candidate = best_candidate(merit, bits, tie)
             if not best > faint:
                 break
             orthogonalize(gram[candidate], basis, count, candidate, left, novelty)

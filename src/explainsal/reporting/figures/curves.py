@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from explainsal.reporting.figures.style import COLUMN_WIDTH, INK, MUTED, SERIES, horizontal_grid, new_figure
-from explainsal.reporting.results.table import higher_is_better, metric_order, metric_title, number
+from explainsal.reporting.results.titles import higher_is_better, metric_order, metric_title, number
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import MARKERS, MUTED, PAGE_WIDTH, SERIES, new_figure
 from explainsal.reporting.results.profiles import rank_table
-from explainsal.reporting.results.table import metric_title, model_title
+from explainsal.reporting.results.titles import metric_title, model_title
 
 
 def profiles_figure(profiles: pd.DataFrame, width: float = PAGE_WIDTH, columns: int = 4) -> Figure:

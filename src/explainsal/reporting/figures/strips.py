@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import COLUMN_WIDTH, PAGE_WIDTH, SALIENCY_CMAP, new_figure
-from explainsal.reporting.results.table import model_title
+from explainsal.reporting.results.titles import model_title
 from explainsal.reporting.run_folder import GalleryImage
 
 DOT: dict[str, Any] = {"s": 1.2, "color": "white", "edgecolors": "black", "linewidths": 0.2}

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, new_figure
 from explainsal.reporting.paper.table import METRICS, PaperTable, find_cell
-from explainsal.reporting.results.table import metric_title
+from explainsal.reporting.results.titles import metric_title
 
 _GAP = 0.9  # rows between two groups
 

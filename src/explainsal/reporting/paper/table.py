@@ -13,7 +13,8 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import holm, paired_difference, sign_flip_test
 from explainsal.reporting.parse import read_csv, read_json
-from explainsal.reporting.results.table import Cell, metric_title, number
+from explainsal.reporting.results.table import Cell
+from explainsal.reporting.results.titles import metric_title, number
 
 METRICS = ("sim", "cc", "sauc", "auc_judd")  # columns of the paper's tables, in their order
 TO_DEEP = "cc_to_deep"  # additional column for explainable models and their null models

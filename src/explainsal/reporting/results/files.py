@@ -11,7 +11,7 @@ import pandas as pd
 from explainsal.explanation.per_layer import DESCRIPTION
 from explainsal.fetch.writing import replaced_file, write_file
 from explainsal.metrics.bootstrap import mean_interval
-from explainsal.reporting.results.table import against_deep
+from explainsal.reporting.results.titles import against_deep
 from explainsal.reporting.run_folder import GalleryImage
 
 KEYS = ("model", "id", "index", "fixations", "description")

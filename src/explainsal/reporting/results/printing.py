@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from explainsal.reporting.results.table import ResultsTable, Section, metric_title, model_title, number, results_tables
+from explainsal.reporting.results.table import ResultsTable, Section, results_tables
+from explainsal.reporting.results.titles import metric_title, model_title, number
 
 GAP = 3  # characters between two columns
 

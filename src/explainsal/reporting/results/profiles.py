@@ -9,7 +9,7 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import mean_interval
 from explainsal.reporting.results.files import KEYS
-from explainsal.reporting.results.table import higher_is_better, metric_order, metric_title
+from explainsal.reporting.results.titles import higher_is_better, metric_order, metric_title
 from explainsal.reporting.run_folder import PROFILE_COLUMNS
 
 

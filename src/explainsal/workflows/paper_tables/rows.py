@@ -21,7 +21,7 @@ from explainsal.models.published import trained_on
 from explainsal.models.weight_sources import locate_weights
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.reporting.paper.table import paper_figures
-from explainsal.reporting.results.table import PAPER_NETWORKS, model_title
+from explainsal.reporting.results.titles import PAPER_NETWORKS, model_title
 from explainsal.workflows.baselines import make_baselines, make_postprocessing
 from explainsal.workflows.loading import NETWORKS, load_model, require_network
 from explainsal.workflows.paper_tables.options import TableOptions

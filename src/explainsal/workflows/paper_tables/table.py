@@ -26,7 +26,7 @@ from explainsal.reporting.html import write_report
 from explainsal.reporting.paper.table import DONE, Outcome, build_table, write_table_files
 from explainsal.reporting.results.files import summarize, write_results
 from explainsal.reporting.results.printing import print_results
-from explainsal.reporting.results.table import protocol_text
+from explainsal.reporting.results.titles import protocol_text
 from explainsal.reporting.run_figures import write_figures
 from explainsal.workflows.paper_tables.options import TableOptions
 from explainsal.workflows.paper_tables.rows import Row, choose_rows, find_weights, score_row, submit_row
