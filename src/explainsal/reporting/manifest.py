@@ -76,15 +76,15 @@ class Manifest:
 
 
 def parse_manifest(content: Mapping[str, Any]) -> Manifest:
-    """Build a manifest from its JSON; what is missing or of a wrong type has its default.
+    """Build a manifest from its JSON; missing fields and fields of a wrong type get their defaults.
 
     Example:
         >>> parse_manifest({"command": "python -m explainsal.explain image=a.jpg", "seed": 3}).task
         'explain'
     """
     kinds = {f.name: _KINDS[re.split(r"\W", str(f.type))[0]] for f in fields(Manifest)}
-    sound: dict[str, Any] = {k: value for k, value in content.items() if k in kinds and isinstance(value, kinds[k])}
-    found = Manifest(**sound)
+    valid: dict[str, Any] = {k: value for k, value in content.items() if k in kinds and isinstance(value, kinds[k])}
+    found = Manifest(**valid)
     if not found.task and found.command.startswith("python -m explainsal."):  # written before the field `task` existed
         found = replace(found, task=found.command.split()[2].removeprefix("explainsal."))
     return found
