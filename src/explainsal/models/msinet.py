@@ -1,7 +1,9 @@
 """MSI-Net (Kroner, Senden, Driessens and Goebel, 2020): VGG16, atrous spatial pyramid pooling (ASPP), decoder.
 
 The late stages of VGG16 keep an eighth of the resolution. The function is that of the published TensorFlow network,
-derived from its variables and measured values; docs/decisions/0016 lists the differences. Shapes for images of H x W, multiples of 8::
+derived from its variables and measured values; docs/decisions/0016 lists the differences.
+
+Shapes for images of H x W, multiples of 8::
 
     conv1 .. conv3   3 -> 256              H/8 x W/8, after the third pooling
     conv4, conv5     256 -> 512 -> 512     H/8 x W/8, pooled without stride; conv5 is dilated by 2
