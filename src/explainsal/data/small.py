@@ -152,7 +152,7 @@ def _name(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
 
 
 def _key(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
-    """Sixteen digits over the pictures, the maps or fixations, their width, and the size."""
+    """Return a key that changes with the pictures, the maps or fixations, the density sigma, and the size."""
     points = None if dataset.fixations is None else np.ascontiguousarray(dataset.fixations.xy).tobytes()
     files = fingerprint_files((*dataset.files, *dataset.map_files))
     digest = None if points is None else hashlib.sha256(points).hexdigest()
