@@ -20,7 +20,7 @@ from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
 
 Predict = Callable[[np.ndarray], np.ndarray]  # picture (H, W, 3), uint8 -> density (H, W)
 Arrays = dict[str, np.ndarray]
-FORMAT = 1  # raise it when the meaning of a stored file changes: older files are then rebuilt
+FORMAT = 1  # increase it when the meaning of a stored file changes, so that older files are rebuilt
 
 
 class SmallSamples(Dataset[SaliencySample]):
