@@ -10,7 +10,7 @@ from explainsal.explanation import PRESETS, Explainer
 from explainsal.functional import fast
 from explainsal.functional.block_variance import block_variance, scaled_block_moments
 from explainsal.functional.coefficients import matching_pursuit
-from explainsal.functional.kernels.dispatch import plain_only
+from explainsal.functional.kernels.dispatch import plain_only, share
 from explainsal.functional.log_gabor import local_energy, log_gabor_bank
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
@@ -139,6 +139,13 @@ def test_loops_run_by_default_and_not_where_plain_pytorch_is_asked_for(monkeypat
         pairwise_mae(noise(2, 3), noise(2, 3))
     with pytest.raises(AssertionError, match="ran"):
         pairwise_mae(noise(2, 3), noise(2, 3))
+
+
+def test_operations_of_shared_work_start_no_threads_of_their_own():
+    mine, theirs = torch.get_num_threads(), []
+    share(lambda _: theirs.append(torch.get_num_threads()), 8)
+    assert theirs == [1] * 8
+    assert torch.get_num_threads() == mine
 
 
 @settings(deadline=None, max_examples=25)

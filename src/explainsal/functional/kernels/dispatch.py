@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from threading import Barrier
 
 import torch
 from torch import Tensor
@@ -86,4 +87,11 @@ def share_runs(work: Callable[[slice], object], count: int) -> None:
 
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="explainsal")
+    """Threads whose PyTorch operations use no threads of their own: each would start a team."""
+    before, all_there = torch.get_num_threads(), Barrier(threads)
+    pool = ThreadPoolExecutor(threads, "explainsal", initializer=torch.set_num_threads, initargs=(1,))
+    for _ in range(threads):
+        pool.submit(all_there.wait)
+    pool.submit(torch.get_num_threads).result()
+    torch.set_num_threads(before)  # threads that others start later take the number that was set last
+    return pool
