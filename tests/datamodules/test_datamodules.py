@@ -197,6 +197,12 @@ def test_folder_errors(tmp_path):
         FolderDataModule(tmp_path, batch_size=1).dataset("train")
 
 
+@pytest.mark.parametrize("sigma", [0, -1.0])
+def test_a_blur_of_nothing_is_refused(tmp_path, sigma):
+    with pytest.raises(UserError, match=r"data\.density_sigma=.*must be positive"):
+        FolderDataModule(tmp_path, batch_size=1, density_sigma=sigma)
+
+
 def test_a_damaged_picture_is_one_clear_message_from_a_worker_too(tmp_path):
     write_pictures(tmp_path, [(40, 60)] * 3)
     picture = tmp_path / "1" / "1.png"

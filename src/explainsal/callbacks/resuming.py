@@ -39,24 +39,24 @@ class GoOnExactly(Callback):
         self._restored = state_dict
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Within an epoch, store what decides which of its images are done."""
+        """Store the settings of the image order, if the checkpoint is within an epoch."""
         epochs: Any = trainer.fit_loop.epoch_progress.current
         batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         if epochs.started > epochs.processed and 0 < batches.processed < trainer.num_training_batches:
             checkpoint[_ORDER] = _order(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse to continue an epoch in another order.
+        """Raise if an epoch would be continued in another order.
 
         Raises:
-            UserError: If some of its images would come twice and others never.
+            UserError: If some of its images would be used twice and others never.
         """
         order, self._order = self._order, {}
         now = _order(trainer)
         if differ := [name for name in order if order[name] != now[name]]:
             changes = ", ".join(f"{_NAMES[name]}={order[name]}, now {now[name]}" for name in differ)
             raise UserError(
-                f"the checkpoint is from the middle of an epoch, whose order of images follows from {changes}: resume "
+                f"the checkpoint is from the middle of an epoch, whose order of images depends on {changes}: resume "
                 "with the same, or from last.ckpt, which is from the end of an epoch"
             )
 

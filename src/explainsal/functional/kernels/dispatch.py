@@ -1,4 +1,4 @@
-"""When compiled loops run, and how threads share them out."""
+"""Decision when compiled loops run, and division of their work among threads."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _shared: ContextVar[int] = ContextVar("shared", default=0)
 
 @contextmanager
 def plain_only(wanted: bool = True) -> Iterator[None]:
-    """Compute everything in plain PyTorch inside the block, as on an accelerator: the reference of the loops.
+    """Compute everything in plain PyTorch inside the block, as on an accelerator; this is the loops' reference.
 
     Example:
         >>> with plain_only():
@@ -33,9 +33,9 @@ def plain_only(wanted: bool = True) -> Iterator[None]:
 
 
 def loops_run(*tensors: Tensor) -> bool:
-    """Whether compiled loops take these tensors: on a CPU, all of float32 or all of float64.
+    """Return whether compiled loops take these tensors: on a CPU, all of float32 or all of float64.
 
-    They know no gradients, and no exported graph could hold them.
+    The loops do not support gradients or exported graphs.
 
     Example:
         >>> loops_run(torch.zeros(3)), loops_run(torch.zeros(3), torch.zeros(3).double())
@@ -80,8 +80,8 @@ def shares() -> int:
 def share(work: Callable[[int], object], count: int) -> None:
     """Call `work` with every number below `count`, on so many threads as :func:`shares` says.
 
-    Each thread waits without using its core, and calls loops that release the interpreter's lock. An exception in one
-    of them is raised here.
+    Each thread waits without using its core and calls loops that release the interpreter's lock. An exception in a
+    thread is raised here.
 
     Example:
         >>> done = []
@@ -104,7 +104,7 @@ def share(work: Callable[[int], object], count: int) -> None:
 
 
 def share_runs(work: Callable[[slice], object], count: int) -> None:
-    """Call `work` with slices that make up ``range(count)``, one for each thread that PyTorch may use.
+    """Call `work` with slices that cover ``range(count)``, one for each thread that PyTorch may use.
 
     Example:
         >>> done = []
