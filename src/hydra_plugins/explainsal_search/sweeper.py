@@ -25,9 +25,9 @@ from hydra_plugins.explainsal_search.space import search_space
 class SearchSweeper(Sweeper):
     """Asks Optuna for parameters, launches the jobs and reports their measures.
 
-    A trial that fails does not end the search. What was tried is in a journal in the sweep's folder: the same command
-    first repeats what failed or was cut off, then continues to `n_trials`. The jobs themselves resume as those of any
-    sweep: parameters that are asked for twice cost nothing.
+    A failed trial does not end the search. A journal in the sweep's folder records the trials: the same command first
+    repeats failed and interrupted trials, then continues to `n_trials`. The jobs resume as those of any sweep, so that
+    repeated parameters cost nothing.
 
     Args:
         objectives: Direction ``maximize`` or ``minimize`` by measure of the jobs; several measures give a Pareto front.
@@ -61,7 +61,7 @@ class SearchSweeper(Sweeper):
         """Search and return Optuna's study.
 
         Raises:
-            UserError: If Optuna is not installed, another process searches in this folder, or an objective does not exist.
+            UserError: If Optuna is not installed, another process searches here, or an objective does not exist.
             Exception: The error of the first failed job, after the last trial.
         """
         try:
