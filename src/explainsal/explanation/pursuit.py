@@ -144,7 +144,7 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
 
 
 def _products_of(forms: Iterable[Tensor], views: Sequence[View]) -> tuple[Tensor, Tensor]:
-    """Compute these correlations from held candidates, with cached products of candidates that earlier layers used."""
+    """Compute :func:`_inner_products` from held candidates, reusing products of earlier layers' candidates."""
     pixels = views[0].maps.shape[-2] * views[0].maps.shape[-1]
     parts = [torch.cat([products(form, view.rows) for view in views], dim=-1) for form in forms]
     cross = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)).div_(pixels)

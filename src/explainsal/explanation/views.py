@@ -12,7 +12,7 @@ from explainsal.functional.reconstruction import inner_products, products
 
 
 class View:
-    """All maps of a pool after all filters, scaled, with their inner products.
+    """All filtered maps of a pool, scaled, with their inner products.
 
     Args:
         maps: Shape ``(B, n, H, W)``.
