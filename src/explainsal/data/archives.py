@@ -82,7 +82,7 @@ def fetch_archives(
 
 
 class _State:
-    """One archive, and the state of its files on disk."""
+    """An archive and the state of its files on disk."""
 
     def __init__(self, archive: Archive, root: Path, mirror: str | None, verify: bool) -> None:
         self.archive = archive
