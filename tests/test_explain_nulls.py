@@ -120,7 +120,7 @@ class Priors(nn.Module):
 
 @pytest.mark.parametrize("null", ["untrained_network", "cascade"])
 def test_what_cannot_be_drawn_again_is_refused_once_the_network_is_there(tmp_path: Path, null: str) -> None:
-    with pytest.raises(UserError, match=r"the network itself \(Priors\) has parameters of its own \(priors\)"):
+    with pytest.raises(UserError, match=r"the network itself \(Priors\) has its own parameters \(priors\)"):
         check_nulls([null], model=Priors())
     check_nulls(["shuffled_filters", "random_layer"], model=Priors())
     check_nulls([null], model=load_model("unisal", input_size=(64, 96)))

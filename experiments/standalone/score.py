@@ -1,4 +1,4 @@
-"""Score models on OSIE's test images, with one row per model and image.
+"""Score models on the test images of OSIE or of MIT1003's split held_out, with one row per model and image.
 
     python experiments/standalone/score.py --data ../shared/data/osie --deep best.ckpt --out results/classical.csv \
         itti hft center_bias gold_standard:4 standalone=runs/main/standalone.safetensors sparse:20
@@ -21,6 +21,7 @@ from explainsal.classical.center_bias import CenterBias
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
+from explainsal.datamodules.mit1003 import MIT1003DataModule
 from explainsal.distillation.refinement import center_level
 from explainsal.functional.metrics import Nonfixations, cc
 from explainsal.metrics import SaliencyMetrics
@@ -52,6 +53,14 @@ class Decentered(nn.Module):
         return self.model(images) / center_level(self.bias(images[:1])[0], self.power)
 
 
+def read(options: argparse.Namespace) -> SaliencyDataset:
+    if options.set == "osie":
+        return read_osie(options.data, options.split, density_sigma=options.sigma)
+    module = MIT1003DataModule(options.data, split="held_out", density_sigma=options.sigma, batch_size=1)
+    module.prepare_data()
+    return module.dataset(options.split)
+
+
 def fixations(dataset: SaliencyDataset) -> tuple[list[Tensor], list[tuple[int, int]]]:
     points, sizes = dataset.all_fixations()
     return [torch.from_numpy(p) for p in points], sizes
@@ -75,12 +84,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", help="NAME, NAME=FILE, and NAME:N for every N-th image only")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--deep", required=True)
+    parser.add_argument("--set", choices=("osie", "mit1003"), default="osie", help="mit1003: its split held_out")
+    parser.add_argument("--sigma", type=float, default=24.0, help="of the fixation densities, in pixels")
+    parser.add_argument("--deep", required=True, help="NAME, or NAME=WEIGHTS, e.g. unisal=published")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--split", default="test")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    dataset, deep, tables = read_osie(options.data, options.split), load_model(options.deep), []
+    dataset, tables = read(options), []
+    name, _, weights = options.deep.partition("=")
+    deep, deep_maps = load_model(name, weights or None), dict[int, Tensor]()
     pool = Nonfixations(*fixations(dataset))
     for entry in options.models:
         name, _, spec = entry.partition("=")
@@ -88,7 +101,8 @@ def main() -> None:
         if name == GOLD_STANDARD:
             tables.append(score_people(dataset, pool, int(every or 1)))
         else:
-            tables.append(score(name, build(spec or name, deep, options.data), deep, dataset, pool, int(every or 1)))
+            model = build(spec or name, deep, options.data)
+            tables.append(score(name, model, deep, deep_maps, dataset, pool, int(every or 1)))
         options.out.parent.mkdir(parents=True, exist_ok=True)
         pd.concat(tables).to_csv(options.out, index=False, float_format="%.6f")
         print(tables[-1].drop(columns=["id"]).groupby("model").mean().round(3).to_string(), flush=True)
@@ -96,8 +110,15 @@ def main() -> None:
 
 @torch.no_grad()
 def score(
-    name: str, model: nn.Module, deep: nn.Module, dataset: SaliencyDataset, pool: Nonfixations, every: int
+    name: str,
+    model: nn.Module,
+    deep: nn.Module,
+    deep_maps: dict[int, Tensor],
+    dataset: SaliencyDataset,
+    pool: Nonfixations,
+    every: int,
 ) -> pd.DataFrame:
+    """Score a model; `deep_maps` keeps the network's maps for the models to come."""
     metrics, agreement, seconds = new_metrics(pool), [], []
     for index in range(0, len(dataset), every):
         batch = SaliencyBatch.collate([dataset[index]])
@@ -105,7 +126,9 @@ def score(
         maps = model(batch.images)[:, 0].float()
         seconds.append(time.process_time() - start)
         metrics.update(maps, fixations=batch.fixations, density=batch.density, index=batch.index)
-        agreement.append(cc(maps, DensityMap(deep(batch.images)[:, 0])).item())
+        if index not in deep_maps:
+            deep_maps[index] = deep(batch.images)[:, 0].float()
+        agreement.append(cc(maps, DensityMap(deep_maps[index])).item())
     table = metrics.per_image()
     table.insert(0, "model", name)
     table.insert(1, "id", [dataset.ids[i] for i in table["index"]])

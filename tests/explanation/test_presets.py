@@ -69,7 +69,7 @@ def test_wavelengths_are_a_series_of_which_single_values_change():
     assert resolve_options("sparse", bank={"min_wavelength": 4}).bank.wavelengths == tuple(4.0 * 2**i for i in range(9))
     coarse = resolve_options("sparse", bank={"wavelength_factor": 3, "n_wavelengths": 3, "min_wavelength": 2}).bank
     assert coarse.wavelengths == (2.0, 6.0, 18.0)
-    with pytest.raises(ValueError, match="given twice: leave out wavelengths or n_wavelengths"):
+    with pytest.raises(ValueError, match="given twice: omit wavelengths or n_wavelengths"):
         resolve_options("sparse", bank={"n_wavelengths": 3, "wavelengths": [3.0]})
     for wrong in ({"n_wavelengths": 0}, {"wavelength_factor": 1.0}):
         with pytest.raises(ValueError, match="factor above 1"):

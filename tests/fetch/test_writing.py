@@ -14,7 +14,15 @@ from pathlib import Path
 import pytest
 from tests.disks import small_disk
 
-from explainsal.fetch.writing import PREFIX, read_json, remove_unfinished, replaced_file, write_file, write_json
+from explainsal.fetch.writing import (
+    PREFIX,
+    read_json,
+    remove_abandoned,
+    remove_unfinished,
+    replaced_file,
+    write_file,
+    write_json,
+)
 
 
 def test_text_and_bytes_replace_the_old_file(tmp_path: Path) -> None:
@@ -83,6 +91,26 @@ def test_a_kill_leaves_a_whole_file_and_the_next_process_removes_the_rest(tmp_pa
     (tmp_path / "below" / f"{PREFIX}left").write_text("half")
     remove_unfinished(tmp_path)
     assert [file.name for file in tmp_path.rglob("*")] == ["below"]
+
+
+def write_half_and_die(path: Path) -> None:
+    with replaced_file(path) as temporary:
+        temporary.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def test_what_killed_processes_left_is_told_from_what_others_write(tmp_path: Path) -> None:
+    process = multiprocessing.get_context("fork").Process(target=write_half_and_die, args=(tmp_path / "a.npz",))
+    process.start()
+    process.join()
+    (left,) = tmp_path.iterdir()
+    elsewhere = tmp_path / f"{PREFIX}{process.pid}-00000000-abc.npz"  # of another machine
+    elsewhere.write_bytes(b"half")
+    with replaced_file(tmp_path / "b.npz") as temporary:
+        temporary.write_bytes(b"whole")
+        remove_abandoned(tmp_path)
+        assert sorted(tmp_path.iterdir()) == sorted([elsewhere, temporary])
+    assert not left.exists()
 
 
 def write_often(path: Path, value: int) -> None:

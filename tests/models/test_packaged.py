@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 
 import pytest
 import torch
@@ -12,12 +13,14 @@ from explainsal.app.cli import conf_dir
 from explainsal.models import load_network
 from explainsal.models.packaged import FOLDER, package_network, packaged_file, read_card
 from explainsal.models.published import seen_warning
+from explainsal.workflows.loading import load_model
 
 NAMES = ("cmrnet_eyes", "cmrnet_osie")
 
 
 def test_these_are_all():
-    assert {path.name.removesuffix(".safetensors") for path in FOLDER.glob("*.safetensors")} == set(NAMES)
+    files = {path.name.removesuffix(".safetensors") for path in FOLDER.glob("*.safetensors")}
+    assert files == {*NAMES, "standalone"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -39,6 +42,29 @@ def test_the_recipe_is_a_command_that_composes_to_this_network(name):
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose("train", overrides=overrides)
     assert (cfg.model.width, tuple(cfg.model.input_size)) == (32, load_network(name).input_size)
+
+
+def test_the_packaged_standalone_model_is_loaded_by_its_name_and_its_card_describes_it():
+    card, file, model = read_card("standalone"), packaged_file("standalone"), load_model("standalone")
+    assert card["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert card["bytes"] == file.stat().st_size < 1e5
+    assert f"{model.net.coefficients:,} coefficients" in card["network"]
+    assert max(int((stage.source >= 0).sum(1).max()) for stage in model.net.stages) <= 20
+    assert {"licence", "recipe", "scores", "date", "trained_on", "unseen_splits"} <= set(card)
+    assert model.trained
+    assert "have not seen the part evaluated here, osie test" in seen_warning(model.weights, "osie", "test")
+    maps = model(torch.rand(1, 3, 60, 80, generator=torch.Generator().manual_seed(0)))
+    assert maps.shape == (1, 1, 60, 80)
+    assert maps.std() > 0
+
+
+def test_the_recipe_of_the_packaged_standalone_model_composes():
+    recipe = shlex.split(read_card("standalone")["recipe"].partition("   (")[0])
+    assert recipe[:3] == ["python", "-m", "explainsal.distill"]
+    with initialize_config_dir(conf_dir(), version_base="1.3"):
+        cfg = compose("distill", overrides=recipe[3:])
+    assert cfg.start == "experiments/standalone/models/standalone.safetensors"
+    assert (cfg.weights, cfg.beside.mit1003.split) == ("published:mit1003", "held_out")
 
 
 def test_it_says_what_it_has_seen_of_two_data_sets():

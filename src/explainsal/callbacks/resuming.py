@@ -49,7 +49,7 @@ class GoOnExactly(Callback):
             checkpoint[_ORDER] = _order(trainer)
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse to continue an epoch in another order.
+        """Raise if an epoch would be continued in another order.
 
         Raises:
             UserError: If the settings differ, so that some images would be seen twice in this epoch and others never.
@@ -59,7 +59,7 @@ class GoOnExactly(Callback):
         if differ := [name for name in order if order[name] != now[name]]:
             changes = ", ".join(f"{_NAMES[name]}={order[name]}, now {now[name]}" for name in differ)
             raise UserError(
-                f"the checkpoint is from the middle of an epoch, whose order of images follows from {changes}: resume "
+                f"the checkpoint is from the middle of an epoch, whose order of images depends on {changes}: resume "
                 "with the same settings, or from last.ckpt, which was written at the end of an epoch"
             )
 

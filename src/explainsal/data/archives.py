@@ -82,7 +82,7 @@ def fetch_archives(
 
 
 class _State:
-    """One archive, and the state of its files on disk."""
+    """An archive and the state of its files on disk."""
 
     def __init__(self, archive: Archive, root: Path, mirror: str | None, verify: bool) -> None:
         self.archive = archive
@@ -102,7 +102,7 @@ class _State:
     def complete(self) -> bool:
         """Return whether all files of the archive are on disk: as many as were unpacked before, or as published.
 
-        The published count alone is not enough if an archive is at hand that was never fully unpacked.
+        If an archive is on disk that was never fully unpacked, the published count alone is not enough.
         """
         known = self.unpacked_files()
         if known is not None:
@@ -199,7 +199,7 @@ def _require_space(root: Path, states: Sequence[_State]) -> None:
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock, waiting for other processes; the lock of a killed process is free."""
+    """Hold a lock, after waiting for other processes; a killed process holds no lock."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from explainsal.data.fixation_table import FixationTable
 from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
-from explainsal.fetch.writing import replaced_file
+from explainsal.fetch.writing import remove_abandoned, replaced_file
 
 FORMAT = 3  # increase it when the meaning of a stored table changes, so that older files are rebuilt
 
@@ -71,6 +71,7 @@ def cached_file(
     content = build()
     stale = [other for other in folder.glob(f"{name}-{'?' * len(key)}.npz") if other != path]
     try:
+        remove_abandoned(folder)
         with replaced_file(path) as temporary:
             write(content, temporary)
         for other in stale:

@@ -8,7 +8,7 @@ ground truth contains:
     fixations/**         or one binary map per image: .png, .jpg, .npy, .mat
     scanpaths/**         or one text file per image and observer, scanpaths/<image>/<observer>: x y start end
     maps/**              densities, one per image: 8 or 16-bit pictures, .npy, .mat; with or without fixations
-    *.hdf5               or pysaliency's stimuli and fixations, or only its fixations of the sorted images/
+    *.hdf5               or pysaliency's stimuli and fixations, or only its fixations, ordered as the sorted images/
     splits.json          {"train": [...], "val": [...], "test": [...]}: names of images; optional
 
 Data sets of FixaTons are supported as they are, with STIMULI for images and SCANPATHS for scanpaths.

@@ -18,7 +18,7 @@ from rich.progress import track
 
 from explainsal.data.headers import Expected
 from explainsal.fetch.fingerprints import fingerprint_files
-from explainsal.fetch.writing import replaced_file
+from explainsal.fetch.writing import remove_abandoned, replaced_file
 
 SHARD = 500
 SPARE = 1 << 30  # bytes that must stay free on the disk
@@ -110,6 +110,7 @@ def store_pixels(
     missing = [k for k, file in enumerate(files) if not file.is_file() or file.stat().st_size != sizes[k]]
     try:
         if missing:
+            remove_abandoned(folder)
             _check_space(folder, sum(sizes[k] for k in missing))
         for k in track(missing, f"{name}: decoding, once", transient=True, disable=not missing):
             decoded = (_checked(decode(pictures[i], None), shapes[i], pictures[i]) for i in parts[k])

@@ -1,7 +1,8 @@
-"""The explanation without its network, as an ordinary model: ``load_model("standalone", weights=FILE)``.
+"""The explanation without its network, as an ordinary model: ``load_model("standalone")``.
 
-``python -m explainsal.distill`` writes the file; no network is loaded or needed. docs/decisions/0023 describes the
-graph and its fit.
+The packaged file was refined against the published UNISAL; ``weights=FILE`` takes another one that
+``python -m explainsal.distill`` wrote. No network is loaded or needed. docs/decisions/0023 describes the graph and its
+fit, ``pretrained/standalone.safetensors.card.json`` its training data and scores.
 """
 
 from __future__ import annotations
@@ -9,21 +10,25 @@ from __future__ import annotations
 from pathlib import Path
 
 from explainsal.distillation import load_standalone
-from explainsal.errors import MissingFilesError, UserError
+from explainsal.errors import UserError
+from explainsal.models.packaged import packaged_file
 from explainsal.models.saliency_model import SaliencyModel
 
 
 def build(*, weights: str | Path | None = None) -> SaliencyModel:
     """Build the model in a file of ``explainsal.distill``; the file defines everything, so there are no options.
 
+    Args:
+        weights: The file. Default: the packaged one.
+
     Raises:
-        UserError: If no file is given, it has another version, or its fit is incomplete.
+        UserError: If the file has another version, or its fit is incomplete.
+
+    Example:
+        >>> build().net.coefficients
+        1554
     """
-    if weights is None:
-        raise MissingFilesError(
-            "a standalone model needs its file: give weights=outputs/.../standalone.safetensors, as "
-            "`python -m explainsal.distill checkpoint=... data=...` writes it"
-        )
+    weights = packaged_file("standalone") if weights is None else weights
     net, note = load_standalone(weights)
     if not note.get("finished", True):
         raise UserError(

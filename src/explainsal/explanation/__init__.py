@@ -1,4 +1,4 @@
-"""The explanation of a network: every layer rebuilt from log-Gabor responses."""
+"""Explain a network by rebuilding every layer from log-Gabor responses."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A filter bank as data: the parameters of every filter, and its transfer functions at any map size."""
+"""Filter banks as data: parameters of every filter, and transfer functions at any map size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from explainsal.functional.log_gabor import (
     spectrum_of,
 )
 
-# Banks of more bytes are sampled in groups: at 1080 x 1920 the paper's 80 filters take 660 MB.
+# Larger banks (in bytes) are sampled in groups: at 1080 x 1920 the paper's 80 filters take 660 MB.
 _WHOLE_BYTES = 2**27
 
 Part = Literal["energy", "even", "odd", "half_wave", "half_squared"]
@@ -33,15 +33,15 @@ Part = Literal["energy", "even", "odd", "half_wave", "half_squared"]
 
 @dataclass(frozen=True)
 class Filter:
-    """One filter of a bank. Fields that a kind does not have are NaN.
+    """A filter of a bank. Fields that do not apply to its kind are NaN.
 
     Args:
         kind: ``"log_gabor"`` or ``"low_pass"``.
-        part: What is taken of the complex response: ``"energy"``, its magnitude (Eq. 1), or its signed ``"even"``
-            (real) or ``"odd"`` (imaginary) part. A low-pass response is even; ``"half_wave"`` is what of it lies above
-            its mean over the map, ``"half_squared"`` the square of that, as simple cells are modelled (Heeger, 1992).
-        wavelength: Centre wavelength in pixels of the filtered map; of a low-pass filter, ``2 pi`` times its sigma.
-        orientation: Centre orientation in radians.
+        part: Part of the complex response that is used: ``"energy"``, its magnitude (Eq. 1), or its signed ``"even"``
+            (real) or ``"odd"`` (imaginary) part. A low-pass response is even; ``"half_wave"`` is its part above its
+            mean over the map, ``"half_squared"`` the square of that, as in models of simple cells (Heeger, 1992).
+        wavelength: Center wavelength in pixels of the filtered map; for a low-pass filter, ``2 pi`` times its sigma.
+        orientation: Center orientation in radians.
         sigma_on_f: Radial width as a ratio.
         sigma_theta: Angular width in radians.
     """
@@ -55,33 +55,33 @@ class Filter:
 
     @property
     def octaves(self) -> float:
-        """Full width of the radial band at half its height, in octaves; NaN for a low-pass filter."""
+        """Full width at half maximum of the radial band, in octaves; NaN for a low-pass filter."""
         return 2 * math.sqrt(2 / math.log(2)) * abs(math.log(self.sigma_on_f))
 
 
 @dataclass(frozen=True)
 class FilterBank:
-    """Every combination of wavelength, orientation and width pair, then the low-pass members.
+    """All combinations of wavelength, orientation and width pair, followed by low-pass filters.
 
     Args:
-        wavelengths: In pixels per cycle of the filtered map.
-        n_orientations: How many, uniform over `orientation_range` from 0.
+        wavelengths: Wavelengths in pixels per cycle of the filtered map.
+        n_orientations: Number of orientations, uniform over `orientation_range` from 0.
         sigma_on_f: Radial widths, paired with `sigma_theta`.
         sigma_theta: Angular widths in radians.
-        orientation_range: In radians; pi, since a map and its energy do not distinguish opposite directions.
-        parts: What is taken of every log-Gabor response, one candidate each; the paper takes the energy alone. Signed
-            parts are what simple cells answer, energies what complex cells do.
+        orientation_range: Range in radians; pi, since a map and its energy do not distinguish opposite directions.
+        parts: Parts of every log-Gabor response, one candidate each; the paper uses only the energy. Signed parts
+            correspond to simple cells, energies to complex cells.
         sigma_unit: Whether `sigma_on_f` is the ratio sigma_f/f_0 or sigma_f itself in cycles per pixel.
-        low_pass: Sigmas in pixels of Gaussian members, appended to the bank. Their response keeps its sign.
-        low_pass_parts: What is taken of every low-pass response, one candidate each: some of ``"even"``,
-            ``"half_wave"``, ``"half_squared"``.
-        up_to_map_size: Leaves out wavelengths above a map's longer side: no period of them fits.
-        border: How maps continue beyond their border.
-        shuffle: A seed replaces every filter by the same one with its frequencies permuted, one fixed permutation per
-            map size for all: the null model that keeps each filter's gains but none of its meaning. None: no shuffle.
+        low_pass: Sigmas in pixels of Gaussian filters, appended to the bank. Their response keeps its sign.
+        low_pass_parts: Parts of every low-pass response, one candidate each: some of ``"even"``, ``"half_wave"``,
+            ``"half_squared"``.
+        up_to_map_size: Omit wavelengths above a map's longer side, since none of their periods fits.
+        border: Extension of maps beyond their border.
+        shuffle: Seed of a null model that permutes the frequencies of every filter, with one fixed permutation per map
+            size for all: each filter keeps its gains but loses its meaning. None: no shuffle.
 
     Raises:
-        ValueError: As :func:`~explainsal.functional.log_gabor.log_gabor_bank` does, when sampled.
+        ValueError: If :func:`~explainsal.functional.log_gabor.log_gabor_bank` rejects the parameters.
     """
 
     wavelengths: tuple[float, ...]
@@ -99,7 +99,7 @@ class FilterBank:
     filters: tuple[Filter, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for name in ("wavelengths", "sigma_on_f", "sigma_theta", "low_pass"):  # lists, e.g. from a configuration
+        for name in ("wavelengths", "sigma_on_f", "sigma_theta", "low_pass"):  # converts lists of a configuration
             object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts or not set(self.parts) <= {"energy", "even", "odd"}:
@@ -112,30 +112,30 @@ class FilterBank:
         if self.n_orientations < 1:
             raise ValueError(f"a bank needs at least 1 orientation, got {self.n_orientations}")
         object.__setattr__(self, "filters", self._table())
-        self.transfer((4, 4))  # refuses impossible parameters here, not in the middle of an explanation
+        self.transfer((4, 4))  # raises for impossible parameters here, not during an explanation
 
     def __len__(self) -> int:
         return len(self.filters)
 
     @property
     def angles(self) -> list[float]:
-        """Centre orientations, in radians."""
+        """Center orientations, in radians."""
         return [self.orientation_range * i / self.n_orientations for i in range(self.n_orientations)]
 
     def available(self, size: Sequence[int]) -> Tensor:
-        """Positions of the filters that serve maps of a size, shape ``(g,)``, int64."""
+        """Return positions of the filters for maps of a size, shape ``(g,)``, int64."""
         return torch.tensor(self.served(size), dtype=torch.int64)
 
     def served(self, size: Sequence[int]) -> list[int]:
-        """The same as plain numbers."""
+        """Return the positions of :meth:`available` as plain numbers."""
         longest = max(size) if self.up_to_map_size else math.inf
         return [i for i, f in enumerate(self.filters) if f.kind == "low_pass" or f.wavelength <= longest]
 
     def groups(self, size: tuple[int, int], most: int | None = None) -> list[range]:
-        """Runs of :meth:`available` filters to work on at a time.
+        """Return runs of :meth:`available` filters to process together.
 
-        All of them, or where these are large or more than `most` those of one orientation and wavelength, and those of
-        one blur.
+        This is one run of all filters or, if they are large or more than `most`, one run per orientation and wavelength
+        and one per blur.
         """
         count = len(self.served(size))
         if 4 * len(self) * math.prod(self._grid(size)) <= _WHOLE_BYTES and count <= (most or count):
@@ -154,24 +154,24 @@ class FilterBank:
         dtype: torch.dtype = torch.float32,
         device: torch.device | str = "cpu",
     ) -> Tensor:
-        """Transfer functions for maps of a size: of the :meth:`available` filters, or of one of the :meth:`groups`.
+        """Return transfer functions for maps of a size, of the :meth:`available` filters or one of the :meth:`groups`.
 
-        The parts of a response share a transfer function, which is there once.
+        The parts of a response share one transfer function.
 
         Returns:
-            Shape ``(g, H', W')``: the size, or twice it where the border reflects. The latest are remembered.
+            Shape ``(g, H', W')``: the size, or twice the size for reflected borders. The latest results are cached.
         """
         if group is not None and len(group) == len(self.served(size)):
             group = None
         return _sampled(self, size, group, dtype, torch.device(device))
 
     def candidates(self, maps: Tensor, group: range | None = None, out: Tensor | None = None) -> Tensor:
-        """What the bank makes of maps: local energy (Eq. 1), and the signed blur for low-pass members.
+        """Filter maps: local energy (Eq. 1), and the signed blur for low-pass filters.
 
         Args:
             maps: Shape ``(..., H, W)``.
-            group: One of :meth:`groups`; default all filters.
-            out: Where to put it.
+            group: One of :meth:`groups`; None: all filters.
+            out: Output array, if any.
 
         Returns:
             Shape ``(..., g, H, W)``, filters in the order of :meth:`available`.
@@ -190,12 +190,12 @@ class FilterBank:
         return made if out is None else out.copy_(made)
 
     def standardized_candidates(self, maps: Tensor, group: range, out: Tensor, scaling: RowScaling) -> None:
-        """Write :meth:`candidates` standardized, each while it is in the cache; for maps that compiled loops take."""
+        """Write the standardized :meth:`candidates` of maps that compiled loops take, each while it is in the cache."""
         bank, gabors = self._for(maps, group)
         responses_of_kinds(maps, bank, self._kinds(bank, gabors), border=self.border, out=out, scaling=scaling)
 
     def _for(self, maps: Tensor, group: range | None) -> tuple[Tensor, int]:
-        """Transfer functions for maps, and how many of them are log-Gabor filters."""
+        """Return the transfer functions for maps and the number of log-Gabor filters among them."""
         size = (int(maps.shape[-2]), int(maps.shape[-1]))
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
@@ -206,7 +206,7 @@ class FilterBank:
         return [(range(gabors), self.parts), (range(gabors, len(bank)), self.low_pass_parts)]
 
     def shuffled(self, seed: int = 0) -> FilterBank:
-        """The null model of the same size and gains: see `shuffle`."""
+        """Return the null model of the same size and gains; see `shuffle`."""
         return replace(self, shuffle=seed)
 
     def _seen_plainly(self, maps: Tensor, bank: Tensor, gabors: int) -> Tensor:
@@ -223,7 +223,7 @@ class FilterBank:
         return parts_of(filter_responses(maps, bank, border=self.border), self.parts)
 
     def _seen_elsewhere(self, maps: Tensor, bank: Tensor, gabors: int, out: Tensor | None) -> Tensor:
-        """:meth:`candidates` from one spectrum, each written once."""
+        """Compute :meth:`candidates` from one spectrum, writing each once."""
         blurs, many = gabors * len(self.parts), (len(bank) - gabors) * len(self.low_pass_parts)
         seen = maps.new_empty(*maps.shape[:-2], blurs + many, *maps.shape[-2:]) if out is None else out
         spectrum = spectrum_of(maps, bank, self.border)
@@ -256,11 +256,11 @@ class FilterBank:
 
 
 def parts_of(responses: Tensor, parts: Sequence[Part]) -> Tensor:
-    """What is taken of complex responses, one after the other for each: see :class:`Filter`.
+    """Return the parts of complex responses, one after the other for each; see :class:`Filter`.
 
     Args:
         responses: Shape ``(..., g, H, W)``, complex.
-        parts: What to take.
+        parts: Names of the parts.
 
     Returns:
         Shape ``(..., g * parts, H, W)``, parts fastest.
@@ -295,7 +295,7 @@ def _sample(
         parts.append(gaussian_bank(grid, blurs, dtype=dtype, device=device))
     if not parts:
         raise ValueError(
-            f"no filter of the bank serves maps of {size[0]} x {size[1]} pixels: its shortest wavelength is "
+            f"no filter of the bank fits maps of {size[0]} x {size[1]} pixels: its shortest wavelength is "
             f"{min(bank.wavelengths)} px. Add a shorter one or low_pass members, or set up_to_map_size=False"
         )
     transfer = torch.cat(parts) if len(parts) > 1 else parts[0]
@@ -309,7 +309,7 @@ def _sample(
 def _members(
     bank: FilterBank, size: tuple[int, int], group: range | None
 ) -> tuple[list[float], list[float], Sequence[float]]:
-    """Orientations, wavelengths and sigmas of all filters for maps of a size, or of one group."""
+    """Return orientations, wavelengths and sigmas of all filters for maps of a size, or of one group."""
     longest = max(size) if bank.up_to_map_size else math.inf
     wavelengths = [wavelength for wavelength in bank.wavelengths if wavelength <= longest]
     if group is None:
@@ -323,7 +323,7 @@ def _members(
 
 
 class _Remembered:
-    """The latest sampled banks, as many as fit: images of many sizes would need one each."""
+    """Cache of sampled banks, limited in size, since images of many sizes need one bank each."""
 
     def __init__(self, limit: int) -> None:
         self.limit, self.bytes, self.banks = limit, 0, OrderedDict[tuple[Any, ...], Tensor]()
@@ -332,7 +332,7 @@ class _Remembered:
         if key in self.banks:
             self.banks.move_to_end(key)
         else:
-            with torch.inference_mode(False):  # else not to be used where gradients are wanted
+            with torch.inference_mode(False):  # otherwise unusable with gradients
                 self.banks[key] = _sample(*key)
             self.bytes += self.banks[key].nbytes
         self._forget()
@@ -344,7 +344,7 @@ class _Remembered:
 
     @contextmanager
     def at_most(self, limit: int) -> Iterator[None]:
-        """Remember no more bytes than that inside the block, the latest bank apart."""
+        """Limit the cached bytes inside the block, except for the latest bank."""
         before, self.limit = self.limit, min(self.limit, limit)
         self._forget()
         try:

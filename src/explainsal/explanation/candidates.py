@@ -1,4 +1,4 @@
-"""The candidates of a layer: pools of maps seen through the filter bank, chunk by chunk within a memory budget."""
+"""Candidates of a layer: pools of maps filtered by the bank, chunk by chunk within a memory budget."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.weighted import scale_rows
 from explainsal.tracing.layers import INPUT
 
-KEPT_SHARE = 0.75  # of their budget, for all candidates of a layer on an accelerator
-_CPU_CHUNK = 2**21  # pixels of candidates that a CPU makes at a time: 8 MiB of float32
+KEPT_SHARE = 0.75  # share of their budget for all candidates of a layer on an accelerator
+_CPU_CHUNK = 2**21  # candidate pixels computed together on a CPU: 8 MiB of float32
 
 
 @lru_cache(maxsize=256)
@@ -31,7 +31,7 @@ def _counted(count: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Chunk:
-    """Some maps of a pool through some filters; `start` is the pool's first candidate, `filters` its bank's size."""
+    """Some maps of a pool with some filters; `start` is the pool's first candidate, `filters` its bank's size."""
 
     source: int
     places: range
@@ -45,19 +45,19 @@ class _Chunk:
 
 
 class Candidates:
-    """All maps of all pools through all filters, at the size of the layer to rebuild.
+    """All maps of all pools, filtered by all filters, at the size of the layer to rebuild.
 
     Args:
-        pools: What the layer is rebuilt from.
+        pools: Pools from which the layer is rebuilt.
         bank: The filters.
         size: Height and width of the layer's maps.
         scaling: As in :class:`~explainsal.explanation.presets.Options`.
-        budget: Bytes that the candidates may take at once.
-        remembered: What other layers saw of the image.
-        pixel_weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts; None: all alike.
-        rooted: Whether candidates are also multiplied by the roots of the weights, so that plain inner products of
-            them are weighted ones.
-        weighting: What tells these weights from those of other layers of the same size.
+        budget: Maximum bytes of candidates in memory.
+        remembered: Cache of the image's responses, shared with other layers.
+        pixel_weights: Shape ``(B, 1, H * W)``, mean 1: weight of each pixel; None: equal weights.
+        rooted: Whether candidates are also multiplied by the square roots of the weights, so that their plain inner
+            products are weighted ones.
+        weighting: Key that distinguishes these weights from those of other layers of the same size.
     """
 
     def __init__(
@@ -75,10 +75,10 @@ class Candidates:
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
         on_cpu = self.device.type == "cpu"
         for_making, for_keeping = (budget, budget // 2) if on_cpu else (budget // 4, int(KEPT_SHARE * budget))
-        self._per_chunk = max(1, for_making // (8 * each))  # making them takes several arrays of their size
-        # all filters of a small map at once even so: one after the other they would take a hundred times as long
+        self._per_chunk = max(1, for_making // (8 * each))  # computing them needs several arrays of their size
+        # all filters of a small map together: one after the other they take a hundred times as long
         self._filters_at_once = max(self._per_chunk, _CPU_CHUNK // (size[0] * size[1]))
-        if on_cpu:  # larger chunks spend their time on fresh memory pages
+        if on_cpu:  # larger chunks spend their time on new memory pages
             self._per_chunk = min(self._per_chunk, max(8, _CPU_CHUNK // (size[0] * size[1])))
         self._keep = len(self) * each <= for_keeping
         self._plan = self._planned()
@@ -96,14 +96,14 @@ class Candidates:
 
     @property
     def usable(self) -> Tensor:
-        """Shape ``(B, N)``: False where no map took the place."""
+        """Shape ``(B, N)``: False for empty places of a pool."""
         return torch.cat(
             [(pool.channel >= 0).repeat_interleave(len(self.bank.served(pool.maps.shape[-2:])), dim=1)
              for pool in self.pools], dim=1,
         )  # fmt: skip
 
     def channel(self, index: Tensor) -> Tensor:
-        """Which activation map each chosen candidate was made of; `index` has shape ``(B, ...)``."""
+        """Return the activation map of each selected candidate; `index` has shape ``(B, ...)``."""
         longest = max(pool.channel.shape[1] for pool in self.pools)
         padded = [torch.nn.functional.pad(p.channel, (0, longest - p.channel.shape[1]), value=-1) for p in self.pools]
         channels = torch.stack(padded, dim=1).flatten(1)  # (B, sources * places)
@@ -111,14 +111,14 @@ class Candidates:
         return channels.gather(1, position.flatten(1)).reshape(index.shape)
 
     def chunks(self, first: int = 0, only: Tensor | None = None) -> Iterator[tuple[Tensor, Tensor]]:
-        """Positions ``(n,)`` and scaled maps ``(B, n, H, W)``; together every candidate once.
+        """Yield positions ``(n,)`` and scaled maps ``(B, n, H, W)``, with every candidate once.
 
-        Kept for the next call where all of them fit into half the budget, else computed again; of these
-        `chunks_at_once` fit into that half.
+        If all chunks fit into half the budget, they are kept for the next call, otherwise recomputed; `chunks_at_once`
+        of these fit into that half.
 
         Args:
-            first: How many chunks to leave out.
-            only: Shape ``(N,)``, bool: chunks that are computed anew and have none of these are left out, too.
+            first: Number of chunks to skip.
+            only: Shape ``(N,)``, bool: recomputed chunks with none of these candidates are skipped as well.
         """
         if (views := self.views) is not None:
             return iter(self._cut(views)[first:])
@@ -127,10 +127,10 @@ class Candidates:
         )
 
     def parts(self, index: Tensor) -> Iterator[tuple[slice | Tensor, Tensor]]:
-        """Positions and scaled maps ``(B, n, H * W)``: all that are held pool by pool, else chunks that are asked for.
+        """Yield positions and scaled maps ``(B, n, H * W)``: pool by pool if all are held, else the requested chunks.
 
         Args:
-            index: The candidates that are asked for; -1 is none.
+            index: Requested candidates; -1 for none.
         """
         if (views := self.views) is not None:
             whole = [view.maps for view in views] if self._joined is None else [self._joined]
@@ -138,16 +138,16 @@ class Candidates:
             yield from ((slice(*span), maps.flatten(-2)) for span, maps in zip(spans, whole, strict=True))
             return
         used = torch.zeros(len(self) + 1, dtype=torch.bool, device=index.device)
-        used.index_fill_(0, index.flatten() % len(used), True)  # unused terms, -1, mark the last, which is none
+        used.index_fill_(0, index.flatten() % len(used), True)  # unused terms (-1) mark an extra last entry
         for position, maps in self.chunks(only=used):
             yield position, maps.flatten(-2)
 
     @cached_property
     def views(self) -> list[View] | None:
-        """Scaled maps, pool by pool, where all of them are held; else None.
+        """Scaled maps, pool by pool, where all of them are held in memory; else None.
 
-        Compiled loops are given those that an earlier layer had as well. Elsewhere all lie in one array, in order:
-        fewer and larger operations are what counts there.
+        Compiled loops reuse the maps that an earlier layer has already computed. On other devices all maps are in one
+        array, in order, because few large operations are faster there.
         """
         if not self._keep:
             return None
@@ -169,12 +169,12 @@ class Candidates:
 
     @property
     def keys(self) -> list[Hashable]:
-        """What tells the view of each pool from all others of the same images."""
+        """Keys that distinguish the view of each pool from all others of the same images."""
         return [(pool.layer, self.size, self.weighting) for pool in self.pools]
 
     @property
     def kept(self) -> bool:
-        """Whether all candidates are held once they were made, so that asking again costs nothing."""
+        """True if all candidates stay in memory once computed."""
         return self._keep
 
     def _planned(self) -> list[_Chunk]:
@@ -190,7 +190,7 @@ class Candidates:
         return plan
 
     def _fill(self, source: int, maps: Tensor, *, scale: bool) -> None:
-        """Write the candidates of a pool."""
+        """Write the candidates of a pool to `maps`."""
         for chunk in self._plan:
             if chunk.source == source:
                 own = maps.unflatten(1, (-1, chunk.filters))
@@ -198,7 +198,7 @@ class Candidates:
                 self._see(chunk, own[:, places, group], scale=scale)
 
     def _cut(self, views: list[View]) -> list[tuple[Tensor, Tensor]]:
-        """Chunks of what is held."""
+        """Cut the held maps into chunks."""
         whole = [view.maps for view in views] if self._joined is None else [self._joined]
         parts = [some for maps in whole for some in maps.split(self._per_chunk, dim=1)]
         return list(zip(_counted(len(self), self.device).split([some.shape[1] for some in parts]), parts, strict=True))
@@ -210,9 +210,9 @@ class Candidates:
         return scaled(maps, self.scaling, out, pixel_weights=self.pixel_weights, rooted=self.rooted)
 
     def _see(self, chunk: _Chunk, out: Tensor | None = None, *, scale: bool = False) -> Tensor:
-        """Responses ``(B, p, g, H, W)`` at the size of the layer, made or remembered; put into `out` where given.
+        """Return responses ``(B, p, g, H, W)`` at the layer's size, computed or cached; written into `out` if given.
 
-        With `scale` each is scaled soon after it was made, while it is in the cache.
+        With `scale` each response is scaled while it is in the cache.
         """
         pool = self.pools[chunk.source]
         maps = pool.maps[:, chunk.places.start : chunk.places.stop]
@@ -234,7 +234,7 @@ class Candidates:
         return out
 
     def _standardized(self, maps: Tensor, group: range, out: Tensor | None) -> Tensor:
-        """Standardized responses of maps of the layer's size, image by image."""
+        """Compute standardized responses of maps with the layer's size, image by image."""
         out = maps.new_empty(*maps.shape[:2], len(group), *self.size) if out is None else out
         for image, own, scaling in zip(maps, out, self._scalings, strict=True):
             self.bank.standardized_candidates(image, group, own, scaling)
@@ -242,13 +242,13 @@ class Candidates:
 
     @cached_property
     def _scalings(self) -> list[RowScaling]:
-        """How candidates are standardized, one per image."""
+        """The standardization of the candidates of each image."""
         maps, length = self.pools[0].maps, self.size[0] * self.size[1]
         weights = [None] * len(maps) if self.pixel_weights is None else list(self.pixel_weights)
         return [row_scaling(length, maps.dtype, own, rooted=self.rooted) for own in weights]
 
     def _of_the_image(self, chunk: _Chunk, size: tuple[int, int]) -> Tensor:
-        """The same for the image's pool, which other layers ask as well, at this size and at others."""
+        """Return the responses of the image's pool, which other layers need as well, at this or other sizes."""
         maps = self.pools[chunk.source].maps[:, chunk.places.start : chunk.places.stop]
         own, key = (int(maps.shape[-2]), int(maps.shape[-1])), (size, chunk.places, chunk.group)
         seen = self.remembered.get(key)
@@ -267,10 +267,10 @@ class Candidates:
 
 
 def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
-    """Linear combinations of a few candidates each (Eq. 3), chunk by chunk.
+    """Compute linear combinations of a few candidates each (Eq. 3), chunk by chunk.
 
     Args:
-        candidates: N per image.
+        candidates: The N candidates of each image.
         index: Shape ``(B, R, T)``, int64; -1 marks unused terms.
         weights: Shape ``(B, R, T)``; 0 at unused terms.
 
@@ -281,7 +281,7 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
     if loops_run(weights):
         index = index.masked_fill(weights == 0, -1)
         for position, rows in candidates.parts(index):
-            place = torch.full((len(candidates) + 1,), -1)  # the last is that of index -1
+            place = torch.full((len(candidates) + 1,), -1)  # the last entry belongs to index -1
             place[position] = torch.arange(rows.shape[1])
             for b in range(len(total)):
                 fast.add_combinations(total[b], rows[b], place[index[b]], weights[b])
@@ -293,7 +293,7 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
 
 
 def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Put columns ``(..., n)`` where their positions ``(n,)`` say; a single part holds all of them in order."""
+    """Order columns ``(..., n)`` by their positions ``(n,)``; a single part is already in order."""
     if len(parts) == 1:
         return parts[0][1]
     positions, columns = (torch.cat(some, dim=-1) for some in zip(*parts, strict=True))
@@ -303,14 +303,14 @@ def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
 def scaled(
     maps: Tensor, scaling: str, out: Tensor | None = None, *, pixel_weights: Tensor | None = None, rooted: bool = False
 ) -> Tensor:
-    """Maps in the units in which they are compared; constant maps become 0 unless `scaling` is ``"none"``.
+    """Scale maps for comparison; constant maps become 0 unless `scaling` is ``"none"``.
 
     Args:
         maps: Shape ``(B, n, H, W)``.
         scaling: As in :class:`~explainsal.explanation.options.Options`.
-        out: Where the result goes, if anywhere; it may be `maps`.
-        pixel_weights: Shape ``(B, 1, H * W)``: for the mean and variance of ``"standardize"``.
-        rooted: Whether standardized maps are multiplied by the roots of the weights.
+        out: Output array, which may be `maps`; None: a new one.
+        pixel_weights: Shape ``(B, 1, H * W)``: pixel weights for the mean and variance of ``"standardize"``.
+        rooted: Whether standardized maps are multiplied by the square roots of the weights.
 
     Example:
         >>> scaled(torch.tensor([[1.0, 3.0], [2.0, 2.0]])[:, None], "min_max").tolist()

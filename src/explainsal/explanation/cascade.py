@@ -1,4 +1,4 @@
-"""The sanity check of Adebayo et al. (2018): draw a network's weights anew, layer after layer, and explain it again."""
+"""Sanity check of Adebayo et al. (2018): randomize a network's weights layer after layer, and explain it again."""
 
 from __future__ import annotations
 
@@ -13,30 +13,30 @@ from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.reconstruction import pearson
 from explainsal.tracing.capture import as_in_evaluation
 
-CASCADE = "cascade"  # its name beside the null models in a command
-TRAINED = "trained"  # the network before any weight was drawn anew
-STEPS = 5  # copies of the network, from one fresh layer to all: each costs an explanation of every image
+CASCADE = "cascade"  # its name among the null models of a command
+TRAINED = "trained"  # the network before any randomization
+STEPS = 5  # randomized copies of the network; each costs an explanation of every image
 
 
 def cascade_table(
     explainer: Explainer, images: Tensor, *, ids: Sequence[str] | None = None, steps: int = STEPS, seed: int = 0
 ) -> pd.DataFrame:
-    """Explain a network while its weights are drawn anew from the last layer backwards.
+    """Explain a network while its weights are randomized from the last layer backwards.
 
-    An explanation of the weights changes with them, about as much as the network's own map does.
+    A meaningful explanation changes with the weights about as much as the network's own map does.
 
     Args:
-        explainer: Of the trained network; untouched.
+        explainer: Explainer of the trained network; not changed.
         images: Shape ``(B, C, H, W)``.
         ids: A name per image; default their positions.
-        steps: How many copies of the network, evenly from one fresh layer to all.
-        seed: Of the fresh weights.
+        steps: Number of copies of the network, evenly from one randomized layer to all.
+        seed: Seed of the random weights.
 
     Returns:
-        A row per step and image: step, layer (the last one reached; ``"trained"`` at step 0), fresh (how many layers
-        have fresh weights), image, cc_to_deep (explainable map to the map of the same network), maps (CC of this
-        network's map to the trained one's), explanations (CC of the explainable maps likewise); 0 where the second of
-        a pair is constant, NaN where the first is.
+        One row per step and image: step, layer (the last one reached; ``"trained"`` at step 0), fresh (number of layers
+        with random weights), image, cc_to_deep (explainable map to the map of the same network), maps (CC of this
+        network's map to the trained network's), explanations (the same CC for the explainable maps); 0 if the second of
+        a pair is constant, NaN if the first is.
     """
     names = [str(i) for i in range(len(images))] if ids is None else list(ids)
     order = run_order(explainer.net, images[:1])
@@ -58,16 +58,16 @@ def cascade_table(
 def cascade(
     net: nn.Module, order: Sequence[str], *, steps: int | None = None, seed: int = 0
 ) -> Iterator[tuple[str, int, nn.Module]]:
-    """The network itself, then copies whose weights are drawn anew from the last layer up to and including one.
+    """Yield the network itself, then copies with random weights from the last layer back to a given one.
 
     Args:
-        net: The network; untouched.
-        order: Names of its modules with parameters of their own, in the order in which they run.
-        steps: How many copies, evenly from one fresh layer to all; None: one per layer.
-        seed: Of the weights.
+        net: The network; not changed.
+        order: Names of its modules with their own parameters, in execution order.
+        steps: Number of copies, evenly from one randomized layer to all; None: one per layer.
+        seed: Seed of the weights.
 
     Yields:
-        Name of the layer that was reached, how many layers are fresh, and the network.
+        Name of the last layer reached, number of randomized layers, and the network.
     """
     yield TRAINED, 0, net
     counts = np.linspace(1, len(order), min(len(order), steps or len(order))).round().astype(int)
@@ -77,9 +77,9 @@ def cascade(
 
 
 def run_order(net: nn.Module, images: Tensor) -> list[str]:
-    """Names of the modules with parameters of their own, in the order in which they first run.
+    """Return the names of the modules with their own parameters, in the order of their first run.
 
-    Those that do not run at all come first: a cascade reaches them last.
+    Modules that do not run come first, so a cascade reaches them last.
     """
     ran: list[str] = []
     owners = {name: module for name, module in net.named_modules() if [*module.parameters(recurse=False)]}

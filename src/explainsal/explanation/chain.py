@@ -1,4 +1,4 @@
-"""The chain of layers during one forward pass: each is rebuilt from the pools of those before it."""
+"""Rebuild the chain of layers during one forward pass, each from the pools of earlier layers."""
 
 from __future__ import annotations
 
@@ -23,25 +23,26 @@ from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.functional.images import as_computed, resize
+from explainsal.functional.kernels.dispatch import threads_for_shares
 from explainsal.functional.placement import Placement
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
-_LEAST = 20  # maps that making and comparing one candidate takes
-_FOR_CANDIDATES = 0.75  # of what an accelerator's budget leaves
-_FOR_VIEWS = 8  # one part in so many of the budget is for candidates that later layers have as well
+_LEAST = 20  # maps needed to compute and compare one candidate
+_FOR_CANDIDATES = 0.75  # share of an accelerator's remaining budget
+_FOR_VIEWS = 8  # 1/8 of the budget is for candidates that later layers use as well
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
 
 class Chain:
-    """Pools that later layers still need, and the layers explained so far.
+    """Pools that later layers need, and the layers explained so far.
 
     Args:
-        options: How layers are rebuilt.
-        layers: The network's layers; skipped ones are left out.
-        first_pool: Shape ``(B, P, H, W)``, the input maps of the images given to the module that is explained.
-        keep_maps: Which maps stay in the result: see :class:`~explainsal.explanation.Explainer`.
-        weights: Of the pixels; None: all count alike.
-        report: Called with the name of every layer once it is rebuilt.
+        options: Options of the explanation.
+        layers: The network's layers; skipped ones are ignored.
+        first_pool: Shape ``(B, P, H, W)``, the input maps of the images passed to the explained module.
+        keep_maps: Maps that stay in the result; see :class:`~explainsal.explanation.Explainer`.
+        weights: Weights of the pixels; None: equal weights.
+        report: Function called with the name of every rebuilt layer.
     """
 
     def __init__(
@@ -68,13 +69,13 @@ class Chain:
 
     @property
     def names(self) -> list[str]:
-        """The layers to watch."""
+        """Names of the layers to rebuild."""
         return list(self.layers)
 
     def start(self, images: Tensor, place: Placement | None = None) -> None:
-        """Take the input maps, at the size and in the place that the network sees, as the first pool.
+        """Use the input maps, at the size and position of the network's input, as the first pool.
 
-        Padding has its grey level there, as the network sees it: its edge is a contour that layers answer to.
+        Padding keeps its gray level, as in the network's input, since its edge is a contour to which layers respond.
         """
         size = (int(images.shape[-2]), int(images.shape[-1]))
         maps = resize(self.first_pool, size if place is None else place.content)
@@ -88,13 +89,13 @@ class Chain:
         layer, started = self.layers[name], time.perf_counter()
         if not isinstance(output, Tensor) or tuple(output.shape[1:]) != layer.shape:
             raise ValueError(
-                f"layer {name} gave {getattr(output, 'shape', type(output).__name__)} where the listing of the layers "
-                f"saw maps of {layer.shape}: the network does not run the same layers for every image of a size"
+                f"layer {name} returned {getattr(output, 'shape', type(output).__name__)}, but maps of {layer.shape} "
+                "were listed: the network does not run the same layers for every image of a size"
             )
         pools = [self.pools[source] for source in self.sources[name]]
         activations = as_computed(output)
-        self.final = None  # the maps of the layer before go before those of this one come
-        with sampled_bytes_at_most(self.for_banks):
+        self.final = None  # frees the previous layer's maps before this layer's are allocated
+        with sampled_bytes_at_most(self.for_banks), threads_for_shares():
             pixels = self._pixel_weights(name, activations)
             rebuilt, coefficients = self._rebuild(activations, pools, pixels, self._weighting(name))
             over = [key for key in self._views(name) if self.last_view[key] == name]
@@ -116,10 +117,10 @@ class Chain:
             self.report(name)
 
     def finish(self, final: str) -> Tensor:
-        """The reconstruction of the network's last map, ``(B, 1, h, w)``.
+        """Return the reconstruction of the network's last map, ``(B, 1, h, w)``.
 
         Raises:
-            ValueError: If the network did not run the layers that were listed.
+            ValueError: If the network did not run the listed layers.
         """
         missing = [name for name in self.layers if name not in {layer.name for layer in self.done}]
         if missing or self.final is None or self.final[0] != final:
@@ -145,12 +146,12 @@ class Chain:
         )  # fmt: skip
         rebuild = match_layer if self.options.matching else pursue_layer
         rebuilt = rebuild(clean, candidates, self.options, spare - for_candidates)
-        # a map with NaN or infinity cannot be rebuilt: its reconstruction is NaN, and never in a pool
+        # the reconstruction of a map with NaN or infinity is NaN, and never in a pool
         rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
 
     def _views(self, name: str) -> list[Hashable]:
-        """What tells the candidates of a layer from those of others: see :attr:`Candidates.keys`."""
+        """Return the keys of the layer's candidates, see :attr:`Candidates.keys`."""
         _, height, width = self.layers[name].shape
         return [(source, (height, width), self._weighting(name)) for source in self.sources[name]]
 
@@ -158,12 +159,12 @@ class Chain:
         return "" if self.weights is None else self.weights.source(name)
 
     def _pixel_weights(self, name: str, activations: Tensor) -> Tensor | None:
-        """How much each pixel of a layer counts, ``(B, 1, H * W)``; None: all alike."""
+        """Return the pixel weights of a layer, ``(B, 1, H * W)``; None: equal weights."""
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         return None if self.weights is None else self.weights.at(name, size, activations.dtype)
 
     def _spare(self, activations: Tensor) -> int:
-        """Bytes of the budget that the pools, the reconstructions of a layer and sampled filters leave."""
+        """Return the bytes of the budget that remain besides pools, reconstructions of a layer and sampled filters."""
         held = activations.nbytes + sum(pool.maps.nbytes for pool in self.pools.values())
         largest = max(one.nbytes // one.shape[1] for one in (activations, *(p.maps for p in self.pools.values())))
         spare = self.budget - self.for_banks - held
@@ -181,14 +182,14 @@ class Chain:
         return spare - self.remembered.nbytes
 
     def _samples(self, name: str, activations: Tensor, maps: Tensor, kept: Tensor) -> tuple[Tensor | None, ...]:
-        """Channels, activations and reconstructions that stay in the result."""
+        """Return channels, activations and reconstructions that stay in the result."""
         if self.keep_maps is False or not (isinstance(self.keep_maps, int) or name in self.keep_maps):
             return None, None, None
         if isinstance(self.keep_maps, int) and self.keep_maps is not True:
             channels = kept[:, : self.keep_maps]
             return channels, _pick(activations, channels), _pick(maps, channels)
         channels = torch.arange(maps.shape[1], device=maps.device).expand(len(maps), -1)
-        return channels, activations.clone(), maps  # an in-place operation further on would change the activations
+        return channels, activations.clone(), maps  # a later in-place operation would change the activations
 
     def _add_pool(self, name: str, maps: Tensor, kept: Tensor) -> None:
         if name in self.last_use:
@@ -198,11 +199,11 @@ class Chain:
 
 
 def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Tensor) -> int:
-    """How many images to explain together.
+    """Return how many images to explain together.
 
-    One on a CPU, where what a convolution or a matrix product rounds to can depend on the size of the batch. On an
-    accelerator as many as leave every layer its candidates in memory, in equal parts: making candidates again costs
-    more than launching everything again, and asking which are used makes it wait.
+    This is one on a CPU, where the rounding of convolutions and matrix products can depend on the batch size. On an
+    accelerator it is as many, in equal parts, as leave all candidates of every layer in memory: recomputing candidates
+    costs more than additional launches, and checking which are used makes the device wait.
     """
     if images.device.type == "cpu":
         return 1
@@ -213,7 +214,7 @@ def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Ten
     pixels = max(count * layer.shape[1] * layer.shape[2] for count, layer in zip(offered, taken, strict=True))
     each = pixels * len(options.bank) * images.element_size()
     budget = _budget(options, images.device)
-    room = 0.9 * _FOR_CANDIDATES * KEPT_SHARE * (budget - _for_banks(budget))  # a tenth for activations and pools
+    room = 0.9 * _FOR_CANDIDATES * KEPT_SHARE * (budget - _for_banks(budget))  # 1/10 for activations and pools
     parts = -(-len(images) // max(1, int(room / each)))
     return -(-len(images) // parts)
 
@@ -228,18 +229,18 @@ def _for_banks(budget: int) -> int:
 
 
 def _pick(maps: Tensor, channels: Tensor) -> Tensor:
-    """Some maps ``(B, P, H, W)`` of each image; zeros where the channel is -1."""
+    """Select maps ``(B, P, H, W)`` of each image; zeros for channel -1."""
     place = channels.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
     return torch.where((channels >= 0)[..., None, None], maps.gather(1, place), 0)
 
 
 def _surely(condition: Tensor) -> bool:
-    """Whether all of it holds, where the answer costs nothing: an accelerator would have to be waited for."""
+    """Return whether a condition surely holds everywhere; False on accelerators, to avoid waiting for them."""
     return condition.device.type == "cpu" and bool(condition.all())
 
 
 def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: Options) -> Coefficients:
-    """Name what each term was made of."""
+    """Return the sources, channels and filters of all terms."""
     used = (rebuilt.terms.weights != 0) & (rebuilt.terms.index >= 0) & finite[..., None]
     index = rebuilt.terms.index.clamp_min(0)
     table = candidates.table

@@ -1,4 +1,4 @@
-"""The explainable map of a network as a saliency model of its own."""
+"""Use the explainable map of a network as a saliency model."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from explainsal.explanation.explainer import Explainer
 
 
 class ExplainableModel(nn.Module):
-    """Maps images to explainable maps, clamped at 0: what evaluations score, as a module to predict with.
+    """Model that returns explainable maps clamped at 0, as scored in evaluations.
 
     Args:
-        explainer: Of the network.
+        explainer: Explainer of the network.
 
     Example:
         >>> import torch
@@ -22,9 +22,9 @@ class ExplainableModel(nn.Module):
 
     def __init__(self, explainer: Explainer) -> None:
         super().__init__()
-        self.net = explainer.net  # moved between devices with this module
+        self.net = explainer.net  # so that it moves between devices with this module
         self.explainer = explainer
 
     def forward(self, images: Tensor) -> Tensor:
-        """Explainable maps ``(B, 1, H, W)`` of images ``(B, 3, H, W)``, non-negative."""
+        """Return explainable maps ``(B, 1, H, W)`` of images ``(B, 3, H, W)``, non-negative."""
         return self.explainer(images).explainable_map.clamp(min=0)

@@ -1,4 +1,4 @@
-"""The method as a whole: rebuild a network's layers one after the other while it runs (Section II-B)."""
+"""Rebuild a network's layers one after the other while it runs (the whole method, Section II-B)."""
 
 from __future__ import annotations
 
@@ -26,23 +26,24 @@ from explainsal.tracing.layers import OUTPUT, NetworkLayer, select_layers
 class Explainer:
     """Rebuilds every layer of a network from log-Gabor responses, down to an explainable saliency map.
 
-    The network is run in evaluation mode without autocast, on its own device (images are moved there), and is left as
-    it was found, each module in the mode that it was in. An image's result does not depend on the others in its batch:
-    on a CPU the images go through one by one, on an accelerator as many together as fit the memory budget, where only
-    the network's own rounding may depend on the size of the batch.
+    The network runs in evaluation mode without autocast, on its own device (images are moved there), and is restored
+    afterwards, including the mode of each module. An image's result does not depend on the others in its batch. On a
+    CPU images are processed one by one, on an accelerator as many together as fit the memory budget; there only the
+    network's own rounding may depend on the batch size.
 
-    A *dead* (constant) activation map has no correlation (NaN) and an infinite relative error, and gets into a pool by
-    plain MAE alone. One with NaN or infinity is rebuilt as NaN, takes no candidates, is in no pool, and touches no
-    other map and no other image.
+    A *dead* (constant) activation map has no correlation (NaN) and an infinite relative error, and only plain MAE
+    selects it for a pool. A map with NaN or infinity is rebuilt as NaN, uses no candidates, is in no pool, and does not
+    affect other maps or images.
 
     Args:
-        net: Maps images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around a bare
-            network ``.net`` (as :func:`explainsal.load_model` returns) is explained by the layers of that network.
+            net: Network from images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around
+                a bare network ``.net`` (as :func:`explainsal.load_model` returns) is explained by the layers of that
+                network.
         preset: ``"sparse"``, ``"normalized"`` or ``"paper"``; see :mod:`explainsal.explanation.presets`.
-        options: Single choices that differ from the preset's; None keeps the preset's.
+        options: Options that differ from the preset; None keeps the preset's value.
 
     Raises:
-        ValueError: If the preset, an option or a value is unknown, or the network holds TorchScript.
+        ValueError: If the preset, an option or a value is unknown, or the network contains TorchScript.
 
     Example:
         >>> net = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ReLU(), nn.Conv2d(4, 1, 3, padding=1))
@@ -65,16 +66,16 @@ class Explainer:
                 )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
         self._last_steps: dict[tuple[Any, ...], tuple[str, ...]] = {}
-        self._calls: dict[tuple[Any, ...], list[str]] = {}  # of all modules, in the order in which they end
+        self._calls: dict[tuple[Any, ...], list[str]] = {}  # calls of all modules, in the order of their ends
 
     def changed(self, net: nn.Module | None = None, **options: Any) -> Explainer:
-        """The same explainer of another network, or with some options changed."""
+        """Return an explainer with another network, or with some options changed."""
         other = Explainer(self.net if net is None else net, self.preset)
         other.options = replace(self.options, **options)
         return other
 
     def layers(self, size: tuple[int, int] = (288, 384), channels: int = 3) -> list[NetworkLayer]:
-        """Every layer of the network for images of a size, skipped ones with the reason.
+        """Return every layer of the network for images of a size, including skipped ones with the reason.
 
         Args:
             size: Height and width of the images, in pixels.
@@ -94,20 +95,19 @@ class Explainer:
         """Explain a batch.
 
         Args:
-            images: Shape ``(B, C, H, W)``, in the range that the network expects: below 0 and above 1 they are taken
-                as they are, nothing is clamped. 8-bit images are passed on as they are, and count as 0 to 1 for the
-                input maps.
-            keep_maps: Which activations and reconstructions stay in the result: all, those of the layers named, or,
-                as a number, the first so many maps of each layer's pool. Otherwise only one layer's exist at a time.
-            progress: Called after every layer with the number of layers that are rebuilt, and of all that there are,
-                those of images that are explained one after the other added up.
+            images: Shape ``(B, C, H, W)``, in the range that the network expects; values below 0 and above 1 are not
+                clamped. 8-bit images are passed on unchanged, and are scaled to 0 to 1 for the input maps.
+            keep_maps: Activations and reconstructions that stay in the result: all, those of the named layers, or, for
+                a number, the first maps of each layer's pool. Otherwise only one layer's maps exist at a time.
+            progress: Function called after every layer with the number of rebuilt layers and their total, summed over
+                images that are explained one after the other.
 
         Returns:
             The explanation, on the network's device.
 
         Raises:
-            ModelError: If the network returns something else than one map per image, before any layer is explained, or
-                runs other layers for one image than for another.
+            ModelError: If the network does not return one map per image (raised before any layer is explained), or runs
+                different layers for different images.
             ValueError: If the images have another shape.
         """
         images = self._as_input(images)
@@ -121,9 +121,9 @@ class Explainer:
         return Explanation.joined(parts)
 
     def output_weights(self, images: Tensor) -> OutputWeights | None:
-        """How much each pixel of each layer counts for these images; None where all count alike.
+        """Return the weights of each pixel of each layer for these images; None for equal weights.
 
-        That is so where the option ``output_weight`` is 0, and where no derivative leads from a layer with weights to
+        Weights are equal if the option ``output_weight`` is 0, or if no derivative leads from a layer with weights to
         the saliency map.
 
         Args:
@@ -134,7 +134,7 @@ class Explainer:
             return self._weights(images)
 
     def _counter(self, progress: Callable[[int, int], None], images: Tensor, times: int) -> Callable[[str], None]:
-        """Count layers as they are reported, when all of them are rebuilt so many times."""
+        """Return a function that counts reported layers, with each layer rebuilt `times` times."""
         total = times * sum(layer.skipped is None for layer in self._plan(images)[0])
         numbers = itertools.count(1)
         return lambda name: progress(next(numbers), total)
@@ -151,12 +151,12 @@ class Explainer:
             self.core.register_forward_pre_hook(lambda module, args: chain.start(args[0], place)),
             watch_layers(self.core, chain.names, chain.rebuild),
         ):
-            saliency = one_map(self.net(images.clone()), len(images))  # a network may change its images in place
+            saliency = one_map(self.net(images.clone()), len(images))  # the network may change its input in place
         explained = chain.finish(final)
         if place is not None:
             explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)
         explainable = resize_bilinear(explained, (saliency.shape[-2], saliency.shape[-1]))
-        finish = getattr(self.net, "finish", None)  # a softmax or a scaling after the last explained layer
+        finish = getattr(self.net, "finish", None)  # e.g. a softmax after the last explained layer
         explainable = finish(explainable) if callable(finish) else explainable
         description = str(getattr(self.net, "description", ""))
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
@@ -170,13 +170,13 @@ class Explainer:
         return OutputWeights(sensitivity, self.options.output_weight) if sensitivity else None
 
     def _check_each(self, images: Tensor) -> None:
-        """Refuse images that run other layers alone than together: their result would depend on the batch."""
+        """Raise if images run other layers alone than together, since results would then depend on the batch."""
         for image in images.split(1):
             with same_calls(self.core, self._expected_calls(images)):
                 self.net(image.clone())
 
     def _placement(self, images: Tensor) -> Placement | None:
-        """Where the images lie in the input of a network that pads them: its padding is no part of the explanation."""
+        """Return the position of the images in a padded network input, since padding is not explained."""
         placement = getattr(self.net, "placement", None)
         return placement((int(images.shape[-2]), int(images.shape[-1]))) if callable(placement) else None
 
@@ -189,12 +189,12 @@ class Explainer:
         return images.to(parameter.device, parameter.dtype if images.is_floating_point() else None)
 
     def _expected_calls(self, images: Tensor) -> list[str]:
-        """The module calls that images of this form were seen to make."""
+        """Return the module calls recorded for images of this form."""
         self._plan(images)
         return self._calls[_form(images)]
 
     def _plan(self, images: Tensor) -> tuple[list[NetworkLayer], str]:
-        """The layers for images of this form, from one traced pass over the first of them."""
+        """Return the layers for images of this form, from one traced pass over the first image."""
         key = _form(images)
         if key not in self._plans:
             calls, final = trace_layers(self.net, images[:1], self.core)
@@ -205,5 +205,5 @@ class Explainer:
 
 
 def _form(images: Tensor) -> tuple[Any, ...]:
-    """What the layers of a network depend on: the images' shape, dtype and device."""
+    """Return the properties of images that determine the layers: shape, dtype and device."""
     return tuple(images.shape[1:]), images.dtype, images.device

@@ -1,4 +1,4 @@
-"""How faithful an explanation is: per image, beside its null models at the same configuration."""
+"""Measure the fidelity of an explanation per image, together with its null models at the same configuration."""
 
 from __future__ import annotations
 
@@ -30,15 +30,15 @@ def fidelity_table(
     """Measure an explanation and its null models on the same images.
 
     Args:
-        explainer: What to measure.
+        explainer: The explainer to measure.
         images: Shape ``(B, C, H, W)``.
-        density: Fixation densities ``(B, H, W)`` at the size of the network's map, for ``cc``; None: left out.
+        density: Fixation densities ``(B, H, W)`` at the size of the network's map, for ``cc``; None: omitted.
         ids: A name per image; default their positions.
-        nulls: Which null models; see :func:`~explainsal.explanation.nulls.null_explainer`.
-        seed: Of the null models.
+        nulls: Names of null models; see :func:`~explainsal.explanation.nulls.null_explainer`.
+        seed: Seed of the null models.
 
     Returns:
-        A row per variant (``"explanation"``, then the null models) and image: variant, image, cc_to_deep,
+        One row per variant (``"explanation"``, then the null models) and image: variant, image, cc_to_deep,
         sim_to_deep, kld_to_deep (explainable map, clamped at 0 for the last two, against the network's own map),
         layer_correlation (mean over layers of the mean over live maps), weighted_layer_correlation (the same with
         the weights of the option ``output_weight``), cc (against the density).
@@ -56,7 +56,7 @@ def fidelity_table(
 def fidelity_rows(
     explanation: Explanation, ids: Sequence[str], *, density: DensityMap | None = None, variant: str = EXPLANATION
 ) -> list[dict[str, Any]]:
-    """The rows of `fidelity_table` that are about one explanation, of one or more images."""
+    """Return the rows of `fidelity_table` for one explanation of one or more images."""
     explainable, deep = explanation.explainable_map.squeeze(1), DensityMap(explanation.saliency_map.squeeze(1))
     values = {
         "cc_to_deep": cc(explainable, deep),
@@ -75,13 +75,13 @@ def fidelity_rows(
 
 
 def layer_correlation(explanation: Explanation, *, weighted: bool = False) -> Tensor:
-    """Mean over the layers of the mean correlation of their live maps, shape ``(B,)``.
+    """Return the mean over layers of the mean correlation of live maps, shape ``(B,)``.
 
     Layers without live maps are ignored.
 
     Args:
-        explanation: B images.
-        weighted: Whether pixels count by the weights that the layers were rebuilt with.
+        explanation: Explanation of B images.
+        weighted: Whether to use the pixel weights of the reconstruction.
     """
     values = [layer.weighted_correlation if weighted else layer.correlation for layer in explanation.layers]
     return torch.stack([layer.nanmean(dim=1) for layer in values]).nanmean(dim=0)

@@ -1,4 +1,4 @@
-"""The first pool: what of an image the filters see."""
+"""Compute the first pool: the maps of an image that are filtered."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from torch import Tensor
 
 from explainsal.functional.images import as_computed
 
-# Rows: luminance (Rec. 601), red against green, blue against yellow; the opponent axes of early vision, unscaled, since
-# candidates are compared in units of their own.
+# Rows: luminance (Rec. 601), red against green, blue against yellow: the opponent axes of early vision, unscaled, since
+# candidates are compared in their own units.
 _AXES = {
     "luminance": ((0.299, 0.587, 0.114),),
     "opponent": ((0.299, 0.587, 0.114), (1.0, -1.0, 0.0), (-0.5, -0.5, 1.0)),
@@ -19,9 +19,9 @@ INPUT_MAP_NAMES = ("luminance", "red-green", "blue-yellow")
 
 
 def input_maps(images: Tensor, kind: str = "luminance") -> Tensor:
-    """The maps of an image that the first candidates are made of.
+    """Return the maps of an image from which the first candidates are computed.
 
-    The paper filters "the input image" and does not say which map of it; luminance is our literal reading.
+    The paper filters "the input image" without naming its maps; luminance is our literal reading.
 
     Args:
         images: Shape ``(B, C, H, W)``; 8-bit images are divided by 255. Images that are not RGB have one map, the
@@ -50,6 +50,6 @@ def input_maps(images: Tensor, kind: str = "luminance") -> Tensor:
 
 @lru_cache(maxsize=8)
 def _axes(kind: str, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Remembered, since a copy to an accelerator waits for all that it has to do."""
-    with torch.inference_mode(False):  # else not to be used outside of one
+    """Return the axes, cached since a copy to an accelerator waits for all of its work."""
+    with torch.inference_mode(False):  # otherwise unusable outside inference mode
         return torch.tensor(_AXES[kind], dtype=dtype, device=device)

@@ -1,4 +1,4 @@
-"""An explained batch as data: maps, and per layer what its activation maps were rebuilt from and how well."""
+"""Explained batches as data: maps, and per layer the terms and fidelity of its reconstructions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ _Batched = TypeVar("_Batched", "Coefficients", "LayerExplanation")
 
 @dataclass(frozen=True, eq=False)
 class Coefficients:
-    """The terms of every reconstruction of a layer: ``sum of weight * candidate, per scale, + constant``.
+    """Terms of every reconstruction of a layer: ``sum of weight * candidate, per scale, + constant``.
 
     Args:
-        weights: Shape ``(B, A, T)``, of candidates scaled as the option ``scaling`` says; 0 at unused terms.
-        source: Shape ``(B, A, T)``, int64: position in the layer's `parents`; -1 at unused terms.
-        channel: Shape ``(B, A, T)``, int64: which activation map of that parent the candidate was made of (its
-            reconstruction, through a filter); 0 for the image; -1 at unused terms.
-        filter: Shape ``(B, A, T)``, int64: position in ``bank.filters``; -1 at unused terms.
-        scale: Shape ``(T,)``: relative scale at which a term was matched; 1 for sparse coefficients.
-        constant: Shape ``(B, A)``; None where the method has none.
+        weights: Shape ``(B, A, T)``: weights of candidates scaled by the option ``scaling``; 0 for unused terms.
+        source: Shape ``(B, A, T)``, int64: position in the layer's `parents`; -1 for unused terms.
+        channel: Shape ``(B, A, T)``, int64: activation map of that parent whose filtered reconstruction is the
+            candidate; 0 for the image; -1 for unused terms.
+        filter: Shape ``(B, A, T)``, int64: position in ``bank.filters``; -1 for unused terms.
+        scale: Shape ``(T,)``: relative scale of the matching of a term; 1 for sparse coefficients.
+        constant: Shape ``(B, A)``; None if the method has no constants.
     """
 
     weights: Tensor
@@ -39,25 +39,25 @@ class Coefficients:
 
 @dataclass(frozen=True, eq=False)
 class LayerExplanation:
-    """One layer of the network, rebuilt. B images, A activation maps.
+    """Reconstruction of one layer of the network, for B images and A activation maps.
 
     Args:
         name: Path of the module; ``path:2`` is its second call; ``"output"`` the network's own output.
         type: Class of the module.
-        kind: What it does, e.g. ``"conv"``.
+        kind: Kind of operation, e.g. ``"conv"``.
         shape: ``(A, H, W)``.
-        parents: The layers its candidates were made of; ``"input"`` is the image (its input maps).
+        parents: Layers whose pools gave the candidates; ``"input"`` is the image (its input maps).
         activation_mae: Shape ``(B, A)``: mean absolute error of each reconstruction.
-        relative_mae: Shape ``(B, A)``: the same relative to the map's mean absolute deviation; infinite where dead.
-        correlation: Shape ``(B, A)``: Pearson's, over the pixels; NaN where the activation map is dead (constant).
-        weighted_correlation: The same with the weights that the layer was rebuilt with (option ``output_weight``).
-        kept: Shape ``(B, P)``, int64: the maps of the next pool, best first; -1 where there were not enough.
-        coefficients: What each reconstruction is made of.
-        seconds: Shape ``(B,)``: how long rebuilding the layer took, shared out among images that were rebuilt
-            together; None in a folder written before this was measured. An accelerator may still be at work then.
-        channels: Shape ``(B, M)``, int64: which M maps were kept on request, -1 for none; else None.
+        relative_mae: Shape ``(B, A)``: the same relative to the map's mean absolute deviation; infinite for dead maps.
+        correlation: Shape ``(B, A)``: Pearson's correlation over the pixels; NaN for dead (constant) activation maps.
+        weighted_correlation: The same with the pixel weights of the reconstruction (option ``output_weight``).
+        kept: Shape ``(B, P)``, int64: the maps of the next pool, best first; -1 for empty places.
+        coefficients: Terms of each reconstruction.
+        seconds: Shape ``(B,)``: time to rebuild the layer, divided equally among images that were rebuilt together;
+            None for old files without it. Work queued on an accelerator may not be included.
+        channels: Shape ``(B, M)``, int64: the M maps kept on request, with -1 for empty places; else None.
         activations: Shape ``(B, M, H, W)``: these maps, else None.
-        reconstructions: Likewise.
+        reconstructions: Shape ``(B, M, H, W)``: their reconstructions, else None.
     """
 
     name: str
@@ -78,22 +78,22 @@ class LayerExplanation:
 
     @property
     def dead(self) -> Tensor:
-        """Shape ``(B, A)``: maps that are constant."""
+        """Shape ``(B, A)``: True for constant maps."""
         return self.correlation.isnan() & ~self.activation_mae.isnan()
 
 
 @dataclass(frozen=True, eq=False)
 class ExplainedBatch:
-    """An explained batch as data: what tables and files are made of.
+    """An explained batch as data, the source of tables and files.
 
     Args:
-        saliency_map: Shape ``(B, 1, H, W)``: what the network returned.
-        explainable_map: Shape ``(B, 1, H, W)``: the reconstruction of the network's last map, at that size. Can be
-            signed: clamp at 0 where a metric needs a density.
-        layers: The rebuilt layers in the order in which they ran.
-        preset: Name of the preset that was started from.
-        options: All choices.
-        description: What must be said of the network beside its maps, e.g. ``untrained weights``; mostly nothing.
+        saliency_map: Shape ``(B, 1, H, W)``: the network's map.
+        explainable_map: Shape ``(B, 1, H, W)``: the reconstruction of the network's last map, at that size. It can be
+            signed; clamp it at 0 for metrics that need a density.
+        layers: The rebuilt layers in execution order.
+        preset: Name of the preset.
+        options: All options.
+        description: Label for the network's outputs, e.g. ``untrained weights``; usually empty.
     """
 
     saliency_map: Tensor
@@ -105,14 +105,14 @@ class ExplainedBatch:
 
     @property
     def bank(self) -> FilterBank:
-        """The filters that ``coefficients.filter`` counts."""
+        """The filter bank to which ``coefficients.filter`` refers."""
         return self.options.bank
 
     def __getitem__(self, name: str) -> LayerExplanation:
-        """A layer by name.
+        """Return a layer by name.
 
         Raises:
-            KeyError: If no layer is called so.
+            KeyError: If no layer has this name.
         """
         for layer in self.layers:
             if layer.name == name:
@@ -121,7 +121,7 @@ class ExplainedBatch:
 
 
 def join_batches(parts: Sequence[_Batched]) -> _Batched:
-    """One object whose tensors hold the images of all parts; `scale` and what is no tensor are the same in all."""
+    """Join the images of all parts; `scale` and values that are not tensors are the same in all."""
     values: dict[str, Any] = {}
     for field in fields(parts[0]):
         mine = [getattr(part, field.name) for part in parts]

@@ -1,4 +1,4 @@
-"""Weights of candidates that were chosen otherwise: the linear combination that fits each activation map best."""
+"""Compute least-squares weights of candidates that were selected by another criterion."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from explainsal.explanation.options import Options
 from explainsal.explanation.parts import maps_at_once
 from explainsal.functional.weighted import scale_rows
 
-_LEAST_RIDGE = 1e-6  # candidates that are equal, or constant, leave the system solvable
+_LEAST_RIDGE = 1e-6  # keeps the system solvable with equal or constant candidates
 
 
 def least_squares_weights(
     activations: Tensor, candidates: Candidates, index: Tensor, options: Options, budget: int
 ) -> Tensor:
-    """Regularised least squares of every activation map on the candidates chosen for it, scale by scale.
+    """Fit every activation map to its selected candidates by regularized least squares, scale by scale.
 
-    Maps and candidates count at zero mean; `options.ridge` is in units of a candidate's variance.
+    Maps and candidates are centered; `options.ridge` is in units of a candidate's variance.
 
     Args:
         activations: Shape ``(B, A, H, W)``, finite.
-        candidates: Of the same images and size.
-        index: Shape ``(B, A, S, T)``: the candidates of each map and scale; -1 where there is none.
-        options: Their ``scaling`` and ``ridge``.
-        budget: Bytes for the chosen candidates, so many maps at a time.
+        candidates: Candidates of the same images and size.
+        index: Shape ``(B, A, S, T)``: the candidates of each map and scale; -1 for unused terms.
+        options: Options; ``scaling`` and ``ridge`` are used.
+        budget: Bytes for the selected candidates, which limits the maps per step.
 
     Returns:
-        Shape ``(B, A, S, T)``: weights of the candidates, for the activation map as it is scaled for matching.
+        Shape ``(B, A, S, T)``: weights of the candidates, for the activation map as scaled for matching.
     """
     weights = activations.new_zeros(index.shape)
     terms, pixels = index.shape[2] * index.shape[3], candidates.pixel_weights
@@ -45,10 +45,10 @@ def least_squares_weights(
 
 
 def _chosen(candidates: Candidates, index: Tensor) -> Tensor:
-    """The maps themselves ``(..., H * W)``; zeros where the index is -1."""
+    """Return the selected maps ``(..., H * W)``; zeros for index -1."""
     chosen = candidates.pools[0].maps.new_zeros(*index.shape, candidates.size[0] * candidates.size[1])
     for position, maps in candidates.chunks():
-        place = torch.full((len(candidates) + 1,), -1, device=index.device)  # the last is that of index -1
+        place = torch.full((len(candidates) + 1,), -1, device=index.device)  # the last entry is for index -1
         place[position] = torch.arange(len(position), device=index.device)
         for own, here, found in zip(chosen, place[index], maps.flatten(-2), strict=True):
             own[here >= 0] = found[here[here >= 0]]
@@ -56,7 +56,7 @@ def _chosen(candidates: Candidates, index: Tensor) -> Tensor:
 
 
 def _fitted(chosen: Tensor, target: Tensor, ridge: float) -> Tensor:
-    """Weights ``(..., T, 1)`` of standardised rows ``(..., T, P)`` for standardised targets ``(..., P)``."""
+    """Return weights ``(..., T, 1)`` of standardized rows ``(..., T, P)`` for standardized targets ``(..., P)``."""
     pixels = target.shape[-1]
     gram = (chosen @ chosen.transpose(-1, -2) / pixels).double()
     cross = (chosen @ target[..., None] / pixels).double()

@@ -1,4 +1,4 @@
-"""Rebuilding a layer the paper's way: candidates of similar block variance, weighted by inverse error (Eq. 2 to 4)."""
+"""Rebuild a layer as in the paper: match block variances, weight by inverse error (Eq. 2 to 4)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.weighted import scale_rows
 
-# Pixels that a CPU describes at a time, for enlarged and for other scales: the dozen arrays that the former need, and
-# the three of the latter, stay in the second-level cache. Compiled loops make no such arrays.
+# Pixels that a CPU describes together, for enlarged and for other scales, so that the dozen arrays of the former and
+# the three of the latter stay in the second-level cache. Compiled loops need no such arrays.
 _CPU_BLOCKS = (2**16, 2**18)
-_CPU_COMBINED = 2**20  # pixels of combinations that a CPU makes at a time, where candidates need not be made again
+_CPU_COMBINED = 2**20  # pixels of combinations that a CPU computes together, if candidates are not recomputed
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -31,9 +31,9 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
 
     Args:
         activations: Shape ``(B, A, H, W)``, finite.
-        candidates: Of the same images and size.
-        options: How.
-        budget: Bytes for what is made of the activations, and for what is combined at once.
+        candidates: Candidates of the same images and size.
+        options: Options of the explanation.
+        budget: Bytes for arrays derived from the activations, and for combinations computed together.
 
     Returns:
         The reconstructions and their terms, ``top_k`` per scale.
@@ -61,7 +61,7 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
 
 
 def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
-    """The candidates of least error ``(B, A, S, N)`` with these errors, both ``(B, A, S, T)``."""
+    """Return the candidates of smallest error ``(B, A, S, N)`` with these errors, both ``(B, A, S, T)``."""
     if not options.joint_scales:
         return least(errors, options.top_k)
     _, shared = least(errors.mean(2, keepdim=True), options.top_k)
@@ -72,10 +72,10 @@ def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
 def _nearest_signed(
     activations: Tensor, candidates: Candidates, options: Options, at_once: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The candidates of least error at one scale with errors and signs, ``(B, A, 1, T)``, by few correlations.
+    """Find candidates of least error at one scale, with errors and signs, ``(B, A, 1, T)``, by few correlations.
 
     A candidate enters Eq. 2 with the sign of its correlation with the activation map. Errors with either sign are
-    cheap; correlations are needed of those candidates alone whose lesser error could be among the least.
+    cheap. Correlations are computed only for the candidates whose smaller error could be among the least.
     """
     straight, opposite = _errors_of_both_signs(activations, candidates, options, at_once)
     form = torch.cat(
@@ -86,7 +86,7 @@ def _nearest_signed(
     least_possible = torch.minimum(straight, opposite)
     asked = torch.zeros_like(negative)
     asked.scatter_(-1, least(least_possible, options.top_k)[1], True)
-    for _ in range(2):  # the likely ones; then all that these leave possible
+    for _ in range(2):  # first the likely candidates, then all that remain possible
         asked &= least_possible.isfinite()
         for b, pairs in enumerate(asked):
             _correlate(form[b], candidates, b, pairs, negative[b])
@@ -99,7 +99,7 @@ def _nearest_signed(
 
 
 def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, negative: Tensor) -> None:
-    """Mark the pairs ``(A, N)`` of maps and candidates that are asked for and correlate negatively."""
+    """Mark the requested pairs ``(A, N)`` of maps and candidates that correlate negatively."""
     for (start, stop), view in zip(itertools.pairwise(candidates.starts), candidates.views or (), strict=True):
         pairs = asked[:, start:stop].nonzero()
         found = fast.pair_products(form, view.rows[image], pairs) < 0
@@ -109,12 +109,12 @@ def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, 
 def _errors_of_both_signs(
     activations: Tensor, candidates: Candidates, options: Options, at_once: int
 ) -> tuple[Tensor, Tensor]:
-    """Eq. 2 at one scale for activation maps as they are and negated, ``(B, A, N)``; infinite where there is no map."""
+    """Compute Eq. 2 at one scale for maps and negated maps, ``(B, A, N)``; infinite at empty places."""
     pixels = candidates.pixel_weights
     [heavy] = _block_weights(pixels, candidates.size, options)
     [mine] = _describe(activations, options, at_once, options.scaling, pixels)
     mine = mine if heavy is None else mine * heavy
-    # block means change their sign with the map, deviations do not
+    # negating a map negates block means but not deviations
     flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
     parts = []
     for _, maps in candidates.chunks():
@@ -131,7 +131,7 @@ def _errors_of_both_signs(
 def _compare(
     activations: Tensor, candidates: Candidates, options: Options, at_once: int
 ) -> tuple[Tensor, Tensor | None]:
-    """Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``; the signs of their correlations, if wanted."""
+    """Compute Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``, and the signs of correlations if needed."""
     pixels = candidates.pixel_weights
     heavy = _block_weights(pixels, candidates.size, options)
     mine = _describe(activations, options, at_once, options.scaling, pixels)
@@ -146,7 +146,7 @@ def _compare(
         negative = torch.cat(products, dim=1) < 0 if products else None
         at_scales = []
         for s, theirs in enumerate(_describe(maps, options)):
-            # block means change their sign with the map, deviations do not
+            # negating a map negates block means but not deviations
             flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
             theirs = theirs if (weight := heavy[s]) is None else theirs * weight
             error = pairwise_mae(mine[s], theirs, negative if flipped else None, flipped)
@@ -158,7 +158,7 @@ def _compare(
 
 
 def _centered(maps: Tensor, scaling: str, pixels: Tensor | None) -> Tensor:
-    """Maps whose inner product with a candidate has the sign of their covariance, ``(B, n, H * W)``."""
+    """Return maps whose inner product with a candidate has the sign of their covariance, ``(B, n, H * W)``."""
     flat = scaled(maps, scaling, pixel_weights=pixels).flatten(-2)
     if pixels is None:
         return flat - flat.mean(-1, keepdim=True)
@@ -166,7 +166,7 @@ def _centered(maps: Tensor, scaling: str, pixels: Tensor | None) -> Tensor:
 
 
 def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Options) -> list[Tensor] | list[None]:
-    """How much each number that maps are matched by counts in Eq. 2, ``(B, 1, D)`` per scale, with mean 1."""
+    """Return the weight of each descriptor value in Eq. 2, ``(B, 1, D)`` per scale, with mean 1."""
     if pixels is None:
         return [None] * len(options.scales)
     moments = scaled_block_moments(
@@ -179,7 +179,7 @@ def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Option
 def _describe(
     maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none", pixels: Tensor | None = None
 ) -> list[Tensor]:
-    """What maps are matched by, ``(B, n, D)`` per scale; so many at a time, scaled first."""
+    """Return the descriptors for matching, ``(B, n, D)`` per scale; maps are scaled and described in groups."""
     some = maps.split(at_once or maps.shape[1], dim=1)
     parts = [_describe_some(scaled(one, scaling, pixel_weights=pixels), options) for one in some]
     return parts[0] if len(parts) == 1 else [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
@@ -211,13 +211,13 @@ def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> lis
 def _combined(
     activations: Tensor, candidates: Candidates, index: Tensor, weights: Tensor, options: Options, budget: int
 ) -> Tensor:
-    """Eq. 3 and 4 from the chosen candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
+    """Compute Eq. 3 and 4 from the selected candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
 
-    Where the combinations of all scales do not fit, so many maps at a time: candidates are then made again for each.
+    If the combinations of all scales do not fit into memory, maps are processed in groups, with recomputed candidates.
     """
     maps = torch.empty_like(activations)
     at_once = maps_at_once(activations, budget, arrays=len(options.scales) + 4)
-    if candidates.kept and activations.device.type == "cpu":  # work arrays of few maps stay in the cache
+    if candidates.kept and activations.device.type == "cpu":  # with few maps, work arrays stay in the cache
         at_once = min(at_once, max(8, _CPU_COMBINED // (len(options.scales) * activations[0, 0].numel())))
     for a in range(0, activations.shape[1], at_once):
         some, its = slice(a, a + at_once), weights[:, a : a + at_once]

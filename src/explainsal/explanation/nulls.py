@@ -1,7 +1,7 @@
-"""Null models: what an explanation reaches that explains nothing (DESIGN, "Honesty").
+"""Null models: explanations without meaning, for comparison (DESIGN, "Honesty").
 
-The method sees the deep activations at every layer, so it can mimic. A fidelity means something only as its distance to
-these, at the same configuration (docs/decisions/0013).
+The method uses the deep activations at every layer, so it can mimic them. A fidelity is meaningful only as its distance
+to these null models, at the same configuration (docs/decisions/0013).
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ NULLS = ("shuffled_filters", "untrained_network", "random_layer")
 
 
 def null_explainer(explainer: Explainer, null: str, *, seed: int = 0) -> Explainer:
-    """An explainer that differs from another in one thing, which takes its meaning away.
+    """Return an explainer that differs from another in one property, which removes its meaning.
 
     Args:
-        explainer: The one to compare with.
-        null: ``"shuffled_filters"``: one permutation of the frequencies for all filters, low-pass members included.
-            ``"untrained_network"``: the same network with fresh weights, to be compared with its own map.
+        explainer: The explainer for comparison.
+        null: ``"shuffled_filters"``: one permutation of the frequencies for all filters, including low-pass ones.
+            ``"untrained_network"``: the same network with random weights, compared with its own map.
             ``"random_layer"``: every layer is rebuilt from one random earlier layer instead of its parents.
-        seed: Of the permutation, the weights or the choice of layers.
+        seed: Seed of the permutation, the weights or the choice of layers.
 
     Returns:
-        A new explainer with the same options otherwise; the given one and its network are untouched.
+        A new explainer with otherwise equal options; the given one and its network are not changed.
 
     Raises:
-        ValueError: If there is no such null model.
-        ModelError: If the network's weights cannot be drawn again.
+        ValueError: If the null model is unknown.
+        ModelError: If the network's weights cannot be redrawn.
     """
     if null == "shuffled_filters":
         return explainer.changed(bank=explainer.options.bank.shuffled(seed))
@@ -47,15 +47,15 @@ def null_explainer(explainer: Explainer, null: str, *, seed: int = 0) -> Explain
 
 
 def untrained_copy(net: nn.Module, *, seed: int = 0, keep: Callable[[str], bool] = lambda name: False) -> nn.Module:
-    """The same network with fresh weights, as its modules draw them (``reset_parameters``).
+    """Return a copy of a network with random weights from its modules' ``reset_parameters``.
 
     Args:
-        net: Any network; left as it is, and so is the state of the random numbers.
-        seed: Of the weights.
+        net: Any network; it is not changed, nor is the state of the random generators.
+        seed: Seed of the weights.
         keep: Which modules, by name, keep their weights.
 
     Raises:
-        ModelError: If a parameter belongs to a module that cannot draw it anew.
+        ModelError: If a parameter belongs to a module that cannot redraw it.
     """
     require_drawable(net, keep=keep)
     fresh = copy.deepcopy(net)
@@ -68,7 +68,7 @@ def untrained_copy(net: nn.Module, *, seed: int = 0, keep: Callable[[str], bool]
 
 
 def require_drawable(net: nn.Module, *, keep: Callable[[str], bool] = lambda name: False) -> None:
-    """Refuse a network of which :func:`untrained_copy` can make no untrained copy.
+    """Raise if :func:`untrained_copy` cannot copy a network.
 
     Args:
         net: Any network.
@@ -82,8 +82,8 @@ def require_drawable(net: nn.Module, *, keep: Callable[[str], bool] = lambda nam
         if own and not keep(name) and not callable(getattr(module, "reset_parameters", None)):
             raise ModelError(
                 f"an untrained copy of {type(net).__name__} cannot be made: {name or 'the network itself'} "
-                f"({type(module).__name__}) has parameters of its own ({', '.join(own)}) but no method "
-                "reset_parameters to draw them again. Give the class one, or leave this null model out"
+                f"({type(module).__name__}) has its own parameters ({', '.join(own)}) but no method "
+                "reset_parameters to redraw them. Add one to the class, or omit this null model"
             )
 
 

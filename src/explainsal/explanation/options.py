@@ -1,6 +1,6 @@
 """Every choice of an explanation.
 
-What each option decides and what its other values do to the numbers: docs/decisions/0028.
+docs/decisions/0028 describes the effect of each option.
 """
 
 from __future__ import annotations
@@ -18,51 +18,50 @@ class Options:
     """Every choice of an explanation.
 
     Args:
-        bank: The filters.
-        scaling: What is done to activations and candidates before they are compared: ``"none"`` (the paper),
-            ``"min_max"`` to [0, 1], ``"standardize"`` to zero mean and unit variance.
-        coefficients: ``"inverse_mae"`` (Eq. 3); ``"least_squares"``: the candidates that Eq. 2 matches, weighted by
-            what fits best instead of by their errors; ``"omp"`` (signed orthogonal matching pursuit), ``"nnls"`` (the
-            same with non-negative weights).
-        top_k: Candidates per reconstruction (and per scale, where candidates are matched).
-        scales: Relative scales of the matching; ``"inverse_mae"`` and ``"least_squares"`` only.
-        joint_scales: Whether all scales share the candidates of least mean error, instead of choosing their own.
-        block_size: Side of a block of the variance, in pixels; for matching only.
-        descriptor: What maps are matched by: block-wise ``"variance"`` (Eq. 2), or ``"mean_deviation"``, the mean and
-            the standard deviation of each block, which also tells where a map is high and where low.
-        ridge: What least squares add to the diagonal of the candidates' correlations: weights of candidates that are
-            alike shrink instead of cancelling each other. Not for ``"inverse_mae"``.
-        signed: Whether an inverse-error weight takes the sign of the candidate's correlation with the activation map:
-            block variance cannot tell a map from its negative. The paper's weights are positive.
-        fusion: How scales are fused: ``"root_sum_squares"`` (Eq. 4), or ``"mean"``, which keeps signs.
-        partial_blocks: Whether cut blocks at the border count (``"keep"``) or not (``"crop"``).
-        rescale: How a reconstruction gets the units of its activation map: ``"none"`` (the paper), ``"moments"``
-            (its mean and standard deviation). Sparse weights need none.
-        selection: Which reconstructions form the next pool: least ``"mae"``, least ``"relative_mae"`` (relative to the
-            map's mean absolute deviation), highest ``"correlation"``, or ``"coverage"``: those that together explain
-            most of the layer, so that the pool is diverse.
-        pool_size: How many of them.
-        chain: Where candidates come from: ``"sequential"``, the layer before (the paper), or ``"graph"``, the layers
-            that really feed this one; ``"random"``, one random earlier layer each, is a null model.
-        generations: How far back candidates come from: 1, the layers that the chain names; 2, also those that these
-            were rebuilt from; and so on, the image aside (`image_candidates`). A number above the depth of the network
-            offers all ancestors.
-        chain_seed: Of that choice.
-        noise_floor: For ``"omp"``: a term counts only while it explains at least this many times the share of what is
-            left that the best of as many candidates of pure noise would explain by chance
-            (:func:`~explainsal.explanation.pursuit.chance_share`); 0 takes `top_k` terms whatever they explain. Where
-            no map of a layer would have any term, each has its first.
-        output_weight: From 0 to 1: how much pixels count by what the network's last step makes of them, instead of
-            all alike (:mod:`~explainsal.explanation.output_weights`): in Eq. 2, in least squares, in the choice of a
-            pool, and in the units of a reconstruction.
-        input_maps: What of the image the filters see: its ``"luminance"``, or ``"opponent"``: that and two
-            colour-opponent maps (:func:`~explainsal.explanation.input_maps.input_maps`).
-        image_candidates: Whether the image's own responses are offered at every layer, not only at the first.
-        fill_pool: Whether a layer whose sources have fewer maps than a pool holds (after a layer of one map, say) is
-            also offered what these were rebuilt from.
-        layers: Which layers are rebuilt; see :func:`~explainsal.tracing.layers.select_layers`.
-        memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU,
-            8 GB on an accelerator. One that is too small for a layer is an error that says what the layer needs.
+        bank: The filter bank.
+        scaling: Scaling of activations and candidates before comparison: ``"none"`` (the paper), ``"min_max"`` to [0,
+            1], ``"standardize"`` to zero mean and unit variance.
+        coefficients: ``"inverse_mae"`` (Eq. 3); ``"least_squares"``: the candidates matched by Eq. 2, weighted by least
+            squares instead of by their errors; ``"omp"`` (signed orthogonal matching pursuit); ``"nnls"`` (the same
+            with non-negative weights).
+        top_k: Candidates per reconstruction (for matching, per scale).
+        scales: Relative scales of the matching; only for ``"inverse_mae"`` and ``"least_squares"``.
+        joint_scales: Whether all scales share the candidates of smallest mean error, instead of selecting their own.
+        block_size: Side of a variance block in pixels; only for matching.
+        descriptor: Descriptor for matching: block-wise ``"variance"`` (Eq. 2), or ``"mean_deviation"``, the mean and
+            standard deviation of each block, which also represent where a map is high or low.
+        ridge: Value added to the diagonal of the candidates' correlations in least squares: weights of similar
+            candidates shrink instead of cancelling each other. Not for ``"inverse_mae"``.
+        signed: Whether an inverse-error weight gets the sign of the candidate's correlation with the activation map,
+            since block variance cannot distinguish a map from its negative. The paper's weights are positive.
+        fusion: Fusion of scales: ``"root_sum_squares"`` (Eq. 4), or ``"mean"``, which keeps signs.
+        partial_blocks: Whether incomplete blocks at the border are used (``"keep"``) or not (``"crop"``).
+        rescale: Units of a reconstruction: ``"none"`` (the paper) leaves them, ``"moments"`` sets the mean and standard
+            deviation of the activation map. Sparse weights need no rescaling.
+        selection: Reconstructions that form the next pool: smallest ``"mae"``, smallest ``"relative_mae"`` (relative to
+            the map's mean absolute deviation), highest ``"correlation"``, or ``"coverage"``: those that together
+            explain most of the layer, so that the pool is diverse.
+        pool_size: Size of a pool.
+        chain: Sources of candidates: ``"sequential"``, the previous layer (the paper), or ``"graph"``, the actual
+            parents of the layer; ``"random"``, one random earlier layer each, is a null model.
+        generations: Number of generations of sources: 1, the layers selected by the chain; 2, also their sources; and
+            so on, except the image (`image_candidates`). A number above the depth of the network selects all ancestors.
+        chain_seed: Seed of the ``"random"`` chain.
+        noise_floor: For ``"omp"``: a term is used only while it explains at least this many times the share of the
+            residual that the best of as many candidates of pure noise would explain by chance
+            (:func:`~explainsal.explanation.pursuit.chance_share`); 0 always uses `top_k` terms. If no map of a layer
+            would have a term, each map keeps its first.
+        output_weight: From 0 (equal pixel weights) to 1: share of the pixel weights that follows their influence on the
+            network's output (:mod:`~explainsal.explanation.output_weights`), in Eq. 2, in least squares, in the
+            selection of a pool, and in the units of a reconstruction.
+        input_maps: Maps of the image to filter: its ``"luminance"``, or ``"opponent"``: luminance and two
+            color-opponent maps (:func:`~explainsal.explanation.input_maps.input_maps`).
+        image_candidates: Whether the image's own responses are candidates at every layer, not only at the first.
+        fill_pool: Whether a layer whose sources have fewer maps than a pool (e.g. after a layer of one map) also uses
+            the sources of these.
+        layers: Layers to rebuild; see :func:`~explainsal.tracing.layers.select_layers`.
+        memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU, 8
+            GB on an accelerator. If it is too small for a layer, an error states the required number.
     """
 
     bank: FilterBank
@@ -93,7 +92,7 @@ class Options:
 
     @property
     def matching(self) -> bool:
-        """Whether candidates are chosen by their block statistics (Eq. 2), rather than by pursuit."""
+        """True if candidates are selected by their block statistics (Eq. 2), not by pursuit."""
         return self.coefficients in ("inverse_mae", "least_squares")
 
     def __post_init__(self) -> None:
@@ -104,7 +103,7 @@ class Options:
             if not _is_number(getattr(self, name), whole=True) or getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, a whole number; got {getattr(self, name)!r}")
         for name in ("joint_scales", "signed", "image_candidates", "fill_pool"):
-            if not isinstance(getattr(self, name), bool):  # any other word, "no" say, would count as true
+            if not isinstance(getattr(self, name), bool):  # a string such as "no" would count as true
                 raise ValueError(f"{name} must be true or false, got {getattr(self, name)!r}")
         for name in ("ridge", "noise_floor"):
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
@@ -118,21 +117,21 @@ class Options:
 
 
 def _is_number(value: Any, *, whole: bool = False) -> bool:
-    """Whether a value, of a configuration or of a caller, is a finite number."""
+    """Return whether a value is a finite number."""
     kinds = int if whole else int | float
     return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)  # type: ignore[arg-type]
 
 
 @dataclass
 class BankChanges:
-    """Single values of a filter bank that are changed; None keeps the bank's own.
+    """Changed values of a filter bank; None keeps the bank's own value.
 
-    The fields are those of :class:`~explainsal.explanation.bank.FilterBank`, and three that make a geometric series of
-    wavelengths; of the series, too, what is None is as in the bank. Give either `wavelengths` or the series.
+    The fields are those of :class:`~explainsal.explanation.bank.FilterBank`, and three that define a geometric series
+    of wavelengths, in which None also keeps the bank's value. Give either `wavelengths` or the series.
 
     Args:
         min_wavelength: First wavelength of the series, in pixels.
-        wavelength_factor: Ratio of one wavelength to the one before.
+        wavelength_factor: Ratio of consecutive wavelengths.
         n_wavelengths: Length of the series.
     """
 

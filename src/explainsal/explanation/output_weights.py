@@ -1,18 +1,19 @@
-r"""How much each pixel counts for the network's saliency map: the weights of output-weighted reconstruction.
+r"""Compute the influence of each pixel on the network's saliency map, as weights of the reconstruction.
 
-A network's last step, from the last layer with weights of its own to the saliency map, passes on some places and hides
-others: a softmax over the pixels lets errors show where the density is, a sigmoid where it is not saturated. With
-:math:`z` the map of that layer and :math:`s` the saliency map, the sensitivity of a place :math:`p` is
+A network's last step, from the last layer with its own weights to the saliency map, passes some pixels on and
+suppresses others: with a softmax over the pixels, errors matter where the density is high, with a sigmoid where it is
+not saturated. With :math:`z` the map of that layer and :math:`s` the saliency map, the sensitivity of a pixel :math:`p`
+is
 
 .. math:: d_p = \Bigl\lVert\, \Pi\, \frac{\partial s}{\partial z_p} \Bigr\rVert_1,
 
-where :math:`\Pi` takes out of a change of the map what only shifts or scales it, which no correlation sees. Every layer
-is then rebuilt with the weights
+where :math:`\Pi` removes pure shifts and scalings of the map, which do not affect correlations. Every layer is then
+rebuilt with the weights
 
 .. math:: w_p = (1 - t) + t\, d_p / \bar d,
 
-where :math:`d` is averaged down to the layer's size and :math:`t` is the option ``output_weight``: a softmax gives the
-predicted density itself, a linear last step gives equal weights. Decision: docs/decisions/0029.
+where :math:`d` is averaged to the layer's size and :math:`t` is the option ``output_weight``. A softmax gives the
+predicted density itself, a linear last step equal weights. Decision: docs/decisions/0029.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ from torch import Tensor, nn
 from explainsal.functional.weighted import averaged_to
 from explainsal.tracing.layers import OUTPUT, NetworkLayer, call_name
 
-_CELL = 8  # pixels of the last map: side of the squares in which all changes have one sign
-_LEAST = 1e-6  # of a weight: a pixel of weight 0 could not be divided by its root
+_CELL = 8  # side, in pixels of the last map, of squares with changes of one sign
+_LEAST = 1e-6  # minimum weight, since maps are divided by its square root
 
 
 class OutputWeights:
-    """The weights of the pixels of every layer, for one batch.
+    """Pixel weights of every layer for one batch.
 
     Args:
-        sensitivity: By name of a layer of the last step, shape ``(B, 1, h, w)``, non-negative: how much each place of
-            it counts. The first one serves all layers before the last step, too.
-        share: The option ``output_weight``, from 0 (all pixels alike) to 1.
+        sensitivity: Sensitivity of each pixel by name of a layer of the last step, shape ``(B, 1, h, w)``,
+            non-negative. The first one is also used for all layers before the last step.
+        share: The option ``output_weight``, from 0 (equal weights) to 1.
     """
 
     def __init__(self, sensitivity: Mapping[str, Tensor], share: float) -> None:
@@ -48,13 +49,13 @@ class OutputWeights:
         self._at: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
     def source(self, layer: str) -> str:
-        """The layer of the last step whose sensitivity gives a layer its weights."""
+        """Return the layer of the last step whose sensitivity gives the weights of a layer."""
         return layer if layer in self.sensitivity else self._first
 
     def at(self, layer: str, size: tuple[int, int], dtype: torch.dtype) -> Tensor:
-        """Weights ``(B, 1, H * W)`` of mean 1 for a layer's maps.
+        """Return weights ``(B, 1, H * W)`` with mean 1 for a layer's maps.
 
-        An image without any sensitivity to a layer has the weights of the first one, and without any at all has 1.
+        An image without sensitivity to a layer gets the weights of the first one, and weights 1 if it has none at all.
         """
         name = self.source(layer)
         if (name, size) not in self._at:
@@ -68,14 +69,14 @@ class OutputWeights:
 
 
 def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]:
-    """The layers of the network's last step: the last one with weights of its own, and what runs after it.
+    """Return the layers of the network's last step: the last one with its own weights, and all later ones.
 
     Args:
-        calls: All calls of the network in their order, composite modules included.
+        calls: All calls of the network in execution order, including composite modules.
         core: The network.
 
     Returns:
-        Names of the calls; empty where no module with weights gives maps that the output depends on.
+        Names of the calls; empty if no module with weights returns maps on which the output depends.
     """
     single = [call.name for call in calls if call.skipped is None and call.kind != "block"]
     for position in reversed(range(len(single))):
@@ -89,20 +90,20 @@ def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]
 
 
 def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
-    """How much the saliency map depends on each place of the layers of the last step: :math:`d`.
+    """Compute the sensitivity :math:`d` of the saliency map to each pixel of the layers of the last step.
 
-    The sum over all pixels of the absolute changes is found from four sums with signs: squares of equal sign on a
-    chess-board, and the board moved by half a square along y, x or both. A last step that is local, or local but for
-    a normalization, shows every place its whole effect in one of the four.
+    The sum of absolute changes over all pixels is computed from four signed sums: squares of equal sign on a
+    checkerboard, and the board shifted by half a square along y, x or both. If the last step is local, or local except
+    for a normalization, one of the four contains the whole effect of each pixel.
 
     Args:
-        run: Runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
-        core: The module that has the layers.
-        layers: Names of the calls, as :func:`last_step` found them.
+        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
+        core: The module that contains the layers.
+        layers: Names of the calls, from :func:`last_step`.
 
     Returns:
-        By name of a layer, shape ``(B, 1, h, w)``, non-negative. Layers from which no derivative leads to the map are
-        left out; where that holds of the first, all are.
+        Sensitivity by name of a layer, shape ``(B, 1, h, w)``, non-negative. Layers without a derivative to the map are
+        omitted; if the first layer has none, the result is empty.
     """
     with torch.inference_mode(False), _derivable(core, layers) as found:
         saliency = run()
@@ -122,7 +123,7 @@ def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Seque
 
 @contextmanager
 def _derivable(core: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Tensor]]:
-    """Let derivatives begin at the first of these calls; yields the maps of those that have run, by name."""
+    """Start derivatives at the first of these calls; yield the maps of the finished calls by name."""
     calls, found = Counter[str](), dict[str, Tensor]()
     before = torch.is_grad_enabled()
 
@@ -136,7 +137,7 @@ def _derivable(core: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Ten
             if name not in layers or not output.requires_grad:
                 return None
             found[name] = output
-            return output.clone()  # what changes the maps in place further on changes a copy
+            return output.clone()  # later in-place operations change only a copy
 
         return watch
 
@@ -154,9 +155,9 @@ def _derivable(core: nn.Module, layers: Sequence[str]) -> Iterator[dict[str, Ten
 
 @torch.no_grad()
 def _boards(last: Tensor, saliency: Tensor) -> list[Tensor]:
-    """Four chess-boards of signs ``(B, 1, H, W)`` whose squares are some pixels of the last layer wide.
+    """Return four checkerboards of signs ``(B, 1, H, W)`` whose squares are some pixels of the last layer wide.
 
-    They are made orthogonal to what only shifts or scales the saliency maps.
+    They are orthogonal to shifts and scalings of the saliency maps.
     """
     size = last.shape[-2:]
     cells = [max(1, min(_CELL, side // 2)) for side in size]
@@ -172,7 +173,7 @@ def _boards(last: Tensor, saliency: Tensor) -> list[Tensor]:
 
 
 def _unseen_removed(board: Tensor, saliency: Tensor) -> Tensor:
-    """Make a board orthogonal to what only shifts or scales the saliency maps: ``(B, 1, H, W)``."""
+    """Make a board orthogonal to shifts and scalings of the saliency maps: ``(B, 1, H, W)``."""
     centered = saliency - saliency.mean((-2, -1), keepdim=True)
     board = board - board.mean((-2, -1), keepdim=True)
     energy = centered.square().sum((-2, -1), keepdim=True)

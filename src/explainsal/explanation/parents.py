@@ -1,4 +1,4 @@
-"""Which layers' pools each layer is rebuilt from."""
+"""Select the layers whose pools are used to rebuild each layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from explainsal.tracing.layers import INPUT, NetworkLayer
 
 
 def sources_of(layers: Sequence[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
-    """For every layer, by name and in order, the layers whose pools it is rebuilt from, the image as ``"input"``."""
+    """Return the source layers of every layer by name, in order; the image is ``"input"``."""
     sources: dict[str, tuple[str, ...]] = {}
     named: dict[str, tuple[str, ...]] = {}
     places = {layer.name: min(options.pool_size, layer.shape[0]) for layer in layers}
@@ -32,7 +32,7 @@ def sources_of(layers: Sequence[NetworkLayer], options: Options) -> dict[str, tu
 
 
 def _with_parents(names: tuple[str, ...], parents: dict[str, tuple[str, ...]]) -> tuple[str, ...]:
-    """Layers and the parents of each, nearest first; the image is not offered anew."""
+    """Return layers and their parents, nearest first, without adding the image."""
     earlier = [parent for name in names for parent in parents.get(name, ()) if parent != INPUT]
     return tuple(dict.fromkeys([*names, *earlier]))
 
@@ -40,7 +40,7 @@ def _with_parents(names: tuple[str, ...], parents: dict[str, tuple[str, ...]]) -
 def _filled(
     parents: tuple[str, ...], sources: dict[str, tuple[str, ...]], places: dict[str, int], wanted: int
 ) -> tuple[str, ...]:
-    """Parents, and while these have fewer maps than a pool holds, what they were rebuilt from in turn."""
+    """Return parents and, while these have fewer maps than a pool, their sources in turn."""
     found, nearest = list(parents), parents
     while nearest and sum(places.get(name, 1) for name in found) < wanted:
         nearest = tuple(dict.fromkeys(s for name in nearest for s in sources.get(name, ()) if s not in found))

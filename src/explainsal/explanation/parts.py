@@ -1,4 +1,4 @@
-"""Work on a layer's maps a few at a time, so that no second copy of all of them is made."""
+"""Process a layer's maps in groups, so that no second copy of all of them is created."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 
 from torch import Tensor
 
-# Arrays of the size of the maps in work that a step of an explanation makes beside them.
+# Number of arrays of the size of the processed maps that a step of an explanation creates.
 _ARRAYS = 8
 
 
 def maps_at_once(maps: Tensor, budget: int, arrays: int = _ARRAYS) -> int:
-    """How many maps ``(B, A, H, W)`` can be worked on at once if a step makes so many arrays of their size.
+    """Return how many maps ``(B, A, H, W)`` fit into a budget if a step creates `arrays` arrays of their size.
 
     Example:
         >>> import torch
@@ -22,12 +22,12 @@ def maps_at_once(maps: Tensor, budget: int, arrays: int = _ARRAYS) -> int:
 
 
 class InParts:
-    """What a function makes of some maps ``(B, a, H, W)`` after the other; remembered where all are worked on at once.
+    """Results of a function for groups of maps ``(B, a, H, W)``, cached if there is only one group.
 
     Args:
         maps: Shape ``(B, A, H, W)``.
-        at_once: How many at a time.
-        make: The function.
+        at_once: Maps per group.
+        make: Function of a group of maps.
     """
 
     def __init__(self, maps: Tensor, at_once: int, make: Callable[[Tensor], Tensor]) -> None:

@@ -1,4 +1,4 @@
-"""An explanation as tables: a row per layer, a row per term of a reconstruction, and a few maps to look at."""
+"""Convert explanations to tables with a row per layer or per term, and to a few maps for inspection."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from torch import Tensor
 
 from explainsal.explanation.layer import ExplainedBatch, LayerExplanation
 
-DESCRIPTION = "description"  # beside arrays of maps, as in tables
+DESCRIPTION = "description"  # key of the label in archives of maps, as in tables
 
 
 def described(table: pd.DataFrame, description: str | Mapping[str, str]) -> pd.DataFrame:
-    """A table with a column `description`, where there is something to be said of the network.
+    """Add a column `description` to a table if the network has a label.
 
     Args:
-        table: A row per image, layer, model, ...
-        description: What is to be said of every row, e.g. ``untrained weights``, or of some models, by their names in
-            the column `model`.
+        table: Table with one row per image, layer, model, ...
+        description: Label of every row, e.g. ``untrained weights``, or labels of some models by their names in the
+            column `model`.
     """
     if not description:
         return table
@@ -31,7 +31,7 @@ def described(table: pd.DataFrame, description: str | Mapping[str, str]) -> pd.D
 
 
 class Tables:
-    """Tables of many explanations, e.g. of images of different sizes, collected without keeping their tensors."""
+    """Tables of many explanations, e.g. of images of different sizes, without their tensors."""
 
     def __init__(self) -> None:
         self._layers: list[pd.DataFrame] = []
@@ -40,7 +40,7 @@ class Tables:
 
     @classmethod
     def merged(cls, parts: Sequence[Tables]) -> Tables:
-        """The rows of several, those of an image that was explained twice once."""
+        """Concatenate tables; :meth:`save` drops duplicate images."""
         whole = cls()
         for part in parts:
             whole._maps |= part._maps
@@ -52,7 +52,7 @@ class Tables:
         return len(self._layers)
 
     def add(self, explanation: ExplainedBatch, ids: Sequence[str] | None = None, *, coefficients: bool = True) -> None:
-        """Take the rows of an explanation; those of its coefficients, which are many, on request."""
+        """Add the rows of an explanation, optionally with those of its many coefficients."""
         self._layers.append(layer_table(explanation, ids))
         if coefficients:
             self._coefficients.append(coefficient_table(explanation, ids))
@@ -62,7 +62,7 @@ class Tables:
         self._maps |= samples
 
     def save(self, folder: str | Path) -> None:
-        """Write ``layers.csv``, ``coefficients.parquet`` and, where maps were kept, ``maps.npz``."""
+        """Write ``layers.csv``, ``coefficients.parquet`` and, if maps were kept, ``maps.npz``."""
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         _once(self._layers, ["image", "layer"]).to_csv(folder / "layers.csv", index=False)
@@ -74,12 +74,12 @@ class Tables:
 
 
 def _once(tables: list[pd.DataFrame], keys: list[str]) -> pd.DataFrame:
-    """All rows in the order of the keys; a distributed sampler may repeat an image."""
+    """Return all rows sorted by the keys, without duplicates, since a distributed sampler may repeat an image."""
     return pd.concat(tables).drop_duplicates(keys).sort_values(keys, kind="stable", ignore_index=True)
 
 
 def layer_table(explanation: ExplainedBatch, ids: Sequence[str] | None = None) -> pd.DataFrame:
-    """How well each layer of each image is rebuilt.
+    """Return the fidelity of each layer of each image.
 
     Args:
         explanation: B images.
@@ -88,7 +88,7 @@ def layer_table(explanation: ExplainedBatch, ids: Sequence[str] | None = None) -
     Returns:
         Columns image, layer (position), name, kind, channels, height, width, parents (joined by ``;``),
         activation_mae (mean over the maps), relative_mae, correlation and weighted_correlation (means over the maps
-        that are not constant), dead (how many are); description, where the network has one.
+        that are not constant), dead (number of constant maps); description, if the network has a label.
     """
     rows = []
     for number, layer in enumerate(explanation.layers):
@@ -115,7 +115,7 @@ def layer_table(explanation: ExplainedBatch, ids: Sequence[str] | None = None) -
 
 
 def coefficient_table(explanation: ExplainedBatch, ids: Sequence[str] | None = None) -> pd.DataFrame:
-    """What each activation map of each image is rebuilt from.
+    """Return the terms of each activation map of each image.
 
     Args:
         explanation: B images.
@@ -125,7 +125,7 @@ def coefficient_table(explanation: ExplainedBatch, ids: Sequence[str] | None = N
         Columns image, layer, map, term, weight, part (of the response: energy, even or odd), wavelength (px of the
         filtered map; a low-pass filter's is ``2 pi`` sigma), orientation (radians; NaN for low-pass), sigma_on_f,
         sigma_theta (likewise), source (``layer/map`` whose reconstruction was filtered, or ``input``), scale, kept
-        (whether the map is in the next pool), description, where the network has one. Unused terms have no row; a
+        (whether the map is in the next pool), description, if the network has a label. Unused terms have no row; a
         constant has one, with term -1 and neither filter nor source.
     """
     names = np.array(_names(explanation, ids), dtype=object)
@@ -137,10 +137,10 @@ def coefficient_table(explanation: ExplainedBatch, ids: Sequence[str] | None = N
 
 
 def map_samples(explanation: ExplainedBatch, ids: Sequence[str] | None = None, count: int = 3) -> dict[str, np.ndarray]:
-    """A few of the maps that were kept of every layer, beside what they rebuild.
+    """Return a few kept maps of every layer with their reconstructions.
 
     Args:
-        explanation: B images, made with ``keep_maps``.
+        explanation: Explanation of B images with ``keep_maps``.
         ids: A name per image; default their positions.
         count: Largest number of maps per layer and image.
 
@@ -201,7 +201,7 @@ def _constants(explanation: ExplainedBatch) -> Iterator[pd.DataFrame]:
 
 def _kept(layer: LayerExplanation) -> np.ndarray:
     mask = torch.zeros(layer.activation_mae.shape[0], layer.shape[0] + 1, dtype=torch.bool, device=layer.kept.device)
-    return mask.scatter_(1, layer.kept + 1, True)[:, 1:].cpu().numpy()  # column 0 takes the -1 of empty places
+    return mask.scatter_(1, layer.kept + 1, True)[:, 1:].cpu().numpy()  # column 0 is for the -1 of empty places
 
 
 def _names(explanation: ExplainedBatch, ids: Sequence[str] | None) -> list[str]:
@@ -213,7 +213,7 @@ def _names(explanation: ExplainedBatch, ids: Sequence[str] | None) -> list[str]:
 
 
 def _mean(values: Tensor, mask: Tensor) -> Tensor:
-    """Mean over the maps of a mask, NaN where there are none."""
+    """Return the mean over the masked maps, NaN for an empty mask."""
     return torch.where(mask, values, 0).sum(1) / mask.sum(1)
 
 

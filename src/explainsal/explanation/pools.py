@@ -1,4 +1,4 @@
-"""What candidates are made of: pools of maps, where each candidate comes from, and what is remembered of the image."""
+"""Pools of maps for candidates, the origin of each candidate, and a cache of the image's responses."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from explainsal.explanation.views import Views
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Maps that candidates are made of.
+    """Maps from which candidates are computed.
 
     Args:
-        layer: The layer they rebuild, or ``"input"``.
+        layer: The rebuilt layer, or ``"input"``.
         maps: Shape ``(B, P, h, w)``.
-        channel: Shape ``(B, P)``, int64: which activation maps of the layer; -1 marks a place that no map took.
+        channel: Shape ``(B, P)``, int64: activation maps of the layer; -1 marks an empty place.
     """
 
     layer: str
@@ -28,13 +28,13 @@ class Pool:
     channel: Tensor
 
     def images(self, start: int, stop: int) -> Pool:
-        """The same for some images of the batch."""
+        """Return the pool of some images of the batch."""
         return Pool(self.layer, self.maps[start:stop], self.channel[start:stop])
 
 
 @dataclass(frozen=True, eq=False)
 class CandidateTable:
-    """Where each of N candidates comes from.
+    """Origin of each of N candidates.
 
     Args:
         source: Shape ``(N,)``, position of the pool.
@@ -48,11 +48,11 @@ class CandidateTable:
 
     @classmethod
     def of(cls, sources: Sequence[tuple[int, Sequence[int]]], device: torch.device | str) -> CandidateTable:
-        """Every map of every source through every filter: sources slowest, then maps, filters fastest.
+        """List every map of every source with every filter: sources slowest, then maps, filters fastest.
 
         Args:
-            sources: Of each, how many maps it has and the positions of the filters that serve maps of its size.
-            device: Of the table.
+            sources: For each source, its number of maps and the positions of the filters for maps of its size.
+            device: Device of the table.
 
         Example:
             >>> CandidateTable.of([(2, [0, 3]), (1, [5])], "cpu").filter.tolist()
@@ -63,7 +63,7 @@ class CandidateTable:
 
 @lru_cache(maxsize=256)
 def _table(sources: tuple[tuple[int, tuple[int, ...]], ...], device: torch.device) -> CandidateTable:
-    """Remembered, since every image asks again, and a copy to an accelerator waits for all that it has to do."""
+    """Return a cached table, since every image needs it, and a copy to an accelerator waits for all of its work."""
     source = [torch.full((count * len(served),), i) for i, (count, served) in enumerate(sources)]
     place = [torch.arange(count).repeat_interleave(len(served)) for count, served in sources]
     filters = [torch.tensor(served, dtype=torch.int64).repeat(count) for count, served in sources]
@@ -71,7 +71,7 @@ def _table(sources: tuple[tuple[int, tuple[int, ...]], ...], device: torch.devic
 
 
 class Remembered:
-    """What later layers would make again: responses to the image, and pools through the bank."""
+    """Cache of results that later layers reuse: responses to the image and filtered pools."""
 
     def __init__(self) -> None:
         self.maps: dict[Any, Tensor] = {}
@@ -80,21 +80,21 @@ class Remembered:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all that is remembered."""
+        """Bytes of all cached results."""
         return self._nbytes + self.views.nbytes
 
     def get(self, key: Any) -> Tensor | None:
-        """What was made for this key."""
+        """Return the cached maps of a key, or None."""
         return self.maps.get(key)
 
     def offer(self, key: Any, maps: Tensor, limit: int) -> None:
-        """Remember it where all together are at most `limit` bytes."""
+        """Cache maps if all together have at most `limit` bytes."""
         if self._nbytes + maps.nbytes <= limit:
             self.maps[key] = maps
             self._nbytes += maps.nbytes
 
     def forget(self) -> None:
-        """Hold nothing."""
+        """Free all cached memory."""
         self.views.forget()
         self.maps.clear()
         self._nbytes = 0

@@ -1,4 +1,4 @@
-"""The named choices, each value written once: filter banks, and the three ways to explain."""
+"""Named presets, with each value defined once: filter banks, and three kinds of explanation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from explainsal.explanation.bank import FilterBank, Part
 from explainsal.explanation.options import BankChanges, Options
 
 _PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
-_BLURS = (1.0, 2.0, 4.0, 8.0)  # sigmas in px; below 1 px a blur is a copy, and as useful to the null model
+_BLURS = (1.0, 2.0, 4.0, 8.0)  # sigmas in px; below 1 px a blur is almost a copy, which helps the null model as well
 _BLUR_PARTS: tuple[Part, ...] = ("even", "half_wave", "half_squared")
 
 BANKS: dict[str, FilterBank] = {
@@ -22,7 +22,7 @@ BANKS: dict[str, FilterBank] = {
         sigma_on_f=_PAPER_WIDTHS,
         sigma_theta=_PAPER_WIDTHS,
     ),
-    # Wavelengths in octaves up to the map's size, at two radial widths so that usage can tell narrow from broad.
+    # Wavelengths in octave steps up to the map's size, with two radial widths so that usage shows bandwidth.
     "octave": FilterBank(
         wavelengths=tuple(3.0 * 2**i for i in range(9)),
         n_orientations=5,
@@ -30,7 +30,7 @@ BANKS: dict[str, FilterBank] = {
         sigma_theta=(math.pi / 5 / 1.2, math.pi / 5 / 1.2),
         up_to_map_size=True,
     ),
-    # Kovesi's pairing for even coverage, a width of .65 with wavelengths 2.1 apart from 3 px (his phase congruency).
+    # Kovesi's pairing for even coverage: width .65 with wavelengths a factor of 2.1 apart from 3 px (phase congruency).
     "kovesi": FilterBank(
         wavelengths=tuple(3.0 * 2.1**i for i in range(4)),
         n_orientations=6,
@@ -62,9 +62,9 @@ _PAPER = Options(
 )
 
 PRESETS: dict[str, Options] = {
-    # Section II-B word by word.
+    # Section II-B exactly as written.
     "paper": _PAPER,
-    # The same steps with the changes that make inverse-error weights work, each measured in docs/decisions/0003.
+    # The same steps with changes that make inverse-error weights work, measured in docs/decisions/0003.
     "normalized": replace(
         _PAPER,
         bank=replace(
@@ -91,7 +91,7 @@ PRESETS: dict[str, Options] = {
         _PAPER,
         bank=replace(
             BANKS["octave"],
-            sigma_on_f=(0.65,),  # one width: as faithful as two in less than half the time
+            sigma_on_f=(0.65,),  # one width is as faithful as two, in less than half the time
             sigma_theta=BANKS["octave"].sigma_theta[:1],
             low_pass=_BLURS,
             low_pass_parts=_BLUR_PARTS,
@@ -107,10 +107,9 @@ PRESETS: dict[str, Options] = {
 
 
 def named_bank(name: str, **changes: Any) -> FilterBank:
-    """A bank of :data:`BANKS`, with single values changed; a change of None keeps the bank's own.
+    """Return a bank of :data:`BANKS` with changed values; None keeps the bank's own value.
 
-    Changes are the fields of :class:`~explainsal.explanation.options.BankChanges`. One number as width stands for a
-    list of one.
+    Changes are the fields of :class:`~explainsal.explanation.options.BankChanges`. Widths may be single numbers.
 
     Raises:
         ValueError: If the name or the name of a change is unknown.
@@ -127,7 +126,7 @@ def named_bank(name: str, **changes: Any) -> FilterBank:
 
 
 def changed_bank(bank: FilterBank, **changes: Any) -> FilterBank:
-    """A bank with single values changed, as :func:`named_bank` describes them."""
+    """Return a bank with changed values, as :func:`named_bank` describes."""
     changes = {key: value for key, value in changes.items() if value is not None}
     allowed = {f.name for f in fields(BankChanges)}
     if unknown := sorted(set(changes) - allowed):
@@ -138,7 +137,7 @@ def changed_bank(bank: FilterBank, **changes: Any) -> FilterBank:
     series = {key: changes.pop(key) for key in _SERIES if key in changes}
     if series:
         if "wavelengths" in changes:
-            raise ValueError(f"wavelengths are given twice: leave out wavelengths or {', '.join(series)}")
+            raise ValueError(f"wavelengths are given twice: omit wavelengths or {', '.join(series)}")
         changes["wavelengths"] = _series(bank.wavelengths, **series)
     return replace(bank, **changes)
 
@@ -153,7 +152,7 @@ def _series(
     wavelength_factor: float | None = None,
     n_wavelengths: int | None = None,
 ) -> tuple[float, ...]:
-    """Wavelengths a factor apart; what is not given is as in `own`."""
+    """Return a geometric series of wavelengths; missing values are taken from `own`."""
     first = own[0] if min_wavelength is None else min_wavelength
     count = len(own) if n_wavelengths is None else n_wavelengths
     if wavelength_factor is None:
@@ -161,16 +160,16 @@ def _series(
     if count < 1 or (count > 1 and wavelength_factor <= 1):
         raise ValueError(
             f"n_wavelengths={count} and wavelength_factor={wavelength_factor:g}: give at least 1 wavelength, and a "
-            "factor above 1 where there are more"
+            "factor above 1 for several"
         )
     return tuple(first * wavelength_factor**i for i in range(count))
 
 
 def resolve_options(preset: str, **changes: Any) -> Options:
-    """The options of a preset, with single ones changed; a change of None keeps the preset's own.
+    """Return the options of a preset with changed values; None keeps the preset's own value.
 
     `bank` may be a :class:`FilterBank`, the name of one, or a mapping of changes with an optional ``name``; without a
-    name the changes apply to the preset's bank. `low_pass` sets the low-pass members of whichever bank is used.
+    name the changes apply to the preset's bank. `low_pass` sets the low-pass filters of the selected bank.
 
     Raises:
         ValueError: If the preset, an option or a value is unknown.

@@ -1,4 +1,4 @@
-"""Rebuilding a layer by sparse least squares: a few candidates and one constant per activation map."""
+"""Rebuild a layer by sparse least squares: a few candidates and one constant per activation map."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.explanation.views import View
 from explainsal.functional.coefficients import SparseFit, matching_pursuit
+from explainsal.functional.reconstruction import products
 from explainsal.functional.weighted import scale_rows
 
-_JITTER = 1e-9  # keeps the triangle of nearly dependent terms real
+_JITTER = 1e-9  # keeps the Cholesky factor of nearly dependent terms real
 
 
 def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -24,9 +25,9 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
 
     Args:
         activations: Shape ``(B, A, H, W)``, finite.
-        candidates: Of the same images and size, standardized, and rooted where pixels have weights.
-        options: How.
-        budget: Bytes for what is made of the activations.
+        candidates: Candidates of the same images and size, standardized, and rooted if pixels have weights.
+        options: Options of the explanation.
+        budget: Bytes for arrays derived from the activations.
 
     Returns:
         The reconstructions and at most ``top_k`` terms each; a weight is that of the candidate scaled to unit
@@ -48,7 +49,7 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
 
 
 def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> tuple[Iterable[Tensor], Tensor, Tensor]:
-    """Standardized rows ``(B, a, H * W)`` of so many maps at a time, with all means and deviations ``(B, A, 1)``."""
+    """Return standardized rows ``(B, a, H * W)`` of groups of maps, with all means and deviations ``(B, A, 1)``."""
 
     def scale(some: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         return scale_rows(some.flatten(-2), weights, rooted=True)
@@ -62,13 +63,13 @@ def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> 
 
 
 def chance_share(count: int, pixels: int, weights: Tensor | None = None) -> Tensor:
-    r"""What the best of some candidates of pure noise would explain of a map by chance: :math:`2 \ln N / P`.
+    r"""Return the share of a map that the best of N noise candidates explains by chance: :math:`2 \ln N / P`.
 
     Args:
-        count: N, of the candidates.
-        pixels: P, of a map.
-        weights: Shape ``(B, 1, P)``, mean 1: how much each pixel counts. As many pixels of equal weight as have the
-            same sum and sum of squares are taken for P.
+        count: Number N of candidates.
+        pixels: Number P of pixels of a map.
+        weights: Shape ``(B, 1, P)``, mean 1: weight of each pixel. P is then the number of equally weighted pixels with
+            the same sum and sum of squares.
 
     Returns:
         Shape ``(B,)``, or a single number without weights, float64.
@@ -82,15 +83,15 @@ def chance_share(count: int, pixels: int, weights: Tensor | None = None) -> Tens
 
 
 def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, ridge: float) -> SparseFit:
-    """Keep the terms before one that explains less than a share of what those before it left, and fit again.
+    """Keep the terms before the first that explains less than a share of the residual, and fit again.
 
-    Where that leaves no term in a whole layer, every map keeps its first, so that layers after it have candidates.
+    If no map of a layer has a term left, every map keeps its first, so that later layers have candidates.
 
     Args:
-        fit: Terms in the order in which they were taken, ``(B, A, T)``.
+        fit: Terms in the order of their selection, ``(B, A, T)``.
         gram: Shape ``(B, N, N)``: inner products of the candidates.
-        cross: Shape ``(B, A, N)``: of the activations with them.
-        least: The share, ``(B,)`` or a single number.
+        cross: Shape ``(B, A, N)``: inner products of activations and candidates.
+        least: Minimum share, ``(B,)`` or a single number.
         ridge: As for the pursuit.
     """
     chosen, taken = fit.index.clamp_min(0), fit.index >= 0
@@ -109,24 +110,24 @@ def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, rid
 
 
 def _restricted(products: Tensor, taken: Tensor, ridge: float) -> Tensor:
-    """Inner products of the terms that are taken, with a ridge; the identity elsewhere."""
+    """Return the inner products of the selected terms, with a ridge; the identity elsewhere."""
     both = taken[..., :, None] & taken[..., None, :]
     diagonal = torch.ones_like(taken, dtype=products.dtype).masked_fill_(taken, ridge)
     return torch.where(both, products, 0) + torch.diag_embed(diagonal)
 
 
 def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Tensor, Tensor]:
-    """Correlations of the standardised activations with the candidates ``(B, A, N)`` and of these ``(B, N, N)``.
+    """Return correlations of activations with candidates ``(B, A, N)`` and among candidates ``(B, N, N)``.
 
-    As many chunks as fit are held while the others pass by; then the next ones. So N candidates of which M fit are
-    computed about N / 2M times, not once per chunk.
+    As many chunks as fit are kept while the others are streamed; then the next ones. N candidates are thus computed
+    about N / 2M times if M fit, not once per chunk.
     """
     if (views := candidates.views) is not None:
         return _products_of(forms, views)
     images, pixels = len(candidates.pools[0].maps), candidates.size[0] * candidates.size[1]
     gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
     cross: list[tuple[Tensor, Tensor]] = []
-    first = 0  # chunks before it have met all others
+    first = 0  # earlier chunks are combined with all others
     while first < candidates.chunk_count:
         held: list[tuple[Tensor, Tensor]] = []
         for number, (columns, block) in enumerate(candidates.chunks(first), start=first):
@@ -143,10 +144,10 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
 
 
 def _products_of(forms: Iterable[Tensor], views: Sequence[View]) -> tuple[Tensor, Tensor]:
-    """The same where all candidates are held; those that an earlier layer had as well have met already."""
+    """Compute :func:`_inner_products` from held candidates, reusing products of earlier layers' candidates."""
     pixels = views[0].maps.shape[-2] * views[0].maps.shape[-1]
-    products = [torch.cat([form @ view.rows.mT for view in views], dim=-1) for form in forms]
-    cross = (products[0] if len(products) == 1 else torch.cat(products, dim=1)).div_(pixels)
+    parts = [torch.cat([products(form, view.rows) for view in views], dim=-1) for form in forms]
+    cross = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)).div_(pixels)
     if len(views) == 1:
         return cross, views[0].products(views[0])
     gram = cross.new_empty(len(cross), cross.shape[-1], cross.shape[-1])

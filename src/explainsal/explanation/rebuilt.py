@@ -1,4 +1,4 @@
-"""What rebuilding a layer yields, and how well it did."""
+"""Reconstructions of a layer, their fidelity, and the selection of the next pool."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from explainsal.functional.weighted import compare_maps
 
 @dataclass(frozen=True, eq=False)
 class Terms:
-    """The terms of every reconstruction.
+    """Terms of every reconstruction.
 
     Args:
         index: Shape ``(B, A, T)``, int64: position of the candidate; -1 fills unused terms.
-        weights: Shape ``(B, A, T)``; 0 at unused terms.
-        constant: Shape ``(B, A)``; None where there is none.
+        weights: Shape ``(B, A, T)``; 0 for unused terms.
+        constant: Shape ``(B, A)``; None if the method has no constants.
     """
 
     index: Tensor
@@ -29,12 +29,12 @@ class Terms:
 
 @dataclass(frozen=True, eq=False)
 class Rebuilt:
-    """A layer's reconstructions.
+    """Reconstructions of a layer.
 
     Args:
         maps: Shape ``(B, A, H, W)``.
-        target: What they are compared with, in the same units: the activations, or scaled activations.
-        terms: Their make-up.
+        target: Their targets in the same units: the activations, or scaled activations.
+        terms: Terms of the reconstructions.
     """
 
     maps: Tensor
@@ -44,13 +44,13 @@ class Rebuilt:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """How well each map is rebuilt; all of shape ``(B, A)``.
+    """Fidelity of each map; all of shape ``(B, A)``.
 
     Args:
         mae: Mean absolute error (second unnumbered equation of Section II-B3).
         relative_mae: The same relative to the map's mean absolute deviation; infinite for a constant map.
-        correlation: Pearson's; NaN for a constant map, 0 for a constant reconstruction of another.
-        weighted_correlation: The same with the weights of the pixels that the map was rebuilt with.
+        correlation: Pearson's correlation; NaN for a constant map, 0 if only the reconstruction is constant.
+        weighted_correlation: The same with the pixel weights of the reconstruction.
     """
 
     mae: Tensor
@@ -60,9 +60,9 @@ class Fit:
 
 
 def measure_fit(target: Tensor, maps: Tensor, at_once: int | None = None, pixel_weights: Tensor | None = None) -> Fit:
-    """Compare reconstructions with what they should be, both ``(B, A, H, W)``, so many maps at a time.
+    """Compare reconstructions with their targets, both ``(B, A, H, W)``, in groups of maps.
 
-    The weights ``(B, 1, H * W)`` of the pixels count in the weighted correlation alone.
+    Only the weighted correlation uses the pixel weights ``(B, 1, H * W)``.
     """
     pairs = zip(*(some.split(at_once or target.shape[1], dim=1) for some in (target, maps)), strict=True)
     fits = [_measure_fit(one, other, pixel_weights) for one, other in pairs]
@@ -80,9 +80,9 @@ def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> 
 
 
 def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weights: Tensor | None = None) -> Tensor:
-    """The maps of the next pool, best first: shape ``(B, min(count, A))``, int64; -1 where none is left to take.
+    """Return the maps of the next pool, best first: shape ``(B, min(count, A))``, int64; -1 for empty places.
 
-    Ties go to the lower position. A map whose criterion is undefined (infinite or NaN) is never taken.
+    Ties go to the lower position. A map with an undefined criterion (infinite or NaN) is never selected.
     """
     if selection == "coverage":
         return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights)
@@ -93,16 +93,16 @@ def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weig
 
 
 def covering_maps(target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None) -> Tensor:
-    """The reconstructions that together explain most of a layer, one after the other.
+    """Select the reconstructions that together explain most of a layer, one after the other.
 
-    Each step takes the reconstruction that explains most of the variance that those before it left, summed over all
-    activation maps of the layer at unit variance each. Well rebuilt maps that all show the same count once.
+    Each step selects the reconstruction that explains most of the remaining variance, summed over all activation maps
+    of the layer at unit variance. Well rebuilt maps with the same content thus count once.
 
     Args:
         target: Shape ``(B, A, H, W)``: the activations.
         maps: Shape ``(B, A, H, W)``: their reconstructions.
-        count: How many to take.
-        pixel_weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts; None: all alike.
+        count: Number of maps to select.
+        pixel_weights: Shape ``(B, 1, H * W)``, mean 1: weight of each pixel; None: equal weights.
 
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.

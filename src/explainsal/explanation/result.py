@@ -1,4 +1,4 @@
-"""The result of an explanation: a batch as data, with its tables and its files."""
+"""Result of an explanation: a batch as data, with its tables and files."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Explanation(ExplainedBatch):
 
     @classmethod
     def joined(cls, parts: Sequence[Explanation]) -> Explanation:
-        """Explanations of one network's batches as one of all their images."""
+        """Join the explanations of one network's batches."""
         first = parts[0]
         if len(parts) == 1:
             return first
@@ -37,18 +37,18 @@ class Explanation(ExplainedBatch):
         )
 
     def to_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
-        """Every coefficient, a row each; see :func:`~explainsal.explanation.per_layer.coefficient_table`."""
+        """Return one row per coefficient; see :func:`~explainsal.explanation.per_layer.coefficient_table`."""
         return coefficient_table(self, ids)
 
     def layer_dataframe(self, ids: Sequence[str] | None = None) -> pd.DataFrame:
-        """Fidelity per image and layer; see :func:`~explainsal.explanation.per_layer.layer_table`."""
+        """Return the fidelity per image and layer; see :func:`~explainsal.explanation.per_layer.layer_table`."""
         return layer_table(self, ids)
 
     def save(self, folder: str | Path, ids: Sequence[str] | None = None) -> Path:
-        """Write everything to a folder; see :func:`~explainsal.explanation.storage.save_explanation`."""
+        """Write the explanation to a folder; see :func:`~explainsal.explanation.storage.save_explanation`."""
         return save_explanation(self, folder, ids)
 
     @classmethod
     def load(cls, folder: str | Path) -> Explanation:
-        """Read what :meth:`save` wrote; see :func:`~explainsal.explanation.storage.read_batch`."""
+        """Read an explanation written by :meth:`save`; see :func:`~explainsal.explanation.storage.read_batch`."""
         return cls(**read_batch(folder))

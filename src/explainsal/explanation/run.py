@@ -1,4 +1,4 @@
-"""A run's explanations of one preset: made image by image, in any loop or none, and written as tables at the end."""
+"""Explanations of a run with one preset: computed image by image in any loop, and written as tables at the end."""
 
 from __future__ import annotations
 
@@ -24,22 +24,22 @@ _KEPT_MAPS = 32  # at 800 x 600 these are 60 MB
 
 
 class ExplanationRun:
-    """Explains the images of a run and collects what its report needs.
+    """Explains the images of a run and collects the data for its report.
 
     Args:
         preset: ``"paper"``, ``"normalized"`` or ``"sparse"``.
-        folder: Where :meth:`save` writes, e.g. ``<run>/explanation/<preset>``.
-        limit: Explain only the first so many images of the data set; None: all.
-        batch_size: Images explained at a time.
-        table_images: Images whose coefficients are written; every image is in ``layers.csv``.
-        map_images: Images of which a few maps per layer are written.
-        maps_per_layer: How many.
-        options: Single options of the :class:`~explainsal.explanation.Explainer` that differ from the preset's.
-        null: One of `explainsal.explanation.nulls.NULLS`: that null model of the explanation in its place.
-        seed: Of the null model.
+        folder: Output folder of :meth:`save`, e.g. ``<run>/explanation/<preset>``.
+        limit: Number of images to explain, from the first of the data set; None: all.
+        batch_size: Number of images explained together.
+        table_images: Number of images whose coefficients are written; every image is in ``layers.csv``.
+        map_images: Number of images for which a few maps per layer are written.
+        maps_per_layer: Number of these maps per layer.
+        options: Options of the :class:`~explainsal.explanation.Explainer` that differ from the preset.
+        null: One of `explainsal.explanation.nulls.NULLS`, to run this null model instead of the explanation.
+        seed: Seed of the null model.
 
     Raises:
-        UserError: If the preset, an option or a value is unknown: at once, before any network is made.
+        UserError: If the preset, an option or a value is unknown; raised before any network is built.
 
     Example:
         >>> import torch
@@ -83,23 +83,23 @@ class ExplanationRun:
 
     @property
     def changes(self) -> dict[str, Any]:
-        """Options that differ from the preset's."""
+        """Options that differ from the preset."""
         return {name: value for name, value in self.options.items() if value is not None}
 
     @property
     def name(self) -> str:
-        """The explainable model's name in tables."""
+        """Name of the explainable model in tables."""
         return f"explainable/{self.preset}" if self.null is None else f"{self.null}/{self.preset}"
 
     def reset(self) -> None:
-        """Forget all images."""
+        """Discard all images."""
         self._explained = 0
         self._tables = Tables()
-        self.rows: list[dict[str, Any]] = []  # how faithful each explanation is, see `fidelity_rows`
+        self.rows: list[dict[str, Any]] = []  # fidelity of each explanation, see `fidelity_rows`
         self.maps: dict[int, Tensor] = {}  # data-set index -> explainable map (H, W), for pictures of the first images
 
     def explainer_for(self, model: nn.Module) -> Explainer:
-        """The explainer of a model with this preset and these options; the same one while the model is the same."""
+        """Return the explainer of a model with this preset and these options; it is cached for the latest model."""
         if self._explainer is None or self._model is not model:
             explainer = Explainer(model, self.preset, **self.options)
             null = None if self.null is None else null_explainer(explainer, self.null, seed=self.seed)
@@ -118,7 +118,7 @@ class ExplanationRun:
         return self.explainer_for(model)(images, keep_maps=keep_maps, progress=progress)
 
     def explain_batch(self, model: nn.Module, images: Tensor, index: Tensor) -> Iterator[tuple[slice, Explanation]]:
-        """Explain the images of a batch that are wanted, a few at a time.
+        """Explain the selected images of a batch in groups.
 
         Args:
             model: The network.
@@ -126,7 +126,7 @@ class ExplanationRun:
             index: Shape ``(B,)``: positions in the data set. The first image at or above `limit` ends the batch.
 
         Yields:
-            Which images of the batch, and their explanation; for :meth:`add`.
+            Slice of the batch, and the explanation of its images; for :meth:`add`.
         """
         stop = int((index < self.limit).long().cumprod(0).sum())
         for start in range(0, stop, self.batch_size):
@@ -143,14 +143,14 @@ class ExplanationRun:
         density: DensityMap | None = None,
         coefficients: bool | None = None,
     ) -> None:
-        """Take the tables of explained images.
+        """Add the tables of explained images.
 
         Args:
-            explanation: Of these images.
+            explanation: Explanation of the images.
             ids: A name per image.
-            index: Their positions in the data set; with them the first maps are kept for pictures.
-            density: Their fixation densities, if there are any.
-            coefficients: Whether theirs are written; None: those of the first `table_images`.
+            index: Positions of the images in the data set; if given, the first maps are kept for figures.
+            density: Fixation densities of the images, if known.
+            coefficients: Whether to write their coefficients; None: only for the first `table_images`.
         """
         said = {"description": explanation.description} if explanation.description else {}
         self.rows += [row | said for row in fidelity_rows(explanation, ids, density=density)]
@@ -162,19 +162,19 @@ class ExplanationRun:
 
     @property
     def collected(self) -> Collected:
-        """The tables and maps of this process, for :meth:`merge`."""
+        """Tables and maps of this process, for :meth:`merge`."""
         return self._tables, self.rows, self.maps
 
     def merge(self, processes: Sequence[Collected]) -> None:
-        """Replace the tables and maps of this process by those of all, each as :attr:`collected` gives them."""
+        """Replace the tables and maps of this process by those of all processes, given as :attr:`collected`."""
         self._tables = Tables.merged([tables for tables, _, _ in processes])
         self.rows = [row for _, rows, _ in processes for row in rows]
         self.maps = {index: values for _, _, maps in processes for index, values in maps.items()}
 
     def save(self) -> None:
-        """Write the tables of all images to the folder; nothing where nothing ran.
+        """Write the tables of all images to the folder, if any image was explained.
 
-        ``fidelity.csv`` says how faithful each explanation is, ``layers.csv`` the same layer by layer;
+        ``fidelity.csv`` contains the fidelity of each explanation, ``layers.csv`` the same per layer;
         ``coefficients.parquet`` and ``maps.npz`` are described in `explainsal.explanation.per_layer`.
         """
         if len(self._tables):

@@ -1,4 +1,4 @@
-"""Explanations on disk: tensors in safetensors, the rest in JSON, tables for other tools beside them."""
+"""Store explanations on disk: tensors in safetensors, the rest in JSON, with tables for other tools."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def save_explanation(explanation: ExplainedBatch, folder: str | Path, ids: Seque
     """Write an explanation with its tables: ``layers.csv``, ``coefficients.parquet``, ``maps.npz`` if maps were kept.
 
     Args:
-        explanation: What to write.
-        folder: Made if need be; files of these names are replaced.
+        explanation: The explanation.
+        folder: Target folder, created if needed; files of these names are replaced.
         ids: A name per image for the tables; default their positions.
 
     Returns:
@@ -49,7 +49,7 @@ def save_explanation(explanation: ExplainedBatch, folder: str | Path, ids: Seque
 
 
 def read_batch(folder: str | Path) -> dict[str, Any]:
-    """Read what :func:`save_explanation` wrote, as the fields of an `ExplainedBatch`; nothing in the files is executed.
+    """Read the fields of an `ExplainedBatch` written by :func:`save_explanation`; no code in the files is executed.
 
     Raises:
         MissingFilesError: If the folder holds no explanation.
@@ -82,7 +82,7 @@ def _layer(entry: dict[str, Any], tensors: dict[str, Tensor], prefix: str) -> La
 
     coefficients = Coefficients(**read(Coefficients, f"{prefix}coefficients."))  # type: ignore[arg-type]
     own = read(LayerExplanation, prefix) | entry | {"coefficients": coefficients}
-    if own["weighted_correlation"] is None:  # written before there were weights: all pixels counted alike
+    if own["weighted_correlation"] is None:  # old file without pixel weights
         own["weighted_correlation"] = own["correlation"]
     return LayerExplanation(**{**own, "shape": tuple(entry["shape"]), "parents": tuple(entry["parents"])})
 

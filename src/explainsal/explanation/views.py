@@ -1,4 +1,4 @@
-"""Pools seen through the filter bank at the size of a layer; what several layers ask for is made once."""
+"""Filtered pools at the size of a layer, computed once for all layers that use them."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from explainsal.functional.reconstruction import inner_products
+from explainsal.functional.reconstruction import inner_products, products
 
 
 class View:
-    """All maps of a pool through all filters, scaled, with their inner products.
+    """All filtered maps of a pool, scaled, with their inner products.
 
     Args:
         maps: Shape ``(B, n, H, W)``.
-        memory: Shape ``(numbers,)``: where they lie.
+        memory: Memory of the maps, shape ``(numbers,)``.
     """
 
     def __init__(self, maps: Tensor, memory: Tensor) -> None:
@@ -25,22 +25,22 @@ class View:
 
     @property
     def rows(self) -> Tensor:
-        """The same as ``(B, n, H * W)``."""
+        """The maps as rows ``(B, n, H * W)``."""
         return self.maps.flatten(-2)
 
     def products(self, other: View) -> Tensor:
-        """Mean products over the pixels of all maps with those of another view, ``(B, n, m)``; computed once."""
+        """Return the mean products over pixels with the maps of another view, ``(B, n, m)``, computed once."""
         if other not in self._products:
             pixels = self.maps.shape[-2] * self.maps.shape[-1]
-            found = inner_products(self.rows) if other is self else self.rows @ other.rows.mT
+            found = inner_products(self.rows) if other is self else products(self.rows, other.rows)
             self._products[other] = found.div_(pixels)
         return self._products[other]
 
 
 class Views:
-    """The views of the layer in work, and those that layers after it ask for again.
+    """Views of the current layer, and those that later layers use again.
 
-    Memory that a view gives back serves the next one, in place of fresh pages.
+    The memory of a released view is reused for the next one, instead of new pages.
     """
 
     def __init__(self) -> None:
@@ -49,17 +49,17 @@ class Views:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of the views."""
+        """Bytes of all held views."""
         return sum(view.maps.nbytes for view in self._views.values())
 
     def of(self, key: Hashable, like: Tensor, shape: tuple[int, ...], make: Callable[[Tensor], None]) -> View:
-        """The view of this key, or a new one.
+        """Return the view of a key; make it if there is none.
 
         Args:
-            key: What tells it from others.
-            like: A tensor of its dtype and device.
-            shape: Shape ``(B, n, H, W)`` of its maps.
-            make: Writes them.
+            key: Key of the view.
+            like: A tensor with the dtype and device of the maps.
+            shape: Shape ``(B, n, H, W)`` of the maps.
+            make: Function that writes the maps.
         """
         if key not in self._views:
             memory = self._memory(like, math.prod(shape))
@@ -69,7 +69,7 @@ class Views:
         return self._views[key]
 
     def release(self, keys: Iterable[Hashable], limit: int) -> None:
-        """Hold these no more, and of the others, the oldest first, only as many as take at most so many bytes."""
+        """Release the views of some keys, and of the others those beyond the oldest that fit into `limit` bytes."""
         for key in keys:
             self._release(key)
         held = 0
@@ -79,7 +79,7 @@ class Views:
                 self._release(key)
 
     def forget(self) -> None:
-        """Hold nothing."""
+        """Release all views and their memory."""
         self._views.clear()
         self._free.clear()
 
@@ -88,7 +88,7 @@ class Views:
             self._free.append(view.memory)
 
     def _memory(self, like: Tensor, count: int) -> Tensor:
-        """Memory that was given back, never more than twice what is needed; else new memory, after all of that went."""
+        """Return released memory of at most twice the size, else new memory after all released memory is freed."""
         fits = [
             one for one in self._free
             if (one.dtype, one.device) == (like.dtype, like.device) and count <= len(one) <= 2 * count

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import platform
 import secrets
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-PREFIX = ".writing-"  # prefix of unfinished files
+PREFIX = ".writing-"  # prefix of unfinished files, before the process and the machine that write them
+_MACHINE = f"{zlib.crc32(platform.node().encode()):08x}"
 
 
 def write_file(path: str | Path, content: str | bytes | memoryview) -> None:
@@ -58,7 +61,8 @@ def replaced_file(path: str | Path, *, within: Path | None = None) -> Iterator[P
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = (within or path.parent) / f"{PREFIX}{os.getpid()}-{secrets.token_hex(4)}{path.suffix[:10]}"
+    writer = f"{os.getpid()}-{_MACHINE}"
+    temporary = (within or path.parent) / f"{PREFIX}{writer}-{secrets.token_hex(4)}{path.suffix[:10]}"
     try:
         yield temporary
         _flush(temporary)
@@ -73,6 +77,28 @@ def remove_unfinished(folder: str | Path) -> None:
     for left in Path(folder).rglob(f"{PREFIX}*"):
         with suppress(OSError):
             left.unlink()
+
+
+def remove_abandoned(folder: str | Path) -> None:
+    """Remove files of a folder whose writers were killed, while other processes may write there.
+
+    Files that another machine writes are left alone.
+    """
+    for left in Path(folder).glob(f"{PREFIX}*-{_MACHINE}-*"):
+        pid = left.name.removeprefix(PREFIX).partition("-")[0]
+        if pid.isdigit() and not _is_running(int(pid)):
+            with suppress(OSError):
+                left.unlink()
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # it belongs to another user
+        return True
+    return True
 
 
 def _flush(path: Path) -> None:

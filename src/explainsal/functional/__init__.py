@@ -1,1 +1,1 @@
-"""Tensors in, tensors out: the mathematics of the package. Depends on torch alone."""
+"""The mathematics of the package: functions from tensors to tensors that depend on torch alone."""

@@ -1,4 +1,4 @@
-"""Block-wise variance, the paper's description of a map (Section II-B2), without making enlarged maps."""
+"""Block-wise variance, the paper's description of a map (Section II-B2), computed without making enlarged maps."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from explainsal.functional.resize import keeps_whole, resize_to_scale, scaled_si
 
 Partial = Literal["keep", "crop"]
 
-_PIXELS = 2**20  # of resized maps that compiled code makes at a time
+_PIXELS = 2**20  # pixels of resized maps that compiled code makes at a time
 
 
 def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
-    """Population variance of every block of a map.
+    """Compute the population variance of every block of a map.
 
     Args:
         maps: Shape ``(..., H, W)``.
         block_size: Side of a block, in pixels.
-        partial: What happens to the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
-            pixels that they have, ``"crop"`` leaves them out (a map smaller than a block is then one block).
+            partial: Treatment of the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
+                pixels that they have, ``"crop"`` omits them (a map smaller than a block is then one block).
 
     Returns:
         Shape ``(..., Hb, Wb)``: ``ceil(H / block_size)`` rows with ``"keep"``, ``max(1, floor(...))`` with ``"crop"``.
@@ -43,9 +43,9 @@ def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "kee
 
 
 def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
-    """Block variance of the bilinearly resized maps: ``block_variance(resize(maps, scale))``.
+    """Compute the block variance of bilinearly resized maps: ``block_variance(resize(maps, scale))``.
 
-    As :func:`scaled_block_moments`, the variance at one scale alone.
+    This is the variance of :func:`scaled_block_moments` at a single scale.
     """
     return scaled_block_moments(maps, [scale], block_size, partial=partial)[0][1]
 
@@ -53,10 +53,10 @@ def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, pa
 def scaled_block_moments(
     maps: Tensor, scales: Sequence[float], block_size: int = 8, *, partial: Partial = "keep"
 ) -> list[tuple[Tensor, Tensor]]:
-    """Mean and variance of every block of the maps, resized bilinearly to several scales.
+    """Compute the mean and variance of every block of the maps, resized bilinearly to several scales.
 
-    Enlarged maps are not made where their blocks hold whole source pixels (:func:`enlarged_block_variance`), and the
-    scales 2, 4, 8 share most of their work.
+    Enlarged maps are not made where their blocks hold whole source pixels (:func:`enlarged_block_variance`). The scales
+    2, 4 and 8 share most of their work.
 
     Args:
         maps: Shape ``(..., H, W)``.
@@ -65,7 +65,7 @@ def scaled_block_moments(
         partial: See :func:`block_variance`.
 
     Returns:
-        Per scale two tensors ``(..., Hb, Wb)``, the blocks of the resized map.
+        Two tensors ``(..., Hb, Wb)`` per scale, with the means and variances of the blocks of the resized map.
 
     Raises:
         ValueError: If `block_size` is not positive or `partial` is unknown.
@@ -93,13 +93,12 @@ def scaled_block_moments(
 
 
 def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
-    r"""Block variance of maps enlarged bilinearly by a whole factor, computed from the maps themselves.
+    r"""Compute the block variance of maps enlarged bilinearly by a whole factor, from the maps themselves.
 
     Inside one source pixel the enlarged map is sampled at offsets :math:`t = (p + .5)/k - .5`. Its mean over the pixel
-    is a separable 3-tap filter, its variance a sum of squares of separable differences; a block pools
-    ``block_size / factor`` source pixels: mean of their variances plus variance of their means. Everything but the
-    means is built from differences of neighbours, so that smooth maps keep their variance in float32
-    (docs/decisions/0010).
+    is a separable 3-tap filter. Its variance is a sum of squares of separable differences. A block pools ``block_size /
+    factor`` source pixels: the mean of their variances plus the variance of their means. All terms except the means are
+    differences of neighbours, so that smooth maps keep their variance in float32 (docs/decisions/0010).
 
     Args:
         maps: Shape ``(..., H, W)``.
@@ -125,16 +124,16 @@ def enlarged_block_variance(maps: Tensor, factor: int, block_size: int = 8, *, p
     return scaled_block_variance(maps, factor, block_size, partial=partial)
 
 
-# Per axis and axis: mean, difference, curvature along x times the same along y.
+# Nine parts: the mean, difference and curvature along x times those along y.
 _Parts = list[list[Tensor]]
 
 
 def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]) -> tuple[Tensor, Tensor]:
-    """Mean and variance of the enlarged map inside every source pixel, both ``(..., H, W)``.
+    """Compute the mean and variance of the enlarged map inside every source pixel, both ``(..., H, W)``.
 
     Along one axis the enlarged map is ``mean + t d / 2 + (|t| - mean|t|) c / 2`` with d the difference and c the
-    curvature of the neighbours: three orthogonal parts, so that variances add. All even factors have one mean|t|, and
-    share the parts.
+    curvature of the neighbours. The three parts are orthogonal, so that their variances add. All even factors have the
+    same mean|t| and share the parts.
     """
     square, mean_size = _offset_moments(factor)
     slope, bend = square / 4, (square - mean_size**2) / 4  # bend is 0 for factor 2
@@ -151,9 +150,9 @@ def _source_pixel_moments(maps: Tensor, factor: int, shared: dict[float, _Parts]
 def _fast_moments(
     maps: Tensor, scales: Sequence[float], block_size: int, partial: Partial
 ) -> list[tuple[Tensor, Tensor]]:
-    """:func:`scaled_block_moments` by compiled loops, which take all scales of a map while it is in the cache.
+    """Compute :func:`scaled_block_moments` by compiled loops, which take all scales of a map while it is in the cache.
 
-    Only where a side does not divide is a resized map made for it.
+    A resized map is made only for a scale that does not divide a side.
     """
     size = (int(maps.shape[-2]), int(maps.shape[-1]))
     found, together = {}, {}
@@ -186,12 +185,12 @@ def _blocks(
 
 
 def _holds_whole_pixels(scale: float, block_size: int) -> bool:
-    """Whether a block of a map enlarged so often holds whole pixels of the map."""
+    """Return whether a block of a map enlarged by `scale` holds whole pixels of the map."""
     return scale > 1 and scale == int(scale) and block_size % int(scale) == 0
 
 
 def _offset_moments(factor: int) -> tuple[float, float]:
-    r"""Means of t^2 and of \|t\| over the sample offsets t of an enlarged map inside a source pixel."""
+    r"""Compute the means of t^2 and \|t\| over the sample offsets t of an enlarged map inside a source pixel."""
     offsets = [(p + 0.5) / factor - 0.5 for p in range(factor)]
     return sum(t * t for t in offsets) / factor, sum(abs(t) for t in offsets) / factor
 
@@ -204,7 +203,7 @@ def _parts(maps: Tensor, mean_size: float) -> _Parts:
 
 
 def _axis_parts(padded: Tensor, dim: int, mean_size: float) -> list[Tensor]:
-    """Along one axis: the mean over the source pixel, the difference and the curvature of its neighbours."""
+    """Compute the mean over each source pixel and the difference and curvature of its neighbours along one axis."""
     length = padded.shape[dim] - 2
     before, middle, after = (padded.narrow(dim, start, length) for start in range(3))
     curvature = torch.add(before, after).sub_(middle, alpha=2)
@@ -212,7 +211,7 @@ def _axis_parts(padded: Tensor, dim: int, mean_size: float) -> list[Tensor]:
 
 
 def _pool(means: Tensor, within: Tensor | None, cells: int) -> tuple[Tensor, Tensor]:
-    """Mean and variance of blocks of ``cells x cells`` equal cells, given the cells' means and inner variances."""
+    """Compute the mean and variance of blocks of ``cells x cells`` cells from the cells' means and inner variances."""
     rows = []
     for top, height in _spans(means.shape[-2], cells):
         row = []
@@ -231,9 +230,9 @@ def _joined(parts: list[tuple[Tensor, Tensor]], dim: int) -> tuple[Tensor, Tenso
 
 
 def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """As :func:`_pool` where the map holds a whole number of blocks of ``rows x columns`` cells."""
-    # halving by pairs needs no mean of large numbers, and rows are contiguous in memory; an accelerator, for which each
-    # halving is launches and a pass, takes one
+    """Apply :func:`_pool` to a map that holds a whole number of blocks of ``rows x columns`` cells."""
+    # On a CPU, halving by pairs avoids means of large numbers, and rows are contiguous in memory. On an accelerator,
+    # each halving costs launches and a pass over memory, so that a single reduction is faster.
     by_pairs = means.device.type == "cpu"
     while by_pairs and rows % 2 == 0:
         means, within = _merge_pairs(means, within, -2)
@@ -251,7 +250,7 @@ def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -
 
 
 def _merge_pairs(means: Tensor, within: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:
-    """Merge neighbouring cells two by two: mean of the means, mean of the variances + (half difference)^2."""
+    """Merge pairs of neighbouring cells: mean of the means, mean of the variances + (half difference)^2."""
     first, second = _alternate(means, dim)
     half = torch.sub(second, first).mul_(0.5)
     merged = torch.add(first, half)
@@ -268,7 +267,7 @@ def _alternate(maps: Tensor, dim: int) -> tuple[Tensor, Tensor]:
 
 
 def _spans(length: int, block: int) -> list[tuple[int, int]]:
-    """Start and length of the whole blocks along an axis, then of the cut block, where there are any."""
+    """Return the start and length of the whole blocks along an axis, then of the cut block; empty spans are omitted."""
     whole = length // block * block
     return [(start, size) for start, size in ((0, whole), (whole, length - whole)) if size]
 

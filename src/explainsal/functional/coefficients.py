@@ -1,4 +1,4 @@
-"""Weights of the candidates in a reconstruction: inverse errors (Eq. 3), or sparse least squares."""
+"""Weights of the candidates in a reconstruction: inverse errors (Eq. 3) or sparse least squares."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from torch import Tensor
 from explainsal.functional import fast
 from explainsal.functional.kernels.dispatch import loops_run
 
-# A candidate is left out when the chosen ones already explain all but this share of its variance.
+# A candidate is omitted when the chosen ones already explain all but this share of its variance.
 _DEPENDENT = 1e-6
-_FAINT = 1e-6  # correlations below are the rounding of float32 inner products
-_TIE = 1e-6  # correlations that differ by less, relatively, are equal: rounding decides nothing
+_FAINT = 1e-6  # smaller correlations are rounding errors of float32 inner products
+_TIE = 1e-6  # correlations with a smaller relative difference are equal, so that rounding does not decide
 
 
 def inverse_mae_weights(mae: Tensor) -> Tensor:
-    """Weights proportional to 1/MAE that sum to 1 (Eq. 3).
+    """Compute weights proportional to 1/MAE that sum to 1 (Eq. 3).
 
-    An error of 0 takes the limit: the candidates without error share the weight equally, the others get none.
+    An error of 0 takes the limit: the candidates without error share the weight equally, the others get weight 0.
 
     Args:
-        mae: Shape ``(..., T)``, non-negative, ascending or not.
+        mae: Shape ``(..., T)``, non-negative, in any order.
 
     Returns:
         Shape ``(..., T)``, sum 1 over the last axis; NaN where an error is NaN.
@@ -38,7 +38,7 @@ def inverse_mae_weights(mae: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class SparseFit:
-    """Few weighted candidates per row.
+    """A sparse fit: a few weighted candidates per row.
 
     Args:
         index: Shape ``(..., A, T)``, int64: candidates in the order in which they were chosen; -1 fills unused terms.
@@ -52,22 +52,22 @@ class SparseFit:
 def matching_pursuit(
     gram: Tensor, target: Tensor, terms: int, *, nonnegative: bool = False, ridge: float = 0.0
 ) -> SparseFit:
-    """Orthogonal matching pursuit from inner products alone.
+    """Run orthogonal matching pursuit from inner products alone.
 
-    Every step takes the candidate that correlates most with what is left and refits all weights by least squares;
-    with `nonnegative` only positive correlations count and the refit is the active-set step of Lawson and Hanson, so
-    that the result is a non-negative least-squares fit on its support. Correlations that are equal up to rounding go to
-    the lower index. A row ends early when nothing correlates any more, so dead rows take no candidate.
+    Every step takes the candidate that correlates most with the residual and refits all weights by least squares. With
+    `nonnegative`, only positive correlations count and the refit is the active-set step of Lawson and Hanson, so that
+    the result is a non-negative least-squares fit on its support. Ties go to the lower index. A row ends early when no
+    candidate correlates with its residual, so that constant maps take no candidate.
 
     Args:
-        gram: Shape ``(..., N, N)``: inner products of the unit-norm candidates; rows of zeros mark unusable ones.
+        gram: Shape ``(..., N, N)``: inner products of the unit-norm candidates; rows of zeros mark unusable candidates.
         target: Shape ``(..., A, N)``: inner products of A rows of unit norm (or zero) with the candidates.
         terms: Largest number of candidates per row.
         nonnegative: Whether weights below 0 are forbidden.
-        ridge: Added to the diagonal of `gram` when the weights are solved for: they shrink.
+        ridge: Value added to the diagonal of `gram` for the solution of the weights, which shrinks them.
 
     Returns:
-        The chosen candidates and their weights, ``(..., A, T)``, of the dtype of `target`; the solves run in float64.
+        The chosen candidates and their weights, ``(..., A, T)``, in the dtype of `target`; the solves run in float64.
 
     Raises:
         ValueError: If `terms` is not positive.
@@ -94,7 +94,7 @@ def matching_pursuit(
 
 
 def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> SparseFit:
-    """Signed pursuit by compiled loops, one matrix of inner products after the other."""
+    """Run the signed pursuit by compiled loops, one matrix of inner products after the other."""
     shape, candidates = (*target.shape[:-1], terms), target.shape[-1]
     grams = gram.expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
     targets = target.reshape(-1, *target.shape[-2:])
@@ -104,10 +104,10 @@ def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> Spa
 
 
 class _Pursuit:
-    """State of all rows at once: the support as index with -1 for free places, and the weights on it.
+    """State of the pursuit for all rows: the support as indices, with -1 at free places, and the weights on it.
 
-    Rows ``(R, N)`` belong to the B matrices of inner products in equal runs. On an accelerator every look at a value
-    stops the host: signed weights take none, non-negative ones two or more per step.
+    The rows ``(R, N)`` belong to the B matrices of inner products in equal runs. On an accelerator, reading a value
+    stops the host. Signed weights need no such read, non-negative ones two or more per step.
     """
 
     def __init__(self, gram: Tensor, target: Tensor, terms: int, ridge: float) -> None:
@@ -119,7 +119,7 @@ class _Pursuit:
         self.usable = (gram.diagonal(dim1=-2, dim2=-1) > 0.5)[self.image[:, 0]]
 
     def run_signed(self) -> None:
-        """Orthogonalise all candidates to each chosen one (Gram and Schmidt): nothing is asked of the values."""
+        """Orthogonalise all candidates to each chosen one (Gram-Schmidt), without reading values on the host."""
         left, nothing = self.target.clone(), self.target.new_zeros(())
         diagonal = self.gram.diagonal(dim1=-2, dim2=-1)
         novelty = torch.where(diagonal > 0.5, diagonal, nothing)[self.image[:, 0]]
@@ -130,7 +130,7 @@ class _Pursuit:
             live, before = best > _FAINT, basis[:, :step]
             others = before.gather(2, candidate[..., None].expand(-1, step, 1)).transpose(1, 2)  # (R, 1, step)
             row = torch.baddbmm(self.gram[self.image, candidate], others, before, alpha=-1)[:, 0]
-            norm = novelty.gather(1, candidate).clamp_min_(_DEPENDENT).rsqrt_().mul_(live)  # 0 where nothing is taken
+            norm = novelty.gather(1, candidate).clamp_min_(_DEPENDENT).rsqrt_().mul_(live)  # 0 where none is taken
             row = torch.mul(row, norm, out=basis[:, step])
             left.addcmul_(row, left.gather(1, candidate).mul_(norm), value=-1)
             novelty.addcmul_(row, row, value=-1)
@@ -141,7 +141,7 @@ class _Pursuit:
 
     def run_nonnegative(self) -> None:
         terms = self.index.shape[1]
-        for _ in range(3 * terms):  # a candidate can leave again, so that more steps than terms may be needed
+        for _ in range(3 * terms):  # more steps than terms, because a step can remove candidates
             full = (self.index >= 0).all(1)
             score = self._correlations().masked_fill(full[:, None], 0)
             place = (self.index < 0).int().argmax(1)
@@ -155,13 +155,13 @@ class _Pursuit:
         return index, torch.nn.functional.pad(self.weights * (self.index >= 0), (0, missing))
 
     def _correlations(self) -> Tensor:
-        """Inner products of the residuals with all candidates, ``(A, N)``."""
+        """Compute the inner products of the residuals with all candidates, ``(A, N)``."""
         chosen = self.index.clamp_min(0)
         explained = torch.bmm(self.weights[:, None], self.gram[self.image, chosen])[:, 0]
         return self.target - explained
 
     def _add(self, score: Tensor, place: Tensor) -> bool:
-        """Put each row's best candidate at a place of its support; False when no row found any."""
+        """Put each row's best candidate at a place of its support; return False without any candidate."""
         while True:
             best, candidate = (one[:, 0] for one in _first_largest(score.masked_fill(~self.usable, 0)))
             live = best > _FAINT
@@ -176,12 +176,12 @@ class _Pursuit:
         return True
 
     def _novelty(self, candidate: Tensor) -> Tensor:
-        """Share of a candidate's variance that the chosen ones leave unexplained, ``(A,)``."""
+        """Compute the share of a candidate's variance that the chosen ones do not explain, ``(A,)``."""
         cross = self.gram[self.image, self.index.clamp_min(0), candidate[:, None]] * (self.index >= 0)  # (A, T)
         return 1 - (cross * _solved(self._support_gram(), cross)).sum(1)
 
     def _support_gram(self) -> Tensor:
-        """Inner products on the support ``(A, T, T)``; free places are rows of the identity."""
+        """Return the inner products on the support, ``(A, T, T)``; free places are rows of the identity."""
         chosen, used = self.index.clamp_min(0), self.index >= 0
         gram = self.gram[self.image[:, :, None], chosen[:, :, None], chosen[:, None, :]] * (
             used[:, :, None] & used[:, None, :]
@@ -195,7 +195,7 @@ class _Pursuit:
         return _solved(gram, right)
 
     def _make_feasible(self) -> None:
-        """Lawson and Hanson's inner loop: walk towards the least-squares weights, dropping those that reach 0."""
+        """Run Lawson and Hanson's inner loop: move towards the least-squares weights and drop those that reach 0."""
         for _ in range(self.index.shape[1]):
             wanted = self._solve()
             negative = (wanted <= 0) & (self.index >= 0)
@@ -213,19 +213,19 @@ class _Pursuit:
 
 
 def _first_largest(values: Tensor) -> tuple[Tensor, Tensor]:
-    """Largest value of every row ``(R, N)`` and the first position that has it up to rounding, ``(R, 1)`` each."""
+    """Find the largest value of every row ``(R, N)`` and its first position up to rounding, ``(R, 1)`` each."""
     most = values.amax(1, keepdim=True)
     return most, (values >= most * (1 - _TIE)).to(torch.int8).argmax(1, keepdim=True)
 
 
 def _put(table: Tensor, column: Tensor, value: Tensor | bool, *, where: Tensor) -> None:
-    """Set one column of each row ``(R, C)`` where `where` ``(R,)`` holds, without asking which rows these are."""
+    """Set one column of each row ``(R, C)`` where `where` ``(R,)`` is true, without reading `where` on the host."""
     column, where = column[:, None], where[:, None]
     new = value[:, None] if isinstance(value, Tensor) else torch.full_like(where, value)
     table.scatter_(1, column, torch.where(where, new, table.gather(1, column)))
 
 
 def _solved(matrices: Tensor, right: Tensor) -> Tensor:
-    """Solve ``(R, T, T)`` against ``(R, T)``; supports are independent, so no solve needs to be checked."""
+    """Solve ``(R, T, T)`` against ``(R, T)``; supports are linearly independent, so the solves need no check."""
     solution: Tensor = torch.linalg.solve_ex(matrices, right[..., None])[0]
     return solution[..., 0]

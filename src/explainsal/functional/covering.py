@@ -1,4 +1,4 @@
-"""The choice of maps that together explain most of others, from their correlations."""
+"""Greedy choice of the maps that together explain most of the other maps, from their correlations."""
 
 from __future__ import annotations
 
@@ -7,36 +7,36 @@ from torch import Tensor
 
 from explainsal.functional import fast
 from explainsal.functional.kernels.dispatch import loops_run
-from explainsal.functional.reconstruction import inner_products
+from explainsal.functional.reconstruction import inner_products, products
 from explainsal.functional.weighted import scale_rows
 
-_PIXELS = 2**22  # of all maps of a layer, standardized at a time on a CPU
+_PIXELS = 2**22  # pixels of all maps of a layer, standardized at a time on a CPU
 _ACCELERATOR_PIXELS = 2**25
-_IN_CACHE, _LEAST_COLUMNS = 2**18, 1024  # numbers that compiled loops standardize at a time, and columns at least
-_COPY = 1e-4  # a map whose variance the chosen ones explain but for this share is none of its own
-_TIE = 1e-6  # maps whose merits differ by less, relatively, are equals: rounding decides nothing
+_IN_CACHE, _LEAST_COLUMNS = 2**18, 1024  # numbers that compiled loops standardize at a time; fewest columns
+_COPY = 1e-4  # a map counts as a copy when the chosen ones explain all but this share of its variance
+_TIE = 1e-6  # merits with a smaller relative difference are equal, so that rounding does not decide
 
 
 def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
-    """Take maps one after the other, each the one that explains most of what those before it left.
+    """Choose maps one after the other; each explains most of the variance that the earlier ones left unexplained.
 
     Args:
         gram: Shape ``(B, A, A)``: covariances of the reconstructions, in any units.
-        cross: Shape ``(B, A, A)``: of the activation maps, at unit variance, with the reconstructions.
-        count: How many to take.
+        cross: Shape ``(B, A, A)``: covariances of the activation maps, at unit variance, with the reconstructions.
+        count: Number of maps to take.
 
     Returns:
-        Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
+        Shape ``(B, min(count, A))``, int64; -1 where no unexplained variance is left.
     """
     if loops_run(gram, cross):
         return fast.covering(gram, cross, min(count, gram.shape[1]), _COPY, _TIE)
     novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
     copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
-    rows = shares = gram[:, :0]  # (B, s, A): what the chosen ones explain of all; the same relative to themselves
+    rows = shares = gram[:, :0]  # (B, s, A): residual covariances of the chosen with all; over variances
     order = torch.arange(gram.shape[1], device=gram.device)
-    columns = cross[:, :, :0]  # (B, A, s): what they explain of the activation maps
+    columns = cross[:, :, :0]  # (B, A, s): residual covariances of the activation maps with them
     chosen, taken = [], []
-    for _ in range(min(count, gram.shape[1])):  # neither matrix is written to: each step reads one of them once
+    for _ in range(min(count, gram.shape[1])):  # the matrices are only read, each step reads one of them once
         share_of = torch.where(novelty > copy, explained / novelty, nothing)
         most = share_of.amax(1, keepdim=True)  # (B, 1)
         best = torch.where(share_of >= most * (1 - _TIE), order, len(order)).amin(1, keepdim=True)
@@ -56,15 +56,15 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
 
 
 def correlations(target: Tensor, maps: Tensor, pixels: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Correlations of maps with each other and of others with them.
+    """Compute the correlations of maps with each other and with their targets.
 
-    A few pixels at a time: not even one copy of a layer's maps is made. Sums over more than these are in double
-    precision.
+    The function takes a few pixels at a time, so that no copy of a layer's maps is made. Sums over these parts are in
+    double precision.
 
     Args:
         target: Shape ``(B, A, H, W)``.
-        maps: Shape ``(B, A, H, W)``; one with NaN correlates with nothing, and neither does its target.
-        pixels: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts; None: all alike.
+        maps: Shape ``(B, A, H, W)``; a map with NaN has correlation 0 with all others, and so has its target.
+        pixels: Weights of the pixels, shape ``(B, 1, H * W)``, mean 1; None: equal weights.
 
     Returns:
         Two tensors ``(B, A, A)``, float64: maps with maps, and targets (rows) with maps (columns).
@@ -91,7 +91,7 @@ def correlations(target: Tensor, maps: Tensor, pixels: Tensor | None = None) -> 
 
 
 def _fast_correlations(target: Tensor, maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """The same by compiled loops, image by image."""
+    """Compute :func:`correlations` by compiled loops, image by image."""
     found = []
     for b in range(len(maps)):
         own = None if pixels is None else pixels[b, 0].to(maps.dtype)
@@ -103,7 +103,7 @@ def _fast_correlations(target: Tensor, maps: Tensor, pixels: Tensor | None) -> t
         for start in range(0, scales[0][0].shape[1], step):
             one, other = (fast.standardized_columns(*scale, own, start, step) for scale in scales)
             gram += inner_products(other)
-            cross += one @ other.mT
+            cross += products(one, other)
         found.append((gram.div_(scales[0][0].shape[1]), cross.div_(scales[0][0].shape[1])))
     return torch.stack([one[0] for one in found]), torch.stack([one[1] for one in found])
 
@@ -113,7 +113,7 @@ def _pixels(maps: Tensor) -> int:
 
 
 def _moments(maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of every map, ``(B, A, 1)``."""
+    """Compute the mean and standard deviation of every map, ``(B, A, 1)``."""
     at_once = max(1, _pixels(maps) // maps[:, 0].numel())
     parts = [scale_rows(some.flatten(-2), pixels)[1:] for some in maps.split(at_once, dim=1)]
     mean, std = (torch.cat(some, dim=1) for some in zip(*parts, strict=True))

@@ -1,4 +1,4 @@
-"""What the engine computes by compiled loops, for tensors on a CPU; `kernels.dispatch.loops_run` says where."""
+"""Calls of the compiled loops, for tensors on a CPU; `kernels.dispatch.loops_run` decides where they run."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from torch import Tensor
 
 from explainsal.functional.kernels.dispatch import share, share_runs
 
-_RESPONSES = 2**17  # numbers of complex responses at a time: two such arrays stay in the second-level cache
+_RESPONSES = 2**17  # values of complex responses at a time: two such arrays stay in the second-level cache
 _FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
 _INTEGER = {torch.float32: torch.int32, torch.float64: torch.int64}
 
 
 PARTS = ("energy", "even", "odd", "half_wave", "half_squared")
-"""What can be taken of a complex response: see :class:`~explainsal.explanation.bank.Filter`."""
+"""The parts of a complex response: see :class:`~explainsal.explanation.bank.Filter`."""
 
 
 class Blocks(NamedTuple):
-    """Blocks of maps as they are, enlarged or made smaller.
+    """Blocks of maps at their own size, enlarged or reduced.
 
     Args:
-        shrink: How often the maps are made smaller, see :func:`shrunk`: 1, 2 or 4.
-        cells: Side of a block in pixels of these.
-        rows: How many blocks there are along y.
-        columns: The same along x.
-        square: Mean of t^2 over the sample offsets t in a pixel of maps that are enlarged, else 0.
-        size: Mean of their absolute values.
+        shrink: Factor by which the maps are reduced, see :func:`shrunk`: 1, 2 or 4.
+        cells: Side of a block in pixels of the reduced maps.
+        rows: Number of blocks along y.
+        columns: Number of blocks along x.
+        square: Mean of t^2 over the sample offsets t in a pixel of enlarged maps, else 0.
+        size: Mean of the offsets' absolute values.
     """
 
     shrink: int
@@ -41,7 +41,7 @@ class Blocks(NamedTuple):
 
 
 def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, Tensor]]:
-    """Mean and variance of blocks of maps ``(..., H, W)``: per scale two tensors ``(..., rows, columns)``."""
+    """Compute the mean and variance of blocks of maps ``(..., H, W)``: two ``(..., rows, columns)`` per scale."""
     from explainsal.functional.kernels import block_loops as loops
 
     if not scales:
@@ -68,17 +68,17 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
 
 
 def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
-    """Sums of absolute differences between all rows of ``(A, D)`` and of ``(N, D)``: ``(A, N)``."""
+    """Compute sums of absolute differences between all rows of ``(A, D)`` and ``(N, D)``: ``(A, N)``."""
     from explainsal.functional.kernels import block_loops as loops
 
-    total = first.new_zeros(len(second), len(first))  # threads share out the second, whose rows are more
+    total = first.new_zeros(len(second), len(first))  # threads divide the second, which has more rows
     mine, others, sums = first.contiguous().numpy(), second.contiguous().numpy(), total.numpy()
     share_runs(lambda run: loops.absolute_differences(others[run], mine, sums[run]), len(second))
     return total.T
 
 
 def least(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
-    """As :func:`~.reconstruction.least`: the least values of rows ``(R, N)`` and their positions, ``(R, count)``."""
+    """Find the least values of rows ``(R, N)`` and their positions, ``(R, count)``: :func:`~.reconstruction.least`."""
     from explainsal.functional.kernels import choice_loops as loops
 
     found = values.new_empty(len(values), min(count, values.shape[1]))
@@ -89,12 +89,12 @@ def least(values: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
 
 def pair_products(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
-    """Inner products ``(m,)`` of some pairs of rows.
+    """Compute the inner products ``(m,)`` of some pairs of rows.
 
     Args:
         first: Shape ``(A, D)``.
         second: Shape ``(N, D)``.
-        pairs: Shape ``(m, 2)``, int64: a row of each.
+        pairs: A row of `first` and a row of `second`, shape ``(m, 2)``, int64.
     """
     from explainsal.functional.kernels import row_loops as loops
 
@@ -105,13 +105,13 @@ def pair_products(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
 
 
 def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor) -> None:
-    """Add to every row of `total` ``(R, D)`` some of the maps ``(n, D)``, each times its weight.
+    """Add a weighted sum of maps ``(n, D)`` to every row of `total` ``(R, D)``.
 
     Args:
         total: Shape ``(R, D)``, contiguous.
         maps: Shape ``(n, D)``, contiguous.
-        place: Shape ``(R, T)``, int64: positions in `maps`; -1 adds nothing.
-        weights: Shape ``(R, T)``, of the dtype of `total` and of the maps.
+        place: Positions in `maps`, shape ``(R, T)``, int64; -1 adds nothing.
+        weights: Shape ``(R, T)``, in the dtype of `total` and the maps.
     """
     from explainsal.functional.kernels import map_loops as loops
 
@@ -120,7 +120,7 @@ def add_combinations(total: Tensor, maps: Tensor, place: Tensor, weights: Tensor
 
 
 def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor:
-    """Complex spectra ``(n, H, W)`` times real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, in `out` if any."""
+    """Multiply complex spectra ``(n, H, W)`` by real transfer functions ``(g, H, W)``: ``(n, g, H, W)``, in `out`."""
     from explainsal.functional.kernels import map_loops as loops
 
     if out is None:
@@ -133,7 +133,7 @@ def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor
 
 
 class RowScaling(NamedTuple):
-    """How rows of numbers are standardized, see :func:`row_scaling`."""
+    """Parameters of the standardization of rows, see :func:`row_scaling`."""
 
     weights: Any
     roots: Any
@@ -142,12 +142,12 @@ class RowScaling(NamedTuple):
 
 
 def row_scaling(length: int, dtype: torch.dtype, weights: Tensor | None = None, *, rooted: bool = False) -> RowScaling:
-    """What standardizing rows of so many numbers needs to know.
+    """Prepare the standardization of rows.
 
     Args:
-        length: Numbers in a row.
-        dtype: Of the rows.
-        weights: One per number, mean 1: how much each counts; None: all alike.
+        length: Number of values in a row.
+        dtype: dtype of the rows.
+        weights: Weight of each value, mean 1; None: equal weights.
         rooted: Whether standardized rows are also multiplied by the roots of the weights.
     """
     own = torch.empty(0, dtype=dtype) if weights is None else weights.reshape(-1).to(dtype).contiguous()
@@ -160,26 +160,26 @@ def write_responses(
     spectra: Tensor, bank: Tensor, takes: Sequence[tuple[int, int, int]], level: Tensor, out: Tensor,
     scaling: RowScaling | None = None,
 ) -> None:  # fmt: skip
-    """Write what is taken of the responses of maps to filters, a few responses at a time.
+    """Write the parts of the responses of maps to filters, a few responses at a time.
 
     Args:
-        spectra: Shape ``(n, H', W')``, complex: of the maps.
-        bank: Shape ``(g, H', W')``: the filters.
-        takes: In the order of the filters: a filter, the position in :data:`PARTS` of what is taken of its response,
-            and the place of that among the maps of a row of `out`.
-        level: Shape ``(n,)``: what the responses to each map are multiplied by.
-        out: Shape ``(n, c, H, W)``; the maps of a row lie one after the other, rows may lie apart.
-        scaling: How each map is standardized; None: not at all.
+        spectra: Spectra of the maps, shape ``(n, H', W')``, complex.
+        bank: Transfer functions of the filters, shape ``(g, H', W')``.
+            takes: In the order of the filters: a filter, the position in :data:`PARTS` of the part of its response, and
+                the position of that part among the maps of a row of `out`.
+        level: Factors of the responses to each map, shape ``(n,)``.
+        out: Shape ``(n, c, H, W)``; each row is contiguous, but there may be gaps between rows.
+        scaling: Standardization of each map; None: no standardization.
     """
     grid, filters = bank[0].numel(), max(1, min(len(bank), _RESPONSES // bank[0].numel()))
-    rows = max(1, min(len(spectra), _RESPONSES // (filters * grid)))  # 1 where not all filters are made at once
+    rows = max(1, min(len(spectra), _RESPONSES // (filters * grid)))  # 1 where the filters are split
     tasks = [(i, g) for i in range(0, len(spectra), rows) for g in range(0, len(bank), filters)]
     work = _ResponseWriter(spectra.contiguous(), bank.contiguous(), takes, level, out, scaling, (rows, filters))
     share_runs(lambda run: work(tasks[run]), len(tasks))
 
 
 class _ResponseWriter:
-    """:func:`write_responses` of so many maps and filters at a time; every call has work arrays of its own."""
+    """A worker of :func:`write_responses` for some maps and filters; every call has its own work arrays."""
 
     def __init__(
         self, spectra: Tensor, bank: Tensor, takes: Sequence[tuple[int, int, int]], level: Tensor, out: Tensor,
@@ -222,9 +222,9 @@ class _ResponseWriter:
 
 
 def shrunk(maps: Tensor, step: int) -> Tensor:
-    """Maps ``(..., H, W)`` made 2 or 4 times smaller, where `step` divides both sides: ``(..., H / step, W / step)``.
+    """Reduce maps ``(..., H, W)`` by a `step` of 2 or 4 that divides both sides: ``(..., H / step, W / step)``.
 
-    Every pixel is the mean of the 2 x 2 pixels around its center, as bilinear resizing without antialiasing has it.
+    Every pixel is the mean of the 2 x 2 pixels around its center, as in bilinear resizing without antialiasing.
     """
     from explainsal.functional.kernels import map_loops as loops
 
@@ -237,12 +237,12 @@ def shrunk(maps: Tensor, step: int) -> Tensor:
 
 
 def add_there_and_back(total: Tensor, maps: Tensor, scale: float, *, squared: bool) -> None:
-    """Add to `total` the maps taken to a scale and back bilinearly, or the squares of these.
+    """Resize maps bilinearly to a scale and back, and add the results or their squares to `total`.
 
     Args:
         total: Shape ``(n, H, W)``, contiguous.
-        maps: Shape ``(n, H, W)``; every map contiguous, but they may lie apart.
-        scale: 4, 2, 1, or where it keeps sides whole 0.5 or 0.25.
+        maps: Shape ``(n, H, W)``; each map is contiguous, but there may be gaps between maps.
+        scale: 4, 2 or 1, or 0.5 or 0.25 where the sides stay whole numbers.
         squared: Whether squares are added.
     """
     from explainsal.functional.kernels import map_loops as loops
@@ -273,11 +273,11 @@ def add_there_and_back(total: Tensor, maps: Tensor, scale: float, *, squared: bo
 def standardize(
     values: Tensor, out: Tensor | None = None, weights: Tensor | None = None, *, rooted: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """As :func:`~.weighted.weighted_scale`, or where there are no weights :func:`~.reconstruction.centered_scale`.
+    """Compute :func:`~.weighted.weighted_scale`, or :func:`~.reconstruction.centered_scale` without weights.
 
     Args:
         values: Shape ``(..., D)``.
-        out: Where the standardized rows go; it may be `values`.
+        out: Tensor for the standardized rows; it may be `values`.
         weights: Shape ``(D,)``, or ``(B, 1, ..., 1, D)`` for values ``(B, ..., D)``.
         rooted: Whether the rows are also multiplied by the roots of the weights.
     """
@@ -317,7 +317,7 @@ def _standardize_rows(values: Tensor, out: Tensor, weights: Tensor | None, roote
 
 
 def mean_and_std(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """What :func:`standardize` finds of rows ``(n, D)``, ``(n,)`` each, without standardizing them."""
+    """Compute the means and standard deviations of rows ``(n, D)`` as :func:`standardize` does, ``(n,)`` each."""
     from explainsal.functional.kernels import row_loops as loops
 
     rows = rows if rows.stride(1) == 1 else rows.contiguous()
@@ -339,15 +339,15 @@ def mean_and_std(rows: Tensor, weights: Tensor | None = None) -> tuple[Tensor, T
 def standardized_columns(
     rows: Tensor, mean: Tensor, inverse: Tensor, weights: Tensor | None, start: int, count: int
 ) -> Tensor:
-    """Some columns ``(n, c)`` of standardized rows, times the roots of the weights if there are any.
+    """Compute some columns ``(n, c)`` of standardized rows, times the roots of any weights.
 
     Args:
         rows: Shape ``(n, D)``.
-        mean: Shape ``(n,)``.
-        inverse: Shape ``(n,)``: of the standard deviations; where it is 0, the row is.
+        mean: Means of the rows, shape ``(n,)``.
+        inverse: Inverses of the standard deviations, shape ``(n,)``; where it is 0, the row becomes 0.
         weights: Shape ``(D,)``.
         start: The first column.
-        count: How many columns; as many as there are.
+        count: Largest number of columns; fewer at the end of a row.
     """
     from explainsal.functional.kernels import row_loops as loops
 
@@ -361,14 +361,14 @@ def standardized_columns(
 
 
 def covering(gram: Tensor, cross: Tensor, count: int, copy: float, tie: float) -> Tensor:
-    """As :func:`explainsal.functional.covering.covering`, image by image.
+    """Run :func:`explainsal.functional.covering.covering` image by image.
 
     Args:
         gram: Shape ``(B, A, A)``.
         cross: Shape ``(B, C, A)``.
-        count: How many maps to take, at most A.
-        copy: Share of itself of which less must be new for a map to count as a copy.
-        tie: Relative difference below which merits are equal.
+        count: Number of maps to take, at most A.
+        copy: A map counts as a copy when less than this share of its variance is unexplained.
+        tie: Relative difference below which merits count as equal.
     """
     from explainsal.functional.kernels import choice_loops as loops
 
@@ -379,16 +379,17 @@ def covering(gram: Tensor, cross: Tensor, count: int, copy: float, tie: float) -
 
 
 def _memory(rows: Tensor) -> Tensor:
-    """The numbers from the first of some rows ``(n, D)`` to their last, with what lies between."""
+    """Return the memory of rows ``(n, D)`` from the first number to the last, gaps included."""
     count = 0 if len(rows) == 0 else (len(rows) - 1) * rows.stride(0) + rows.shape[1]
     return rows.as_strided((count,), (1,))
 
 
 def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tensor:
-    """How well rows ``(n, D)`` rebuild others: ``(8, n)``.
+    """Measure how well rows ``(n, D)`` reconstruct target rows: ``(8, n)``.
 
-    Mean absolute error, mean absolute deviation of the target, standard deviations of target and row (0 where a row is
-    constant up to rounding), covariance; and the last three in which pixels count by weights ``(D,)``, where given.
+    The eight numbers are the mean absolute error, the mean absolute deviation of the target, the standard deviations of
+    target and row (0 where a row is constant up to rounding), their covariance, and the last three with the pixels
+    weighted by `weights` ``(D,)``, where given.
     """
     from explainsal.functional.kernels import row_loops as loops
 
@@ -408,19 +409,19 @@ def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tens
 def pursue(
     gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, tie: float, ridge: float
 ) -> tuple[Tensor, Tensor]:
-    """Signed pursuit of some rows: see :func:`explainsal.functional.coefficients.matching_pursuit`.
+    """Run the signed pursuit of some rows: see :func:`explainsal.functional.coefficients.matching_pursuit`.
 
     Args:
         gram: Shape ``(N, N)``.
         target: Shape ``(R, N)``.
-        terms: T.
-        dependent: A candidate of whose squared length less is new is passed over.
-        faint: A row takes no candidate that correlates less.
-        tie: Of candidates that correlate alike but for this share, the first is taken.
-        ridge: Added to the diagonal when weights are solved for.
+        terms: The number of terms T.
+        dependent: A candidate is skipped when less than this much of its squared length is unexplained.
+        faint: Least absolute correlation at which a row takes a candidate.
+        tie: Relative difference below which correlations count as equal; the first such candidate is taken.
+        ridge: Value added to the diagonal for the solution of the weights.
 
     Returns:
-        Positions, int64, -1 where nothing was taken, and weights, float64, both ``(R, T)``.
+        Positions, int64, -1 at unused terms, and weights, float64, both ``(R, T)``.
     """
     from explainsal.functional.kernels import pursuit_loops as loops
 
@@ -436,6 +437,6 @@ def pursue(
 
 
 def _bits(rows: Tensor) -> tuple[Any, Any]:
-    """The same memory as integers, and the integer of all bits but the sign."""
+    """Return the same memory as integers, and the integer of all bits except the sign."""
     kind = _INTEGER[rows.dtype]
     return rows.view(kind).numpy(), torch.tensor(torch.iinfo(kind).max, dtype=kind).numpy()[()]

@@ -1,4 +1,4 @@
-"""Images and maps on the way into a network and out of it: number format and size."""
+"""Number format and size of a network's input images and output maps."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from torch import Tensor
 
 
 def as_unit_float(images: Tensor) -> Tensor:
-    """Images as float32 in [0, 1]: 8-bit images are divided by 255, floating-point ones are taken as they are.
+    """Convert images to floating point in [0, 1]: divide 8-bit images by 255, return floating-point ones unchanged.
 
     Raises:
         ValueError: If the images are integers other than uint8.
@@ -25,16 +25,16 @@ def as_unit_float(images: Tensor) -> Tensor:
 
 
 def as_computed(maps: Tensor) -> Tensor:
-    """Maps in the number format of the computation: float32, or float64 where the network has that."""
+    """Convert maps to the number format of the computation: float32, or float64 for a float64 network."""
     return maps.detach().to(torch.float64 if maps.dtype == torch.float64 else torch.float32)
 
 
 def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize ``(B, C, H, W)`` bilinearly (half-pixel centres), with antialiasing where it shrinks.
 
-    The one resizing between stimuli, networks and predictions (Eq. 2 has a plain one); maps of equal size come back
-    untouched. Maps of 16 bits, from training in mixed precision, come back in 32: between two of them lie several new
-    values, and PyTorch cannot resize them on a CPU.
+    Stimuli, network inputs and predictions are all resized by this function; the explanation (Eq. 2) uses plain
+    bilinear resizing. Maps of equal size are returned unchanged. 16-bit maps from mixed-precision training are returned
+    in 32 bits, because interpolated values need more precision and PyTorch cannot resize 16-bit maps on a CPU.
     """
     if maps.dtype in (torch.bfloat16, torch.float16):
         maps = maps.float()

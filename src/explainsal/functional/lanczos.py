@@ -1,4 +1,4 @@
-"""Pillow's Lanczos resizing of 8-bit images, bit for bit, batched and on any device."""
+"""Pillow's Lanczos resizing of 8-bit images, bit for bit, in batches and on any device."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ _BITS = 22  # Pillow's fixed point: weights are integers in units of 2^-22
 def resize_lanczos(images: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize 8-bit images as ``PIL.Image.resize(..., LANCZOS)`` does.
 
-    The kernel widens where an image shrinks. Every row is resized first, then every column, each pass rounded to 8
-    bits, with weights in fixed point: sums of integers, which float64 holds exactly on every device. Pillow 13 takes
-    the columns first where that saves work; older versions, with which the networks were trained, never did.
+    The kernel widens where an image shrinks. Every row is resized first, then every column. Each pass is rounded to 8
+    bits. The weights are in fixed point, so that all sums are sums of integers, which float64 holds exactly on every
+    device. Pillow 13 resizes the columns first where that saves work; the older versions with which the networks were
+    trained do not.
 
     Args:
         images: Shape ``(..., H, W)``, uint8.
-        size: Height and width to reach, in pixels.
+        size: Target height and width, in pixels.
 
     Returns:
         Shape ``(..., *size)``, uint8; `images` itself where it has this size.
@@ -49,7 +50,7 @@ def _rounded(sums: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _weights(length: int, wanted: int) -> Tensor:
-    """Fixed-point weights ``(wanted, length)``, float64 holding integers."""
+    """Compute the fixed-point weights ``(wanted, length)``, integers in float64."""
     step = length / wanted
     widening = max(step, 1.0)
     matrix = torch.zeros(wanted, length, dtype=torch.float64)

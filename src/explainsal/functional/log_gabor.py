@@ -1,7 +1,7 @@
-"""Log-Gabor transfer functions on the FFT grid, and what maps look like through them.
+"""Log-Gabor transfer functions on the FFT grid, and the responses of maps to them.
 
-The bank is the paper's (Section I, unnumbered equation and Eq. 1; Section II-B1). What the paper leaves open and how it
-is decided here: docs/decisions/0002-log-gabor-bank.md.
+The bank is the paper's (Section I, unnumbered equation and Eq. 1; Section II-B1). docs/decisions/0002-log-gabor-bank.md
+gives the choices that the paper leaves open.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Border = Literal["circular", "reflect"]
 # Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
 _CPU_CHUNK = 2**19
 _ACCELERATOR_CHUNK = 2**25  # 256 MiB
-_PIXELS = 2**16  # of transfer functions that are evaluated at a time
+_PIXELS = 2**16  # pixels of transfer functions that are evaluated at a time
 
 
 def log_gabor_bank(
@@ -41,9 +41,9 @@ def log_gabor_bank(
     .. math:: \exp\frac{-\log^2(f/f_0)}{2\log^2(\sigma_f/f_0)} \exp\frac{-\Delta(\theta,\theta_0)^2}{2\sigma_\theta^2},
         \quad f_0 = 1/\lambda_0
 
-    Unnumbered equation of Section I. The paper leaves two things open, see docs/decisions/0002: `sigma_on_f` is the
-    ratio :math:`\sigma_f/f_0`, and the angle :math:`\Delta` is wrapped to (-pi, pi]. Each filter covers one side of the
-    spectrum, so its response is complex: even part + i odd part.
+    This is the unnumbered equation of Section I. The paper leaves two choices open, see docs/decisions/0002:
+    `sigma_on_f` is the ratio :math:`\sigma_f/f_0`, and the angle :math:`\Delta` is wrapped to (-pi, pi]. Each filter
+    covers one side of the spectrum, so its response is complex: even part + i odd part.
 
     Args:
         size: Image height and width ``(H, W)``, in pixels.
@@ -53,11 +53,11 @@ def log_gabor_bank(
         sigma_theta: Angular widths, in radians, paired one to one with `sigma_on_f`.
         sigma_unit: ``"absolute"`` reads `sigma_on_f` as :math:`\sigma_f` itself, in cycles per pixel, so that the
             ratio of a filter is ``sigma * wavelength``.
-        dtype: Of the result; the equation is evaluated in float64.
-        device: Of the result.
+        dtype: dtype of the result; the equation is evaluated in float64.
+        device: Device of the result.
 
     Returns:
-        Shape ``(G, H, W)``, values in [0, 1], DC at ``[:, 0, 0]`` (``torch.fft.fft2`` order); orientation slowest,
+        Shape ``(G, H, W)``, values in [0, 1], DC at ``[:, 0, 0]`` (``torch.fft.fft2`` order); orientation is slowest,
         then wavelength, width fastest.
 
     Raises:
@@ -84,7 +84,7 @@ def log_gabor_bank(
         )
     bank = torch.empty(len(orientations), len(wavelengths), len(sigma_on_f), *size, dtype=dtype, device=device)
     step = max(1, _PIXELS // size[1])
-    for top in range(0, size[0], step):  # all rows in float64 would be the peak of the memory, and leave the cache
+    for top in range(0, size[0], step):  # all rows in float64 would set the peak of the memory and exceed the cache
         octaves, angle = _polar_rows(size, range(top, min(top + step, size[0])), bank.device)
         for o, center in enumerate(orientations):
             turned = angle - center
@@ -105,16 +105,17 @@ def gaussian_bank(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    r"""Sample the transfer functions of Gaussian blurs, :math:`\exp(-2 \pi^2 \sigma^2 f^2)`: the low-pass members.
+    r"""Sample the transfer functions of Gaussian blurs (low-pass filters), :math:`\exp(-2 \pi^2 \sigma^2 f^2)`.
 
-    A log-Gabor filter passes no mean, and a bank of finite wavelengths nothing coarser than its longest. The paper
-    argues with differences of Gaussians too (Section I); these members are not part of its bank.
+    A log-Gabor filter removes the mean, and a bank of finite wavelengths removes structure much coarser than its
+    longest wavelength. The paper also argues with differences of Gaussians (Section I), but its bank has no Gaussian
+    filters.
 
     Args:
         size: Image height and width ``(H, W)``, in pixels.
         sigmas: Standard deviations of the blurs, in pixels.
-        dtype: Of the result; the equation is evaluated in float64.
-        device: Of the result.
+        dtype: dtype of the result; the equation is evaluated in float64.
+        device: Device of the result.
 
     Returns:
         Shape ``(G, H, W)``, values in [0, 1], 1 at DC, in ``torch.fft.fft2`` order.
@@ -156,9 +157,9 @@ def filter_responses(maps: Tensor, bank: Tensor, *, border: Border = "circular")
 
 
 def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
-    r"""Local energy of every map through every filter (Eq. 1): :math:`\sqrt{O_{even}^2 + O_{odd}^2}`.
+    r"""Compute the local energy of every map through every filter (Eq. 1): :math:`\sqrt{O_{even}^2 + O_{odd}^2}`.
 
-    Equal to ``filter_responses(...).abs()``, but the complex responses exist only a few at a time.
+    The result equals ``filter_responses(...).abs()``, but only a few complex responses exist at a time.
 
     Args:
         maps: Shape ``(..., H, W)``, real.
@@ -166,7 +167,7 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
         border: See :func:`filter_responses`.
 
     Returns:
-        Shape ``(..., G, H, W)``, non-negative, of the dtype of `maps`.
+        Shape ``(..., G, H, W)``, non-negative, in the dtype of `maps`.
 
     Raises:
         ValueError: If the sizes of maps and bank do not match.
@@ -181,12 +182,12 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     if maps.device.type != "cpu":
         energy = maps.new_empty(*maps.shape[:-2], len(bank), *maps.shape[-2:])
         for members, responses in responses_in_parts(spectrum_of(maps, bank, border), bank, maps.shape[-2:]):
-            torch.abs(responses, out=energy[..., members, :, :])  # one pass, and faint maps do not vanish
+            torch.abs(responses, out=energy[..., members, :, :])  # one pass; small values do not underflow
         return energy
     if loops_run(maps, bank):
         return responses_of_kinds(maps, bank, [(range(len(bank)), ("energy",))], border=border)
     height, width = maps.shape[-2:]
-    # squares of very faint maps would vanish: every map is brought to a largest value of 1 first
+    # the squares of very small values would underflow: first scale every map to a largest magnitude of 1
     level = _level(maps)
     spectrum = spectrum_of(maps / level, bank, border)
     flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
@@ -207,20 +208,20 @@ def responses_of_kinds(
     maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular",
     out: Tensor | None = None, scaling: fast.RowScaling | None = None,
 ) -> Tensor:  # fmt: skip
-    """What is taken of the responses of maps to a bank whose filters are of several kinds, by compiled loops.
+    """Compute parts of the responses of maps to a bank with several kinds of filters, by compiled loops.
 
     Args:
         maps: Shape ``(..., H, W)``, real.
         bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
-        kinds: Runs of filters, and of each what is taken: some of :data:`~explainsal.functional.fast.PARTS`.
+        kinds: Runs of filters, and the parts to take of each: some of :data:`~explainsal.functional.fast.PARTS`.
         border: See :func:`filter_responses`.
-        out: Where to put it, of the shape of the result; what is made of a map lies one after the other.
-        scaling: How each of the results is standardized; None: not at all.
+        out: Tensor for the result, in its shape; the results of one map are contiguous.
+        scaling: Standardization of each resulting map; None: no standardization.
 
     Returns:
-        Shape ``(..., C, H, W)``: run after run, filter after filter, part after part.
+        Shape ``(..., C, H, W)``, ordered by run, then filter, then part.
     """
-    level = _level(maps)  # squares of very faint maps would vanish: every map is brought to a largest value of 1
+    level = _level(maps)  # scaled to a largest magnitude of 1: squares of very small values would underflow
     spectrum = spectrum_of(maps / level, bank, border)
     pairs = [(member, fast.PARTS.index(part)) for run, parts in kinds for member in run for part in parts]
     takes = [(member, part, place) for place, (member, part) in enumerate(pairs)]
@@ -231,13 +232,13 @@ def responses_of_kinds(
 
 
 def _level(maps: Tensor) -> Tensor:
-    """Largest magnitude of every map, 1 for a map of zeros: shape ``(..., 1, 1)``."""
+    """Return the largest magnitude of every map, 1 for a map of zeros: shape ``(..., 1, 1)``."""
     level = torch.linalg.vector_norm(maps, torch.inf, (-2, -1), keepdim=True)
     return level.masked_fill(level == 0, 1)
 
 
 def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Iterator[tuple[slice, Tensor]]:
-    """Which filters of a bank, and the complex responses ``(..., g, H, W)`` of maps to them: on an accelerator."""
+    """Yield slices of a bank with the complex responses ``(..., g, H, W)`` of maps to them, on an accelerator."""
     filters = max(1, _ACCELERATOR_CHUNK // spectrum.numel())
     for start in range(0, len(bank), filters):
         some = slice(start, min(start + filters, len(bank)))
@@ -245,7 +246,7 @@ def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> I
 
 
 def continued(maps: Tensor, border: str) -> Tensor:
-    """Maps ``(..., H, W)`` as the FFT is to see them: mirrored to ``(..., 2 H, 2 W)``, or as they are (circular).
+    """Mirror maps ``(..., H, W)`` to ``(..., 2 H, 2 W)`` for the FFT, or return them unchanged (circular).
 
     Raises:
         ValueError: If the border is neither ``"circular"`` nor ``"reflect"``.
@@ -259,7 +260,7 @@ def continued(maps: Tensor, border: str) -> Tensor:
 
 
 def spectrum_of(maps: Tensor, bank: Tensor, border: str) -> Tensor:
-    """Spectrum of the maps, continued beyond their border as asked: ``(..., H', W')`` of the size of the bank."""
+    """Compute the spectrum of the maps, continued as `border` says: ``(..., H', W')``, the size of the bank."""
     maps = continued(maps, border)
     if maps.shape[-2:] != bank.shape[-2:]:
         raise ValueError(
@@ -278,13 +279,13 @@ def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
 
 
 def _frequency(size: tuple[int, int], device: torch.device | str | None) -> Tensor:
-    """Radial frequency in cycles per pixel of every point of the FFT grid, float64."""
+    """Return the radial frequency of every point of the FFT grid, in cycles per pixel, float64."""
     v, u = (torch.fft.fftfreq(n, dtype=torch.float64, device=device) for n in size)
     return torch.hypot(u, v[:, None])
 
 
 def _polar_rows(size: tuple[int, int], rows: range, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Logarithm of the frequency and angle in radians of some rows of the FFT grid, float64."""
+    """Return the logarithm of the frequency and the angle in radians of some rows of the FFT grid, float64."""
     octaves, angle = _quarter(size, device)
     v, u = torch.arange(rows.start, rows.stop, device=device), torch.arange(size[1], device=device)
     down, right = torch.minimum(v, size[0] - v), torch.minimum(u, size[1] - u)
@@ -296,7 +297,7 @@ def _polar_rows(size: tuple[int, int], rows: range, device: torch.device) -> tup
 
 @lru_cache(maxsize=2)
 def _quarter(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Tensor]:
-    """The same where no frequency is negative: the other three quarters mirror it, and a large bank asks often."""
+    """Compute the non-negative quarter of the grid, which the other quarters mirror; cached for large banks."""
     v, u = (torch.arange(n // 2 + 1, dtype=torch.float64, device=device) / n for n in size)
     return torch.log(torch.hypot(u, v[:, None])), torch.atan2(v[:, None].expand(-1, len(u)), u.expand(len(v), -1))
 

@@ -1,4 +1,4 @@
-"""Checks of a network's output: one map per image, of finite numbers. The messages say how to wrap a network."""
+"""Checks of a network's output: one map of finite numbers per image; the messages say how to wrap a network."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ def one_map(output: Any, count: int, model: str = "the network") -> Tensor:
 
     Args:
         output: What the network returned.
-        count: Number of images it was given.
+        count: Number of input images.
         model: The network's name, for the message.
 
     Returns:
         Shape ``(count, 1, H, W)``.
 
     Raises:
-        ModelError: If the output is something else: what it is, and how to wrap the network.
+        ModelError: If the output has another form; the message names it and says how to wrap the network.
 
     Example:
         >>> one_map(torch.zeros(2, 5, 7), 2).shape
@@ -41,7 +41,7 @@ def one_map(output: Any, count: int, model: str = "the network") -> Tensor:
 
 
 def check_finite(maps: Tensor, ids: Sequence[str], model: str = "the network") -> None:
-    """Refuse maps with NaN or infinity.
+    """Raise if maps contain NaN or infinity.
 
     Args:
         maps: Shape ``(B, ...)``.
@@ -67,7 +67,7 @@ def check_finite(maps: Tensor, ids: Sequence[str], model: str = "the network") -
 
 @contextmanager
 def taking_rgb(model: str = "the network") -> Iterator[None]:
-    """Turn the error of a network that takes another number of channels than 3 into one that says what to do.
+    """Replace the error of a network that takes another number of channels than 3 by one with instructions.
 
     Args:
         model: The network's name, for the message.
@@ -83,12 +83,12 @@ def taking_rgb(model: str = "the network") -> Iterator[None]:
         reason = str(error).splitlines()[0]
         raise ModelError(
             f"{model} does not take RGB images (B, 3, H, W): {reason}. Wrap it in a SaliencyModel whose preprocess "
-            "makes its input of them, e.g. images.mean(1, keepdim=True) for grey"
+            "makes its input from them, e.g. images.mean(1, keepdim=True) for grey"
         ) from error
 
 
 def _found(output: Any, count: int) -> str:
-    """Name what a network returned, and how to get a map out of it."""
+    """Describe the output of a network and how to get a map from it."""
     if isinstance(output, Mapping):
         key = next((key for key, value in output.items() if isinstance(value, Tensor) and value.ndim >= 3), None)
         return f"a dictionary with {', '.join(map(repr, output)) or 'nothing'}. {_wrap(f'[{key!r}]')}"
@@ -101,7 +101,7 @@ def _found(output: Any, count: int) -> str:
     if output.ndim == 4 and output.shape[0] == count and output.shape[1] > 1 and output.shape[2] * output.shape[3] > 1:
         return f"{shape}, {output.shape[1]} maps per image. {_wrap('[:, :1]')}"
     if output.ndim < 3 or output.shape[-1] * output.shape[-2] == 1:
-        return f"{shape}, which are numbers and no maps: explain the part of the network that makes maps"
+        return f"{shape}, which holds numbers instead of maps: explain the part of the network that makes maps"
     return shape
 
 

@@ -1,4 +1,4 @@
-"""Where a stimulus lies in the input of a network that pads it."""
+"""The position of a stimulus in the input of a network that pads it."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ class Placement:
     def centered(
         cls, stimulus: tuple[int, int], size: tuple[int, int], *, scale: float | None = None, padding: float = 0.0
     ) -> Placement:
-        """A stimulus of a size in the middle of an input, its aspect ratio kept, odd padding at the end.
+        """Place a stimulus in the middle of an input, with its aspect ratio kept and odd padding at the end.
 
         Args:
             stimulus: Height and width of the stimulus.
             size: Height and width of the input.
-            scale: Of the resizing; default the largest that fits. Sizes are rounded, halves to even.
+            scale: Scale of the resizing; default the largest that fits. Sizes are rounded, halves to even.
             padding: Grey level of the padding.
 
         Example:
@@ -48,7 +48,7 @@ class Placement:
         return cls((height, width), top, left, (int(size[0]), int(size[1])), padding)
 
     def scaled(self, size: tuple[int, int]) -> Placement:
-        """The same place on a grid of another size, e.g. of a map at an eighth of the input.
+        """Scale the placement to a grid of another size, e.g. of a map at an eighth of the input.
 
         Example:
             >>> Placement.centered((500, 750), (240, 320)).scaled((30, 40))
@@ -61,10 +61,10 @@ class Placement:
         return Placement(content, round(self.top * down), round(self.left * across), size, self.padding)
 
     def pad(self, content: Tensor, value: float) -> Tensor:
-        """The input ``(B, C, *size)`` around the resized stimulus ``(B, C, *content)``"""
+        """Pad the resized stimulus ``(B, C, *content)`` to the input ``(B, C, *size)``."""
         bottom, right = self.size[0] - self.top - self.content[0], self.size[1] - self.left - self.content[1]
         return F.pad(content, (self.left, right, self.top, bottom), value=value)
 
     def crop(self, maps: Tensor) -> Tensor:
-        """Maps ``(..., *size)`` without their padding, ``(..., *content)``."""
+        """Remove the padding of maps ``(..., *size)``: ``(..., *content)``."""
         return maps[..., self.top : self.top + self.content[0], self.left : self.left + self.content[1]]

@@ -1,4 +1,4 @@
-"""What is done to saliency maps before they are scored or sent in: blur, histogram matching, logarithms."""
+"""Operations on saliency maps before scoring or submission: blur, histogram matching, logarithms."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ TRUNCATE = 4.0  # the Gaussian ends at this many sigma
 
 
 def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
-    """Blur with a Gaussian, borders mirrored (``d c b a | a b c d``), so that no mass is lost.
+    """Blur with a Gaussian and mirrored borders (``d c b a | a b c d``), so that the sum stays.
 
     Args:
         maps: Shape ``(..., H, W)``, floating point.
@@ -39,7 +39,7 @@ def gaussian_blur(maps: Tensor, sigma: float) -> Tensor:
 
 @lru_cache(maxsize=16)
 def blur_matrix(length: int, sigma: float) -> Tensor:
-    """Blur along an axis as a matrix ``(length, length)``, float64; column i is what a point in pixel i becomes."""
+    """Return the blur along an axis as a matrix ``(length, length)``, float64; column i is the blur of pixel i."""
     radius = int(TRUNCATE * sigma + 0.5)
     offset = torch.arange(-radius, radius + 1)
     taps = torch.exp(-0.5 * (offset.double() / sigma) ** 2)
@@ -50,13 +50,13 @@ def blur_matrix(length: int, sigma: float) -> Tensor:
 
 
 def log_density(maps: Tensor, uniform: float = 0.0) -> Tensor:
-    """Natural logarithms of non-negative maps as densities: each divided by its sum; the exponentials sum to 1.
+    """Compute natural logarithms of non-negative maps as densities: each map is divided by its sum.
 
-    An empty map counts as uniform.
+    The exponentials of each result sum to 1. An empty map counts as uniform.
 
     Args:
         maps: Shape ``(..., H, W)``, non-negative.
-        uniform: Share of the uniform density that is mixed in, in [0, 1]; with 0 the logarithm of 0 is minus infinity.
+        uniform: Share of the uniform density in the mixture, in [0, 1]; with 0 the logarithm of 0 is minus infinity.
 
     Returns:
         The same shape, float64.
@@ -77,11 +77,11 @@ def log_density(maps: Tensor, uniform: float = 0.0) -> Tensor:
 
 
 def match_histogram(maps: Tensor, quantiles: Tensor) -> Tensor:
-    """Give maps the distribution of values that `quantiles` describe; the order of pixels is kept, equals stay equal.
+    """Map the values of maps to the distribution that `quantiles` describe; the order of pixels and ties are kept.
 
     Args:
         maps: Shape ``(..., H, W)``.
-        quantiles: Shape ``(Q,)``, ascending: the values at evenly spaced ranks, first the least, last the largest.
+        quantiles: Shape ``(Q,)``, ascending: the values at evenly spaced ranks, from the least to the largest.
 
     Returns:
         The same shape and dtype.
@@ -101,7 +101,7 @@ def match_histogram(maps: Tensor, quantiles: Tensor) -> Tensor:
 
 
 def _ranked(row: Tensor, values: Tensor) -> Tensor:
-    """The values in the order of `row`; pixels that are level share the mean of theirs."""
+    """Assign the values in the order of `row`; tied pixels get the mean of their values."""
     _, group, counts = row.unique(return_inverse=True, return_counts=True)
     ends = counts.cumsum(0)
     total = torch.cat([values.new_zeros(1, dtype=torch.float64), values.double().cumsum(0)])

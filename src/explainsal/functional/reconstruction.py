@@ -1,31 +1,32 @@
-"""Rebuilding maps from candidates: matching, fusion over scales, comparison (Section II-B, Eq. 2 to 4)."""
+"""Reconstruction of maps from candidates: matching, fusion over scales, comparison (Section II-B, Eq. 2 to 4)."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from explainsal.functional import fast
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.kernels.dispatch import loops_run, share, shares
 from explainsal.functional.resize import keeps_whole, there_and_back
 
 Fusion = Literal["root_sum_squares", "mean"]
 
 # Numbers per tile of `pairwise_mae` on a CPU: two float32 tiles of 256 KiB stay in the second-level cache.
 _TILE = 2**16
-_LEAST_ROWS, _BANDS = 128, 6  # of a band of inner products: smaller ones take longer than they save
+_LEAST_ROWS, _BANDS = 128, 6  # rows and number of bands of inner products: smaller bands cost more than they save
 
 
 def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, flipped: int = 0) -> Tensor:
-    """Mean absolute error between all pairs of rows (Eq. 2 on the flattened block variances).
+    """Compute the mean absolute error between all pairs of rows (Eq. 2 on the flattened block variances).
 
     Args:
         first: Shape ``(..., A, D)``, e.g. the block variances of A activation maps.
         second: Shape ``(..., N, D)``, e.g. those of N candidates.
-        negative: Shape ``(..., A, N)``, bool: the pairs for which the sign of `first` is turned.
-        flipped: Of how many numbers of its rows, the first ones.
+        negative: Mask of the pairs for which the sign of `first` is reversed, shape ``(..., A, N)``, bool.
+        flipped: How many leading numbers of a row of `first` change sign for these pairs.
 
     Returns:
         Shape ``(..., A, N)``.
@@ -61,7 +62,7 @@ def _add_absolute_differences(first: Tensor, second: Tensor, total: Tensor) -> N
 
 
 def inner_products(rows: Tensor) -> Tensor:
-    """Inner products of all pairs of rows ``(..., N, D)``, symmetric: ``(..., N, N)``, half of them computed.
+    """Compute the inner products of all pairs of rows ``(..., N, D)``: ``(..., N, N)``, using their symmetry.
 
     Example:
         >>> inner_products(torch.tensor([[1.0, 2.0], [0.0, 3.0]])).tolist()
@@ -70,23 +71,56 @@ def inner_products(rows: Tensor) -> Tensor:
     count = rows.shape[-2]
     step = max(_LEAST_ROWS, -(-count // _BANDS))
     if count <= step:
-        return rows @ rows.mT
+        return products(rows, rows)
     out = rows.new_empty(*rows.shape[:-1], count)
-    for start in range(0, count, step):
-        stop = min(start + step, count)
+
+    def work(number: int) -> None:
+        start, stop = number * step, min((number + 1) * step, count)
         band = rows[..., start:stop, :] @ rows[..., start:, :].mT
         out[..., start:stop, start:] = band
         out[..., stop:, start:stop] = band[..., stop - start :].mT
+
+    _share(work, -(-count // step), rows)
     return out
 
 
+def products(first: Tensor, second: Tensor) -> Tensor:
+    """Inner products of all pairs of rows ``(..., A, D)`` and ``(..., N, D)``: ``(..., A, N)``.
+
+    Example:
+        >>> products(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 3.0], [1.0, 1.0]])).tolist()
+        [[6.0, 3.0]]
+    """
+    runs, count = shares() if loops_run(first, second) else 1, second.shape[-2]
+    step = -(-count // runs)
+    if runs == 1 or step < _LEAST_ROWS:
+        return first @ second.mT
+    out = first.new_empty(*first.shape[:-1], count)
+
+    def work(number: int) -> None:
+        some = slice(number * step, (number + 1) * step)
+        out[..., some] = first @ second[..., some, :].mT
+
+    _share(work, -(-count // step), first)
+    return out
+
+
+def _share(work: Callable[[int], None], count: int, rows: Tensor) -> None:
+    """Do a piece of work after the other; on a CPU on several threads."""
+    if loops_run(rows):
+        share(work, count)
+    else:
+        for number in range(count):
+            work(number)
+
+
 def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """The least values of every row, in ascending order; of equal values the one of lower position comes first.
+    """Find the least values of every row in ascending order; equal values keep the order of their positions.
 
     Args:
         values: Shape ``(..., N)``; NaN counts as larger than everything.
-        count: How many; all N where there are fewer.
-        index: Shape ``(..., N)``, what to return in place of the positions.
+        count: Number of values; all N where there are fewer.
+        index: Values to return in place of the positions, shape ``(..., N)``.
 
     Returns:
         Values and positions (or their `index`), both ``(..., min(count, N))``.
@@ -107,12 +141,12 @@ def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tens
 def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_sum_squares") -> Tensor:
     """Fuse the reconstructions of one map at several scales: the root of the sum of their squares (Eq. 4).
 
-    Resizing is linear, so the combination at a scale is made at the original size, and taken to that scale and back.
+    Resizing is linear, so the combination at a scale is made at the original size and resized to that scale and back.
 
     Args:
-        maps: Shape ``(..., S, H, W)``: per scale, the combination of candidates at the original size.
+        maps: Combinations of candidates per scale, at the original size, shape ``(..., S, H, W)``.
         scales: The S relative scales.
-        fusion: ``"root_sum_squares"`` is the paper's, and loses the sign; ``"mean"`` keeps it.
+        fusion: ``"root_sum_squares"`` is the paper's and removes the sign; ``"mean"`` keeps it.
 
     Returns:
         Shape ``(..., H, W)``.
@@ -139,14 +173,14 @@ def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_
 
 
 def pearson(first: Tensor, second: Tensor) -> Tensor:
-    """Pearson correlation over the pixels of paired maps.
+    """Compute the Pearson correlation over the pixels of paired maps.
 
     Args:
         first: Shape ``(..., H, W)``, e.g. activations.
         second: Shape ``(..., H, W)``, e.g. their reconstructions.
 
     Returns:
-        Shape ``(...)``: NaN where `first` is constant (there is nothing to fit), 0 where only `second` is.
+        Shape ``(...)``: NaN where `first` is constant (no variance to fit), 0 where only `second` is.
 
     Example:
         >>> pearson(torch.tensor([[0.0, 1.0]]), torch.tensor([[5.0, 2.0]])).item()
@@ -158,7 +192,7 @@ def pearson(first: Tensor, second: Tensor) -> Tensor:
 
 
 def standardize(values: Tensor) -> Tensor:
-    """Zero mean and unit population variance along the last axis; rows that are constant up to rounding become 0.
+    """Standardise to mean 0 and population variance 1 along the last axis; constant rows (up to rounding) become 0.
 
     Example:
         >>> standardize(torch.tensor([[1.0, 3.0], [2.0, 2.0]])).tolist()
@@ -168,15 +202,15 @@ def standardize(values: Tensor) -> Tensor:
 
 
 def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-    """Standardised rows with what undoes it.
+    """Standardise rows and return their means and standard deviations.
 
     Args:
         values: Shape ``(..., D)``.
-        out: Where the standardised rows go; it may be `values`.
+        out: Tensor for the standardised rows; it may be `values`.
 
     Returns:
         ``(values - mean) / std`` of shape ``(..., D)``, the mean and the std, both ``(..., 1)``. The std of a row that
-        is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is given as 0.
+        is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is 0.
     """
     if loops_run(values, values if out is None else out):
         return fast.standardize(values, out)
@@ -193,7 +227,7 @@ def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, T
 
 
 def _centered_scale_elsewhere(values: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-    """:func:`centered_scale` in four passes over memory instead of fourteen, for an accelerator."""
+    """Compute :func:`centered_scale` in four passes over memory instead of fourteen, for an accelerator."""
     variance, mean = torch.var_mean(values, -1, correction=0, keepdim=True)
     std = variance.sqrt_()
     dead = std <= torch.linalg.vector_norm(values, torch.inf, -1, keepdim=True).mul_(8 * torch.finfo(values.dtype).eps)

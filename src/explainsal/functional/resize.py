@@ -14,7 +14,7 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         maps: Shape ``(..., H, W)``.
-        size: Height and width to reach, in pixels.
+        size: Target height and width, in pixels.
 
     Returns:
         Shape ``(..., *size)``; `maps` itself where it has this size.
@@ -34,7 +34,7 @@ def resize_bilinear(maps: Tensor, size: tuple[int, int]) -> Tensor:
 def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
     """Resize maps bilinearly to a relative scale.
 
-    To a half or a quarter of sides that it divides, every pixel is the mean of the 2 x 2 pixels around its centre.
+    At a scale of 1/2 or 1/4 that divides the sides, every pixel is the mean of the 2 x 2 pixels around its centre.
 
     Args:
         maps: Shape ``(..., H, W)``.
@@ -60,7 +60,7 @@ def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
 
 
 def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
-    """Size of a map at a relative scale: rounded down, at least one pixel.
+    """Compute the size of a map at a relative scale: rounded down, at least one pixel.
 
     Example:
         >>> scaled_size((9, 12), 0.25), scaled_size((9, 12), 4)
@@ -70,15 +70,15 @@ def scaled_size(size: tuple[int, int], scale: float) -> tuple[int, int]:
 
 
 def keeps_whole(size: tuple[int, int], scale: float) -> bool:
-    """Whether both sides at a relative scale are whole numbers of pixels."""
+    """Return whether both sides at a relative scale are whole numbers of pixels."""
     return not (size[0] * scale % 1 or size[1] * scale % 1)
 
 
 def there_and_back(maps: Tensor, scale: float) -> Tensor:
     """Resize maps to a relative scale and back to their own size.
 
-    For the scales 2 and 4 the enlarged map is never made: enlarging twice and returning is the separable filter
-    [.125, .75, .125], four times is [.0625, .875, .0625], with the border pixel repeated.
+    For the scales 2 and 4 the enlarged map is never made. Enlarging by 2 and returning is the separable filter [.125,
+    .75, .125]; enlarging by 4 and returning is [.0625, .875, .0625]; the border pixel is repeated.
 
     Args:
         maps: Shape ``(..., H, W)``.
@@ -102,7 +102,7 @@ def there_and_back(maps: Tensor, scale: float) -> Tensor:
 
 
 def _three_taps(maps: Tensor, side: float, dim: int) -> Tensor:
-    """Filter with [side, 1 - 2 side, side] along one axis, border repeated."""
+    """Filter with [side, 1 - 2 side, side] along one axis; the border pixel is repeated."""
     length = maps.shape[dim]
     out = maps.mul(1 - 2 * side)
     for start, stop in ((0, 1), (1, 0)):  # the neighbour before, the neighbour after

@@ -1,6 +1,6 @@
-"""Two resizings of TensorFlow 1 with `align_corners`, which no other library has: averages over areas, and cubics.
+"""TensorFlow 1's area and bicubic resizing with `align_corners`, which no other library has.
 
-Both are separable, so each is a matrix from the left and one from the right; batched, on any device.
+Both are separable: each is a matrix product from the left and one from the right, in batches and on any device.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-_STEPS = 1024  # places between two pixels at which the cubic is tabulated
+_STEPS = 1024  # positions between two pixels at which TensorFlow tabulates the cubic
 _A = -0.75  # Keys' parameter
 
 
@@ -19,7 +19,7 @@ def resize_area(maps: Tensor, size: tuple[int, int]) -> Tensor:
     """Resize as ``tf.compat.v1.image.resize_area(..., align_corners=True)``.
 
     With a step of ``s = (in - 1) / (out - 1)``, value i is the mean over ``[i s, (i + 1) s)`` of a row whose pixel j
-    covers ``[j, j + 1)``; what lies beyond the end is the last pixel again. Not OpenCV's ``INTER_AREA``.
+    covers ``[j, j + 1)``. The last pixel is repeated beyond the end. This differs from OpenCV's ``INTER_AREA``.
 
     Args:
         maps: Shape ``(..., H, W)``.
@@ -36,9 +36,9 @@ def resize_area(maps: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def resize_cubic(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize as ``tf.compat.v1.image.resize_bicubic(..., align_corners=True)``: corners stay corners.
+    """Resize as ``tf.compat.v1.image.resize_bicubic(..., align_corners=True)``.
 
-    Keys' cubic with a = -0.75 at places rounded to 1/1024 of a pixel, the border repeated.
+    This is Keys' cubic with a = -0.75 at positions rounded to 1/1024 of a pixel. The border is repeated.
 
     Args:
         maps: Shape ``(..., H, W)``.
@@ -69,9 +69,9 @@ def _step(length: int, wanted: int) -> float:
 
 @lru_cache(maxsize=64)
 def _area_weights(length: int, wanted: int) -> Tensor:
-    """Shares ``(wanted, length)`` of the pixels in each mean; edges rounded to float32 as TensorFlow's are."""
+    """Compute the shares ``(wanted, length)`` of the pixels in each mean, with edges in float32 as in TensorFlow."""
     step = _step(length, wanted)
-    if step == 0:  # a single pixel, spread
+    if step == 0:  # a single pixel is repeated
         return torch.ones(wanted, 1, dtype=torch.float64)
     edges = torch.arange(wanted + 1, dtype=torch.float32) * torch.tensor(step, dtype=torch.float32)
     pixels = torch.arange(length + int(step) + 2, dtype=torch.float32)
@@ -84,7 +84,7 @@ def _area_weights(length: int, wanted: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _cubic_weights(length: int, wanted: int) -> Tensor:
-    """Weights ``(wanted, length)`` of the four pixels about each place, float64."""
+    """Compute the weights ``(wanted, length)`` of the four pixels around each position, float64."""
     places = torch.arange(wanted, dtype=torch.float32) * torch.tensor(_step(length, wanted), dtype=torch.float32)
     first = places.floor()
     fraction = ((places - first) * _STEPS).round().double() / _STEPS

@@ -1,6 +1,6 @@
-"""Means, deviations and correlations in which pixels count by weights.
+"""Weighted means, standard deviations and correlations over pixels.
 
-Weights are non-negative with mean 1 along the last axis, and broadcast against the values.
+Weights are non-negative, have mean 1 along the last axis and broadcast against the values.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from explainsal.functional.reconstruction import centered_scale, pearson
 def scale_rows(
     values: Tensor, weights: Tensor | None = None, out: Tensor | None = None, *, rooted: bool = False
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """:func:`weighted_scale` where there are weights, else :func:`~.reconstruction.centered_scale`."""
+    """Compute :func:`weighted_scale` with weights, else :func:`~.reconstruction.centered_scale`."""
     return centered_scale(values, out) if weights is None else weighted_scale(values, weights, out, rooted=rooted)
 
 
@@ -31,14 +31,14 @@ def weighted_scale(
 
     Args:
         values: Shape ``(..., P)``.
-        weights: Broadcasts against `values`.
-        out: Where the standardized rows go; it may be `values`.
+        weights: Weights that broadcast against `values`.
+        out: Tensor for the standardized rows; it may be `values`.
         rooted: Whether the rows are also multiplied by :math:`\sqrt{w_p}`. Plain inner products of such rows are
             weighted ones of the standardized rows, and their mean square is 1.
 
     Returns:
-        Rows ``(..., P)``, mean and standard deviation ``(..., 1)``. The deviation of a row that is constant up to
-        rounding is given as 0, and the row becomes 0.
+        Rows ``(..., P)``, mean and standard deviation ``(..., 1)``. A row that is constant up to rounding becomes 0 and
+        has deviation 0.
 
     Example:
         >>> form, mean, std = weighted_scale(torch.tensor([[0.0, 4.0, 9.0]]), torch.tensor([1.5, 1.5, 0.0]))
@@ -60,9 +60,9 @@ def weighted_scale(
 
 
 def weighted_pearson(first: Tensor, second: Tensor, weights: Tensor | None) -> Tensor:
-    """Pearson correlation of paired maps ``(..., H, W)``, in which pixels count by their weights: shape ``(...)``.
+    """Compute the weighted Pearson correlation of paired maps ``(..., H, W)``: shape ``(...)``.
 
-    NaN where `first` is constant, 0 where only `second` is.
+    The result is NaN where `first` is constant, 0 where only `second` is.
 
     Example:
         >>> weights = torch.tensor([1.5, 1.5, 0.0])
@@ -78,12 +78,12 @@ def weighted_pearson(first: Tensor, second: Tensor, weights: Tensor | None) -> T
 
 
 def compare_maps(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """How well maps ``(B, A, H, W)`` rebuild others.
+    """Measure how well maps ``(B, A, H, W)`` reconstruct target maps.
 
     Args:
-        target: What they should be.
+        target: The target maps.
         maps: The reconstructions.
-        weights: Shape ``(B, 1, H * W)``, mean 1: how much each pixel counts in the last value alone.
+        weights: Weights of the pixels, shape ``(B, 1, H * W)``, mean 1; used only in the last value.
 
     Returns:
         Mean absolute error, mean absolute deviation of the target, :func:`~.reconstruction.pearson` and
@@ -108,7 +108,7 @@ def _correlation(std: Tensor, other: Tensor, covariance: Tensor) -> Tensor:
 
 
 def averaged_to(maps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Maps ``(B, C, H, W)`` at another size: means over areas where a side shrinks, bilinear where it grows.
+    """Resize maps ``(B, C, H, W)``: means over areas where a side shrinks, bilinear where it grows.
 
     Example:
         >>> averaged_to(torch.tensor([[[[1.0, 3.0], [5.0, 7.0]]]]), (1, 2)).tolist()

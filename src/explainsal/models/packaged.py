@@ -1,4 +1,4 @@
-"""Small CMRNets that this project includes: weights in float16 and their cards."""
+"""Small models that this project includes: CMRNets with weights in float16, the standalone model, and their cards."""
 
 from __future__ import annotations
 
@@ -56,6 +56,16 @@ def package_network(model: SaliencyModel, path: Path, card: dict[str, Any]) -> d
     """
     state = {key: value.half().contiguous() for key, value in model.net.state_dict().items()}
     save_file(state, path)
+    return write_packaged_card(path, card)
+
+
+def write_packaged_card(path: Path, card: dict[str, Any]) -> dict[str, Any]:
+    """Write the card of a packaged file, and return it.
+
+    Args:
+        path: The file, ``NAME.safetensors``.
+        card: Entries that cannot be derived from the file, as for `package_network`.
+    """
     known = {
         "model": path.stem,
         "file": path.name,

@@ -45,17 +45,17 @@ def state_dict_in(content: Any, path: str | Path) -> dict[str, Tensor]:
 
 
 def load_strictly(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, name: str) -> None:
-    """Load all entries of a file into a network, in the network's own number format; arguments as `require_fit`.
+    """Load all entries of a file into a network, in its own number format; for the arguments see `require_fit`.
 
     Raises:
-        CorruptFileError: As `require_fit`.
+        CorruptFileError: See `require_fit`.
     """
     require_fit(net, state, path, name)
     net.load_state_dict(state, strict=False)
 
 
 def require_fit(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, name: str) -> None:
-    """Refuse weights that do not fit a network.
+    """Raise if weights do not fit a network.
 
     Args:
         net: The network, or a part of it.

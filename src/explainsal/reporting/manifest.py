@@ -76,7 +76,7 @@ class Manifest:
 
 
 def parse_manifest(content: Mapping[str, Any]) -> Manifest:
-    """Build a manifest from its JSON; missing fields and fields of a wrong type get their defaults.
+    """Build a manifest from its JSON; fields that are missing or have a wrong type get their defaults.
 
     Example:
         >>> parse_manifest({"command": "python -m explainsal.explain image=a.jpg", "seed": 3}).task

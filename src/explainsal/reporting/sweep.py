@@ -12,7 +12,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from explainsal.errors import MissingFilesError
-from explainsal.fetch.writing import read_json, write_file
+from explainsal.fetch.writing import read_json, remove_abandoned, write_file
 from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.figures.sweep import FRONT, front_figure, heat_map_figure, parallel_figure
 from explainsal.reporting.job_records import DONE, FAILED, JOB, measures, read_job
@@ -100,6 +100,7 @@ def write_sweep(folder: Path) -> list[Path]:
     if table["commit"].nunique(dropna=False) > 1:
         print("these jobs come from more than one commit: see the column commit")
     path = folder / "sweep.csv"
+    remove_abandoned(folder)
     write_file(path, table.to_csv(index=False))
     print(f"{(table['status'] == DONE).sum()} of {len(table)} jobs done: {path}")
     measured = table[table["status"] == DONE].dropna(subset=list(objectives))

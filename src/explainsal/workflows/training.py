@@ -69,7 +69,7 @@ def train(
         resume_from(Path(resume), run.folder, model, trainer.max_epochs)
     trains = any(parameter.requires_grad for parameter in module.parameters())  # a frozen network does not change
     options = options or EvaluationOptions()
-    if test_data is not None:  # what has to be left out is said before the training
+    if test_data is not None:  # omissions are reported before the training
         options = replace(options, baselines=available(options.baselines, test_data))
     about = describe(model) | ({"weights": TRAINED_HERE} if trains else {})
     if test_data is None:

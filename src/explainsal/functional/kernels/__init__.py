@@ -1,5 +1,5 @@
-"""Inner loops on a CPU, compiled by numba at their first use; `dispatch` says when they run and shares them out.
+"""Inner loops on a CPU, compiled by numba at first use; `dispatch` decides when they run and divides their work.
 
-Every loop has a twin in plain PyTorch beside its caller: the reference that tests compare with, and the path of every
-other device. Numba is imported with the first loop that runs, not before.
+Every loop has an equivalent in plain PyTorch next to its caller. Tests compare with this reference, and every other
+device uses it. Numba is imported when the first loop runs.
 """

@@ -10,7 +10,7 @@ from explainsal.functional.kernels.jit import Array, loop, summing_loop
 from explainsal.functional.kernels.map_loops import shrink
 
 LENGTH = 512
-"""Of a piece of the rows of a distance: all pieces stay in the second-level cache."""
+"""Length of a piece of the rows of a distance, such that all pieces stay in the second-level cache."""
 
 
 @loop
@@ -43,7 +43,7 @@ def add_columns(map_: Array, top: int, bottom: int, first: Array, second: Array)
 
 @loop
 def along_y(map_: Array, y: int, half: float, work: Array) -> None:
-    """Write mean, difference and curvature along y of a row's pixels in the enlarged map, the border repeated."""
+    """Write mean, difference and curvature along y of a row's pixels in the enlarged map; the border is repeated."""
     middle, before, after = map_[y], map_[max(y - 1, 0)], map_[min(y + 1, len(map_) - 1)]
     level, step, curve, width = work[0], work[1], work[2], map_.shape[1]
     for x in range(width):
@@ -57,19 +57,19 @@ def along_y(map_: Array, y: int, half: float, work: Array) -> None:
 
 @loop
 def add_enlarged(shift: Array, work: Array, numbers: Array, first: Array, second: Array, within: Array) -> None:
-    """Add a row of an enlarged map to the columns of its block: means, their squares, and the variance within pixels.
+    """Add a row of an enlarged map to the column sums of its block: means, squares and variances within pixels.
 
     Args:
-        shift: Shape ``(W,)``, subtracted first.
+        shift: Values to subtract first, shape ``(W,)``.
         work: Shape ``(3, W + 2)``, as :func:`along_y` writes it.
         numbers: half, slope, bend: see :func:`block_moments`.
-        first: Shape ``(W,)``. Likewise the other two.
-        second: Of the squares.
-        within: Of the variances within pixels.
+        first: Sums of the means, shape ``(W,)``.
+        second: Sums of the squares, shape ``(W,)``.
+        within: Sums of the variances within pixels, shape ``(W,)``.
     """
     level, step, curve = work[0], work[1], work[2]
     half, slope, bend = numbers[0], numbers[1], numbers[2]
-    if bend == 0:  # enlarged twice: the parts with a curvature but the mean's vanish
+    if bend == 0:  # factor 2: the terms with a curvature are 0, except that of the mean
         for x in range(len(first)):
             lc = (level[x] - level[x + 1]) + (level[x + 2] - level[x + 1])
             sc = (step[x] - step[x + 1]) + (step[x + 2] - step[x + 1])
@@ -94,7 +94,7 @@ def add_enlarged(shift: Array, work: Array, numbers: Array, first: Array, second
 
 @summing_loop
 def together(m: Array, v: Array) -> tuple[float, float]:
-    """Mean and variance of some equal columns, whose means are `m` and whose variances are `v`."""
+    """Compute the mean and variance of equal columns together, from their means `m` and variances `v`."""
     away, inner, spread = m.dtype.type(0), m.dtype.type(0), m.dtype.type(0)
     share = m.dtype.type(1) / m.dtype.type(len(m))
     for x in range(len(m)):
@@ -109,7 +109,7 @@ def together(m: Array, v: Array) -> tuple[float, float]:
 
 @loop
 def pairs(m: Array, v: Array, count: int, mean: Array, variance: Array) -> None:
-    """Means and variances of `count` columns become those of half as many pairs."""
+    """Merge the means and variances of `count` columns in pairs."""
     half = m.dtype.type(0.5)
     for c in range(count // 2):
         d = (m[2 * c + 1] - m[2 * c]) * half
@@ -119,7 +119,7 @@ def pairs(m: Array, v: Array, count: int, mean: Array, variance: Array) -> None:
 
 @loop
 def merge_columns(work: Array, width: int, cells: int, mean: Array, variance: Array) -> None:
-    """Means and variances of columns, ``work[0]`` and ``work[1]``, become those of blocks; `work` is written over."""
+    """Merge means ``work[0]`` and variances ``work[1]`` of columns into those of blocks; `work` is overwritten."""
     whole = min(width // cells, len(mean))
     for c in range(whole, len(mean)):  # the cut block, if any
         mean[c], variance[c] = together(work[0, c * cells : width], work[1, c * cells : width])
@@ -137,14 +137,14 @@ def merge_columns(work: Array, width: int, cells: int, mean: Array, variance: Ar
 
 @loop
 def finish_columns(work: Array, shift: Array, rows: int) -> None:
-    """Means and variances of columns, ``work[0]`` and ``work[1]``, from the sums in ``work[4:]`` over so many rows."""
+    """Write means ``work[0]`` and variances ``work[1]`` of columns from the sums in ``work[4:]`` over `rows` rows."""
     mean, variance, first, second, within = work[0], work[1], work[4], work[5], work[6]
     nothing, share = work.dtype.type(0), work.dtype.type(1) / work.dtype.type(rows)
     for x in range(len(shift)):
         away = share * first[x]
         between = share * second[x] - away * away
         mean[x] = shift[x] + away
-        # NaN is kept: only what rounding made negative becomes 0
+        # NaN is kept; only values that are negative by rounding become 0
         variance[x] = (nothing if between < 0 else between) + share * within[x]
 
 
@@ -152,21 +152,21 @@ def finish_columns(work: Array, shift: Array, rows: int) -> None:
 def block_moments(
     map_: Array, cells: int, enlarged: bool, numbers: Array, sides: Array, work: Array, mean: Array, variance: Array
 ) -> None:
-    """Write mean and variance of every block of a map, as if it was enlarged bilinearly.
+    """Write mean and variance of every block of a map or of its bilinear enlargement.
 
-    First down the columns of a block, shifted by their top pixel so that smooth maps keep their variance in float32;
-    then neighboring columns are merged, of which only the differences are squared.
+    The loop first sums down the columns of a block, shifted by their top pixel so that smooth maps keep their variance
+    in float32. It then merges neighboring columns and squares only their differences.
 
     Args:
         map_: Shape ``(H, W)``.
         cells: Side of a block in pixels of the map; blocks at the right and lower border may have fewer.
-        enlarged: Whether the map counts as enlarged.
-        numbers: Of the offsets t of the samples in a pixel: mean of \\|t\\| / 2; mean of t^2 / 4; and that minus the
-            square of the mean of \\|t\\|, / 4.
-        sides: Shape ``(3, W + 2)``, to work in.
-        work: Shape ``(7, W)``, to work in.
+        enlarged: Whether the blocks are those of the enlarged map.
+            numbers: Three moments of the sample offsets t in a pixel: mean of \\|t\\| / 2; mean of t^2 / 4; and (mean
+                of t^2 minus the square of the mean of \\|t\\|) / 4.
+        sides: Work array, shape ``(3, W + 2)``.
+        work: Work array, shape ``(7, W)``.
         mean: Shape ``(rows, columns)``.
-        variance: The same.
+        variance: Shape ``(rows, columns)``.
     """
     height, width = map_.shape
     first, second, within = work[4], work[5], work[6]
@@ -185,8 +185,8 @@ def block_moments(
 
 @loop
 def is_faint(values: Array, faint: float) -> bool:
-    """Whether all numbers are less than a bound; NaN is not."""
-    for x in range(len(values)):  # noqa: SIM110 - a generator is no loop that numba compiles
+    """Return whether the magnitudes of all numbers are below a bound; NaN is not."""
+    for x in range(len(values)):  # noqa: SIM110 - numba does not compile generators
         if not abs(values[x]) < faint:
             return False
     return True
@@ -194,7 +194,7 @@ def is_faint(values: Array, faint: float) -> bool:
 
 @loop
 def lift(values: Array, out: Array) -> float:
-    """Write numbers times a power of 2 that makes the largest about 1, and give what undoes that."""
+    """Write numbers times a power of 2 that makes the largest about 1; return the inverse factor."""
     largest = 0.0
     for x in range(len(values)):
         largest = max(largest, abs(values[x]))
@@ -207,19 +207,21 @@ def lift(values: Array, out: Array) -> float:
 
 @loop
 def scaled_moments(maps: Array, faint: float, scales: Array, numbers: Array, mean: Array, variance: Array) -> None:
-    """Write the block moments of maps at several scales: as they are, enlarged, or made smaller first.
+    """Write the block moments of maps at several scales: at their own size, enlarged, or reduced first.
 
-    A map whose values are all faint is multiplied by a power of 2 first, exactly: its squares would be subnormal
-    numbers, which are coarse and, by the hundred cycles each, slow. The paper's chain without scaling makes such maps.
+    A map with only very small values is first multiplied by a power of 2, which is exact. Otherwise its squares would
+    be subnormal numbers, which are coarse and take about a hundred cycles each. The paper's chain without scaling makes
+    such maps.
 
     Args:
         maps: Shape ``(n, H, W)``.
-        faint: The bound.
-        scales: Shape ``(S, 6)``, int64: how many times smaller the map is made first (1, 2 or 4); side of a block;
-            whether the map counts as enlarged; how many rows and columns of blocks there are; where they begin.
-        numbers: Shape ``(S, 3)``: of the samples, see :func:`block_moments`.
+        faint: Bound below which all magnitudes of a very small map lie.
+            scales: Shape ``(S, 6)``, int64: the factor by which the map is reduced first (1, 2 or 4); the side of a
+                block; whether the blocks are those of the enlarged map; the numbers of rows and columns of blocks; the
+                position of the first.
+        numbers: Moments of the sample offsets, shape ``(S, 3)``: see :func:`block_moments`.
         mean: Shape ``(n, D)``.
-        variance: The same.
+        variance: Shape ``(n, D)``.
     """
     count, height, width = maps.shape
     sides, work, lifted = np.empty((3, width + 2), maps.dtype), np.empty((7, width), maps.dtype), np.empty_like(maps[0])
@@ -267,9 +269,9 @@ def distances(w: Array, x: Array, y: Array, z: Array, p: Array, q: Array, sums: 
 
 @loop
 def absolute_differences(first: Array, second: Array, total: Array) -> None:
-    """Add to `total` ``(A, N)`` the sums of absolute differences between all rows of ``(A, D)`` and of ``(N, D)``.
+    """Add sums of absolute differences between all rows of ``(A, D)`` and ``(N, D)`` to `total` ``(A, N)``.
 
-    Four rows times two at a time, whose sums stay in registers; the last row stands in for what is missing.
+    The loop takes four rows times two at a time, whose sums stay in registers. The last row replaces missing rows.
     """
     sums, last, end = np.empty((4, 2), first.dtype), len(first) - 1, len(second) - 1
     for start in range(0, first.shape[1], LENGTH):

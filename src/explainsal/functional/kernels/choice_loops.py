@@ -1,4 +1,4 @@
-"""Loops that choose: the least of many numbers, and the maps that together explain most of others."""
+"""Loops of choices: the least of many numbers, and the maps that together explain most of the other maps."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from explainsal.functional.kernels.jit import Array, loop, summing_loop
 
 @loop
 def comes_before(one: float, other: float) -> bool:
-    """Whether a number is less than another; NaN counts as larger than everything."""
+    """Return whether a number is less than another; NaN counts as larger than everything."""
     return one < other or (other != other and one == one)
 
 
 @loop
 def insert(value: float, position: int, last: int, found: Array, index: Array) -> None:
-    """Put a number where it belongs among the first `last` ones, behind its equals; the later ones move on."""
+    """Insert a number into the sorted first `last` ones, after its equals, and move the later ones by one."""
     t = last
     while t > 0 and comes_before(value, found[t - 1]):
         found[t], index[t] = found[t - 1], index[t - 1]
@@ -25,12 +25,12 @@ def insert(value: float, position: int, last: int, found: Array, index: Array) -
 
 @loop
 def least(values: Array, found: Array, index: Array) -> None:
-    """Write the least values of every row in ascending order; of equal values the first comes first.
+    """Write the least values of every row in ascending order; equal values keep the order of their positions.
 
     Args:
         values: Shape ``(R, N)``; NaN counts as larger than everything.
         found: Shape ``(R, T)``, T at most N.
-        index: Shape ``(R, T)``, int64: their positions.
+        index: Their positions, shape ``(R, T)``, int64.
     """
     count = found.shape[1]
     for r in range(len(values)):
@@ -46,7 +46,7 @@ def least(values: Array, found: Array, index: Array) -> None:
 
 @summing_loop
 def inner(one: Array, other: Array) -> float:
-    """Inner product in float64."""
+    """Compute an inner product in float64."""
     found = 0.0
     for x in range(len(one)):
         found += one[x] * other[x]
@@ -55,28 +55,28 @@ def inner(one: Array, other: Array) -> float:
 
 @loop
 def add_times(values: Array, by: float, out: Array) -> None:
-    """Add numbers times a number."""
+    """Add `values` times `by` to `out`."""
     for x in range(len(out)):
         out[x] += by * values[x]
 
 
 @loop
 def add_squares(values: Array, out: Array) -> None:
-    """Add the squares of numbers."""
+    """Add the squares of `values` to `out`."""
     for x in range(len(out)):
         out[x] += values[x] * values[x]
 
 
 @loop
 def best_map(explained: Array, novelty: Array, least: Array, tie: float, merit: Array) -> int:
-    """The first map that explains as much of the rest as any, relative to what of itself is new; -1 where none does.
+    """Return the first map of greatest merit, explained over own unexplained variance, or -1 if all merits are 0.
 
     Args:
-        explained: Shape ``(A,)``: what each explains.
-        novelty: Shape ``(A,)``: what of each is new.
-        least: Shape ``(A,)``: a map of which less is new does not count.
-        tie: Merits that differ by less, relatively, are equal.
-        merit: Shape ``(A,)``, to work in.
+        explained: Variance of the targets that each map explains, shape ``(A,)``.
+        novelty: Unexplained variance of each map, shape ``(A,)``.
+        least: Least unexplained variance with which a map counts, shape ``(A,)``.
+        tie: Merits with a smaller relative difference are equal.
+        merit: Work array, shape ``(A,)``.
     """
     most = 0.0
     for x in range(len(merit)):
@@ -90,15 +90,16 @@ def best_map(explained: Array, novelty: Array, least: Array, tie: float, merit: 
 
 @loop
 def lose(explained: Array, novelty: Array, both: Array, row: Array, share: float, size: float) -> None:
-    """Take from every map what the one just taken explains of it.
+    """Subtract from every map the variance that the newly chosen map explains.
 
     Args:
-        explained: Shape ``(A,)``: what each map explains of the rest; less than 0 becomes 0.
-        novelty: Shape ``(A,)``: what of each is new.
-        both: Shape ``(A,)``: inner products of what the one taken and each explain of the targets.
-        row: Shape ``(A,)``: inner products of the one taken with all, as far as they are new.
-        share: One divided by its own.
-        size: Squared length of what it explains of the targets.
+        explained: Variance of the targets that each map explains, shape ``(A,)``; negative results become 0.
+        novelty: Unexplained variance of each map, shape ``(A,)``.
+        both: Inner products of the target covariances that the chosen map explains with those of each map, shape
+            ``(A,)``.
+        row: Residual covariances of the chosen map with all maps, shape ``(A,)``.
+        share: Inverse of the chosen map's residual variance.
+        size: Squared length of the target covariances that the chosen map explains.
     """
     for x in range(len(row)):
         part = row[x] * share
@@ -113,7 +114,7 @@ def cover(gram: Array, cross: Array, copy: float, tie: float, chosen: Array) -> 
     Args:
         gram: Shape ``(A, A)``, float64.
         cross: Shape ``(C, A)``, float64.
-        copy: Share of itself of which less must be new for a map to count as a copy.
+        copy: A map counts as a copy when less than this share of its variance is unexplained.
         tie: See :func:`best_map`.
         chosen: Shape ``(T,)``, int64, filled with -1.
     """
@@ -131,7 +132,7 @@ def cover(gram: Array, cross: Array, copy: float, tie: float, chosen: Array) -> 
         chosen[t] = best
         row, column = rows[t], columns[t]
         row[:], column[:] = gram[best], cross[:, best]
-        for s in range(t):  # what the ones before explain of this one goes
+        for s in range(t):  # subtract the covariances that the earlier maps explain
             known = rows[s, best] * shares[s]
             add_times(rows[s], -known, row)
             add_times(columns[s], -known, column)

@@ -1,4 +1,4 @@
-"""How the loops are compiled: once per machine and kind of argument, without the interpreter's lock."""
+"""Compilation of the loops: once per machine and argument type, without the interpreter's lock."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ _SUMS = {"contract", "reassoc", "nsz", "arcp"}
 
 
 def loop(function: Loop, *, reorder: bool = False, inline: bool = False) -> Loop:
-    """Compile a function of arrays and numbers at its first call, and keep the machine code for later processes.
+    """Compile a function of arrays and numbers at its first call, and cache the machine code for later processes.
 
-    Numba keeps it beside the source, or in the user's cache folder where that is read-only. Where neither can be
-    written to, every process compiles anew.
+    Numba stores the code next to the source, or in the user's cache folder where the source folder is read-only. Where
+    both are read-only, every process compiles again.
 
     Args:
-        function: What to compile. It releases the interpreter's lock, and NaN and infinity keep their meaning.
-        reorder: Let sums be taken in another order, which processors do several times as fast.
-        inline: Insert the code into that of the callers.
+        function: Function to compile. It releases the interpreter's lock, and NaN and infinity keep their meaning.
+        reorder: Allow another order of summation, which is several times as fast on vector units.
+        inline: Insert the code into the callers.
     """
     options: dict[str, Any] = {
         "nogil": True,
@@ -34,7 +34,7 @@ def loop(function: Loop, *, reorder: bool = False, inline: bool = False) -> Loop
     }
     try:
         compiled: Loop = numba.njit(cache=True, **options)(function)
-    except RuntimeError:  # no place for the cache
+    except RuntimeError:  # no writable folder for the cache
         compiled = numba.njit(**options)(function)
     return compiled
 

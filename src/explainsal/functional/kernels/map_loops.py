@@ -1,6 +1,6 @@
 """Loops over the pixels of maps: filtering (Eq. 1), combining (Eq. 3) and resizing (Eq. 4).
 
-Every loop takes float32 or float64. Constants are numbers of the same type: others would make float32 slow.
+Every loop takes float32 or float64. Constants have the same type, because other types would make float32 slow.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from explainsal.functional.kernels.row_loops import PART, standardize_row, total
 
 @loop
 def filtered(spectra: Array, bank: Array, out: Array) -> None:
-    """Write spectra ``(n, 2 P)``, real and imaginary parts in turns, times filters ``(g, P)`` to ``(n, g, 2 P)``."""
+    """Write spectra ``(n, 2 P)``, real and imaginary parts interleaved, times filters ``(g, P)`` to ``(n, g, 2 P)``."""
     for i in range(len(spectra)):
         for j in range(len(bank)):
             spectrum, gain, here = spectra[i], bank[j], out[i, j]
@@ -26,21 +26,21 @@ def filtered(spectra: Array, bank: Array, out: Array) -> None:
 
 @loop
 def write_energy(row: Array, level: float, out: Array) -> None:
-    """Write the magnitudes (Eq. 1) of a row of complex numbers, real and imaginary parts in turns, times a level."""
+    """Write the magnitudes (Eq. 1) of complex numbers, real and imaginary parts interleaved, times a level."""
     for x in range(len(out)):
         out[x] = level * math.sqrt(row[2 * x] * row[2 * x] + row[2 * x + 1] * row[2 * x + 1])
 
 
 @loop
 def write_every_other(row: Array, level: float, out: Array) -> None:
-    """Write the first, third, ... number of a row, times a level."""
+    """Write every second number of a row, from the first, times a level."""
     for x in range(len(out)):
         out[x] = level * row[2 * x]
 
 
 @loop
 def keep_above(values: Array, mean: float, squared: bool) -> None:
-    """Replace numbers by what of them lies above a mean, or by its square; NaN stays."""
+    """Replace numbers by their excess over a mean (0 below it), or by its square; NaN stays."""
     nothing = values.dtype.type(0)
     for x in range(len(values)):
         above = values[x] - mean
@@ -61,15 +61,15 @@ def write_row(row: Array, part: int, level: float, out: Array) -> None:
 
 @loop
 def write_part(rows: Array, part: int, level: float, out: Array, width: int) -> None:
-    """Write what is taken of a complex response ``(H, 2 W)``, times a level.
+    """Write a part of a complex response ``(H, 2 W)``, times a level.
 
     Args:
-        rows: Real and imaginary parts in turns; there may be more rows and columns than are taken.
-        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: what of the real part is above its mean; 4: the
-            square of that.
-        level: The number.
+        rows: Real and imaginary parts interleaved; there may be more rows and columns than the map has.
+            part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: excess of the real part over its mean; 4:
+                the square of 3.
+        level: Factor of the response.
         out: Shape ``(H * W,)``.
-        width: W.
+        width: Width W of the map.
     """
     if rows.shape[1] == 2 * width:
         write_row(rows.ravel(), part, level, out)
@@ -88,22 +88,22 @@ def write_parts(
     responses: Array, first: int, takes: Array, level: Array, out: Array, bits: Array, step: int, size: Array,
     magnitude: int, limits: Array, weights: Array, roots: Array,
 ) -> None:  # fmt: skip
-    """Write what is taken of the responses to some filters, standardized or as it is.
+    """Write the parts of the responses to some filters, optionally standardized.
 
     Args:
         responses: Shape ``(n, g, H', 2 W')``.
-        first: The first of these filters.
-        takes: Shape ``(k, 3)``, int64: a filter, what is taken of its response (see :func:`write_part`), and at which
-            place among the maps of a row of `out` it goes.
-        level: Shape ``(n,)``: what the responses to each map are multiplied by.
+        first: Number of the first of these filters.
+            takes: Shape ``(k, 3)``, int64: a filter, the part of its response (see :func:`write_part`), and the
+                position of that part among the maps of a row of `out`.
+        level: Factors of the responses to each map, shape ``(n,)``.
         out: Memory in which a row of maps begins every `step` numbers.
-        bits: The same as integers, see :func:`largest_magnitude`.
-        step: From row to row.
+        bits: The same memory as integers, see :func:`largest_magnitude`.
+        step: Numbers from one row to the next.
         size: Shape ``(2,)``: height and width of a map.
-        magnitude: All bits but the sign.
-        limits: Rounding and reach of :func:`standardize_row`; empty where maps are not standardized.
+        magnitude: See :func:`largest_magnitude`.
+        limits: Rounding and reach of :func:`standardize_row`; empty for no standardization.
         weights: Shape ``(H * W,)``, or empty: see :func:`standardize_row`.
-        roots: The same.
+        roots: Shape ``(H * W,)``, or empty: see :func:`standardize_row`.
     """
     length, work = size[0] * size[1], np.empty(PART, out.dtype)
     for i in range(len(responses)):
@@ -117,15 +117,15 @@ def write_parts(
 
 @loop
 def add_combinations(maps: Array, place: Array, weights: Array, total: Array) -> None:
-    """Add to every row of `total` a few of the maps, each times its weight (Eq. 3).
+    """Add a weighted sum of a few maps to every row of `total` (Eq. 3).
 
     Args:
         maps: Shape ``(n, D)``.
-        place: Shape ``(R, T)``, int64: positions in `maps`; -1 adds nothing.
+        place: Positions in `maps`, shape ``(R, T)``, int64; -1 adds nothing.
         weights: Shape ``(R, T)``.
         total: Shape ``(R, D)``.
     """
-    for start in range(0, total.shape[1], PART):  # so many pixels of the maps stay in the second-level cache
+    for start in range(0, total.shape[1], PART):  # PART pixels of all maps stay in the second-level cache
         for i in range(len(total)):
             out = total[i, start : start + PART]
             for t in range(place.shape[1]):
@@ -137,11 +137,11 @@ def add_combinations(maps: Array, place: Array, weights: Array, total: Array) ->
 
 @loop
 def shrink(one: Array, step: int, out: Array) -> None:
-    """Write a map ``(H, W)`` made 2 or 4 times smaller: every pixel the mean of the 2 x 2 around its center."""
+    """Reduce a map ``(H, W)`` by a step of 2 or 4: every pixel is the mean of the 2 x 2 pixels around its center."""
     quarter, first = one.dtype.type(0.25), step // 2 - 1
     for y in range(out.shape[0]):
         above, below, row = one[y * step + first], one[y * step + first + 1], out[y]
-        if step == 2:  # a step that the compiler knows
+        if step == 2:  # the compiler knows this constant
             for x in range(len(row)):
                 row[x] = quarter * (above[2 * x] + below[2 * x] + (above[2 * x + 1] + below[2 * x + 1]))
         else:
@@ -151,7 +151,7 @@ def shrink(one: Array, step: int, out: Array) -> None:
 
 @loop
 def add_or_square(row: Array, squared: bool, out: Array) -> None:
-    """Add a row of numbers, or their squares."""
+    """Add a row of numbers or their squares."""
     if squared:
         for x in range(len(out)):
             out[x] += row[x] * row[x]
@@ -162,9 +162,9 @@ def add_or_square(row: Array, squared: bool, out: Array) -> None:
 
 @loop
 def add_enlarged_and_back(one: Array, sides: Array, squared: bool, out: Array) -> None:
-    """Add a map ``(H, W)`` enlarged and made smaller again, or the squares of that.
+    """Add a map ``(H, W)`` enlarged and reduced again, or its squares.
 
-    It is a filter of the three taps [side, 1 - 2 side, side] along either axis, with the border repeated.
+    This is a filter with the three taps [side, 1 - 2 side, side] along both axes; the border is repeated.
 
     Args:
         one: The map.
@@ -186,14 +186,14 @@ def add_enlarged_and_back(one: Array, sides: Array, squared: bool, out: Array) -
 
 @loop
 def add_shrunk_and_back(one: Array, step: int, sides: Array, squared: bool, small: Array, out: Array) -> None:
-    """Add a map ``(H, W)`` made `step` times smaller, 2 or 4, and enlarged again, or the squares of that.
+    """Add a map ``(H, W)`` reduced by a step of 2 or 4 and enlarged again, or its squares.
 
     Args:
         one: The map.
-        step: How often.
-        sides: Shape ``(step, 2)``: weights of a small pixel and of its neighbor, for each pixel that it becomes.
+        step: Factor of the reduction.
+        sides: Weights of a small pixel and of its neighbor in each pixel that it covers, shape ``(step, 2)``.
         squared: Whether squares are added.
-        small: Shape ``(H / step, W / step)``, to work in.
+        small: Work array, shape ``(H / step, W / step)``.
         out: Shape ``(H, W)``.
     """
     shrink(one, step, small)

@@ -1,4 +1,4 @@
-"""What saliency metrics add up over the pixels of one map, in float64: sums against a density, counts of ranks."""
+"""Sums of saliency metrics over the pixels of one map, in float64: sums against a density, counts of ranks."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ import numpy as np
 from explainsal.functional.kernels.jit import Array, inlined, loop, summing_loop
 
 PART = 1024
-"""Pixels at a time: two maps of them stay in the first-level cache, and short sums are exact enough."""
+"""Pixels at a time: parts of two maps stay in the first-level cache, and short sums are exact enough."""
 
 SPANS = 2048
-"""Equal spans of a map's range: what is known of each stays in the first-level cache."""
+"""Number of equal spans of a map's range; their table stays in the first-level cache."""
 
 _MAGNITUDE = np.int64(0x7FFFFFFFFFFFFFFF)  # all bits but the sign
 _INFINITE = np.int64(0x7FF0000000000000)  # infinity as bits; above it are NaNs
-_LEAST = 1e-290  # whose reciprocal keeps all bits
+_LEAST = 1e-290  # least number whose reciprocal keeps all bits
 _HALF_ROOT = np.int64(0x3FE6A09E667F3BCD)  # sqrt(1/2) as bits
-_LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # the first has zeros at its end: exact times integers
+_LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # the first times an integer is exact
 
 
 @summing_loop
 def extents(values: Array, bits: Array, out: Array) -> None:
-    """Write least, greatest and sum of `values` to `out`: three NaN where a value is NaN or infinite.
+    """Write minimum, maximum and sum of `values` to `out`, or three NaN where a value is NaN or infinite.
 
     Args:
         values: Shape ``(P,)``, float64.
-        bits: The same memory as int64. Integers in the order of the numbers have their extremes taken many at a time.
+        bits: The same memory as int64: extremes of integers in the order of the numbers run on vector units.
         out: Shape ``(3,)``.
     """
     low, high, total = _MAGNITUDE, -_MAGNITUDE, 0.0
@@ -48,10 +48,10 @@ def extents(values: Array, bits: Array, out: Array) -> None:
 
 @inlined
 def logarithm(x: float) -> float:
-    """Natural logarithm to about one unit in the last place, in operations that processors do many at a time.
+    """Compute the natural logarithm to about one unit in the last place, in operations that run on vector units.
 
-    x = 2^e m with m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh(s) with s = (m - 1) / (m + 1), whose series ends below
-    2^-56 after 11 terms.
+    With x = 2^e m and m in [sqrt(1/2), sqrt(2)), ln m = 2 artanh(s) with s = (m - 1) / (m + 1). The rest of this series
+    after 11 terms is below 2^-56.
     """
     small = x < 2.2250738585072014e-308  # subnormal numbers lack bits
     bits = np.float64(x * 18014398509481984.0 if small else x).view(np.int64)
@@ -79,7 +79,7 @@ def logarithm(x: float) -> float:
 
 @loop
 def densities(values: Array, scaling: Array, out: Array) -> None:
-    """Write values as a density: minus ``scaling[0]``, plus ``scaling[1]``, divided by ``scaling[2]``."""
+    """Write values as a density: subtract ``scaling[0]``, add ``scaling[1]``, divide by ``scaling[2]``."""
     shift, extra, total = scaling[0], scaling[1], scaling[2]
     if _LEAST < abs(total) < 1 / _LEAST:
         share = 1 / total  # products take a fraction of the time of divisions
@@ -92,7 +92,7 @@ def densities(values: Array, scaling: Array, out: Array) -> None:
 
 @summing_loop
 def similarity(p: Array, g: Array) -> float:
-    """Sum of the lesser of two densities (SIM)."""
+    """Sum the pixel-wise minimum of two densities (SIM)."""
     total = 0.0
     for x in range(len(p)):
         total += p[x] if p[x] < g[x] or p[x] != p[x] else g[x]
@@ -101,7 +101,7 @@ def similarity(p: Array, g: Array) -> float:
 
 @summing_loop
 def products(p: Array, g: Array, mean: float, other: float) -> tuple[float, float, float]:
-    """Sums of squares of p about `mean`, of g about `other`, and of the products of both (CC)."""
+    """Sum the squares of p about `mean`, those of g about `other`, and the products of both deviations (CC)."""
     pp, gg, pg = 0.0, 0.0, 0.0
     for x in range(len(p)):
         a, b = p[x] - mean, g[x] - other
@@ -113,7 +113,7 @@ def products(p: Array, g: Array, mean: float, other: float) -> tuple[float, floa
 
 @summing_loop
 def divergence(p: Array, g: Array, eps: float) -> float:
-    """Sum of g ln(g / (p + eps) + eps) (KLD)."""
+    """Sum g ln(g / (p + eps) + eps) (KLD)."""
     total = 0.0
     for x in range(len(p)):
         total += g[x] * logarithm(g[x] / (p[x] + eps) + eps)
@@ -124,18 +124,19 @@ def divergence(p: Array, g: Array, eps: float) -> float:
 def density_sums(
     values: Array, target: Array, scalings: Array, means: Array, eps: float, wanted: int, out: Array
 ) -> None:
-    """Write the sums of SIM, CC (three) and KLD, those whose bit in `wanted` is set; the others become 0.
+    """Write the sums of SIM, CC (three) and KLD whose bit in `wanted` is set; the others become 0.
 
     Args:
-        values: Shape ``(P,)``. Likewise `target`.
-        scalings: Shape ``(4, 3)``, see :func:`densities`: of map and target for SIM, then for KLD.
-        means: Shape ``(2,)``, of map and target.
-        eps: Of KLD.
+        values: Values of the map, shape ``(P,)``.
+        target: Values of the target, shape ``(P,)``.
+        scalings: Scalings of map and target for SIM, then for KLD, shape ``(4, 3)``, see :func:`densities`.
+        means: Means of map and target, shape ``(2,)``.
+        eps: Epsilon of KLD.
         wanted: 1 (SIM), 2 (CC), 4 (KLD), or'ed together.
         out: Shape ``(5,)``.
     """
     p, g = np.empty(PART), np.empty(PART)
-    same = wanted & 1 and (scalings[:2] == scalings[2:]).all()  # SIM's densities are KLD's
+    same = wanted & 1 and (scalings[:2] == scalings[2:]).all()  # SIM and KLD use the same densities
     out[:] = 0.0
     for start in range(0, len(values), PART):
         here, there = values[start : start + PART], target[start : start + PART]
@@ -158,9 +159,9 @@ def density_sums(
 
 @loop
 def spans_of_levels(levels: Array, low: float, scale: float) -> tuple[Array, Array, Array]:
-    """For each span of the range: the level in it (infinity: none), twice the levels below it, and how many are in it.
+    """Return each span's level (infinity: none), twice the number of levels below it, and its number of levels.
 
-    Where a span holds several levels, the second is -1 minus the span.
+    For a span with several levels, the second value is -1 minus the span.
     """
     level, count = np.full(SPANS, np.inf), np.zeros(SPANS, np.int32)
     for k in range(len(levels)):
@@ -178,16 +179,16 @@ def spans_of_levels(levels: Array, low: float, scale: float) -> tuple[Array, Arr
 
 @loop
 def find_spans(values: Array, low: float, scale: float, out: Array) -> None:
-    """Write the span of the range that each value lies in."""
+    """Write the span of the range that contains each value."""
     for x in range(len(values)):
         out[x] = np.int32((values[x] - low) * scale)
 
 
 @loop
 def look_up(values: Array, spans: Array, level: Array, below: Array, out: Array) -> None:
-    """Write the bucket of each value where its span holds one level or none; where it holds more, a number below 0."""
+    """Write the bucket of each value whose span holds at most one level; for more levels, a number below 0."""
     for x in range(len(values)):
-        span = np.uint32(spans[x])  # numbers without a sign need no look at negative places
+        span = np.uint32(spans[x])  # unsigned indices need no check for negative positions
         there = below[span]
         reached = (values[x] >= level[span]) + (values[x] > level[span])
         out[x] = there + reached if there >= 0 else there
@@ -195,7 +196,7 @@ def look_up(values: Array, spans: Array, level: Array, below: Array, out: Array)
 
 @loop
 def rank_among(levels: Array, first: int, count: int, value: float) -> int:
-    """Bucket of a value among ``levels[first : first + count]``, by halving without branches on the value."""
+    """Find the bucket of a value among ``levels[first : first + count]`` by bisection without branches."""
     at, left = first, count
     while left > 0:
         half = (left + 1) // 2
@@ -206,7 +207,7 @@ def rank_among(levels: Array, first: int, count: int, value: float) -> int:
 
 @loop
 def add_counts(found: Array, turns: Array) -> None:
-    """Count the pixels of each bucket, in four histograms by turns: neighbors would wait for each other's count."""
+    """Count the pixels of each bucket in four alternating histograms, so that neighbors need not wait for a count."""
     whole = len(found) - len(found) % 4
     first, second, third, fourth = turns[0], turns[1], turns[2], turns[3]
     for x in range(0, whole, 4):
@@ -220,21 +221,22 @@ def add_counts(found: Array, turns: Array) -> None:
 
 @loop
 def buckets(values: Array, low: float, high: float, levels: Array, found: Array, counts: Array) -> None:
-    """Write the bucket of every pixel among a map's levels, and how many pixels each bucket has.
+    """Write the bucket of every pixel among a map's levels, and the number of pixels in each bucket.
 
-    Bucket 2 k + 1 is level with ``levels[k]``; 2 k is below it and above the level before. The span of a value is a
-    non-decreasing function of it, so rounding cannot put it on the wrong side of a level.
+    Bucket 2 k + 1 holds the pixels equal to ``levels[k]``. Bucket 2 k holds those below it and above the previous
+    level. The span of a value is a non-decreasing function of it, so rounding cannot put it on the wrong side of a
+    level.
 
     Args:
         values: Shape ``(P,)``; `low` and `high` are its extremes.
-        low: The least.
-        high: The greatest.
-        levels: Shape ``(L,)``, ascending without repetition, between the two; filled up with infinities.
-        found: Shape ``(P,)``, int16 or int32, which holds every bucket.
+        low: The minimum.
+        high: The maximum.
+        levels: Shape ``(L,)``, distinct and ascending, between `low` and `high`; padded with infinities.
+        found: Shape ``(P,)``, int16 or int32, large enough for every bucket.
         counts: Shape ``(2 L + 1,)``, int64.
     """
     scale = (SPANS - 1) / (high - low)
-    scale = scale if scale < np.inf else 0.0  # one span, of constant maps and where so small a range overflows
+    scale = scale if scale < np.inf else 0.0  # one span for constant maps and for ranges so small that this overflows
     level, below, held = spans_of_levels(levels, low, scale)
     start_of = np.cumsum(held) - held
     turns, spans = np.zeros((4, len(counts)), np.int32), np.empty(PART, np.int32)
@@ -252,7 +254,7 @@ def buckets(values: Array, low: float, high: float, levels: Array, found: Array,
 
 @loop
 def weigh(found: Array, weights: Array, counts: Array) -> None:
-    """Write the weight of the pixels in each bucket.
+    """Write the total weight of the pixels in each bucket.
 
     Args:
         found: Shape ``(P,)``, as :func:`buckets` writes them.

@@ -1,4 +1,4 @@
-"""Orthogonal matching pursuit of one row after the other, from inner products alone, in float64."""
+"""Orthogonal matching pursuit of single rows, from inner products alone, in float64."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from explainsal.functional.kernels.jit import Array, loop
 
 @loop
 def best_candidate(merit: Array, bits: Array, tie: float) -> tuple[float, int]:
-    """Largest merit, and the first candidate that has it but for a share.
+    """Find the largest merit and the first candidate that has it, up to a relative tolerance.
 
     Args:
         merit: Shape ``(N,)``, not negative.
-        bits: The same memory as integers, which are in the same order: processors compare many of these at a time.
-        tie: The share.
+        bits: The same memory as integers in the same order, whose comparisons run on vector units.
+        tie: The relative tolerance.
     """
     largest = 0
     for x in range(len(bits)):
@@ -30,28 +30,28 @@ def best_candidate(merit: Array, bits: Array, tie: float) -> tuple[float, int]:
 
 @loop
 def rate(left: Array, novelty: Array, dependent: float, merit: Array) -> None:
-    """Write what is left to explain of each candidate as a magnitude, 0 where it is not new enough."""
+    """Write the magnitude of each residual correlation, or 0 for candidates with too little unexplained length."""
     for x in range(len(left)):
         merit[x] = abs(left[x]) if novelty[x] >= dependent else 0.0
 
 
 @loop
 def take_shares(row: Array, one: Array, share: float, other: Array, its: float) -> None:
-    """Subtract multiples of two rows."""
+    """Subtract multiples of two rows from `row`."""
     for x in range(len(row)):
         row[x] -= share * one[x] + its * other[x]
 
 
 @loop
 def take_share(row: Array, one: Array, share: float) -> None:
-    """Subtract a multiple of a row."""
+    """Subtract a multiple of another row from `row`."""
     for x in range(len(row)):
         row[x] -= share * one[x]
 
 
 @loop
 def take_step(row: Array, norm: float, share: float, left: Array, novelty: Array) -> None:
-    """Scale a row, and take its share from what is left and from what is new."""
+    """Scale a row and subtract its part from `left` and `novelty`."""
     for x in range(len(row)):
         value = row[x] * norm
         row[x] = value
@@ -61,15 +61,15 @@ def take_step(row: Array, norm: float, share: float, left: Array, novelty: Array
 
 @loop
 def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Array, novelty: Array) -> None:
-    """Make row `step` of the basis from a candidate, and take its share from what is left and from what is new.
+    """Make row `step` of the basis from a candidate, and subtract its part from `left` and `novelty`.
 
     Args:
-        gram: Shape ``(N,)``: inner products of the candidate with all.
-        basis: Shape ``(T, N)``: inner products of all candidates with the chosen ones made orthonormal.
-        step: How many of these there are.
-        candidate: The one to add.
-        left: Shape ``(N,)``: inner products of the residual with all candidates.
-        novelty: Shape ``(N,)``: squared length of what the chosen ones do not explain of each candidate.
+        gram: Inner products of the candidate with all candidates, shape ``(N,)``.
+        basis: Inner products of all candidates with the orthonormalised chosen ones, shape ``(T, N)``.
+        step: Number of chosen candidates.
+        candidate: The candidate to add.
+        left: Inner products of the residual with all candidates, shape ``(N,)``.
+        novelty: Squared length of each candidate that the chosen ones do not explain, shape ``(N,)``.
     """
     row, norm = basis[step], 1 / math.sqrt(novelty[candidate])
     for x in range(len(row)):
@@ -83,7 +83,7 @@ def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Ar
 
 @loop
 def solve(matrix: Array, right: Array, count: int) -> None:
-    """Solve the first `count` equations of a positive definite system by Cholesky; `right` becomes the answer."""
+    """Solve the first `count` equations of a positive definite system by Cholesky; `right` becomes the solution."""
     for i in range(count):
         for j in range(i + 1):
             total = matrix[i, j]
@@ -104,15 +104,15 @@ def solve(matrix: Array, right: Array, count: int) -> None:
 def pursue(
     gram: Array, target: Array, dependent: float, faint: float, tie: float, ridge: float, index: Array, weights: Array
 ) -> None:
-    """Write the candidates that signed pursuit takes for every row, and their least-squares weights.
+    """Write the candidates that the signed pursuit chooses for every row, and their least-squares weights.
 
     Args:
-        gram: Shape ``(N, N)``: inner products of the candidates.
-        target: Shape ``(R, N)``: inner products of the rows with them.
-        dependent: A candidate of whose squared length less is new is passed over.
-        faint: A row takes no candidate that correlates less.
-        tie: Of candidates that correlate alike but for this share, the first is taken.
-        ridge: Added to the diagonal of the inner products when weights are solved for.
+        gram: Inner products of the candidates, shape ``(N, N)``.
+        target: Inner products of the rows with the candidates, shape ``(R, N)``.
+        dependent: A candidate is skipped when less than this much of its squared length is unexplained.
+        faint: Least absolute correlation at which a row takes a candidate.
+        tie: Relative difference below which correlations count as equal; the first such candidate is taken.
+        ridge: Value added to the diagonal of the inner products for the solution of the weights.
         index: Shape ``(R, T)``, int64, filled with -1.
         weights: Shape ``(R, T)``, float64, filled with 0.
     """

@@ -1,7 +1,8 @@
 """Loops over rows of numbers: standardizing and comparing maps.
 
-Every loop takes float32 or float64. Constants are numbers of the same type: others would make float32 slow. Loops over
-pixels run over whole one-dimensional arrays, cut out of the rows before: only these become vector instructions.
+Every loop takes float32 or float64. Constants have the same type, because other types would make float32 slow. Loops
+over pixels run over whole one-dimensional arrays that are cut out of the rows before, because only these become vector
+instructions.
 """
 
 from __future__ import annotations
@@ -13,17 +14,17 @@ import numpy as np
 from explainsal.functional.kernels.jit import Array, loop, summing_loop
 
 PART = 1024
-"""Pixels whose sum is taken in the maps' own type; sums of these are in float64."""
+"""Number of pixels that are summed in the maps' own type; these partial sums are added in float64."""
 
 
 @loop
 def largest_magnitude(values: Array, bits: Array, magnitude: int) -> float:
-    """Largest magnitude of a row of numbers; NaN counts as larger than all.
+    """Find the largest magnitude of a row of numbers; NaN counts as larger than all.
 
     Args:
         values: Shape ``(D,)``.
-        bits: The same memory as integers: the magnitudes of floats are in the order of their bits.
-        magnitude: All bits but the sign.
+        bits: The same memory as integers; the magnitudes of floats have the order of their bits.
+        magnitude: Mask of all bits except the sign.
     """
     largest = 0
     for x in range(len(bits)):
@@ -38,17 +39,17 @@ def largest_magnitude(values: Array, bits: Array, magnitude: int) -> float:
 def is_constant(
     row: Array, bits: Array, magnitude: int, mean: float, std: float, rounding: float, reach: float
 ) -> bool:
-    """Whether a standard deviation is at most a share of the largest magnitude of its row.
+    """Return whether a standard deviation is at most a share of the largest magnitude of its row.
 
     Args:
         row: Shape ``(D,)``.
-        bits: See :func:`largest_magnitude`. Likewise `magnitude`.
-        magnitude: All bits but the sign.
-        mean: Of the row.
-        std: Its standard deviation.
+        bits: See :func:`largest_magnitude`.
+        magnitude: See :func:`largest_magnitude`.
+        mean: Mean of the row.
+        std: Standard deviation of the row.
         rounding: The share.
-        reach: No value is farther from the mean than so many standard deviations. Rows that this clears, which are
-            most, need no look at their values.
+            reach: Greatest possible distance of a value from the mean, in standard deviations. Most rows can be decided
+                by this bound without reading their values.
     """
     if std * (1 - 2 * rounding * reach) > 2 * rounding * abs(mean):
         return False
@@ -57,7 +58,7 @@ def is_constant(
 
 @summing_loop
 def total(row: Array) -> float:
-    """Sum of a row."""
+    """Sum a row."""
     found = row.dtype.type(0)
     for x in range(len(row)):
         found += row[x]
@@ -66,7 +67,7 @@ def total(row: Array) -> float:
 
 @summing_loop
 def product(row: Array, other: Array) -> float:
-    """Inner product of two rows."""
+    """Compute the inner product of two rows."""
     found = row.dtype.type(0)
     for x in range(len(row)):
         found += row[x] * other[x]
@@ -75,7 +76,7 @@ def product(row: Array, other: Array) -> float:
 
 @summing_loop
 def square(row: Array, mean: float) -> float:
-    """Sum of the squares of a row about a number."""
+    """Sum the squared deviations of a row from `mean`."""
     found = row.dtype.type(0)
     for x in range(len(row)):
         away = row[x] - mean
@@ -85,7 +86,7 @@ def square(row: Array, mean: float) -> float:
 
 @summing_loop
 def weighted_square(row: Array, weights: Array, mean: float) -> float:
-    """The same in which pixels count by weights."""
+    """Sum the weighted squared deviations of a row from `mean`."""
     found = row.dtype.type(0)
     for x in range(len(row)):
         away = row[x] - mean
@@ -95,7 +96,7 @@ def weighted_square(row: Array, weights: Array, mean: float) -> float:
 
 @loop
 def moments(row: Array, weights: Array) -> tuple[float, float]:
-    """Mean and population variance of a row in which pixels count by weights of mean 1, or alike if there are none."""
+    """Compute mean and population variance of a row; `weights` have mean 1, or are empty for equal weights."""
     sums, squares, heavy = 0.0, 0.0, len(weights) > 0
     for start in range(0, len(row), PART):
         part = row[start : start + PART]
@@ -109,7 +110,7 @@ def moments(row: Array, weights: Array) -> tuple[float, float]:
 
 @loop
 def pair_products(first: Array, second: Array, pairs: Array, out: Array) -> None:
-    """Write the inner products of rows of ``(A, D)`` with rows of ``(N, D)``; `pairs` ``(m, 2)`` names one of each."""
+    """Write inner products of rows of ``(A, D)`` with rows of ``(N, D)``; `pairs` ``(m, 2)`` holds the row numbers."""
     for k in range(len(pairs)):
         one, other, sums = first[pairs[k, 0]], second[pairs[k, 1]], 0.0
         for start in range(0, len(one), PART):
@@ -119,9 +120,9 @@ def pair_products(first: Array, second: Array, pairs: Array, out: Array) -> None
 
 @loop
 def write_scaled(row: Array, mean: float, share: float, roots: Array, out: Array) -> None:
-    """Write a row minus its mean times a number, and times the roots of the pixels' weights if there are any.
+    """Write a row minus its mean, times `share` and times the roots of any pixel weights.
 
-    `out` may not overlap the row: else no numbers are done together.
+    `out` must not overlap the row, because an overlap prevents vector instructions.
     """
     if share == 0:
         out[:] = 0
@@ -142,14 +143,14 @@ def standardize_row(
 
     Args:
         row: Shape ``(D,)``.
-        bits: See :func:`largest_magnitude`. Likewise `magnitude`.
-        magnitude: All bits but the sign.
-        rounding: See :func:`is_constant`. Likewise `reach`.
-        reach: In standard deviations.
+        bits: See :func:`largest_magnitude`.
+        magnitude: See :func:`largest_magnitude`.
+        rounding: See :func:`is_constant`.
+        reach: See :func:`is_constant`.
         weights: Shape ``(D,)`` or empty.
         roots: Shape ``(D,)`` or empty.
-        work: Shape ``(PART,)``, to work in.
-        out: Shape ``(D,)``; it may be the row.
+        work: Work array, shape ``(PART,)``.
+        out: Shape ``(D,)``; it may be `row`.
     """
     mean, variance = moments(row, weights)
     std = math.sqrt(variance)
@@ -169,7 +170,7 @@ def describe(
     values: Array, bits: Array, magnitude: int, rounding: float, reach: float, step: int, weights: Array, length: int,
     found: Array,
 ) -> None:  # fmt: skip
-    """Write the means and standard deviations of rows, as :func:`standardize` does, and nothing else."""
+    """Write the means and standard deviations of rows as :func:`standardize` does, without the rows."""
     for i in range(found.shape[1]):
         row, its = values[i * step : i * step + length], bits[i * step : i * step + length]
         mean, variance = moments(row, weights)
@@ -180,12 +181,12 @@ def describe(
 
 @loop
 def write_columns(values: Array, mean: Array, share: Array, roots: Array, start: int, out: Array) -> None:
-    """Write some columns of rows, each minus its mean and times its share, and times the roots of weights if any.
+    """Write some columns of rows, each minus its mean and times its share, and times the roots of any weights.
 
     Args:
         values: Shape ``(n, D)``.
         mean: Shape ``(n,)``.
-        share: Shape ``(n,)``; where it is 0, zeros are written whatever the row holds.
+        share: Factors of the rows, shape ``(n,)``; a factor of 0 writes zeros for any values.
         roots: Shape ``(D,)``, or empty.
         start: The first column.
         out: Shape ``(n, c)``.
@@ -200,21 +201,21 @@ def standardize(
     values: Array, bits: Array, magnitude: int, rounding: float, reach: float, step: int, weights: Array, roots: Array,
     out: Array, stride: int, length: int, found: Array,
 ) -> None:  # fmt: skip
-    """Write every row minus its mean, divided by its standard deviation; rows constant up to rounding become 0.
+    """Write every row minus its mean, divided by its standard deviation; constant rows (up to rounding) become 0.
 
     Args:
         values: Memory in which a row begins every `step` numbers.
-        bits: See :func:`largest_magnitude`. Likewise `magnitude`.
-        magnitude: All bits but the sign.
+        bits: See :func:`largest_magnitude`.
+        magnitude: See :func:`largest_magnitude`.
         rounding: Share of the largest magnitude below which a standard deviation counts as 0.
         reach: See :func:`is_constant`.
-        step: From row to row.
-        weights: Shape ``(D,)``, mean 1: how much each pixel counts; empty where all count alike.
-        roots: Shape ``(D,)``: what the rows are multiplied by as well; empty for nothing.
+        step: Numbers from one row of `values` to the next.
+        weights: Weights of the pixels, shape ``(D,)``, mean 1; empty for equal weights.
+        roots: Further factors of the pixels, shape ``(D,)``; empty for none.
         out: Memory in which a row begins every `stride` numbers; it may be `values`.
-        stride: From row to row.
-        length: D, of the rows.
-        found: Shape ``(2, n)``: mean and standard deviation of each row.
+        stride: Numbers from one row of `out` to the next.
+        length: Length D of the rows.
+        found: Mean and standard deviation of each row, shape ``(2, n)``.
     """
     work = np.empty(PART, values.dtype)
     for i in range(found.shape[1]):
@@ -225,7 +226,7 @@ def standardize(
 
 @summing_loop
 def differences(target: Array, row: Array, mean: float, other: float) -> tuple[float, float, float, float, float]:
-    """Sums of \\|target - row\\|, of \\|target - mean\\|, and of the squares and products of both about their means."""
+    """Sum \\|target - row\\|, \\|target - mean\\|, and the squares and products of both about their means."""
     zero = row.dtype.type(0)
     away, spread, one, two, both = zero, zero, zero, zero, zero
     for x in range(len(row)):
@@ -242,7 +243,7 @@ def differences(target: Array, row: Array, mean: float, other: float) -> tuple[f
 def weighted_products(
     target: Array, row: Array, weights: Array, mean: float, other: float
 ) -> tuple[float, float, float]:
-    """Weighted sums of the squares and products of two rows about their means."""
+    """Sum the weighted squares and products of two rows about their means."""
     zero = row.dtype.type(0)
     one, two, both = zero, zero, zero
     for x in range(len(row)):
@@ -256,7 +257,7 @@ def weighted_products(
 
 @loop
 def means(target: Array, row: Array, weights: Array) -> tuple[float, float, float, float]:
-    """Means of two rows, and the same with weights, 0 where there are none."""
+    """Compute the means of two rows and their weighted means, which are 0 without weights."""
     one, two, heavy, other = 0.0, 0.0, 0.0, 0.0
     for start in range(0, len(row), PART):
         mine, its = target[start : start + PART], row[start : start + PART]
@@ -272,7 +273,7 @@ def means(target: Array, row: Array, weights: Array) -> tuple[float, float, floa
 
 @loop
 def compare_rows(target: Array, row: Array, weights: Array, sums: Array) -> tuple[float, float, float, float]:
-    """Write the means of what :func:`differences` and :func:`weighted_products` add up; return those of the rows.
+    """Write the sums of :func:`differences` and :func:`weighted_products` divided by D; return the rows' means.
 
     Args:
         target: Shape ``(D,)``.
@@ -299,7 +300,7 @@ def compare_rows(target: Array, row: Array, weights: Array, sums: Array) -> tupl
 def deviation(
     row: Array, bits: Array, magnitude: int, mean: float, variance: float, rounding: float, reach: float
 ) -> float:
-    """Standard deviation of a row, 0 where it is constant up to rounding: see :func:`is_constant`."""
+    """Return the standard deviation of a row, or 0 where it is constant up to rounding: see :func:`is_constant`."""
     std = math.sqrt(variance)
     return 0.0 if is_constant(row, bits, magnitude, mean, std, rounding, reach) else std
 
@@ -309,16 +310,16 @@ def compare(
     target: Array, rows: Array, bits: Array, others: Array, magnitude: int, rounding: float, reaches: Array,
     weights: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Write how well every row rebuilds its target, see :func:`explainsal.functional.fast.compare`.
+    """Measure how well every row reconstructs its target: see :func:`explainsal.functional.fast.compare`.
 
     Args:
         target: Shape ``(n, D)``.
         rows: Shape ``(n, D)``.
-        bits: Of the target, see :func:`largest_magnitude`.
-        others: The same of the rows.
-        magnitude: All bits but the sign.
-        rounding: As of :func:`standardize`.
-        reaches: Shape ``(2,)``: as of :func:`standardize`, without and with weights.
+        bits: Bits of the target, see :func:`largest_magnitude`.
+        others: Bits of the rows.
+        magnitude: See :func:`largest_magnitude`.
+        rounding: See :func:`standardize`.
+        reaches: Reach without and with weights, shape ``(2,)``: see :func:`standardize`.
         weights: Shape ``(D,)``, mean 1; or empty.
         out: Shape ``(8, n)``.
     """

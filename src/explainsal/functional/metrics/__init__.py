@@ -1,7 +1,7 @@
-"""Saliency metrics as functions: maps ``(B, H, W)`` and ground truth in, one float64 value per image out.
+"""Saliency metrics as functions from maps ``(B, H, W)`` and ground truth to one float64 value per image.
 
-Defaults are the conventions of pysaliency and the MIT/Tuebingen benchmark; other conventions are options, collected
-under a name in `explainsal.metrics.profiles`.
+Defaults are the conventions of pysaliency and the MIT/Tuebingen benchmark. Options give other conventions, which
+`explainsal.metrics.profiles` collects under names.
 """
 
 from explainsal.functional.metrics.auc import auc, auc_judd, shuffled_auc

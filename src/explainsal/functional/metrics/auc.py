@@ -1,4 +1,4 @@
-"""Exact areas under the ROC curve: AUC, AUC-Judd, shuffled AUC. Ties by rank, no jitter, no thresholds to choose."""
+"""Exact areas under the ROC curve (AUC, AUC-Judd, shuffled AUC) by ranks, without jitter or chosen thresholds."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ def auc(
     unique: bool = False,
     nan_for_constant: bool = False,
 ) -> Tensor:
-    """The exact AUC: how likely a fixated pixel beats a pixel drawn from the whole map, a tie counting 1/2.
+    """Compute the exact AUC: the probability that a fixated pixel exceeds a random pixel (ties: 1/2).
 
-    pysaliency's ``AUCs(nonfixations="uniform")``, the "AUC" of the MIT/Tuebingen benchmark.
+    This is pysaliency's ``AUCs(nonfixations="uniform")``, the "AUC" of the MIT/Tuebingen benchmark.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale: only the order of the values counts. Or `Maps`.
         fixations: Points in pixels of the maps.
-        nonfixations: The negatives: ``uniform``, all pixels, the fixated ones too; ``unfixated``, all others.
+        nonfixations: The negatives: ``uniform``, all pixels with the fixated ones; ``unfixated``, all other pixels.
         unique: Count each fixated pixel once instead of every fixation.
         nan_for_constant: NaN instead of 1/2 where the prediction is constant.
 
@@ -63,15 +63,15 @@ def shuffled_auc(
     unique: bool = False,
     nan_for_constant: bool = False,
 ) -> Tensor:
-    """The exact AUC against non-fixations that have the data set's own spatial bias, e.g. all fixations of all others.
+    """Compute the exact AUC against non-fixations with the data set's spatial bias, e.g. the other images' fixations.
 
-    pysaliency's ``AUCs(nonfixations="shuffled")`` with ``Nonfixations(...).others(index, size)``. Every non-fixation
-    weighs by its count, so a million of them cost no more than one per pixel.
+    This is pysaliency's ``AUCs(nonfixations="shuffled")`` with ``Nonfixations(...).others(index, size)``. Every
+    non-fixation is weighted by its count, so that the cost does not grow with the number of non-fixations per pixel.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale: only the order of the values counts. Or `Maps`.
         fixations: Points in pixels of the maps.
-        nonfixations: Counts ``(B, H, W)``, or ``(1, H, W)`` for all images alike.
+        nonfixations: Counts ``(B, H, W)``, or ``(1, H, W)`` for all images.
         unique: Count each fixated pixel once instead of every fixation.
         nan_for_constant: NaN instead of 1/2 where the prediction is constant.
 
@@ -103,27 +103,27 @@ def auc_judd(
     nan_for_constant: bool = False,
     half_for_constant: bool = True,
 ) -> Tensor:
-    """AUC-Judd: negatives are the pixels without fixation, thresholds only the values at the fixations.
+    """Compute AUC-Judd: negatives are the pixels without fixation, thresholds are the values at the fixations.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale: only the order of the values counts. Or `Maps`.
         fixations: Points in pixels of the maps.
-        ties: ``jitter_mean``: the mean over the MIT code's random jitter, in closed form; without ties its value
-            without jitter. ``diagonal``: pysaliency without jitter, one segment per tied group. ``pessimistic``: the
-            MIT code without jitter, negatives of a tied group first.
+            ties: ``jitter_mean``: the mean over the MIT code's random jitter, in closed form; without ties its value
+                without jitter. ``diagonal``: pysaliency without jitter, one segment per tied group. ``pessimistic``:
+                the MIT code without jitter, with the negatives of a tied group first.
         unique: Count each fixated pixel once (always in the MIT code) instead of every fixation; the closed form is
             defined for unique fixations only.
         nan_for_constant: NaN where the prediction is constant.
-        half_for_constant: 1/2 where the prediction is constant; else what the formula gives, 1/2 + 1 / (2N + 2).
+        half_for_constant: 1/2 where the prediction is constant; otherwise the formula's value, 1/2 + 1 / (2N + 2).
 
     Returns:
-        Shape ``(B,)``, float64, in [0, 1]. Above the exact AUC by FPR(lowest fixated value) / (2N); NaN for an image
-        without fixations, or with every pixel fixated.
+        Shape ``(B,)``, float64, in [0, 1]. The value exceeds the exact AUC by FPR(lowest fixated value) / (2N). It is
+        NaN for an image without fixations or with every pixel fixated.
 
     Raises:
         TypeError: If `fixations` is not a FixationBatch.
-        ValueError: If a fixation lies outside the map, a value is NaN or infinite, or the closed form is asked for
-            with repeated fixations.
+            ValueError: If a fixation lies outside the map, a value is NaN or infinite, or `ties` is ``jitter_mean``
+                with repeated fixations.
 
     Example:
         >>> preds = torch.tensor([[[0.0, 1.0, 2.0]]])
@@ -148,7 +148,7 @@ def auc_judd(
 
 
 def counts_for(nonfixations: FixationMap, maps: Maps) -> Tensor:
-    """Non-fixation counts as ``(B, H*W)`` integers that match the maps; see `shuffled_auc` for what it raises."""
+    """Return non-fixation counts as ``(B, H*W)`` integers that match the maps; raise as `shuffled_auc` does."""
     if not isinstance(nonfixations, FixationMap):
         raise TypeError(f"nonfixations must be a FixationMap of counts, got {type(nonfixations).__name__}")
     counts = nonfixations.counts
@@ -168,7 +168,7 @@ def _auc(
 
 
 def _unfixated(maps: Maps, points: Points) -> tuple[Tensor, Tensor, Tensor]:
-    """Unfixated pixels below and level with each fixated value, and how many there are."""
+    """Count the unfixated pixels below and equal to each fixated value, and all unfixated pixels."""
     below, level, pixels = maps.ranks(points).weigh()
     at = maps.at(points)
     fixated = torch.where(points.first, at, torch.inf).sort(dim=1).values
@@ -178,7 +178,7 @@ def _unfixated(maps: Maps, points: Points) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def _above_lowest(maps: Maps, points: Points, below: Tensor, level: Tensor, negatives: Tensor) -> Tensor:
-    """What thresholds at the fixations add: the last segment to (1, 1), in expectation over jitter."""
+    """Compute the area that thresholds at the fixations add: the last segment to (1, 1), in expectation over jitter."""
     at = torch.where(points.first, maps.at(points), torch.inf)
     if at.shape[1] == 0:
         return torch.zeros_like(negatives)
@@ -192,15 +192,15 @@ def _above_lowest(maps: Maps, points: Points, below: Tensor, level: Tensor, nega
 def _trapezoid(
     maps: Maps, points: Points, below: Tensor, level: Tensor, negatives: Tensor, unique: bool, pessimistic: bool
 ) -> Tensor:
-    """Area under the curve through one point per fixation, from the highest fixated value down."""
+    """Compute the area under the curve through one point per fixation, from the highest fixated value down."""
     chosen = points.chosen(unique)
     at, order = torch.where(chosen, maps.at(points), -torch.inf).sort(dim=1, descending=True)
     chosen, count = chosen.gather(1, order), chosen.sum(dim=1, keepdim=True)
     step = torch.arange(1, at.shape[1] + 1, device=at.device, dtype=torch.float64)
     false = negatives[:, None] - below.gather(1, order)  # negatives at or above the threshold
-    # reached: fixations at or above the threshold; the first entry of the ascending negation that exceeds it
+    # reached: fixations at or above the threshold, the first entry of the ascending negated values that exceeds it
     reached = torch.searchsorted((-at).contiguous(), (-at).contiguous(), right=True).to(torch.float64)
-    if pessimistic:  # fixated pixels of the tied group that are not counted as hits yet count as false alarms
+    if pessimistic:  # fixated pixels of the tied group that are not yet hits count as false alarms
         false, reached = false + reached - step, step.expand_as(reached)
     ones = torch.ones_like(count, dtype=torch.float64)
     x = torch.cat([0 * ones, torch.where(chosen, false / negatives[:, None], 1.0), ones], dim=1)

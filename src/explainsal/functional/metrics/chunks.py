@@ -8,16 +8,16 @@ import torch
 from torch import Tensor
 
 PIXELS = 1 << 16
-"""Pixels handled at a time on a CPU: a chunk of two maps and what is computed of it stay in the cache of its core."""
+"""Pixels at a time on a CPU: a chunk of two maps and its intermediate results stay in the core's cache."""
 
 Part = Callable[[slice, slice], Tensor]
-"""Rows (images) and columns (pixels) of a chunk -> ``(K, rows)``: K numbers of each image."""
+"""A function from rows (images) and columns (pixels) of a chunk to ``(K, rows)``: K numbers of each image."""
 
 
 def chunks(values: Tensor) -> Iterator[tuple[slice, slice]]:
-    """Rows and columns of ``(B, P)`` values to handle together: one map at most on a CPU, all of it elsewhere.
+    """Yield rows and columns of ``(B, P)`` values to process together: at most one map on a CPU, all values elsewhere.
 
-    No chunk on a CPU holds two maps, so a sum over pixels does not depend on what else is in the batch, to the bit.
+    A chunk on a CPU never holds two maps, so that a map's sum is identical to the bit in every batch.
 
     Example:
         >>> [(rows.start, columns.stop) for rows, columns in chunks(torch.zeros(2, 70_000))]
@@ -33,7 +33,7 @@ def chunks(values: Tensor) -> Iterator[tuple[slice, slice]]:
 
 
 def walk(values: Tensor, parts: list[Part]) -> list[Tensor]:
-    """What each part gives for the chunks of ``(B, P)`` values, ``(K, B, chunks)``, in one pass over the chunks.
+    """Apply each part to the chunks of ``(B, P)`` values in one pass: ``(K, B, chunks)`` for each part.
 
     Example:
         >>> values = torch.arange(6.0).reshape(2, 3)
@@ -48,7 +48,7 @@ def walk(values: Tensor, parts: list[Part]) -> list[Tensor]:
 
 
 def dot(a: Tensor, b: Tensor) -> Tensor:
-    """Sum of products of each row of two chunks ``(rows, columns)``, without the products in memory if it is one row.
+    """Sum the products of each row of two chunks ``(rows, columns)``; a single row needs no memory for its products.
 
     Example:
         >>> dot(torch.tensor([[1.0, 2.0]]), torch.tensor([[3.0, 4.0]]))

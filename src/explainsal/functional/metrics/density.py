@@ -15,7 +15,7 @@ from explainsal.functional.metrics.maps import Maps, Normalization, paired
 from explainsal.types import DensityMap
 
 EPS_PYSALIENCY = 2.2204e-16
-"""The literal in pysaliency's and the Tuebingen benchmark's KLD; MATLAB's ``eps`` is 2^-52 = 2.220446e-16."""
+"""The constant in pysaliency's and the Tuebingen benchmark's KLD; MATLAB's ``eps`` is 2^-52 = 2.220446e-16."""
 
 
 def sim(
@@ -25,12 +25,12 @@ def sim(
     normalization: Normalization = "sum",
     nan_for_constant: bool = False,
 ) -> Tensor:
-    r"""Similarity, or histogram intersection: :math:`\sum_i \min(p_i, g_i)` of two densities.
+    r"""Compute the similarity (histogram intersection) of two densities: :math:`\sum_i \min(p_i, g_i)`.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         target: Fixation densities of the same shape.
-        normalization: How both maps become densities: ``sum`` (pysaliency, Tuebingen) or ``minmax`` (MIT code).
+        normalization: Conversion of both maps to densities: ``sum`` (pysaliency, Tuebingen) or ``minmax`` (MIT code).
         nan_for_constant: NaN where either map is constant, instead of a uniform density.
 
     Returns:
@@ -50,13 +50,13 @@ def sim(
 
 
 def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: bool = False) -> Tensor:
-    """Pearson's correlation coefficient over pixels.
+    """Compute Pearson's correlation coefficient over pixels.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         target: Fixation densities of the same shape.
-        nan_for_constant: NaN instead of 0 where the prediction is constant. A constant target is NaN either way, as in
-            pysaliency and the MIT code: no prediction could be right or wrong about it.
+            nan_for_constant: NaN instead of 0 where the prediction is constant. A constant target always gives NaN, as
+                in pysaliency and the MIT code, because the correlation with it is undefined.
 
     Returns:
         Shape ``(B,)``, float64, in [-1, 1]; 1 is best.
@@ -82,15 +82,15 @@ def kl_div(
     offset: float = 0.0,
     nan_for_constant: bool = False,
 ) -> Tensor:
-    r"""Kullback-Leibler divergence of the prediction from the density: :math:`\sum_i g_i \ln(\epsilon + g_i / (p_i + \epsilon))`.
+    r"""Compute the Kullback-Leibler divergence of the density from the prediction: :math:`\sum_i g_i \ln(\epsilon + g_i / (p_i + \epsilon))`.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         target: Fixation densities of the same shape.
-        normalization: How both maps become densities: ``sum`` (pysaliency, Tuebingen) or ``raw`` (MIT code, which
-            does not shift negative maps: its value on log-densities means nothing).
+            normalization: Conversion of both maps to densities: ``sum`` (pysaliency, Tuebingen) or ``raw`` (MIT code,
+                which does not shift negative maps: its value on log-densities is meaningless).
         eps: The two :math:`\epsilon` above. 0 with ``offset=1e-20`` is pysaliency's `image_based_kl_divergence`.
-        offset: Added to both maps before they are normalised.
+        offset: Value added to both maps before their normalisation.
         nan_for_constant: NaN where either map is constant, instead of a uniform density.
 
     Returns:
@@ -112,7 +112,7 @@ def kl_div(
 def against_density(
     preds: Tensor | Maps, target: DensityMap | Maps, options: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, Tensor]:
-    """Several of SIM, CC and KLD in one pass over the maps: on a CPU half the time of three.
+    """Compute several of SIM, CC and KLD in one pass over the maps; on a CPU this takes half the time of three passes.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
@@ -120,7 +120,7 @@ def against_density(
         options: ``sim``, ``cc``, ``kld`` -> keyword arguments of `sim`, `cc`, `kl_div`.
 
     Returns:
-        By the same names, shape ``(B,)``, float64.
+        The values under the same names, shape ``(B,)``, float64.
 
     Raises:
         TypeError: If `target` is not a DensityMap.
@@ -142,7 +142,7 @@ def against_density(
 
 
 def _fast_sums(maps: Maps, densities: Maps, options: Mapping[str, Mapping[str, Any]]) -> list[Tensor]:
-    """The sums of each measure, ``(K, B)``, from one pass of a compiled loop."""
+    """Compute the sums of each measure, ``(K, B)``, in one pass of a compiled loop."""
     wanted = {"sim": fast.SIM, "cc": fast.CC, "kld": fast.KLD}
     given = [options.get(name, {}) for name in ("sim", "kld")]
     scalings = [
@@ -156,7 +156,7 @@ def _fast_sums(maps: Maps, densities: Maps, options: Mapping[str, Mapping[str, A
 
 
 Measure = tuple[Part, Callable[[Tensor], Tensor]]
-"""What to add up over the chunks of the maps, and what makes the value of its sums ``(K, B)``."""
+"""The part to sum over the chunks of the maps, and the function from its sums ``(K, B)`` to the value."""
 
 
 def _similarity(
@@ -175,7 +175,7 @@ def _correlation(maps: Maps, densities: Maps, nan_for_constant: bool = False) ->
         return torch.stack([dot(p, p), dot(g, g), dot(p, g)])
 
     def finish(sums: Tensor) -> Tensor:
-        maps.squares, densities.squares, products = sums  # nss wants them too
+        maps.squares, densities.squares, products = sums  # nss uses them too
         result = (products / (maps.squares.sqrt() * densities.squares.sqrt())).clamp(-1, 1)
         result = torch.where(maps.constant, 0.0, result)
         return _mask(_mask(result, densities.constant, True), maps.constant, nan_for_constant)

@@ -1,4 +1,4 @@
-"""Random numbers that depend only on a seed, an image's index and a counter: on no batch, order, device or process."""
+"""Random numbers that depend only on a seed, an image's index and a counter, in any batch, order, device or process."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ _MIX = (-4658895280553007687, -7723592293110705685)  # its two multipliers
 
 
 def uniform(seed: int, index: Tensor, counter: Tensor) -> Tensor:
-    """Uniform numbers in [0, 1), one per element of the broadcast arguments.
+    """Draw uniform numbers in [0, 1), one per element of the broadcast arguments.
 
-    SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) used as a hash.
+    The generator is SplitMix64 (Steele, Lea, Flood: "Fast splittable pseudorandom number generators", 2014) as a hash.
 
     Args:
         seed: Any integer that fits int64.
         index: int64, e.g. the data-set index of the image.
-        counter: int64, the number's place in that image's stream.
+        counter: int64, the number's position in that image's stream.
 
     Returns:
-        float64, of the broadcast shape.
+        float64, in the broadcast shape.
 
     Example:
         >>> a = uniform(0, torch.tensor([3]), torch.arange(5))
@@ -39,4 +39,4 @@ def _mix(z: Tensor) -> Tensor:
 
 
 def _shift(z: Tensor, bits: int) -> Tensor:
-    return (z >> bits) & ((1 << (64 - bits)) - 1)  # torch shifts in the sign
+    return (z >> bits) & ((1 << (64 - bits)) - 1)  # torch's shift copies the sign bit

@@ -8,11 +8,11 @@ from torch import Tensor
 from explainsal.functional.kernels.dispatch import share
 
 SIM, CC, KLD = 1, 2, 4
-"""The sums that `density_sums` knows; or'ed together."""
+"""Bits of the sums of `density_sums`, or'ed together."""
 
 
 def extents(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Least, greatest and sum of each row of ``(B, P)``, NaN where a value is NaN or infinite: ``(B,)`` each."""
+    """Compute minimum, maximum and sum of each row of ``(B, P)``, NaN for rows with NaN or infinity: ``(B,)`` each."""
     from explainsal.functional.kernels import metric_loops as loops
 
     values, out = values.contiguous(), values.new_empty(len(values), 3)
@@ -22,19 +22,19 @@ def extents(values: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def density_sums(maps: Tensor, targets: Tensor, scalings: Tensor, means: Tensor, eps: float, wanted: int) -> Tensor:
-    """Sums over pixels of SIM, CC and KLD, in one pass over the memory of maps and targets.
+    """Compute the sums of SIM, CC and KLD over pixels, in one pass over the memory of maps and targets.
 
     Args:
         maps: Shape ``(B, P)``.
         targets: Shape ``(B, P)``.
-        scalings: Shape ``(B, 4, 3)``: what to subtract, to add and to divide by to have a density of the map and of the
-            target for SIM, then for KLD.
-        means: Shape ``(B, 2)``: of map and target.
-        eps: Of KLD.
-        wanted: Which of the sums; the others are 0.
+            scalings: Values to subtract, to add and to divide by for the densities of map and target, for SIM, then for
+                KLD, shape ``(B, 4, 3)``.
+        means: Means of map and target, shape ``(B, 2)``.
+        eps: Epsilon of KLD.
+        wanted: Bits of the sums to compute; the others are 0.
 
     Returns:
-        Shape ``(5, B)``: SIM's sum; squares of the map, of the target and products about the means; KLD's sum.
+        Shape ``(5, B)``: SIM's sum; squares of the map, squares of the target and products about the means; KLD's sum.
     """
     from explainsal.functional.kernels import metric_loops as loops
 
@@ -46,18 +46,19 @@ def density_sums(maps: Tensor, targets: Tensor, scalings: Tensor, means: Tensor,
 
 
 def squares(values: Tensor, mean: Tensor) -> Tensor:
-    """Sum of squares of each row of ``(B, P)`` about its mean ``(B,)``, to the bit as `density_sums` has them."""
+    """Sum the squares of each row of ``(B, P)`` about its mean ``(B,)``, identical to those of `density_sums`."""
     scalings = values.new_zeros(len(values), 4, 3)
     return density_sums(values, values, scalings, torch.stack([mean, mean], dim=1), 0.0, CC)[1]
 
 
 def buckets(values: Tensor, low: Tensor, high: Tensor, levels: Tensor) -> tuple[Tensor, Tensor]:
-    """The bucket of every pixel, see `Ranks`, as short integers as hold them, and the number of pixels in each, int64.
+    """Return the bucket of every pixel (see `Ranks`), in the smallest type, and the pixels per bucket, int64.
 
     Args:
         values: Shape ``(B, P)``.
-        low: Shape ``(B,)``, the minima. Likewise `high`, the maxima.
-        levels: Shape ``(B, L)``, ascending without repetition, between the two; filled up with infinities.
+        low: Minima, shape ``(B,)``.
+        high: Maxima, shape ``(B,)``.
+        levels: Shape ``(B, L)``, distinct and ascending, between the two; padded with infinities.
 
     Returns:
         Shapes ``(B, P)`` and ``(B, 2 L + 1)``.
@@ -74,10 +75,10 @@ def buckets(values: Tensor, low: Tensor, high: Tensor, levels: Tensor) -> tuple[
 
 
 def weigh_buckets(found: Tensor, weights: Tensor, length: int) -> Tensor:
-    """Weight of the pixels in each of `length` buckets, ``(B, length)``, int64.
+    """Compute the weight of the pixels in each of `length` buckets, ``(B, length)``, int64.
 
     Args:
-        found: Shape ``(B, P)``, as `buckets` gives them.
+        found: Buckets of the pixels from `buckets`, shape ``(B, P)``.
         weights: Shape ``(B, P)``, int32 or int64; every row contiguous.
         length: Number of buckets.
     """

@@ -20,13 +20,13 @@ def nss(
     ddof: int = 0,
     nan_for_constant: bool = False,
 ) -> Tensor:
-    """Normalized scanpath saliency: mean at the fixations of the map in units of its standard deviation.
+    """Compute the normalized scanpath saliency: the mean of the standardised map at the fixations.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps.
         unique: Count each fixated pixel once (MIT code) instead of every fixation.
-        ddof: The variance divides by ``H*W - ddof``: 0 in pysaliency, 1 in the MIT code.
+        ddof: The variance is divided by ``H*W - ddof``: 0 in pysaliency, 1 in the MIT code.
         nan_for_constant: NaN instead of 0 where the prediction is constant.
 
     Returns:
@@ -59,14 +59,14 @@ def information_gain(
     unique: bool = False,
     nan_for_constant: bool = False,
 ) -> Tensor:
-    r"""Information gain over a baseline: mean of :math:`\log_2(p_i + \epsilon) - \log_2(b_i + \epsilon)` at the fixations.
+    r"""Compute the information gain over a baseline: mean of :math:`\log_2(p_i + \epsilon) - \log_2(b_i + \epsilon)` at the fixations.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps.
-        baseline: Shape ``(B, H, W)``, or ``(1, H, W)`` for all images alike, e.g. a centre bias; None is uniform.
-        normalization: How maps become densities: ``sum`` (pysaliency) or ``minmax`` (MIT code).
-        offset: Added to both maps before they are normalised; 1e-20 is pysaliency's default for saliency maps.
+        baseline: Shape ``(B, H, W)``, or ``(1, H, W)`` for all images, e.g. a centre bias; None is uniform.
+        normalization: Conversion of the maps to densities: ``sum`` (pysaliency) or ``minmax`` (MIT code).
+        offset: Value added to both maps before their normalisation; 1e-20 is pysaliency's default for saliency maps.
         eps: The :math:`\epsilon` above: 0 in pysaliency, 2^-52 in the MIT code.
         unique: Count each fixated pixel once instead of every fixation.
         nan_for_constant: NaN where prediction or baseline is constant, instead of a uniform density.
@@ -104,13 +104,13 @@ def log_likelihood(
     offset: float = 0.0,
     unique: bool = False,
 ) -> Tensor:
-    r"""Mean log density at the fixations, :math:`\frac1N \sum_i \ln p(x_i)`, with densities that sum to 1 over pixels.
+    r"""Compute the mean log density at the fixations, :math:`\frac1N \sum_i \ln p(x_i)`, of densities that sum to 1.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps.
-        normalization: How maps become densities, see `Maps.density`.
-        offset: Added to the map before it is normalised.
+        normalization: Conversion of the maps to densities, see `Maps.density`.
+        offset: Value added to the map before its normalisation.
         unique: Count each fixated pixel once instead of every fixation.
 
     Returns:

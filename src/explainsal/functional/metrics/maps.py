@@ -1,4 +1,4 @@
-"""A batch of maps prepared for the metrics: checked, in float64, with what several metrics need computed once."""
+"""A batch of maps prepared for the metrics: checked, in float64, with shared intermediate results computed once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from explainsal.functional.metrics.points import Points
 from explainsal.functional.metrics.ranks import Ranks
 from explainsal.types import DensityMap, FixationBatch, FixationMap
 
-_MODERATE = 400  # binary exponent up to which squares, and sums of them, are numbers of full precision
-_MOST = 1000  # exponent of the largest factor: a power of 2 that is a number itself
+_MODERATE = 400  # binary exponent up to which squares and their sums have full precision
+_MOST = 1000  # exponent of the largest factor, a power of 2 that float64 can hold
 Normalization = Literal["sum", "minmax", "raw"]
 
 
 class Maps:
-    """Maps of one size. Metrics accept it in place of a tensor, so that one evaluation shares its work among them.
+    """Maps of one size; metrics accept it in place of a tensor and share its intermediate results.
 
     Args:
         maps: Shape ``(B, H, W)``, any real dtype; integers become float64 first, so 8-bit maps keep their values.
-        name: What the maps are, for messages.
+        name: Name of the maps in messages.
 
     Raises:
         TypeError: If `maps` is not a tensor.
@@ -45,18 +45,18 @@ class Maps:
         self.name = name
         self.size = (int(maps.shape[1]), int(maps.shape[2]))
         self.values = maps.detach().reshape(maps.shape[0], -1).to(torch.float64)  # (B, H*W)
-        self.low, self.high, self.sum = self._extents()  # NaN and infinities come through
+        self.low, self.high, self.sum = self._extents()  # NaN and infinities are kept
         self._factors = self._rescale()
         bad = ~(self.high - self.low).isfinite()
         if bool(bad.any()):
             raise ValueError(f"{name} of images {bad.nonzero().flatten().tolist()} in the batch hold NaN or infinity")
-        self._last: tuple[tuple[object, ...], Tensor] = (), self.low  # the chunk that was made a density last
+        self._last: tuple[tuple[object, ...], Tensor] = (), self.low  # the last chunk that became a density
         self._affine: dict[tuple[str, float], tuple[Tensor | None, Tensor | None, Tensor]] = {}
         self._ranks: tuple[Points, Ranks] | None = None
 
     @classmethod
     def of(cls, maps: Tensor | DensityMap | Maps, name: str = "preds") -> Maps:
-        """`maps` itself if it is prepared already, else prepared."""
+        """Prepare maps; return `maps` itself if it is a `Maps`."""
         if isinstance(maps, Maps):
             return maps
         return cls(maps.values if isinstance(maps, DensityMap) else maps, name)
@@ -66,22 +66,22 @@ class Maps:
 
     @property
     def pixels(self) -> int:
-        """Number of pixels of a map."""
+        """The number of pixels of a map."""
         return self.size[0] * self.size[1]
 
     @cached_property
     def constant(self) -> Tensor:
-        """Shape ``(B,)``, bool. By ``max == min``: a standard deviation of 0 fails where the mean is not exact."""
+        """Mask of the constant maps, shape ``(B,)``, bool: ``max == min``, which is exact, unlike a deviation of 0."""
         return self.low == self.high
 
     @cached_property
     def empty(self) -> Tensor:
-        """Shape ``(B,)``, bool: maps that are 0 everywhere, as the density of an image without ground truth is."""
+        """Mask of the maps that are 0 everywhere, as densities without ground truth are, shape ``(B,)``, bool."""
         return (self.low == 0) & (self.high == 0)
 
     @cached_property
     def mean(self) -> Tensor:
-        """Shape ``(B,)``."""
+        """Means of the maps, shape ``(B,)``."""
         return self.sum / self.pixels
 
     @cached_property
@@ -92,7 +92,7 @@ class Maps:
         return walk(self.values, [self._squares])[0].sum(dim=2)[0]
 
     def centered(self, rows: slice, columns: slice) -> Tensor:
-        """Some images and pixels of the maps minus their means."""
+        """Return some images and pixels of the maps minus their means."""
         return self.values[rows, columns] - self.mean[rows, None]
 
     def _squares(self, rows: slice, columns: slice) -> Tensor:
@@ -100,9 +100,9 @@ class Maps:
         return dot(part, part)[None]
 
     def _rescale(self) -> Tensor | None:
-        """Multiply maps whose squares would underflow or overflow by powers of 2, which rounds nothing.
+        """Multiply maps whose squares would underflow or overflow by powers of 2, without rounding.
 
-        No metric depends on a map's scale but by an offset, which is multiplied alike.
+        Metrics depend on a map's scale only through an offset, which is multiplied by the same factor.
 
         Returns:
             The factors, shape ``(B,)``; None where all are 1.
@@ -118,7 +118,7 @@ class Maps:
         return factors
 
     def _extents(self) -> tuple[Tensor, Tensor, Tensor]:
-        """Least, greatest and sum of each map."""
+        """Compute minimum, maximum and sum of each map."""
         if loops_run(self.values):
             return fast.extents(self.values)
 
@@ -132,16 +132,16 @@ class Maps:
     def density(
         self, normalization: Normalization, offset: float = 0.0, rows: slice = slice(None), columns: slice = slice(None)
     ) -> Tensor:
-        """The maps as densities over pixels, shape ``(B, H*W)``, or some rows and columns of it; not to be written to.
+        """Return the maps as densities over pixels, shape ``(B, H*W)``, or some rows and columns of it (read-only).
 
         Args:
-            normalization: ``sum``: shifted by the minimum where that is negative, then divided by the sum; a map of
-                zeros becomes uniform (pysaliency). ``minmax``: shifted by the minimum, then divided by the sum; a map
-                of zeros stays zero, any other constant is NaN (MIT). ``raw``: divided by the sum, a map of zeros stays
-                zero (MIT).
-            offset: Added before the division, so that no density is 0.
-            rows: Which images.
-            columns: Which pixels.
+                normalization: ``sum``: shifted by the minimum where that is negative, then divided by the sum; a map of
+                    zeros becomes uniform (pysaliency). ``minmax``: shifted by the minimum, then divided by the sum; a
+                    map of zeros stays zero, any other constant map is NaN (MIT). ``raw``: divided by the sum; a map of
+                    zeros stays zero (MIT).
+            offset: Value added before the division, so that no density is 0.
+            rows: Slice of the images.
+            columns: Slice of the pixels.
         """
         chunk = (normalization, offset, rows, columns)
         if self._last[0] != chunk:
@@ -156,20 +156,20 @@ class Maps:
         return (density if extra is None else density.add_(extra[rows, None])).div_(total[rows, None])
 
     def density_at(self, points: Points, normalization: Normalization, offset: float = 0.0) -> Tensor:
-        """The densities at the points, shape ``(B, N)``; ``(1, H, W)`` maps serve every image."""
+        """Return the densities at the points, shape ``(B, N)``; maps ``(1, H, W)`` apply to every image."""
         shift, extra, total = self._density_of(normalization, offset)
         values = self.at(points)
         values = values if shift is None else values - shift[:, None]
         return (values if extra is None else values + extra[:, None]) / total[:, None]
 
     def scaling(self, normalization: Normalization, offset: float = 0.0) -> Tensor:
-        """What to subtract, to add and to divide by for a density: shape ``(B, 3)``."""
+        """Return the values to subtract, to add and to divide by for a density, shape ``(B, 3)``."""
         shift, extra, total = self._density_of(normalization, offset)
         zero = torch.zeros_like(total)
         return torch.stack([zero if shift is None else shift, zero if extra is None else extra, total], dim=1)
 
     def _density_of(self, normalization: str, offset: float) -> tuple[Tensor | None, Tensor | None, Tensor]:
-        """What to subtract (None: nothing), what to add after that, what to divide by; each ``(B,)``."""
+        """Return the values to subtract (or None), to add after that (or None) and to divide by, ``(B,)`` each."""
         key = (normalization, offset)
         if key not in self._affine:
             if normalization not in ("sum", "minmax", "raw"):
@@ -187,32 +187,32 @@ class Maps:
         return self._affine[key]
 
     def _total(self, shift: Tensor) -> Tensor:
-        """Sum of the maps minus a number each; subtracted first, since the difference of two sums is less exact."""
+        """Sum the maps minus `shift`, subtracted first because the difference of two sums is less exact."""
         if not bool((shift != 0).any()):
             return self.sum
         return walk(self.values, [lambda r, c: (self.values[r, c] - shift[r, None]).sum(dim=1)[None]])[0].sum(dim=2)[0]
 
     def at(self, points: Points) -> Tensor:
-        """Values at the points, shape ``(B, N)``; 0 where a row has no point."""
+        """Return the values at the points, shape ``(B, N)``; 0 where a row has no point."""
         return points.gather(self.values)
 
     def ranks(self, points: Points) -> Ranks:
-        """Ranks of the pixels among the points' values, computed once per set of points."""
+        """Return the ranks of the pixels among the points' values, computed once per set of points."""
         if self._ranks is None or self._ranks[0] is not points:
             self._ranks = points, Ranks(self.values, self.low, self.high, self.at(points), points.mask)
         return self._ranks[1]
 
 
 def paired(preds: Tensor | Maps, target: DensityMap | Maps) -> tuple[Maps, Maps]:
-    """Predictions and ground-truth densities, checked against each other.
+    """Prepare predictions and ground-truth densities, and check them against each other.
 
     Raises:
         TypeError: If `target` is not a DensityMap.
-        ValueError: If sizes, batch sizes or devices differ: maps are never resized silently.
+        ValueError: If sizes, batch sizes or devices differ; maps are never resized silently.
     """
     if not isinstance(target, DensityMap | Maps):
         raise TypeError(
-            f"this metric compares with a fixation density: pass a DensityMap, not {type(target).__name__}"
+            f"this metric needs a fixation density: pass a DensityMap, not {type(target).__name__}"
             + (" (fixation points are for nss, auc, information_gain, ...)" if _is_points(target) else "")
         )
     maps, densities = Maps.of(preds), Maps.of(target, "target")
@@ -227,7 +227,7 @@ def paired(preds: Tensor | Maps, target: DensityMap | Maps) -> tuple[Maps, Maps]
 
 
 def placed(preds: Tensor | Maps, fixations: FixationBatch | Points) -> tuple[Maps, Points]:
-    """Predictions and fixation points, checked against each other.
+    """Prepare predictions and fixation points, and check them against each other.
 
     Raises:
         TypeError: If `fixations` is not a FixationBatch.
@@ -235,7 +235,7 @@ def placed(preds: Tensor | Maps, fixations: FixationBatch | Points) -> tuple[Map
     """
     if not isinstance(fixations, FixationBatch | Points):
         raise TypeError(
-            f"this metric looks at fixation points: pass a FixationBatch, not {type(fixations).__name__}"
+            f"this metric needs fixation points: pass a FixationBatch, not {type(fixations).__name__}"
             + (" (a density is for sim, cc, kl_div)" if isinstance(fixations, DensityMap) else "")
         )
     maps = Maps.of(preds)

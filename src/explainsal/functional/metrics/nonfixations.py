@@ -1,4 +1,4 @@
-"""The pool of non-fixations for shuffled AUC: every fixation of a data set, gathered once."""
+"""Pool of non-fixations for shuffled AUC: every fixation of a data set, collected once."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ _KEPT_SIZES = 8
 
 
 class Nonfixations:
-    """Fixations of all images of a data set; for one image, those of the others are its negatives.
+    """Fixations of all images of a data set; the negatives of an image are the fixations of the other images.
 
-    The counts of all images are kept as one map per map size (the last few sizes asked for), and an image's own
-    fixations are subtracted: memory does not grow with the number of fixations times images.
+    The counts of all images are kept as one map per map size (the last few sizes in use), and an image's own fixations
+    are subtracted. The memory does not grow with the product of fixations and images.
 
-    As in pysaliency, coordinates are multiplied by the ratio of the sizes and truncated; all fixations count, and a
+    As in pysaliency, coordinates are multiplied by the ratio of the sizes and truncated, and all fixations count. A
     non-fixation may coincide with a fixation of the image.
 
     Args:
-        points: One ``(N_i, 2)`` array of (x, y) per image, in pixels of that image; an image without fixations has
-            ``(0, 2)``. The position in the list is the index that `others` takes.
+            points: One ``(N_i, 2)`` array of (x, y) per image, in pixels of that image; ``(0, 2)`` for an image without
+                fixations. The position in the list is the index for `others`.
         sizes: Height and width of each image.
 
     Raises:
@@ -62,13 +62,13 @@ class Nonfixations:
         return self  # read-only, and it can hold millions of points: copies of a metric share it
 
     def others(self, index: Tensor, size: tuple[int, int], *, drop_own_pixels: bool = False) -> FixationMap:
-        """All fixations of all other images, counted per pixel of maps of `size`.
+        """Count all fixations of all other images per pixel of maps of `size`.
 
         Args:
-            index: Shape ``(B,)``, int64, which image of the pool each map is; -1 for an image that is not in it.
+            index: Each map's image in the pool, shape ``(B,)``, int64; -1 for an image that is not in the pool.
             size: Height and width of the maps.
-            drop_own_pixels: Also drop the non-fixations on pixels that the image's own fixations fall on, as the
-                SALICON evaluation does.
+                drop_own_pixels: Also drop the non-fixations on fixated pixels of the image, as the SALICON evaluation
+                    does.
 
         Returns:
             Counts ``(B, H, W)``, int32, on the device of `index`.
@@ -86,12 +86,12 @@ class Nonfixations:
         return FixationMap(counts.view(-1, *size))
 
     def of_random_images(self, index: Tensor, size: tuple[int, int], *, images: int = 10, seed: int = 0) -> FixationMap:
-        """Pixels fixated in a few random other images, as the MIT benchmark draws them; 0 or 1 per pixel.
+        """Mark the pixels that are fixated in a few random other images (the MIT benchmark's draw), 0 or 1 per pixel.
 
         Args:
-            index: Shape ``(B,)``, int64, which image of the pool each map is; -1 for an image that is not in it.
+            index: Each map's image in the pool, shape ``(B,)``, int64; -1 for an image that is not in the pool.
             size: Height and width of the maps.
-            images: How many other images; all of them where there are fewer.
+            images: Number of other images; all of them where there are fewer.
             seed: The choice depends on `seed` and the image's index only.
 
         Returns:
@@ -118,7 +118,7 @@ class Nonfixations:
         return own
 
     def _own(self, index: Tensor, size: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Position in `index`, and pixel on maps of `size`, of every fixation of the indexed images."""
+        """Return the position in `index` and the pixel on maps of `size` of every fixation of the indexed images."""
         own = self._checked(index)
         count = torch.where(own < 0, 0, self._start[own + 1] - self._start[own.clamp(min=0)])
         position = torch.repeat_interleave(torch.arange(len(own)), count)

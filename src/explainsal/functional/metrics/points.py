@@ -1,4 +1,4 @@
-"""Ragged fixations of a batch as one padded table of pixels."""
+"""The fixations of a batch as one padded table of pixels."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from explainsal.types import FixationBatch
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """The fixated pixels of each image, sorted by pixel, so that the order of a scan path cannot change a rounding.
+    """The fixated pixels of each image, sorted so that results do not depend on the order of a scan path.
 
     Args:
         pixel: Shape ``(B, N)``, int64, flat index ``row * W + column``; 0 where `mask` is False.
-        mask: Shape ``(B, N)``, bool: which entries are fixations.
-        first: Shape ``(B, N)``, bool: the first fixation of each pixel, i.e. the unique fixations.
+        mask: Mask of the entries that are fixations, shape ``(B, N)``, bool.
+        first: Mask of the first fixation of each pixel, i.e. the unique fixations, shape ``(B, N)``, bool.
         size: Height and width of the maps.
     """
 
@@ -28,7 +28,7 @@ class Points:
 
     @classmethod
     def of(cls, fixations: FixationBatch | Points, size: tuple[int, int]) -> Points:
-        """`fixations` itself if it is a table already, else placed on maps of `size`.
+        """Place fixations on maps of `size`; return `fixations` itself if it is a `Points`.
 
         Example:
             >>> fixations = FixationBatch.from_points([torch.tensor([[1.5, 0.2], [0, 0], [1, 0]]), torch.zeros(0, 2)])
@@ -54,20 +54,20 @@ class Points:
         return int(self.pixel.shape[0])
 
     def chosen(self, unique: bool) -> Tensor:
-        """Which entries count: every fixation, or each fixated pixel once. Shape ``(B, N)``, bool."""
+        """Return the mask of the entries that count: every fixation, or each fixated pixel once; ``(B, N)``, bool."""
         return self.first if unique else self.mask
 
     def count(self, unique: bool = False) -> Tensor:
-        """Number of fixations (or of fixated pixels) per image, shape ``(B,)``, int64."""
+        """Count the fixations (or fixated pixels) per image, shape ``(B,)``, int64."""
         return self.chosen(unique).sum(dim=1)
 
     def gather(self, maps: Tensor) -> Tensor:
-        """Values of ``(B, H*W)`` (or ``(1, H*W)``) maps at the points, shape ``(B, N)``; 0 where there is no point."""
+        """Return the values of maps ``(B, H*W)`` or ``(1, H*W)`` at the points, ``(B, N)``; 0 at padded entries."""
         values = maps.expand(len(self), -1).gather(1, self.pixel)
         return torch.where(self.mask, values, torch.zeros((), dtype=values.dtype, device=values.device))
 
     def average(self, values: Tensor, unique: bool = False) -> Tensor:
-        """Mean of ``(B, N)`` values over the points of each image, shape ``(B,)``; NaN without points."""
+        """Average ``(B, N)`` values over the points of each image, shape ``(B,)``; NaN without points."""
         chosen = self.chosen(unique)
         total = torch.where(chosen, values, 0.0).sum(dim=1)
         return total / torch.where(chosen.any(dim=1), chosen.sum(dim=1), torch.nan)

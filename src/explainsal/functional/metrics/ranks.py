@@ -1,4 +1,4 @@
-"""Exact ranks of few values among many pixels, without sorting the pixels."""
+"""Exact ranks of a few values among many pixels, without sorting the pixels."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from explainsal.functional.metrics import fast
 from explainsal.functional.metrics.chunks import chunks
 
 CELLS = 1 << 14
-_MOST_SHARED = 0.15  # share of pixels up to which they are picked out to be compared
+_MOST_SHARED = 0.15  # largest share of pixels that are selected for comparison
 
 
 class Ranks:
-    """How much weight lies below, and level with, the values at the fixations.
+    """Weights of the pixels below and equal to the values at the fixations.
 
-    An exact AUC needs the rank of a few hundred values among all pixels, not an order of the pixels. With
-    ``u_0 < u_1 < ...`` the distinct fixated values, each pixel is put into its *bucket*: ``2k + 1`` if it is level
-    with ``u_k``, ``2k`` if it lies between ``u_{k-1}`` and ``u_k``. Every count is then a cumulative histogram.
+    An exact AUC needs the ranks of a few hundred values among all pixels, not an order of the pixels. With
+    ``u_0 < u_1 < ...`` the distinct fixated values, each pixel is put into its *bucket*: ``2k + 1`` if it equals
+    ``u_k``, ``2k`` if it lies between ``u_{k-1}`` and ``u_k``. Every count is then a cumulative histogram.
 
-    The bucket of most pixels follows from a table over equal cells of the value range; only pixels that share a cell
-    with a fixated value are compared. Rounding cannot change a result: the cell of a value is a non-decreasing function
-    of it.
+    The bucket of most pixels follows from a table over equal cells of the value range. Only pixels that share a cell
+    with a fixated value are compared. Rounding cannot change a result, because the cell of a value is a non-decreasing
+    function of it.
 
     Args:
         values: Shape ``(B, P)``, float64, all pixels.
-        low: Shape ``(B,)``, the minima. Likewise `high`, the maxima.
-        at: Shape ``(B, N)``, values at the fixations.
-        mask: Shape ``(B, N)``, bool: which of them count.
+        low: Minima, shape ``(B,)``.
+        high: Maxima, shape ``(B,)``.
+        at: Values at the fixations, shape ``(B, N)``.
+        mask: Mask of the fixations that count, shape ``(B, N)``, bool.
 
     Example:
         >>> values = torch.tensor([[1.0, 2.0, 2.0, 5.0]], dtype=torch.float64)
@@ -54,7 +55,7 @@ class Ranks:
             self._bucket = _buckets(values, low, high, levels)  # image * length + bucket
 
     def weigh(self, weights: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Weight of the pixels below each fixated value, of the pixels level with it, and of all pixels.
+        """Compute the weight of the pixels below each fixated value, of the pixels equal to it, and of all pixels.
 
         Args:
             weights: Shape ``(B, P)``, int32 or int64; None counts every pixel once.
@@ -78,19 +79,19 @@ class Ranks:
 
 
 def _levels(at: Tensor, mask: Tensor) -> Tensor:
-    """Every fixated value once, sorted; filled up with infinities, at least one: ``(B, L)``."""
+    """Return the distinct fixated values, sorted and padded with at least one infinity: ``(B, L)``."""
     levels = torch.where(mask, at, torch.inf).sort(dim=1).values
     levels[:, 1:] = torch.where(levels[:, 1:] == levels[:, :-1], torch.inf, levels[:, 1:])
     return F.pad(levels.sort(dim=1).values, (0, 1), value=torch.inf)
 
 
 def _buckets(values: Tensor, low: Tensor, high: Tensor, levels: Tensor) -> Tensor:
-    """Bucket of every pixel, plus image * length: ``(B * P,)``, int32."""
+    """Compute the bucket of every pixel, plus image * length: ``(B * P,)``, int32."""
     table = _Table(low, high, levels)
     buckets = torch.empty(values.numel(), dtype=torch.int32, device=values.device)
     parts = list(chunks(values))
     most = max((values[part].numel() for part in parts), default=0)
-    # written over by every chunk: memory that a CPU has at hand, and no allocation
+    # reused for every chunk, so that the memory stays in the cache and is allocated once
     scaled, cells = values.new_empty(most), buckets.new_empty(most)
     waiting = []
     for rows, columns in parts:
@@ -115,17 +116,17 @@ def _buckets(values: Tensor, low: Tensor, high: Tensor, levels: Tensor) -> Tenso
 
 
 class _Table:
-    """What to know of each cell of each image.
+    """Table of the cells of each image.
 
-    `entries`, int32: the bucket, plus image * length, of pixels in a cell without a fixated value; in a cell with any,
-    -1 minus the bucket of a pixel below these. `held`, float64: the one fixated value in the cell, infinity for none,
-    NaN for more.
+    `entries`, int32: the bucket, plus image * length, of pixels in a cell without a fixated value; in a cell with
+    fixated values, -1 minus the bucket of a pixel below them. `held`, float64: the single fixated value in the cell,
+    infinity for none, NaN for several.
     """
 
     def __init__(self, low: Tensor, high: Tensor, levels: Tensor) -> None:
         images, self._length = len(levels), 2 * levels.shape[1] + 1
         scale = torch.where(high > low, (CELLS - 1) / (high - low), 0.0)
-        self._scale = torch.where(scale.isfinite(), scale, 0.0)[:, None]  # 0, one cell, if so small a span overflows
+        self._scale = torch.where(scale.isfinite(), scale, 0.0)[:, None]  # 0 (one cell) on overflow, for tiny ranges
         self._low, self._levels = low[:, None], levels
         image = torch.arange(images, device=low.device)[:, None]
         self._first = (image * CELLS).to(torch.int32)
@@ -138,14 +139,14 @@ class _Table:
         self.held[place] = torch.where(count.view(-1)[place] > 1, torch.nan, levels[real])
 
     def cells(self, values: Tensor, rows: slice, out: tuple[Tensor, Tensor] | None = None) -> Tensor:
-        """The cell of each value of these images, flat, int32; at most ``(CELLS - 1) (1 + 2^-52)`` before it is cut."""
+        """Return the cell of each value of the images `rows`, flat, int32, cut from at most (CELLS - 1) (1 + 2^-52)."""
         scaled, cells = out or (values.new_empty(values.numel()), self._first.new_empty(values.numel()))
         torch.sub(values, self._low[rows], out=scaled.view(values.shape)).mul_(self._scale[rows])
         cells.copy_(scaled).view(values.shape).add_(self._first[rows])
         return cells
 
     def compare(self, cells: Tensor, values: Tensor) -> Tensor:
-        """Buckets, int32, of values in cells with a fixated value."""
+        """Return the buckets, int32, of values in cells with a fixated value."""
         value = self.held.index_select(0, cells)
         bucket = -1 - self.entries.index_select(0, cells)
         _add_reached(bucket, values, value)
@@ -159,8 +160,8 @@ class _Table:
 
 
 def _search(levels: Tensor, row: Tensor, values: Tensor) -> Tensor:
-    """How many levels of its row each value reaches: a binary search on all values at once."""
-    width = (1 << levels.shape[1].bit_length()) - 1  # padded, every probe below is in range
+    """Count the levels of its row that each value reaches, by a binary search on all values at once."""
+    width = (1 << levels.shape[1].bit_length()) - 1  # with this padding every probe below is in range
     flat = F.pad(levels, (0, width - levels.shape[1]), value=torch.inf).flatten()
     position = first = row * width
     step = (width + 1) // 2
@@ -172,16 +173,16 @@ def _search(levels: Tensor, row: Tensor, values: Tensor) -> Tensor:
 
 
 def _add_reached(buckets: Tensor, values: Tensor, held: Tensor) -> None:
-    """Add 1 to the buckets of values that reach the one held, 2 where they exceed it, 0 where it is NaN."""
+    """Add 1 to the buckets of values that equal the cell's value, 2 where they exceed it, 0 where it is NaN."""
     for reached in (_native(values) >= _native(held), _native(values) > _native(held)):
         buckets.add_(torch.as_tensor(reached))
 
 
 def _native(values: Tensor) -> Any:
-    """The same memory for a comparison: on a CPU as a NumPy array, which is compared and searched six times as fast."""
+    """Return the same memory for comparisons; a NumPy array on a CPU, where these are six times as fast."""
     return values.numpy() if values.device.type == "cpu" else values
 
 
 def _found(mask: Any) -> Tensor:
-    """Where a vector is True."""
+    """Return the positions where a vector is True."""
     return mask.nonzero().flatten() if isinstance(mask, Tensor) else torch.from_numpy(mask.nonzero()[0])

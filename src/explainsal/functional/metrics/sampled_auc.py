@@ -1,4 +1,4 @@
-"""AUCs of older protocols: a fixed grid of thresholds, random negatives. Kept for comparison with published tables."""
+"""AUCs of older protocols with fixed thresholds and random negatives, for comparison with published tables."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def auc_borji(
     index: Tensor | None = None,
     draws: Tensor | None = None,
 ) -> Tensor:
-    """AUC-Borji of the MIT code: random pixels as negatives, thresholds ``0, step, ..., 1`` on the min-max scaled map.
+    """Compute the MIT code's AUC-Borji: random negatives, thresholds ``0, step, ..., 1`` on the min-max scaled map.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps; each fixated pixel counts once.
-        splits: How many random sets, each as large as the number of fixated pixels, drawn with repetition.
+        splits: Number of random sets, each as large as the number of fixated pixels, drawn with repetition.
         step: Distance of thresholds; 0.1 lowers the value by 0.01 to 0.02 against the exact AUC.
-        seed: Of the draws. They depend on `seed`, `index` and nothing else.
-        index: Shape ``(B,)``, int64, the images' data-set indices, so that images draw differently; None: all alike.
-        draws: Shape ``(B, N, splits)``, int64, negatives to use instead: flat pixels, -1 for none.
+        seed: Seed of the draws, which depend only on `seed` and `index`.
+        index: Data-set indices of the images, shape ``(B,)``, int64, for different draws per image; None: equal draws.
+        draws: Negatives to use instead, shape ``(B, N, splits)``, int64: flat pixels, -1 for none.
 
     Returns:
         Shape ``(B,)``, float64, in [0, 1]; NaN for constant maps and images with fewer than two fixated pixels.
@@ -74,24 +74,26 @@ def sampled_shuffled_auc(
     index: Tensor | None = None,
     draws: Tensor | None = None,
 ) -> Tensor:
-    """Shuffled AUC with thresholds ``0, step, ..., 1`` on the min-max scaled map: the MIT code and SALICON's evaluation.
+    """Compute the shuffled AUC with thresholds ``0, step, ..., 1`` on the min-max scaled map (MIT code, SALICON).
 
-    MIT code: ``Nonfixations.of_random_images`` and the defaults. SALICON: ``Nonfixations.others(...,
-    drop_own_pixels=True)`` with ``splits=None, step=0.01, unique=False, drop_maximum=True, nan_for_constant=False``.
+    For the MIT code, use ``Nonfixations.of_random_images`` and the defaults. For SALICON's evaluation, use
+    ``Nonfixations.others(..., drop_own_pixels=True)`` with ``splits=None, step=0.01, unique=False, drop_maximum=True,
+    nan_for_constant=False``.
 
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps.
-        nonfixations: Counts ``(B, H, W)``, or ``(1, H, W)`` for all images alike.
-        splits: How many random sets of non-fixated pixels, each as large as the number of fixated pixels (or as what
-            there is), drawn without repetition, counts ignored. None: no draws, every non-fixation by its count.
+        nonfixations: Counts ``(B, H, W)``, or ``(1, H, W)`` for all images.
+            splits: Number of random sets of non-fixated pixels, each as large as the number of fixated pixels (or of
+                non-fixated ones, if fewer), drawn without repetition and without counts. None: no draws, every
+                non-fixation by its count.
         step: Distance of thresholds; 0.1 lowers the value by about 0.013 against the exact `shuffled_auc`.
         unique: Count each fixated pixel once instead of every fixation.
-        drop_maximum: Leave out a threshold that equals the largest value at hand, as ``arange(0, max, step)`` does.
+        drop_maximum: Omit a threshold that equals the largest value, as ``arange(0, max, step)`` does.
         nan_for_constant: NaN instead of 1/2 where the prediction is constant.
-        seed: Of the draws. They depend on `seed`, `index`, the non-fixations and nothing else.
-        index: Shape ``(B,)``, int64, the images' data-set indices, so that images draw differently; None: all alike.
-        draws: Shape ``(B, M, splits)``, int64, negatives to use instead: flat pixels, -1 for none.
+        seed: Seed of the draws, which depend only on `seed`, `index` and the non-fixations.
+        index: Data-set indices of the images, shape ``(B,)``, int64, for different draws per image; None: equal draws.
+        draws: Negatives to use instead, shape ``(B, M, splits)``, int64: flat pixels, -1 for none.
 
     Returns:
         Shape ``(B,)``, float64, in [0, 1]; NaN for images without fixations or without non-fixations.
@@ -106,7 +108,7 @@ def sampled_shuffled_auc(
         >>> fixations = FixationBatch.from_points([torch.tensor([[2.0, 1.0]])])
         >>> round(sampled_shuffled_auc(preds, fixations, ones, splits=None).item(), 4)    # beats 5 of 6, ties with 1
         0.9167
-    """  # noqa: E501
+    """
     maps, points = placed(preds, fixations)
     _check(splits, step)
     counts = counts_for(nonfixations, maps)
@@ -133,7 +135,7 @@ def _mean_area(
     drop_maximum: bool = False,
     weights: Tensor | None = None,
 ) -> Tensor:
-    """Area under the curve over fixed thresholds, for negatives ``(B, M, S)``, averaged over the S sets."""
+    """Compute the area under the curve over fixed thresholds for negatives ``(B, M, S)``, averaged over the S sets."""
     images, _, splits = draws.shape
     thresholds = _thresholds(step, maps)
     positive, chosen = _scaled(maps, points.pixel), points.chosen(unique)
@@ -153,7 +155,7 @@ def _mean_area(
 
 
 def _thresholds(step: float, maps: Maps) -> Tensor:
-    """``i * step`` in float64, as Octave's ``0:step:1`` and NumPy's ``arange`` give them (MATLAB's 0.6 differs)."""
+    """Return ``i * step`` in float64 as Octave's ``0:step:1`` and NumPy's ``arange`` do (MATLAB's 0.6 differs)."""
     last = math.floor(1 / step * (1 + 2**-52))
     grid = torch.arange(last + 1, dtype=torch.float64, device=maps.values.device) * step
     return grid.clamp(max=1.0)
@@ -165,12 +167,12 @@ def _scaled(maps: Maps, pixel: Tensor) -> Tensor:
 
 
 def _largest(values: Tensor, where: Tensor) -> Tensor:
-    """Largest of the chosen ``(B, M, S)`` values, ``(B, S)``; 0, the scaled minimum, without any."""
+    """Return the largest of the chosen ``(B, M, S)`` values, ``(B, S)``; 0, the scaled minimum, without values."""
     return torch.where(where, values, 0.0).amax(dim=1) if values.shape[1] else values.sum(dim=1)
 
 
 def _reaching(values: Tensor, weights: Tensor, thresholds: Tensor) -> Tensor:
-    """Weight of the values at or above each threshold: ``(B, S, M)`` to ``(B, S, T)``."""
+    """Compute the weight of the values at or above each threshold: ``(B, S, M)`` to ``(B, S, T)``."""
     images, splits, _ = values.shape
     bins = torch.searchsorted(thresholds, values.contiguous(), right=True)
     place = torch.arange(images * splits, device=values.device).reshape(images, splits, 1)
@@ -181,7 +183,7 @@ def _reaching(values: Tensor, weights: Tensor, thresholds: Tensor) -> Tensor:
 
 
 def _draw(counts: Tensor, wanted: Tensor, splits: int, seed: int, index: Tensor) -> Tensor:
-    """Random distinct pixels among those with a count, ``(B, M, splits)``, at most `wanted` per image; -1 for none."""
+    """Draw distinct random pixels with a count, ``(B, M, splits)``, at most `wanted` per image; -1 for none."""
     image, pixel = counts.nonzero(as_tuple=True)
     slot = _slots(image, len(counts))
     available = (counts > 0).sum(dim=1)
@@ -203,7 +205,7 @@ def _draw(counts: Tensor, wanted: Tensor, splits: int, seed: int, index: Tensor)
 
 
 def _slots(image: Tensor, images: int) -> Tensor:
-    """Position of each entry among those of its image, for a sorted vector of image numbers."""
+    """Return the position of each entry among those of its image, for a sorted vector of image numbers."""
     counts = torch.bincount(image, minlength=images)
     return torch.arange(len(image), device=image.device) - (counts.cumsum(0) - counts)[image]
 

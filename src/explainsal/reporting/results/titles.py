@@ -1,4 +1,4 @@
-"""Names of metrics and models as tables and figures show them, and the form of their numbers."""
+"""Displayed names of metrics and models in tables and figures, and the format of their numbers."""
 
 from __future__ import annotations
 

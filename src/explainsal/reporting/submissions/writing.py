@@ -129,7 +129,7 @@ class WrittenMaps:
             if self.form.suffix:
                 require_space(self.path.parent, total, f"writing {self.path.name}", self.option)
                 make = _collect_hdf5 if self.form.file == "hdf5" else _collect_zip
-                with replaced_file(self.path, within=self.parts) as temporary:  # `begin` removes what a kill leaves
+                with replaced_file(self.path, within=self.parts) as temporary:  # `begin` removes files left by a kill
                     make(temporary, self.names, track(self._files), self.comment)
                 write_file(self.card, json.dumps(self.recipe, indent=1).encode())
                 shutil.rmtree(self.parts)
