@@ -158,7 +158,7 @@ def _maps(path: Path, images: dict[str, str]) -> dict[str, str]:
 
 
 def _with_density(images: dict[str, str], maps: dict[str, str], reading: Reading) -> list[str]:
-    """Return all images; images without a density raise here, or are skipped as unreadable when decoded."""
+    """Return the ids of all images. Raise if one has no density, unless unreadable images are skipped later."""
     find_partners(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
     return list(images)
 
