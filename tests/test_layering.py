@@ -92,7 +92,7 @@ def test_functional_needs_torch_alone():
     for path in (SOURCE / "functional").rglob("*.py"):
         # compiled loops are the one place that knows numba; where they run is decided without it
         if path.parent.name == "kernels":
-            sharing = {"concurrent", "contextlib", "contextvars"}
+            sharing = {"threading", "concurrent", "contextlib", "contextvars"}
             mine = allowed | (sharing if path.name == "dispatch.py" else {"numba", "numpy"})
             assert {name.split(".")[0] for name in imported(path)} <= mine, path
             continue

@@ -10,9 +10,9 @@ from explainsal.explanation import PRESETS, Explainer
 from explainsal.functional import fast
 from explainsal.functional.block_variance import block_variance, scaled_block_moments
 from explainsal.functional.coefficients import matching_pursuit
-from explainsal.functional.kernels.dispatch import plain_only
+from explainsal.functional.kernels.dispatch import plain_only, share, shares, threads_for_shares
 from explainsal.functional.log_gabor import local_energy, log_gabor_bank
-from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
+from explainsal.functional.reconstruction import fuse_scales, inner_products, least, pairwise_mae
 from explainsal.functional.resize import resize_bilinear, scaled_size
 from explainsal.functional.weighted import compare_maps, scale_rows
 
@@ -141,6 +141,13 @@ def test_loops_run_by_default_and_not_where_plain_pytorch_is_asked_for(monkeypat
         pairwise_mae(noise(2, 3), noise(2, 3))
 
 
+def test_operations_of_shared_work_start_no_threads_of_their_own():
+    mine, theirs = torch.get_num_threads(), []
+    share(lambda _: theirs.append(torch.get_num_threads()), 8)
+    assert theirs == [1] * 8
+    assert torch.get_num_threads() == mine
+
+
 @settings(deadline=None, max_examples=25)
 @given(st.integers(1, 5), st.integers(1, 2100), st.booleans(), st.sampled_from(["new", "same", "apart"]))
 def test_weighted_rows_are_those_of_plain_pytorch(rows, length, rooted, where):
@@ -202,3 +209,18 @@ def test_pursuit_is_that_of_plain_pytorch(rows, candidates, terms, ridge):
         plain = matching_pursuit(gram, cross, terms, ridge=ridge)
     assert torch.equal(found.index, plain.index)
     torch.testing.assert_close(found.weights, plain.weights, rtol=1e-9, atol=1e-9)
+
+
+def test_shared_work_keeps_the_mode_of_its_caller():
+    with torch.inference_mode():
+        rows = noise(300, 20)
+        assert inner_products(rows).is_inference()
+        torch.testing.assert_close(inner_products(rows), rows @ rows.mT, rtol=1e-12, atol=1e-12)
+
+
+def test_threads_are_left_to_shares_and_given_back():
+    before = torch.get_num_threads()
+    with threads_for_shares():
+        assert torch.get_num_threads() == 1
+        assert shares() == before
+    assert torch.get_num_threads() == shares() == before

@@ -1,4 +1,4 @@
-"""Messages for the user of a command that ends early: one for each error that the user can solve."""
+"""Print the messages of a command that ends early, and describe errors that the user can solve."""
 
 from __future__ import annotations
 

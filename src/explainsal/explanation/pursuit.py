@@ -14,6 +14,7 @@ from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.explanation.views import View
 from explainsal.functional.coefficients import SparseFit, matching_pursuit
+from explainsal.functional.reconstruction import products
 from explainsal.functional.weighted import scale_rows
 
 _JITTER = 1e-9  # keeps the Cholesky factor of nearly dependent terms real
@@ -145,8 +146,8 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
 def _products_of(forms: Iterable[Tensor], views: Sequence[View]) -> tuple[Tensor, Tensor]:
     """Compute :func:`_inner_products` from held candidates, reusing products of earlier layers' candidates."""
     pixels = views[0].maps.shape[-2] * views[0].maps.shape[-1]
-    products = [torch.cat([form @ view.rows.mT for view in views], dim=-1) for form in forms]
-    cross = (products[0] if len(products) == 1 else torch.cat(products, dim=1)).div_(pixels)
+    parts = [torch.cat([products(form, view.rows) for view in views], dim=-1) for form in forms]
+    cross = (parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)).div_(pixels)
     if len(views) == 1:
         return cross, views[0].products(views[0])
     gram = cross.new_empty(len(cross), cross.shape[-1], cross.shape[-1])

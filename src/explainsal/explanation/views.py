@@ -8,7 +8,7 @@ from weakref import WeakKeyDictionary
 
 from torch import Tensor
 
-from explainsal.functional.reconstruction import inner_products
+from explainsal.functional.reconstruction import inner_products, products
 
 
 class View:
@@ -32,7 +32,7 @@ class View:
         """Return the mean products over pixels with the maps of another view, ``(B, n, m)``, computed once."""
         if other not in self._products:
             pixels = self.maps.shape[-2] * self.maps.shape[-1]
-            found = inner_products(self.rows) if other is self else self.rows @ other.rows.mT
+            found = inner_products(self.rows) if other is self else products(self.rows, other.rows)
             self._products[other] = found.div_(pixels)
         return self._products[other]
 

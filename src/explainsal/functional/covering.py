@@ -7,7 +7,7 @@ from torch import Tensor
 
 from explainsal.functional import fast
 from explainsal.functional.kernels.dispatch import loops_run
-from explainsal.functional.reconstruction import inner_products
+from explainsal.functional.reconstruction import inner_products, products
 from explainsal.functional.weighted import scale_rows
 
 _PIXELS = 2**22  # pixels of all maps of a layer, standardized at a time on a CPU
@@ -103,7 +103,7 @@ def _fast_correlations(target: Tensor, maps: Tensor, pixels: Tensor | None) -> t
         for start in range(0, scales[0][0].shape[1], step):
             one, other = (fast.standardized_columns(*scale, own, start, step) for scale in scales)
             gram += inner_products(other)
-            cross += one @ other.mT
+            cross += products(one, other)
         found.append((gram.div_(scales[0][0].shape[1]), cross.div_(scales[0][0].shape[1])))
     return torch.stack([one[0] for one in found]), torch.stack([one[1] for one in found])
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 import torch
 from torch import Tensor
 
 from explainsal.functional import fast
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.kernels.dispatch import loops_run, share, shares
 from explainsal.functional.resize import keeps_whole, there_and_back
 
 Fusion = Literal["root_sum_squares", "mean"]
@@ -70,14 +71,47 @@ def inner_products(rows: Tensor) -> Tensor:
     count = rows.shape[-2]
     step = max(_LEAST_ROWS, -(-count // _BANDS))
     if count <= step:
-        return rows @ rows.mT
+        return products(rows, rows)
     out = rows.new_empty(*rows.shape[:-1], count)
-    for start in range(0, count, step):
-        stop = min(start + step, count)
+
+    def work(number: int) -> None:
+        start, stop = number * step, min((number + 1) * step, count)
         band = rows[..., start:stop, :] @ rows[..., start:, :].mT
         out[..., start:stop, start:] = band
         out[..., stop:, start:stop] = band[..., stop - start :].mT
+
+    _share(work, -(-count // step), rows)
     return out
+
+
+def products(first: Tensor, second: Tensor) -> Tensor:
+    """Inner products of all pairs of rows ``(..., A, D)`` and ``(..., N, D)``: ``(..., A, N)``.
+
+    Example:
+        >>> products(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 3.0], [1.0, 1.0]])).tolist()
+        [[6.0, 3.0]]
+    """
+    runs, count = shares() if loops_run(first, second) else 1, second.shape[-2]
+    step = -(-count // runs)
+    if runs == 1 or step < _LEAST_ROWS:
+        return first @ second.mT
+    out = first.new_empty(*first.shape[:-1], count)
+
+    def work(number: int) -> None:
+        some = slice(number * step, (number + 1) * step)
+        out[..., some] = first @ second[..., some, :].mT
+
+    _share(work, -(-count // step), first)
+    return out
+
+
+def _share(work: Callable[[int], None], count: int, rows: Tensor) -> None:
+    """Do a piece of work after the other; on a CPU on several threads."""
+    if loops_run(rows):
+        share(work, count)
+    else:
+        for number in range(count):
+            work(number)
 
 
 def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tensor, Tensor]:

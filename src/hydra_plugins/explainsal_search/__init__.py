@@ -1,1 +1,1 @@
-"""Hydra finds its plugins in packages of `hydra_plugins`: this one is the search of `-m +sweep=search`."""
+"""The search of `-m +sweep=search`, in `hydra_plugins`, where Hydra looks for plugins."""

@@ -1,4 +1,4 @@
-"""What Hydra's words for a sweep mean to Optuna: choice, range, interval and tag(log, ...)."""
+"""Conversion of Hydra's sweep syntax to Optuna: choice, range, interval and tag(log, ...)."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from explainsal.errors import UserError
 
 
 def search_space(overrides: Sequence[Override]) -> tuple[dict[str, Any], list[str]]:
-    """Optuna's distribution of every parameter that is swept, and the other overrides as they are.
+    """Return Optuna's distribution of every swept parameter, and the other overrides unchanged.
 
     A later override replaces an earlier one of the same parameter: the command line those of a file.
 
     Raises:
-        UserError: If there is nothing to search.
+        UserError: If no parameter is swept.
     """
     space: dict[str, Any] = {}
     fixed: dict[str, str] = {}
@@ -34,7 +34,7 @@ def search_space(overrides: Sequence[Override]) -> tuple[dict[str, Any], list[st
 
 
 def distribution(override: Override) -> Any:
-    """The distribution of one parameter; in Hydra an interval is of real numbers, and a range leaves out its end."""
+    """Return the distribution of a parameter; in Hydra an interval is of real numbers, and a range excludes its end."""
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if override.is_interval_sweep():

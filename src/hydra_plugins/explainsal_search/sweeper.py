@@ -1,4 +1,4 @@
-"""A Hydra sweeper over Optuna's ask and tell: several objectives, and the same command resumes."""
+"""A Hydra sweeper with Optuna's ask-and-tell interface, for several objectives; the same command resumes."""
 
 from __future__ import annotations
 
@@ -23,20 +23,20 @@ from hydra_plugins.explainsal_search.space import search_space
 
 
 class SearchSweeper(Sweeper):
-    """Asks Optuna for parameters, launches the jobs, and tells it what they measured.
+    """Asks Optuna for parameters, launches the jobs and reports their measures.
 
-    A trial that fails does not end the search. What was tried is in a journal in the sweep's folder: the same command
-    first repeats what failed or was cut off, then continues to `n_trials`. The jobs themselves resume as those of any
-    sweep: parameters that are asked for twice cost nothing.
+    A failed trial does not end the search. A journal in the sweep's folder records the trials: the same command first
+    repeats failed and interrupted trials, then continues to `n_trials`. The jobs resume as those of any sweep, so that
+    repeated parameters cost nothing.
 
     Args:
-        objectives: Measure of the jobs -> ``maximize`` or ``minimize``; several give a Pareto front.
-        n_trials: How many in all.
-        n_jobs: Trials asked for at once; more than one where the launcher works at them side by side.
+        objectives: Direction ``maximize`` or ``minimize`` by measure of the jobs; several measures give a Pareto front.
+        n_trials: Total number of trials.
+        n_jobs: Number of trials to ask for at once; more than one if the launcher runs jobs in parallel.
         sampler: A class of ``optuna.samplers``.
-        seed: Of the sampler.
+        seed: Seed of the sampler.
         storage: A database for Optuna; None: ``search.journal`` in the sweep's folder.
-        params: Parameter -> Hydra's ``choice``, ``range``, ``interval`` or ``tag(log, interval)``.
+        params: Hydra's ``choice``, ``range``, ``interval`` or ``tag(log, interval)`` by parameter.
     """
 
     def __init__(
@@ -50,19 +50,19 @@ class SearchSweeper(Sweeper):
         self.sampler, self.storage = sampler, storage
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
-        """Hydra's."""
-        self.config, self.hydra_context = config, hydra_context  # the base class looks for them by these names
+        """Set up the sweeper; Hydra calls this."""
+        self.config, self.hydra_context = config, hydra_context  # the base class uses these names
         self.loader = hydra_context.config_loader
         self.launcher = Plugins.instance().instantiate_launcher(
             hydra_context=hydra_context, task_function=task_function, config=config
         )
 
     def sweep(self, arguments: list[str]) -> Any:
-        """Search, and return Optuna's study.
+        """Search and return Optuna's study.
 
         Raises:
-            UserError: If Optuna is not installed, another process searches here, or there is no such objective.
-            Exception: That of the first job that failed, after the last trial.
+            UserError: If Optuna is not installed, another process searches here, or an objective does not exist.
+            Exception: The error of the first failed job, after the last trial.
         """
         try:
             import optuna
@@ -91,7 +91,7 @@ class SearchSweeper(Sweeper):
         return study
 
     def _study(self, folder: Path, space: Mapping[str, Any], fixed: Sequence[str]) -> Any:
-        """The search of these ranges and objectives with this configuration; another one is another study."""
+        """Return the study of these ranges, objectives and configuration; any other combination is another study."""
         import optuna
         from optuna.distributions import distribution_to_json
 
@@ -113,11 +113,11 @@ class SearchSweeper(Sweeper):
         kind = getattr(optuna.samplers, self.sampler, None)
         if kind is None:
             raise UserError(f"hydra.sweeper.sampler={self.sampler}: optuna.samplers has no such class")
-        study.sampler = kind(seed=self.seed + len(study.trials))  # going on is not starting again
+        study.sampler = kind(seed=self.seed + len(study.trials))  # a resumed search draws new trials
         return study
 
     def _run(self, study: Any, trials: Sequence[Any], fixed: Sequence[str]) -> list[BaseException]:
-        """Launch the jobs of some trials, equal ones once, tell what they measured, and return what went wrong."""
+        """Launch the jobs of some trials, equal ones once, report their measures, and return the errors."""
         from optuna.trial import TrialState
 
         assert self.launcher is not None
@@ -131,7 +131,7 @@ class SearchSweeper(Sweeper):
         return [job._return_value for job in jobs.values() if job.status != JobStatus.COMPLETED]
 
     def _values(self, job: JobReturn) -> list[float] | None:
-        """The objectives of a job; None where it failed, or another process works at it."""
+        """Return the objectives of a job; None if it failed or another process runs it."""
         if job.status != JobStatus.COMPLETED or job.return_value is None:
             return None
         if absent := set(self.objectives) - set(job.return_value):
@@ -140,11 +140,11 @@ class SearchSweeper(Sweeper):
                 f"{', '.join(job.return_value)}. Distances to null models (..._gap) need nulls=[shuffled_filters]"
             )
         values = [float(job.return_value[name]) for name in self.objectives]
-        return None if any(math.isnan(value) for value in values) else values  # Optuna compares them
+        return None if any(math.isnan(value) for value in values) else values  # Optuna cannot compare NaN
 
 
 def journal(folder: Path) -> Any:
-    """Optuna's storage of the searches in a folder: a file that needs no database."""
+    """Return Optuna's storage for the searches in a folder: a file, without a database."""
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
 
@@ -152,7 +152,7 @@ def journal(folder: Path) -> Any:
 
 
 def _repeat(study: Any) -> int:
-    """Queue what failed or was cut off and was not repeated since; returns how many trials are complete."""
+    """Queue failed or interrupted trials that were not repeated yet; return the number of complete trials."""
     from optuna.trial import TrialState
 
     for trial in study.get_trials(states=(TrialState.RUNNING,)):
@@ -168,7 +168,7 @@ def _repeat(study: Any) -> int:
 
 @contextmanager
 def _alone(folder: Path) -> Iterator[None]:
-    """Keep other searches out of a folder; those of a process that was killed are not in the way."""
+    """Lock a folder against other searches; the lock of a killed process does not block."""
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(folder / "search.lock", timeout=0):

@@ -18,7 +18,7 @@ Kind = Literal[
 
 @dataclass(frozen=True)
 class Finding:
-    """One fault or suspected fault.
+    """A fault or suspected fault.
 
     Args:
         kind: Kind of fault.

@@ -7,11 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
+from threading import Barrier
 
 import torch
 from torch import Tensor
 
 _plain: ContextVar[bool] = ContextVar("plain", default=False)
+_shared: ContextVar[int] = ContextVar("shared", default=0)
 
 
 @contextmanager
@@ -50,8 +52,33 @@ def loops_run(*tensors: Tensor) -> bool:
     )
 
 
+@contextmanager
+def threads_for_shares() -> Iterator[None]:
+    """Leave the threads that PyTorch may use to :func:`share` inside the block, and one to each PyTorch operation.
+
+    Thousands of small operations that are each divided over all threads wait for every one of them. Where another
+    process is busy, that costs more than the division saves.
+    """
+    count = torch.get_num_threads()
+    if count == 1:
+        yield
+        return
+    token = _shared.set(count)
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(count)
+        _shared.reset(token)
+
+
+def shares() -> int:
+    """How many threads :func:`share` uses: those of PyTorch, or those that :func:`threads_for_shares` left."""
+    return _shared.get() or torch.get_num_threads()
+
+
 def share(work: Callable[[int], object], count: int) -> None:
-    """Call `work` with every number below `count`, on as many threads as PyTorch may use.
+    """Call `work` with every number below `count`, on so many threads as :func:`shares` says.
 
     Each thread waits without using its core and calls loops that release the interpreter's lock. An exception in a
     thread is raised here.
@@ -62,12 +89,18 @@ def share(work: Callable[[int], object], count: int) -> None:
         >>> sorted(done)
         [0, 1, 2]
     """
-    threads = min(torch.get_num_threads(), count)
+    threads = min(shares(), count)
     if threads <= 1:
         for number in range(count):
             work(number)
     else:
-        list(_pool(threads).map(work, range(count)))
+        mode, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
+
+        def as_here(number: int) -> None:
+            with torch.inference_mode(mode), torch.set_grad_enabled(gradients and not mode):
+                work(number)
+
+        list(_pool(threads).map(as_here, range(count)))
 
 
 def share_runs(work: Callable[[slice], object], count: int) -> None:
@@ -79,11 +112,24 @@ def share_runs(work: Callable[[slice], object], count: int) -> None:
         >>> sorted(done)
         [0, 1, 2]
     """
-    threads = min(torch.get_num_threads(), count)
+    threads = min(shares(), count)
     cuts = [count * i // max(threads, 1) for i in range(threads + 1)]
     share(lambda i: work(slice(cuts[i], cuts[i + 1])), threads)
 
 
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="explainsal")
+    """Threads whose PyTorch operations use no threads of their own: each would start a team."""
+    before, all_there = torch.get_num_threads(), Barrier(threads)
+
+    def start() -> None:
+        torch.set_num_threads(1)
+        torch.get_num_threads()  # each thread looks the number up once
+        all_there.wait()
+
+    pool = ThreadPoolExecutor(threads, "explainsal", initializer=start)
+    for _ in range(threads):
+        pool.submit(torch.get_num_threads)
+    pool.submit(torch.get_num_threads).result()
+    torch.set_num_threads(before)  # what others start later takes the number that was set last
+    return pool
