@@ -37,7 +37,9 @@ for _ in range(4):
 """
 COMMANDS = {
     "explain": ["-c", EXPLAIN],
-    "evaluate": ["-m", "explainsal.evaluate", "model=cmrnet_osie", "data=osie", f"data.root={OSIE}"],
+    "evaluate": [
+        "-m", "explainsal.evaluate", "model=cmrnet_osie", "evaluation.presets=[]", "data=osie", f"data.root={OSIE}",
+    ],
     "train": [
         "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.explain_images=0",
         "data.root=generated",
