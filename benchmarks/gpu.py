@@ -6,7 +6,7 @@
 Writes a table to benchmarks/results (or --out). The network's weights are random, since the work does not depend on
 them. Times are for the whole call including the network's forward pass: with single PyTorch operations, and as a
 replayed CUDA graph. The lower bound is the time in which the device could write and read every candidate once (28 bytes
-per pixel and candidate, DESIGN.md section 6) at the bandwidth of a large copy.
+per pixel and candidate) at the bandwidth of a large copy.
 """
 
 from __future__ import annotations

@@ -101,8 +101,8 @@ def test_several_devices_are_not_used_for_pictures_and_that_is_said(tmp_path: Pa
     write_folder(tmp_path / "mine", PARTS, fixated=[])
     two = ("image=mine/images", "trainer=ddp", "trainer.accelerator=cpu", "trainer.devices=2")
     done = run(tmp_path, "predict", *two)
-    assert "predicting takes one process: trainer.devices=2 is not used" in done.stdout
+    assert "predicting runs in one process: trainer.devices=2 is ignored" in done.stdout
     small = ("explainer=paper", "evaluation.explain_images=1", "nulls=[]", "hydra.run.dir=run")
     done = run(tmp_path, "explain", *two, *small)
-    assert "explaining pictures without fixations takes one process" in done.stdout
+    assert "explaining pictures without fixations runs in one process" in done.stdout
     assert len(list((tmp_path / "run/maps").glob("*_explainable.png"))) == 1  # as evaluation.explain_images asks for

@@ -1,4 +1,4 @@
-"""Fit the explainable model that works without a network: ``python -m explainsal.distill checkpoint=... data=...``."""
+"""Fit an explainable model that needs no network: ``python -m explainsal.distill checkpoint=... data=...``."""
 
 from __future__ import annotations
 

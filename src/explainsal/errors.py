@@ -34,7 +34,7 @@ class MissingFilesError(UserError):
 
 
 class MissingEntryError(MissingFilesError):
-    """Missing entry of one image in the file of all images."""
+    """Missing entry of one image in a file with entries of all images."""
 
 
 class CorruptFileError(UserError):
@@ -42,4 +42,4 @@ class CorruptFileError(UserError):
 
 
 class ModelError(UserError, ValueError):
-    """Network with inputs or outputs unlike a saliency model. The message says which, and how to wrap it."""
+    """Network whose inputs or outputs are not those of a saliency model. The message says how to wrap it."""

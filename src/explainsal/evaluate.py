@@ -31,8 +31,8 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
 
     with open_run(cfg, "evaluate") as run:
         build.seed_everything(cfg)
-        tabled = cfg.predictions is not None or cfg.get("table") is not None
-        options = build_evaluation(cfg, explains=not tabled and bool(cfg.evaluation.presets))
+        has_network = cfg.predictions is None and cfg.get("table") is None
+        options = build_evaluation(cfg, explains=has_network and bool(cfg.evaluation.presets))
         datamodule = build.build_datamodule(cfg)
         if cfg.get("table") is not None:
             return make_table(datamodule, run, build_table(cfg))

@@ -1,4 +1,4 @@
-"""Explain a trained network: ``python -m explainsal.explain checkpoint=... image=photo.jpg`` (a folder, data=...)."""
+"""Explain a trained network on pictures or a data set: ``python -m explainsal.explain image=photo.jpg``."""
 
 from __future__ import annotations
 

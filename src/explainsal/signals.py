@@ -21,8 +21,8 @@ from typing import NoReturn
 
 EXIT_CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 FIRST_PROCESS = "EXPLAINSAL_FIRST_PROCESS"  # process id of the first process of a distributed run
-_GRACE = 30.0  # seconds until a main thread that does not react, e.g. waits for another process, is ended
-_REPEATED = 3.0  # seconds within which repeated signals, e.g. to the whole group, count once
+_GRACE = 30.0  # seconds after which the process ends if the main thread does not react, e.g. waits for a process
+_REPEATED = 3.0  # seconds within which repeated signals, e.g. to the whole process group, count as one
 
 
 class Terminated(KeyboardInterrupt):

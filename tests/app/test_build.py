@@ -85,4 +85,4 @@ def test_one_process_is_said_where_several_devices_are_given(devices, several, c
     monkeypatch.setattr("torch.cuda.device_count", lambda: 0)
     cfg = config("predict", "trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}")
     warn_of_one_process(cfg, "predicting")
-    assert caplog.text.count("predicting takes one process: trainer.devices=") == several
+    assert caplog.text.count("predicting runs in one process: trainer.devices=") == several

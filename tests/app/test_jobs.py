@@ -93,7 +93,7 @@ def test_only_what_is_missing_runs_again(tmp_path: Path, capsys: pytest.CaptureF
     assert fake_job(tmp_path / "x", 0.8, "explainer.top_k=5") == "kept"
     assert "commit" not in capsys.readouterr().out
     assert fake_job(tmp_path / "x", 0.8, "explainer.top_k=5", commit="c2") == "kept"
-    assert "kept from commit c1, this is c2" in capsys.readouterr().out
+    assert "kept the job of commit c1, now at c2" in capsys.readouterr().out
     assert (tmp_path / "x" / ".hydra").is_dir()
 
 

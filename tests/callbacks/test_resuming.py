@@ -154,7 +154,9 @@ def test_an_epoch_is_not_continued_in_another_order(uninterrupted: Any, tmp_path
     folder, *_ = uninterrupted
     with pytest.raises(signals.Terminated):
         train(tmp_path / "first", folder / "data", 0, stop=("step", 12))
-    with pytest.raises(UserError, match=r"data\.batch_size=2, now 5: resume with the same, or from last\.ckpt"):
+    with pytest.raises(
+        UserError, match=r"data\.batch_size=2, now 5: resume with the same settings, or from last\.ckpt"
+    ):
         train(tmp_path / "second", folder / "data", 0, resume=tmp_path / "first" / "interrupted.ckpt", batch_size=5)
     network, _ = train(tmp_path / "second", folder / "data", 0, resume=tmp_path / "first/last.ckpt", batch_size=5)
     assert [len(batch) for batch in network.seen] == [5, 5]

@@ -35,7 +35,7 @@ def test_what_is_held_out_is_what_unisal_s_published_weights_have_not_seen(mit10
     assert {names[i] for i in parts["test"]} == set(stored["unisal_seed27_10fold_val"][0])
     assert {names[i] for i in parts["val"]} == set(stored["unisal_seed27_10fold_val"][1])
     assert sorted(parts["train"] + parts["val"] + parts["test"]) == list(range(1003))
-    with pytest.raises(UserError, match="no folds here"):
+    with pytest.raises(UserError, match="data.fold=1: this split has no folds"):
         held_out(names, 1)
 
 

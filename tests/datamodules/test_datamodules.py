@@ -100,7 +100,7 @@ def test_salicon_reports_val_and_can_hold_out_training_images(salicon):
     module = salicon()
     module.prepare_data()
     assert ids(module.test_dataloader()) == ids(module.val_dataloader()) == coco_names("val", 4)
-    assert "tested on val like validation" in module.describe()
+    assert "tested on val, as is validation" in module.describe()
     apart = salicon(holdout=3)
     held = ids(apart.val_dataloader())
     trained = ids(apart.train_dataloader())
@@ -109,7 +109,7 @@ def test_salicon_reports_val_and_can_hold_out_training_images(salicon):
     assert set(held).isdisjoint(trained)
     assert ids(salicon(holdout=3).val_dataloader()) == held
     assert ids(apart.test_dataloader()) == coco_names("val", 4)
-    assert "like validation" not in apart.describe()
+    assert "as is validation" not in apart.describe()
     with pytest.raises(ValueError, match="holdout"):
         salicon(holdout=9).train_dataloader()
 

@@ -118,7 +118,7 @@ def test_mit1003_by_unisal_s_name(tmp_path, shared):
     module.prepare_data()
     assert [len(module.dataset(split)) for split in ("train", "val")] == [902, 101]
     assert (module.eval_split, module.dataset("val").split) == ("val", "unisal val fold 3")
-    assert "(unisal, fold 3) like validation, as in published tables" in module.describe()
+    assert "(unisal, fold 3), as is validation, like in published tables" in module.describe()
     assert "(release maps)" in module.describe()
     assert len(MIT1003DataModule(tmp_path, split="pysaliency", **options).dataset("test")) == 101
     assert len(MIT1003DataModule(tmp_path, **options).dataset("all")) == 1003

@@ -11,7 +11,7 @@ from explainsal.models.dva import DVA
 from explainsal.models.sam_resnet import AttentiveConvLSTM, Priors, SAMResNet
 from explainsal.models.trunks import DilatedResNet50
 
-# learnable parameters, BatchNorm statistics (CLASSICAL.md, section 8)
+# learnable parameters, BatchNorm statistics
 COUNTS = {
     DINet: (26_983_744, 53_120),
     SAMResNet: (70_093_441, 53_120),

@@ -140,8 +140,8 @@ def test_its_first_screen_says_how_faithful_it_is_beside_the_best_null_model(own
     means = fidelity.groupby("variant")["cc_to_deep"].mean()
     best = means.drop("explanation").idxmax()
     said = page.text["section"]
-    assert f"correlates {means['explanation']:.3f} with the network’s" in said
-    assert f"its best null model, {best.replace('_', ' ')}, {means[best]:.3f}" in said
+    assert f"has a correlation of {means['explanation']:.3f} with the network’s" in said
+    assert f"its best null model, {best.replace('_', ' ')}, has {means[best]:.3f}" in said
     assert f"Null model: {best.replace('_', ' ')}" in said
 
 
@@ -152,7 +152,7 @@ def test_without_null_models_its_first_screen_says_how_faithful_it_is_all_the_sa
     own.to_csv(path, index=False)
     page = only_an_explanation(own_run, "explain")
     said = page.text["section"]
-    assert f"correlates {own['cc_to_deep'].mean():.3f} with the network’s." in said
+    assert f"has a correlation of {own['cc_to_deep'].mean():.3f} with the network’s." in said
     assert "Null model:" not in said
     assert "nulls=[shuffled_filters]" in page.text["fidelity"]
 

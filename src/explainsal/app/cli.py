@@ -126,7 +126,7 @@ class _Command:
 
         Args:
             error: The error.
-            alone: Whether no further job follows: looking up the defaults clears what Hydra has in memory.
+            alone: Whether no further job follows. Only then may the defaults be looked up, which resets Hydra.
         """
         message = describe_error(error, Path(conf_dir()))
         vague = message is None or isinstance(error.__cause__, TypeError)
@@ -134,7 +134,7 @@ class _Command:
         return wrong or message
 
     def run_with_messages(self, entry: Callable[[], None]) -> None:
-        """Run all jobs and print an error before the first or in the last of them as one message."""
+        """Run all jobs. Print an error as one message if it occurs before the first job or in the last one."""
         try:
             entry()
         except Exception as error:
@@ -157,8 +157,8 @@ def _run(task: Task, cfg: DictConfig, command: str) -> Any:
     folder = Path(HydraConfig.get().runtime.output_dir)
     with ExitStack() as stack:
         if is_first() and not is_swept():
-            whole = "table" if cfg.get("table") is not None else command
-            stack.enter_context(own_folder(folder, whole, cfg.get("resume")))
+            kind = "table" if cfg.get("table") is not None else command
+            stack.enter_context(own_folder(folder, kind, cfg.get("resume")))
         stack.enter_context(shared_job(folder))
         return run_swept(task, cfg) if is_swept() else task(cfg)
 

@@ -1,4 +1,4 @@
-"""Create and guard the folder of a run: one run per folder, without results of a former run."""
+"""Create and lock the folder of a run, which only one run uses, and remove results of a former run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from explainsal.fetch.writing import remove_unfinished
 
 LOCK = ".run.lock"
 CHECKPOINTS = "checkpoints"
-_JOB = "EXPLAINSAL_JOB"  # tells processes that Lightning starts the job of the first process
+_JOB = "EXPLAINSAL_JOB"  # environment variable with the first process's job, read by processes that Lightning starts
 _DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", _JOB, signals.FIRST_PROCESS)
 _RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 _RESULTS = (

@@ -96,7 +96,7 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
         key, _, values = found[1].partition("=")
         quoted = _quote(found[1])
         one = f" One value with a comma needs two kinds of quotes: {quoted}." if quoted else ""
-        return f"{found[1]}: several values. Add -m for a run with each; a list is {key}=[{values}].{one}"
+        return f"{found[1]}: several values. Add -m to run once per value, or write a list as {key}=[{values}].{one}"
     if found := re.search(r"Could not (?:override|delete from config:?) '?([\w.@/]+)'?", text):
         wrong = found[1]
         nearest = find_nearest(wrong, list_options(command, arguments, wrong, conf))
@@ -137,14 +137,17 @@ def _quote(argument: str) -> str | None:
 
 
 def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> str | None:
-    """Name an option that is text, or a fraction, where its default is a number or a whole number; None without one.
+    """Describe an option whose value is text instead of a number, or a fraction instead of a whole number, if any.
 
-    For errors of any kind that such a value leads to later.
+    Such a value can cause later errors of any kind, whose own messages do not name the option.
 
     Args:
         command: The command's name.
         arguments: The command line.
         conf: The configuration folder.
+
+    Returns:
+        The message, or None if no option has such a value.
     """
     from hydra.core.override_parser.overrides_parser import OverridesParser
     from omegaconf import OmegaConf

@@ -58,14 +58,14 @@ def _with_content(node: Mapping[str, Any], place: str, look_up: Callable[[str], 
 def run_job(
     folder: Path, parameters: Mapping[str, str], commit: str | None, task: Callable[[], Any]
 ) -> dict[str, float] | None:
-    """Run a job of a sweep unless it is done, record it in ``job.json``, and return its measures.
+    """Run a job of a sweep unless it is done, record it in ``job.json``, and return its measured values.
 
     Finished jobs are skipped; a different commit is reported. The result is None if another process runs the job.
     Remains of a failed or killed job are removed first, except Hydra's own files.
     """
     if _is_done(folder, commit):
         with suppress(OSError):
-            (folder / JOB).touch()  # later than jobs with the same options on other data, see `sweep_table`
+            (folder / JOB).touch()  # of jobs with the same options on other data, `sweep_table` keeps the latest
     else:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -83,7 +83,7 @@ def _is_done(folder: Path, commit: str | None) -> bool:
     if old is None or old["status"] != DONE:
         return False
     if old["commit"] != commit:
-        print(f"{folder}: kept from commit {old['commit']}, this is {commit}; remove the folder to run it again")
+        print(f"{folder}: kept the job of commit {old['commit']}, now at {commit}; remove the folder to run it again")
     return True
 
 

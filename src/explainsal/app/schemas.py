@@ -1,7 +1,7 @@
-"""Options that have no file in conf/: those of an explanation, of a filter bank and of a distillation.
+"""Register the options of explanations, filter banks and distillations, which have no file in conf/.
 
-Their names and defaults are those of the dataclasses. A configuration takes them in with
-``- options@_here_: default`` (conf/explainer, conf/bank) or ``- distillation@_here_: default`` (conf/distill.yaml).
+Their names and defaults are those of the dataclasses. A configuration includes them with ``- options@_here_: default``
+(conf/explainer, conf/bank) or ``- distillation@_here_: default`` (conf/distill.yaml).
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from explainsal.explanation.options import BankChanges, Options
 
 
 def register_options() -> None:
-    """Register the groups with Hydra; null in an explanation or a bank keeps the value of the preset or bank."""
+    """Register the groups with Hydra. An option of an explanation or a bank that is null keeps the preset's value."""
     store = ConfigStore.instance().store
     explainer = dict.fromkeys((*_defaults(Options), "low_pass"))
     store(group="explainer/options", name="default", node=explainer)
     store(group="bank/options", name="default", node=_defaults(BankChanges))
-    own = {"seed", "nonnegative"}  # of the run, and of the fit
+    own = {"seed", "nonnegative"}  # set by the options `seed` and `distill.nonnegative` of the command
     refine = {name: value for name, value in _defaults(RefineOptions).items() if name not in own}
     store(group="distillation", name="default", node={"distill": _defaults(DistillOptions), "refine": refine})
 

@@ -30,7 +30,7 @@ def is_swept() -> bool:
 
 
 def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, float] | None:
-    """Run a job of a sweep unless it is done, and return its measures, which a sweeper may optimize."""
+    """Run a job of a sweep unless it is done, and return its measured values, which a sweeper may optimize."""
     from explainsal.app.jobs import run_job
     from explainsal.reporting.manifest import git_state  # imported here so that other commands start faster
 
@@ -40,7 +40,7 @@ def run_swept(task: Callable[[DictConfig], Any], cfg: DictConfig) -> dict[str, f
 
 
 def parse_parameters(overrides: Iterable[str]) -> dict[str, str]:
-    """Return the name and value of every override; one that deletes has the value ``""``.
+    """Return the name and value of every override; the value is ``""`` for an override that deletes an option.
 
     Example:
         >>> parse_parameters(["+sweep=grid", "explainer.scales=[1,2]", "~debug"])

@@ -48,7 +48,7 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
     if cfg.fit.size is None:
         raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
     if cfg.domains:
-        raise UserError("fit.size mixes data sets in every batch, domains=... keeps them apart: leave one out")
+        raise UserError("fit.size mixes data sets in every batch, but domains=... separates them: leave one out")
     teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
     if teacher is not None and not isinstance(teacher, SaliencyModel):
         raise UserError(

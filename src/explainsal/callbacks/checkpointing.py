@@ -17,7 +17,7 @@ from explainsal.fetch.writing import write_file
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
-    """Write a new file, then rename it over the old one: one complete checkpoint is always on disk."""
+    """Write checkpoints to a new file, then rename it over the old one; a complete checkpoint is always on disk."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: str | Path, storage_options: Any = None) -> None:
         """Write the checkpoint.

@@ -18,7 +18,10 @@ _NAMES = {"seed": "seed", "batch_size": "data.batch_size", "processes": "the num
 
 
 class GoOnExactly(Callback):
-    """Reseed every epoch, store generator states in checkpoints, and keep the best epoch of a run in another folder.
+    """Make a resumed training equal an uninterrupted one.
+
+    Random generators are seeded at the start of every epoch, and checkpoints store their states. A run
+    that resumes from another run's folder keeps the best score and checkpoint of that run.
 
     Args:
         dirpath: Folder of this run's checkpoints; the resumed run may have another.
@@ -39,7 +42,7 @@ class GoOnExactly(Callback):
         self._restored = state_dict
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        """Store the settings of the image order, if the checkpoint is within an epoch."""
+        """Within an epoch, store the settings that determine the order of its images."""
         epochs: Any = trainer.fit_loop.epoch_progress.current
         batches: Any = trainer.fit_loop.epoch_loop.batch_progress.current
         if epochs.started > epochs.processed and 0 < batches.processed < trainer.num_training_batches:
@@ -49,7 +52,7 @@ class GoOnExactly(Callback):
         """Raise if an epoch would be continued in another order.
 
         Raises:
-            UserError: If some of its images would be used twice and others never.
+            UserError: If the settings differ, so that some images would be seen twice in this epoch and others never.
         """
         order, self._order = self._order, {}
         now = _order(trainer)
@@ -57,7 +60,7 @@ class GoOnExactly(Callback):
             changes = ", ".join(f"{_NAMES[name]}={order[name]}, now {now[name]}" for name in differ)
             raise UserError(
                 f"the checkpoint is from the middle of an epoch, whose order of images depends on {changes}: resume "
-                "with the same, or from last.ckpt, which is from the end of an epoch"
+                "with the same settings, or from last.ckpt, which was written at the end of an epoch"
             )
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:

@@ -17,7 +17,7 @@ from explainsal import signals
 class StopOnSignal(Callback):
     """Keep the process's own handling of SIGTERM, finish training steps, and end the processes of a distributed run.
 
-    Lightning's handler broadcasts from within the handler, which waits forever for a process in another step.
+    Lightning's own handler broadcasts the signal to all processes, and waits forever if one of them is in another step.
     """
 
     def __init__(self) -> None:
@@ -25,15 +25,15 @@ class StopOnSignal(Callback):
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore the handler of SIGTERM, because Lightning installs its own after every setup hook."""
-        self._take_back()
+        self._restore_handler()
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore the handler of SIGTERM, if there was no validation before."""
-        self._take_back()
+        self._restore_handler()
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Restore the handler of SIGTERM."""
-        self._take_back()
+        self._restore_handler()
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         """Hold signals until the step is finished."""
@@ -55,7 +55,7 @@ class StopOnSignal(Callback):
         signals.release()
 
     def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
-        """End the processes that Lightning started, without its thread that would also kill this process."""
+        """Kill the processes that Lightning started; Lightning's own thread would also kill this process."""
         processes = getattr(trainer.strategy.launcher, "procs", None)
         if isinstance(exception, KeyboardInterrupt) and processes:
             started = list(processes)
@@ -63,14 +63,14 @@ class StopOnSignal(Callback):
             for process in started:
                 process.kill()
 
-    def _take_back(self) -> None:
+    def _restore_handler(self) -> None:
         if self._handler is not None and threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, self._handler)
 
 
 @contextmanager
 def interrupts() -> Iterator[None]:
-    """Raise Ctrl-C and SIGTERM in a Trainer as themselves; Lightning turns them into an exit with code 1."""
+    """Raise the original exception of Ctrl-C or SIGTERM in a Trainer; Lightning replaces it by exit code 1."""
     try:
         yield
     except SIGTERMException:  # the process has no handler of its own, e.g. in a job started by another program

@@ -23,9 +23,9 @@ MODELS = {
     "sim_grouping": "SIMGrouping",
     "spectral_residual": "SpectralResidual",
 }
-"""Name of each model, which is its module's name, -> class. All of them work without arguments.
+"""Name of each model (also the name of its module) -> name of its class. All classes work without arguments.
 
-Models that need fixations are not listed: `center_bias.CenterBias.fit`, `gold_standard`.
+Models that need fixations are not listed: `center_bias.CenterBias`, `gold_standard.GoldStandard`.
 """
 
 

@@ -74,7 +74,7 @@ class CenterBias(nn.Module):
 class LeaveOneOutCenterBias(nn.Module):
     """Center bias of each image of a data set, learned from all other images.
 
-    It serves data sets without a training split, and is the strict baseline of information gain.
+    It is for data sets without a training split, and is the strictest baseline of information gain.
 
     Args:
         points: One ``(N_i, 2)`` array of (x, y) in pixels per image.

@@ -1,4 +1,4 @@
-"""Leave-one-observer-out gold standard: the expected upper bound of maps that ignore who looks."""
+"""Leave-one-observer-out gold standard: the expected upper bound of models that predict one map for all observers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class GoldStandard:
         if not sigma > 0 or not 0 <= uniform < 1:
             raise ValueError(f"sigma must be positive and uniform in [0, 1), got {sigma} and {uniform}")
         if not any(len(o.unique()) > 1 for o in observers):
-            raise ValueError("a gold standard needs images with two observers or more, who are told apart")
+            raise ValueError("a gold standard needs images with two observers or more, each with an id")
         self.points, self.observers, self.sizes = points, observers, sizes
         self.sigma, self.uniform = sigma, uniform
 
@@ -53,11 +53,11 @@ class GoldStandard:
         return self  # read-only
 
     def of_image(self, index: int) -> tuple[Tensor, FixationBatch]:
-        """Return predictions and fixations of one image by observer.
+        """Return the predictions for one image and its fixations, both by observer.
 
         Returns:
-            Densities ``(S, H, W)``, float64, each with sum 1, one per observer who has fixations in an image where
-            other observers have fixations; and the fixations of those observers, in the same order.
+            Densities ``(S, H, W)``, float64, each with sum 1, one for each of the S observers with fixations, and the
+            fixations of these observers in the same order. Without a second observer S is 0.
         """
         points, who, size = self.points[index].double(), self.observers[index], self.sizes[index]
         people = [person for person in who.unique().tolist() if not bool((who == person).all())]

@@ -19,8 +19,8 @@ _SMALLEST = 10
 class Itti(ClassicalModel):
     """Center-surround contrast of color, intensity and orientation; maps with few peaks get larger weights.
 
-    The other public implementation family, Walther's SaliencyToolbox, gives sparse maps that hardly agree with these
-    (CC 0.07 to 0.45); CLASSICAL.md, section 1.
+    The other widely used implementation, Walther's SaliencyToolbox, gives sparse maps that hardly agree with these
+    (CC 0.07 to 0.45).
 
     Args:
         deltas: Levels between center and surround; the toolbox uses (2,), the paper's (3, 4) needs larger images.

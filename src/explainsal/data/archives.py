@@ -77,7 +77,7 @@ def fetch_archives(
             _require_by_hand(source, states)
             _require_space(root, states)
             for state in states:
-                state.bring(retry)
+                state.fetch_and_unpack(retry)
     return [state.report() for state in states]
 
 
@@ -93,7 +93,7 @@ class _State:
         self.note = root / NOTES / f"{archive.file}.json"
         self.found = self.count()
         self.used: Path | None = None
-        self._judged: dict[Path, bool] = {}
+        self._checked: dict[Path, bool] = {}
 
     def count(self) -> int:
         """Count the files of the archive on disk."""
@@ -102,12 +102,12 @@ class _State:
     def complete(self) -> bool:
         """Return whether all files of the archive are on disk: as many as were unpacked before, or as published.
 
-        The published count alone is not enough if an archive is at hand that was never fully unpacked.
+        If an archive is on disk that was never fully unpacked, the published count alone is not enough.
         """
         known = self.unpacked_files()
         if known is not None:
             return self.count() >= known
-        return self.count() >= self.archive.files and self.at_hand() is None
+        return self.count() >= self.archive.files and self.find_archive() is None
 
     def unpacked_files(self) -> int | None:
         """Return how many files an earlier call unpacked from the same or a since removed archive; None if unknown."""
@@ -119,12 +119,12 @@ class _State:
         except (OSError, ValueError, KeyError):
             return None
 
-    def at_hand(self) -> Path | None:
+    def find_archive(self) -> Path | None:
         """Return the path of the archive if it is in one of its possible folders."""
         for name in self.names():
             for folder in (self.root, self.root.absolute().parent):
                 path = folder / name
-                if path.is_file() and (name == self.archive.file or self.is_right(path)):
+                if path.is_file() and (name == self.archive.file or self.is_published(path)):
                     return path
         return None
 
@@ -134,23 +134,23 @@ class _State:
         published = [last] if self.verify and last.endswith(".zip") else []
         return list(dict.fromkeys([self.archive.file, *self.archive.aliases, *published]))
 
-    def is_right(self, path: Path) -> bool:
+    def is_published(self, path: Path) -> bool:
         """Return whether a file matches the published checksum, or no checksum is to be checked."""
-        if path not in self._judged:
+        if path not in self._checked:
             expected = Checksum("md5", self.archive.md5) if self.verify else None
-            self._judged[path] = expected is None or expected.of(path) == expected
-            if not self._judged[path]:
+            self._checked[path] = expected is None or expected.of(path) == expected
+            if not self._checked[path]:
                 log.warning("%s is not the published %s: its MD5 differs", path, self.archive.content)
-        return self._judged[path]
+        return self._checked[path]
 
-    def bring(self, retry: Retry | None) -> None:
+    def fetch_and_unpack(self, retry: Retry | None) -> None:
         """Fetch the archive if needed, and unpack missing files."""
         if self.complete():
             return
-        path = self.at_hand()
+        path = self.find_archive()
         if path is None:
             path = download(self.remote(), self.root / self.archive.file, retry=retry)
-        elif not self.is_right(path):
+        elif not self.is_published(path):
             raise CorruptFileError(
                 f"{path} is not the published file: its checksum is not MD5 {self.archive.md5}. It may be incomplete: "
                 f"remove it and run the same command again, or fetch {self.archive.address} again."
@@ -177,7 +177,9 @@ class _State:
 
 def _require_by_hand(source: Source, states: Sequence[_State]) -> None:
     """Raise early if files must be fetched by hand, before the long download of the others."""
-    missing = [s for s in states if s.archive.by_hand and not s.mirror and not s.complete() and s.at_hand() is None]
+    missing = [
+        s for s in states if s.archive.by_hand and not s.mirror and not s.complete() and s.find_archive() is None
+    ]
     if not missing:
         return
     lines = [f"{source.title}: these files have no address that a program can fetch. From {source.page} get"]
@@ -193,13 +195,13 @@ def _require_space(root: Path, states: Sequence[_State]) -> None:
     for state in states:
         if state.archive.megabytes and state.verify and not state.complete():
             share = 1 - min(1.0, state.found / max(1, state.archive.files))
-            needed += 1e6 * state.archive.megabytes * ((state.at_hand() is None) + share)
+            needed += 1e6 * state.archive.megabytes * ((state.find_archive() is None) + share)
     require_space(root, int(needed), f"fetching and unpacking {human(needed)}")
 
 
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock, waiting for other processes; the lock of a killed process is free."""
+    """Hold a lock, after waiting for other processes; a killed process holds no lock."""
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)

@@ -22,7 +22,6 @@ class Augmentation:
     Points are therefore passed as x - 0.5, and 0.5 is added afterwards. Points that leave the image are dropped;
     repeated points stay repeated. Random numbers come from torch's generator, which a data module seeds by run, epoch
     and image, so that a seed reproduces a run exactly.
-    exactly by its seed.
 
     Args:
         steps: albumentations transforms by names of your choice, applied in this order. They keep the image size, or

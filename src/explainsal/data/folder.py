@@ -8,7 +8,7 @@ ground truth contains:
     fixations/**         or one binary map per image: .png, .jpg, .npy, .mat
     scanpaths/**         or one text file per image and observer, scanpaths/<image>/<observer>: x y start end
     maps/**              densities, one per image: 8 or 16-bit pictures, .npy, .mat; with or without fixations
-    *.hdf5               or pysaliency's stimuli and fixations, or only its fixations of the sorted images/
+    *.hdf5               or pysaliency's stimuli and fixations, or only its fixations, ordered as the sorted images/
     splits.json          {"train": [...], "val": [...], "test": [...]}: names of images; optional
 
 Data sets of FixaTons are supported as they are, with STIMULI for images and SCANPATHS for scanpaths.
@@ -158,7 +158,7 @@ def _maps(path: Path, images: dict[str, str]) -> dict[str, str]:
 
 
 def _with_density(images: dict[str, str], maps: dict[str, str], reading: Reading) -> list[str]:
-    """Return all images; images without a density raise here, or are skipped as unreadable when decoded."""
+    """Return the ids of all images. Raise if one has no density, unless unreadable images are skipped later."""
     find_partners(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
     return list(images)
 

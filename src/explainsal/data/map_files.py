@@ -113,11 +113,11 @@ class ZipOfMaps(MapFiles):
     """Pictures and arrays in a zip archive, without leftovers of operating systems."""
 
     def names(self) -> list[str]:
-        """Paths in the archive."""
+        """Return paths in the archive."""
         return sorted(name for name in self._archive.namelist() if _is_wanted(name))
 
     def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
-        """The map in one file."""
+        """Read the map in one file."""
         with mat_errors(f"{self.path}: {name}", _REMEDY), self._archive.open(name) as member:
             return _map_in_archive(self.say(name), member, self._archive.getinfo(name).file_size, accept)
 
@@ -131,11 +131,11 @@ class TarOfMaps(MapFiles):
     """Pictures and arrays in a tar archive, compressed or not."""
 
     def names(self) -> list[str]:
-        """Paths in the archive."""
+        """Return paths in the archive."""
         return sorted(self._members)
 
     def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
-        """The map in one file."""
+        """Read the map in one file."""
         with mat_errors(f"{self.path}: {name}", _REMEDY):
             member = self._archive.extractfile(self._members[name])
             assert member is not None

@@ -1,9 +1,7 @@
-"""Write data sets as pysaliency's HDF5 files, in the formats of version 0.2.22, which every version reads; needs only
-h5py.
+"""Write data sets as pysaliency's HDF5 files, with h5py alone, in the formats of version 0.2.22.
 
-Coordinates are pixels from 0. If all points of a data set are at pixel centers, whole pixel indices are written,
-otherwise the points as they are. Unknown times are NaN.
-the numbers of the pixels; else the points as they are. Times are NaN where no one knows them.
+Every version of pysaliency reads these formats. Coordinates are pixels from 0. If all points of a data set are at pixel
+centers, whole pixel indices are written, otherwise the points as they are. Unknown times are NaN.
 """
 
 from __future__ import annotations

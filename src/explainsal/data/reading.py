@@ -40,8 +40,8 @@ class Reading:
         cache: Cache folder; by default ``.explainsal`` next to the data.
         decoded: ``maps`` caches published maps as plain bytes, ``all`` caches pictures as well: a half or an eighth of
             the CPU time for 0.3 or 1.2 MB of disk per image of 640 x 480 (benchmarks/results/loading-cpu.md).
-        as_recorded: Keep fixations outside their image, whatever `outside` says, for the doctor, which reports them.
-            Metrics and densities need points inside.
+        as_recorded: Keep fixations outside their image regardless of `outside`, for the doctor, which reports
+            them. Metrics and densities need points inside.
 
     Raises:
         ValueError: If the value of an option is unknown.

@@ -20,7 +20,7 @@ from explainsal.fetch.fingerprints import fingerprint, fingerprint_files
 
 Predict = Callable[[np.ndarray], np.ndarray]  # picture (H, W, 3), uint8 -> density (H, W)
 Arrays = dict[str, np.ndarray]
-FORMAT = 1  # raise it when the meaning of a stored file changes: older files are then rebuilt
+FORMAT = 1  # increase it when the meaning of a stored file changes, so that older files are rebuilt
 
 
 class SmallSamples(Dataset[SaliencySample]):
@@ -152,7 +152,7 @@ def _name(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
 
 
 def _key(dataset: SaliencyDataset, size: tuple[int, int]) -> str:
-    """Sixteen digits over the pictures, the maps or fixations, their width, and the size."""
+    """Return a key that changes with the pictures, the maps or fixations, the density sigma, and the size."""
     points = None if dataset.fixations is None else np.ascontiguousarray(dataset.fixations.xy).tobytes()
     files = fingerprint_files((*dataset.files, *dataset.map_files))
     digest = None if points is None else hashlib.sha256(points).hexdigest()

@@ -63,7 +63,7 @@ def unisal(ids: Sequence[str], fold: int) -> Parts:
 
 
 def every_tenth(ids: Sequence[str], fold: int) -> Parts:
-    """Split a large data set for slow methods: every tenth image by name is tested, those halfway validate.
+    """Split a large data set for slow methods: every tenth image by name is tested, those halfway between validate.
 
     Example:
         >>> parts = every_tenth([f"{i:02}" for i in range(21)], 0)
@@ -77,7 +77,7 @@ def every_tenth(ids: Sequence[str], fold: int) -> Parts:
 
 
 def held_out(ids: Sequence[str], fold: int) -> Parts:
-    """Split MIT1003 with a test part unseen by UNISAL's published weights, its fold 0; fold 1 validates.
+    """Split MIT1003 into UNISAL's fold 0, which its published weights have not seen, for testing, fold 1, and the rest.
 
     Raises:
         UserError: If these are not the 1003 images, or `fold` is not 0.
@@ -153,7 +153,8 @@ def _shuffled(items: Sequence[int], *, seed: int) -> list[int]:
 
 def _check_fold(fold: int, folds: int) -> None:
     if not 0 <= fold < folds:
-        raise UserError(f"data.fold={fold}: the folds are numbered 0 to {folds - 1}" if folds > 1 else "no folds here")
+        known = f"the folds are numbered 0 to {folds - 1}" if folds > 1 else "this split has no folds"
+        raise UserError(f"data.fold={fold}: {known}")
 
 
 def _complete(ids: Sequence[str], published: int) -> int:

@@ -58,7 +58,7 @@ class SyntheticSettings:
 
     def __post_init__(self) -> None:
         if set(self.counts) != set(SPLITS) or min([*self.counts.values(), *self.size]) < 1:
-            raise ValueError(f"counts needs positive numbers of {SPLITS}, size too: got {self.counts}, {self.size}")
+            raise ValueError(f"counts of {SPLITS} and size must be positive: got {self.counts}, {self.size}")
         if min(self.observers, self.samples) < 1 or self.fixations < 3 or self.sigma <= 0:
             raise ValueError("observers, samples and sigma must be positive, fixations at least 3")
 

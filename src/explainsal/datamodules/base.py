@@ -189,10 +189,10 @@ class SaliencyDataModule(L.LightningDataModule):
         """Check and index every needed split, once per machine, before the processes start."""
         for split in self.needed:
             self.dataset(split)
-        self._say_missing_fixations()
+        self._warn_of_missing_fixations()
 
     def require_training_images(self) -> None:
-        """Refuse to train on nothing.
+        """Raise if there is no image to train on.
 
         Raises:
             UserError: If the training split has no image.
@@ -204,8 +204,8 @@ class SaliencyDataModule(L.LightningDataModule):
                 "splits.json, or divide the data set: data.fold=0 data.folds=10"
             )
 
-    def _say_missing_fixations(self) -> None:
-        """Warn early about scores that cannot be computed because fixations are missing."""
+    def _warn_of_missing_fixations(self) -> None:
+        """Warn early if scores cannot be computed because fixations are missing."""
         tested = self.dataset(self.eval_split)
         if tested.has_density and not tested.fixated_images:
             log.warning(
@@ -231,7 +231,7 @@ class SaliencyDataModule(L.LightningDataModule):
             fold = "" if self.fold is None else f", fold {self.fold}" + ("" if self.split else f" of {self.folds}")
             line = f"{line} ({self.split or 'cross-validation'}{fold})"
         if self.fit_splits[1] == self.eval_split:
-            line += " like validation, as in published tables"
+            line += ", as is validation, like in published tables"
         elif self.divided and self.eval_split == self.whole:
             line += ", which includes the training images"
         return line

@@ -109,7 +109,7 @@ class FitDataModule(L.LightningDataModule):
         samples = shrink_dataset(dataset, self.size, folder)
         if self.teacher is None or self.share == 0:
             return samples
-        predict, identity = _prediction(self.teacher, self.device), describe_teacher(self.teacher)
+        predict, identity = _make_predictor(self.teacher, self.device), describe_teacher(self.teacher)
         return samples.blended(predict_densities(dataset, predict, identity, self.size, folder), self.share)
 
 
@@ -122,7 +122,7 @@ def describe_teacher(model: SaliencyModel) -> str:
     return f"{model.name} {sorted(model.options.items())} {model.weights} {stamp}"
 
 
-def _prediction(model: SaliencyModel, device: torch.device) -> Predict:
+def _make_predictor(model: SaliencyModel, device: torch.device) -> Predict:
     """Return the network as a function of one picture."""
     quick = model.for_prediction().to(device)
 

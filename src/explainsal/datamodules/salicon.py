@@ -100,4 +100,4 @@ class SaliconDataModule(SaliencyDataModule):
     def describe(self) -> str:
         """Describe the data in one line, with a hint if validation and test use the same images."""
         line = super().describe()
-        return f"{line} (data.holdout=500 keeps them apart)" if self.fit_splits[1] == self.eval_split else line
+        return f"{line} (data.holdout=500 validates on other images)" if self.fit_splits[1] == self.eval_split else line

@@ -42,7 +42,7 @@ class Chain:
         layers: The network's layers; skipped ones are ignored.
         first_pool: Shape ``(B, P, H, W)``, the input maps of the images passed to the explained module.
         keep_maps: Maps that stay in the result; see :class:`~explainsal.explanation.Explainer`.
-        weights: Weights of the pixels; None: equal weights.
+        weights: Weights of the pixels and maps; None: equal weights.
         report: Function called with the name of every rebuilt layer.
     """
 
@@ -103,7 +103,8 @@ class Chain:
             self.remembered.views.release(over, self.budget // _FOR_VIEWS)
             maps = rebuilt.maps
             fit = measure_fit(rebuilt.target, maps, maps_at_once(maps, self._spare(activations)), pixels)
-            kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels)
+            counts = None if self.weights is None else self.weights.of_maps(name)
+            kept = best_maps(rebuilt, fit, self.options.selection, self.options.pool_size, pixels, counts)
         self._add_pool(name, maps, kept)
         seconds = torch.full((len(maps),), (time.perf_counter() - started) / len(maps), dtype=torch.float64)
         self.done.append(

@@ -1,7 +1,7 @@
-"""Null models: explanations without meaning, for comparison (DESIGN, "Honesty").
+"""Null models: meaningless explanations for comparison.
 
-The method uses the deep activations at every layer, so it can mimic them. A fidelity is meaningful only as its distance
-to these null models, at the same configuration (docs/decisions/0013).
+The method uses the deep activations at every layer, so it can imitate them even with meaningless filters. The fidelity
+of an explanation must therefore be compared with that of null models at the same options (docs/decisions/0013).
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ from explainsal.fetch.checksum import BLOCK, Checksum
 from explainsal.fetch.disk import full_disk_is_reported, human, require_space
 
 AGENT = "explainsal (https://arxiv.org/abs/2109.03575)"
-PASSING = (408, 425, 429, 500, 502, 503, 504)  # temporary server errors
-SURPRISE = 2  # a file may be this many times as large as published before it is refused
+TEMPORARY = (408, 425, 429, 500, 502, 503, 504)  # HTTP codes of temporary server errors, which are retried
+OVERSIZE = 2  # a file larger than this many times its published size is refused
 
 log = logging.getLogger(__name__)
 
@@ -93,16 +93,16 @@ def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) ->
     with full_disk_is_reported(f"fetching {target.name}", target.parent):
         target.parent.mkdir(parents=True, exist_ok=True)
         require_space(target.parent, remote.size or 0, f"fetching {target.name}")
-        resumed = bool(remote.checksums) and bool(_begun(target))
+        resumed = bool(remote.checksums) and bool(_parts(target))
         try:
             part = _fetch(remote, target, retry or Retry())
-            if resumed and not _is_right(part, remote.checksums):
+            if resumed and not _is_published(part, remote.checksums):
                 log.warning("%s is not the published file, perhaps after resuming; downloading it again", target.name)
                 part.unlink()
                 part = _fetch(remote, target, retry or Retry())
-            if not _is_right(part, remote.checksums):
+            if not _is_published(part, remote.checksums):
                 part.unlink()
-                raise CorruptFileError(_wrong(remote))
+                raise CorruptFileError(_describe_mismatch(remote))
         except UserError as error:
             raise type(error)(f"{error}\n{_by_hand(remote, target)}") from error
         part.replace(target)
@@ -116,23 +116,23 @@ def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
     refused = False
     for attempt in range(retry.attempts):
         if not remote.checksums:
-            _forget(target)
+            _remove_parts(target)
         try:
             return _attempt(remote, target, retry)
         except requests.HTTPError as error:
             answer = error.response
             status = 0 if answer is None else answer.status_code
             reason = f"{remote.address} answers {status} {'' if answer is None else answer.reason}"
-            if status not in PASSING:
+            if status not in TEMPORARY:
                 raise RefusedError(reason) from error
             pause = retry.pause * 2**attempt
         except gdown.exceptions.DownloadError as error:
             if isinstance(error.__cause__, requests.RequestException):  # gdown has already retried
-                raise UserError(f"{host} does not answer ({_line(error)})") from error
+                raise UserError(f"{host} does not answer ({_one_line(error)})") from error
             if "byte range" not in str(error):
-                raise UserError(f"{remote.address}: the connection ended too early ({_line(error)})") from error
+                raise UserError(f"{remote.address}: the connection ended too early ({_one_line(error)})") from error
             if refused:  # refused twice: the server cannot resume it, or has another version
-                _forget(target)
+                _remove_parts(target)
             refused, reason, pause = True, f"{remote.address} does not resume the file", retry.pause
         if attempt + 1 < retry.attempts:
             log.warning("%s; next attempt in %.0f s", reason, pause)
@@ -158,11 +158,11 @@ def _attempt(remote: RemoteFile, target: Path, retry: Retry) -> Path:
                 progress=_watch(remote, target, progress),
             )
         except gdown.exceptions.FileURLRetrievalError as error:
-            raise RefusedError(f"{remote.address}: {_line(error)}") from error
+            raise RefusedError(f"{remote.address}: {_one_line(error)}") from error
         except requests.exceptions.SSLError as error:
             raise RefusedError(f"{remote.address}: the server's certificate is invalid ({error})") from error
         except (requests.ConnectionError, requests.Timeout, requests.exceptions.ChunkedEncodingError) as error:
-            raise UserError(f"{urlsplit(remote.address).netloc} does not answer ({_line(error)})") from error
+            raise UserError(f"{urlsplit(remote.address).netloc} does not answer ({_one_line(error)})") from error
         except requests.exceptions.InvalidURL as error:
             raise RefusedError(f"{remote.address} is not a valid address: {error}") from error
     with part.open("rb") as file:
@@ -176,7 +176,7 @@ def _attempt(remote: RemoteFile, target: Path, retry: Retry) -> Path:
 def _watch(remote: RemoteFile, target: Path, progress: Progress) -> Callable[[int, int | None], None]:
     """Show the progress, and stop a file that is far larger than published or than the disk."""
     task = progress.add_task(target.name, total=remote.size)
-    limit = SURPRISE * remote.size + BLOCK if remote.size else float("inf")
+    limit = OVERSIZE * remote.size + BLOCK if remote.size else float("inf")
     asked = False
 
     def show(done: int, total: int | None) -> None:
@@ -202,20 +202,20 @@ def _require_known_host(address: str) -> None:
         raise UserError(f"{host} does not answer ({error}); no network?") from error
 
 
-def _is_right(part: Path, checksums: tuple[Checksum, ...]) -> bool:
+def _is_published(part: Path, checksums: tuple[Checksum, ...]) -> bool:
     return not checksums or any(checksum.of(part) == checksum for checksum in checksums)
 
 
-def _begun(target: Path) -> list[Path]:
+def _parts(target: Path) -> list[Path]:
     return list(target.parent.glob(f"{target.name}.part*"))
 
 
-def _forget(target: Path) -> None:
-    for left in _begun(target):
+def _remove_parts(target: Path) -> None:
+    for left in _parts(target):
         left.unlink()
 
 
-def _wrong(remote: RemoteFile) -> str:
+def _describe_mismatch(remote: RemoteFile) -> str:
     known = " or ".join(map(str, remote.checksums))
     return (
         f"{remote.address} is not the published file: its checksum is not {known}. "
@@ -224,7 +224,7 @@ def _wrong(remote: RemoteFile) -> str:
 
 
 def _by_hand(remote: RemoteFile, target: Path) -> str:
-    begun = sum(part.stat().st_size for part in _begun(target))
+    begun = sum(part.stat().st_size for part in _parts(target))
     kept = f"{human(begun)} are kept: run the same command again to resume.\n" if begun else ""
     return (
         f"{kept}By hand: download {remote.address} with a browser, save it as {target.absolute()}, "
@@ -232,7 +232,7 @@ def _by_hand(remote: RemoteFile, target: Path) -> str:
     )
 
 
-def _line(error: Exception) -> str:
+def _one_line(error: Exception) -> str:
     return " ".join(str(error).split())
 
 

@@ -46,7 +46,7 @@ class Pattern:
 
     Args:
         regex: Matches a whole path. Its group ``path`` is the path inside the data set's own folder. Its group ``key``
-            (by default the same) identifies a file in whichever folder it is.
+            (by default equal to ``path``) identifies a file regardless of its folder.
 
     Example:
         >>> pattern = Pattern(r"(?:.*?/)??(?P<path>(?:train/)?(?P<key>\\d+\\.jpg))")
@@ -88,8 +88,8 @@ class _Member:
 def unpack(path: Path, root: Path, folder: str, pattern: Pattern) -> Unpacked:
     """Write the matching members that are missing on disk.
 
-    A file on disk with the same key and content is left alone, in whichever folder it is. A file that holds only the
-    beginning of a member, as a killed program leaves it, is completed. Missing files are put next to the others of
+    A file on disk with the same key and content is kept, in any folder. A file that holds only the beginning of a
+    member, left by a killed program, is completed. Missing files are put next to the others of
     their folder. Every file appears complete or not at all, so an interrupted call can be resumed. Links are never
     created.
 

@@ -24,7 +24,7 @@ class PerImageTable(Metric):
     """Table with rows (index, value of each column), gathered from all processes on reading.
 
     An index that occurs twice, e.g. through the padding of a distributed sampler, counts as one image. Images without
-    an index are counted individually. Means are exactly rounded sums. They do not depend on the batches, their order,
+    an index are counted individually. Sums are rounded exactly, so means do not depend on the batches, their order,
     or the number of processes.
 
     Args:

@@ -17,7 +17,7 @@ CenterBiasMap = Callable[[tuple[int, int], Tensor], Tensor]
 """Baseline of `information_gain`: a function from the height and width and from positions in the data set ``(B,)``
 (-1 if unknown) to densities ``(H, W)`` or ``(B, H, W)`` of any scale."""
 
-ONE_PASS = ("sim", "cc", "kld")  # against a density
+ONE_PASS = ("sim", "cc", "kld")  # metrics against a density that are computed together, in one pass
 AGAINST_DENSITY = (*ONE_PASS, "emd")
 
 
@@ -60,7 +60,7 @@ def score(
         raise TypeError(f"density must be a DensityMap, got {type(density).__name__}")
     points = None if fixations is None else Points.of(fixations.to(preds.device), maps.size)
     target = None if density is None else Maps.of(density.to(preds.device), "density")
-    places = _Places(index, first, len(preds), preds.device)
+    positions = _Positions(index, first, len(preds), preds.device)
     together = {name: profile.of(name) for name in names if name in ONE_PASS}
     compared = functional.against_density(maps, target, together) if target is not None and together else {}
     scores: dict[str, Tensor] = {}
@@ -69,14 +69,14 @@ def score(
             value = compared[name] if name in compared else emd(maps, target, **profile.of(name))
             value = torch.where(target.empty, torch.nan, value)
         elif name not in AGAINST_DENSITY and points is not None:
-            value = _at_fixations(name, maps, points, profile, places, nonfixations, center_bias, seed)
+            value = _at_fixations(name, maps, points, profile, positions, nonfixations, center_bias, seed)
         else:
             value = torch.full_like(maps.low, torch.nan)
         scores[name] = value
     return scores
 
 
-class _Places:
+class _Positions:
     """Positions of a batch's images in the data set, if they are known."""
 
     def __init__(self, index: Tensor | None, first: int, count: int, device: torch.device) -> None:
@@ -107,7 +107,7 @@ def _at_fixations(
     maps: Maps,
     points: Points,
     profile: Profile,
-    places: _Places,
+    positions: _Positions,
     nonfixations: Nonfixations | None,
     center_bias: CenterBiasMap | None,
     seed: int,
@@ -116,14 +116,14 @@ def _at_fixations(
     if name == "sauc":
         if nonfixations is None:
             raise ValueError("sauc needs nonfixations=Nonfixations(points, sizes)")
-        return shuffled(maps, points, nonfixations, profile, places.known("sauc"), seed)
+        return shuffled(maps, points, nonfixations, profile, positions.known("sauc"), seed)
     if name == "ig":
         if center_bias is None:
             raise ValueError("ig needs center_bias, a function from (H, W) and positions in the data set to densities")
-        baseline = center_bias(maps.size, places.for_baseline).to(maps.values.device)
+        baseline = center_bias(maps.size, positions.for_baseline).to(maps.values.device)
         return functional.information_gain(maps, points, baseline.reshape(-1, *maps.size), **options)
     if name == "auc_borji":
-        return functional.auc_borji(maps, points, seed=seed, index=places.for_draws, **options)
+        return functional.auc_borji(maps, points, seed=seed, index=positions.for_draws, **options)
     functions: dict[str, Callable[..., Tensor]] = {
         "nss": functional.nss,
         "auc": functional.auc,

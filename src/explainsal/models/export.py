@@ -78,13 +78,18 @@ def export_model(
     with torch.no_grad():
         made_of(example)  # fill cached tables with numbers rather than with the symbols of a trace
     program = _traced(made_of, example, grid=None if size is not None else grid)
-    said = {"input": _input(model, size, bare), "output": _output(model, bare), "model": model.name, "bare": bare}
-    said |= metadata or {}
+    description = {
+        "input": _input(model, size, bare),
+        "output": _output(model, bare),
+        "model": model.name,
+        "bare": bare,
+    }
+    description |= metadata or {}
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         made = Path(folder) / path.name
-        (_save_onnx if format == "onnx" else _save_program)(program, made, said)
+        (_save_onnx if format == "onnx" else _save_program)(program, made, description)
         difference = max(_difference(made_of, run_exported(made, some), some) for some in trials)
         if not difference <= TOLERANCE:
             raise UserError(
@@ -136,8 +141,8 @@ def exported_metadata(path: str | Path) -> dict[str, Any]:
     if Path(path).suffix != SUFFIXES["onnx"]:
         found = {_DESCRIPTION: ""}
         torch.export.load(path, extra_files=found)
-        said: dict[str, Any] = json.loads(found[_DESCRIPTION])
-        return said
+        description: dict[str, Any] = json.loads(found[_DESCRIPTION])
+        return description
     _need("onnx")
     import onnx
 
@@ -159,11 +164,11 @@ def _traced(model: nn.Module, images: Tensor, *, grid: int | None) -> torch.expo
             (images,),
             dynamic_shapes={INPUT: {0: torch.export.Dim("batch"), **sides}},
             strict=False,
-            prefer_deferred_runtime_asserts_over_guards=True,  # pooling's assumptions on sizes are checked at run time
+            prefer_deferred_runtime_asserts_over_guards=True,  # check the sizes that pooling requires at run time
         )
 
 
-def _save_onnx(program: torch.export.ExportedProgram, path: Path, said: Mapping[str, Any]) -> None:
+def _save_onnx(program: torch.export.ExportedProgram, path: Path, description: Mapping[str, Any]) -> None:
     for package in ("onnx", "onnxscript", "onnxruntime"):
         _need(package)
     import onnx
@@ -177,12 +182,12 @@ def _save_onnx(program: torch.export.ExportedProgram, path: Path, said: Mapping[
     if made is None:
         raise RuntimeError("torch.onnx.export returned nothing")
     graph = made.model_proto
-    onnx.helper.set_model_props(graph, {key: json.dumps(value) for key, value in said.items()})
+    onnx.helper.set_model_props(graph, {key: json.dumps(value) for key, value in description.items()})
     onnx.save(graph, str(path))
 
 
-def _save_program(program: torch.export.ExportedProgram, path: Path, said: Mapping[str, Any]) -> None:
-    torch.export.save(program, path, extra_files={_DESCRIPTION: json.dumps(dict(said))})
+def _save_program(program: torch.export.ExportedProgram, path: Path, description: Mapping[str, Any]) -> None:
+    torch.export.save(program, path, extra_files={_DESCRIPTION: json.dumps(dict(description))})
 
 
 def _batches(size: tuple[int, int] | None, own: tuple[int, int] | None, grid: int) -> list[Tensor]:

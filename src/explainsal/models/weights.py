@@ -72,16 +72,16 @@ def require_fit(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, n
     needed = [key for key in own if not key.endswith(_COUNTER)]
     missing = [key for key in needed if key not in state]
     unexpected = [key for key in state if key not in own]
-    said = []
+    problems = []
     if missing:
-        said.append(f"it lacks {len(missing)} of {len(needed)} entries, the first is {missing[0]}")
+        problems.append(f"it lacks {len(missing)} of {len(needed)} entries, the first is {missing[0]}")
     if unexpected:
-        said.append(f"{len(unexpected)} of its entries are not the network's, the first is {unexpected[0]}")
+        problems.append(f"{len(unexpected)} of its entries are not the network's, the first is {unexpected[0]}")
     known = [key for key in own if key in state]
-    said += [_difference(key, state[key], own[key]) for key in known if not _alike(state[key], own[key])]
-    said += [f"its {key} holds NaN or infinity" for key in known if not said and not _is_finite(state[key])]
-    if said:
-        raise CorruptFileError(f"{path} does not fit {name}: {'; '.join(said[:3])}")
+    problems += [_difference(key, state[key], own[key]) for key in known if not _alike(state[key], own[key])]
+    problems += [f"its {key} holds NaN or infinity" for key in known if not problems and not _is_finite(state[key])]
+    if problems:
+        raise CorruptFileError(f"{path} does not fit {name}: {'; '.join(problems[:3])}")
 
 
 def read_weight_file(path: str | Path) -> dict[str, Any]:

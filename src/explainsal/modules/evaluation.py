@@ -23,11 +23,11 @@ from explainsal.types import DensityMap
 log = logging.getLogger(__name__)
 
 GOLD_STANDARD = "gold_standard"
-DEEP = "deep"  # name of the evaluated network; the other models are compared with it
+DEEP = "deep"  # name of the evaluated network, whose map (the deep map) is compared with explainable maps
 
 
 class DeepAgreement(PerImageTable):
-    """Agreement of explainable maps with deep maps: CC of the original map, SIM and KLD of the map clamped at 0."""
+    """Agreement of explainable maps with deep maps: CC of the unclamped map, SIM and KLD of the map clamped at 0."""
 
     def __init__(self) -> None:
         super().__init__(["cc_to_deep", "sim_to_deep", "kld_to_deep"])
@@ -112,7 +112,7 @@ class EvaluationModule(LightningModule):
         """Score explainable maps ``(B, 1, H, W)`` at native size against the ground truth and the deep maps.
 
         Explainable maps can be signed. As a saliency model they are clamped at 0 for every metric. Their fidelity to
-        the deep map (``cc_to_deep``) is measured on the original map.
+        the deep map (``cc_to_deep``) is measured on the unclamped map.
         """
         self._score(name, maps.clamp(min=0), batch)
         cast(DeepAgreement, self.to_deep[name]).update(maps.squeeze(1), deep.squeeze(1), batch.index)
@@ -144,7 +144,7 @@ class EvaluationModule(LightningModule):
                 )
 
     def _score_observers(self, gold_standard: GoldStandard, index: int) -> None:
-        """Add the mean over an image's fixations, each scored on the map of the other observers.
+        """Add an image's mean score over its fixations, each scored on the map of the other observers.
 
         Metrics against a density are undefined, because the density includes the predicted observers.
         """
@@ -153,9 +153,9 @@ class EvaluationModule(LightningModule):
         people = torch.full((len(densities),), index, dtype=torch.int64)
         values = metrics.scores(densities, fixations, index=people) if len(densities) else {}
         weights = fixations.per_image().double()
-        nothing = torch.tensor(torch.nan, dtype=torch.float64)
+        undefined = torch.tensor(torch.nan, dtype=torch.float64)
         means = {name: (v * weights).sum() / weights.sum() for name, v in values.items()}
-        metrics.append(people.new_tensor([index]), {name: means.get(name, nothing)[None] for name in metrics.columns})
+        metrics.append(people.new_tensor([index]), {name: means.get(name, undefined)[None] for name in metrics.columns})
 
     def per_image(self) -> pd.DataFrame:
         """Return one row per model and image: model, index, the metrics. This is a collective call of all processes."""

@@ -1,4 +1,4 @@
-"""Module for a network that no training loop changes."""
+"""Module for a network whose weights a training loop does not change."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from explainsal.modules.saliency import SaliencyModule
 
 
 class FrozenModule(SaliencyModule):
-    """Published weights without changes, with the losses and metrics of a training for comparison.
+    """Network whose weights stay unchanged, while the losses and metrics of a training are logged for comparison.
 
     Parameters have no gradients, and there is no optimizer. Batch normalization and dropout are in evaluation mode
     whenever the network runs, even if a loop or a callback has called ``train()`` on it or on a part of it.

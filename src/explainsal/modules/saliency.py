@@ -161,8 +161,8 @@ def check_loss(loss: Callable[..., Tensor], given: Sequence[str]) -> None:
     parameters = inspect.signature(loss).parameters.values()
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
     needed = [p.name for p in places if p.default is p.empty]
-    endless = any(p.kind is p.VAR_POSITIONAL for p in parameters)
-    if len(needed) > len(given) or (len(places) < len(given) and not endless):
+    variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
+    if len(needed) > len(given) or (len(places) < len(given) and not variadic):
         name = getattr(getattr(loss, "func", loss), "__name__", type(loss).__name__)
         raise UserError(
             f"the loss {name} takes {len(needed)} tensors ({', '.join(needed)}), and this module gives "

@@ -1,4 +1,4 @@
-"""Adaptation of a resumed training to its current options: those of the optimizer, and the learning-rate schedule."""
+"""Current optimizer options and learning-rate schedule for a resumed training, in place of those in its checkpoint."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def follow_optimizer(optimizer: Optimizer, fresh: Optimizer) -> list[str]:
         if not names <= set(group):
             raise UserError(
                 "the checkpoint is from a training with another optimizer than module/optimizer=... chooses: "
-                "resume with that one"
+                "resume with the optimizer of that training"
             )
         rate = "initial_lr" if "initial_lr" in group and "initial_lr" in other else "lr"
         if group[rate] != other[rate]:
@@ -54,7 +54,7 @@ def _plain(value: Any) -> Any:
 
 
 def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRScheduler]) -> bool:
-    """Set a restored schedule to its state if the current options had held since the first epoch.
+    """Set a restored schedule to the state that it would have if the current options had applied from the first epoch.
 
     Restoring a schedule also restores its old options, e.g. another length of training.
 

@@ -60,7 +60,7 @@ class UNISALModule(SaliencyModule):
 
     @property
     def network(self) -> UNISALModel:
-        """Model with its specific type."""
+        """The model, typed as `UNISALModel`."""
         return cast(UNISALModel, self.model)
 
     @property
@@ -82,8 +82,8 @@ class UNISALModule(SaliencyModule):
     def configure_optimizers(self) -> Any:
         """Return the optimizer with two groups of parameters, each with its learning rate and weight decay."""
         encoder = list(self.encoder.parameters())
-        inside = set(encoder)
-        decoder = [p for p in self.network.parameters() if p not in inside]
+        of_encoder = set(encoder)
+        decoder = [p for p in self.network.parameters() if p not in of_encoder]
         optimizer = self.optimizer(
             [{"params": decoder, "name": "decoder"}, {"params": encoder, "name": "encoder"}]
         )  # fmt: skip

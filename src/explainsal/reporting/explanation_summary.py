@@ -19,7 +19,7 @@ MEASURES = (
 
 
 @dataclass(frozen=True)
-class Faith:
+class _Comparison:
     """A measure of an explanation and of its best null model.
 
     Args:
@@ -34,7 +34,7 @@ class Faith:
 
 
 def explanation_headlines(run: Run) -> list[Headline]:
-    """Return each measure of the last preset with its best null model; without null models, the layers only."""
+    """Return each measure of the last preset and of its best null model; without measures, the layer correlation."""
     if not run.explanations:
         return []
     tables = list(run.explanations.values())[-1]
@@ -42,10 +42,10 @@ def explanation_headlines(run: Run) -> list[Headline]:
     if not measured:
         return [Headline("Layer correlation", number(_layers(tables)), f"mean over {len(tables.depth)} layers")]
     found = []
-    for faith in measured:
-        found.append(Headline(faith.label, number(faith.own.mean), faith.own.interval))
-        if faith.null is not None:
-            name, null = faith.null
+    for measure in measured:
+        found.append(Headline(measure.label, number(measure.own.mean), measure.own.interval))
+        if measure.null is not None:
+            name, null = measure.null
             found.append(Headline(f"Null model: {name}", number(null.mean), null.interval))
     return found
 
@@ -53,10 +53,11 @@ def explanation_headlines(run: Run) -> list[Headline]:
 def null_headline(run: Run, preset: str) -> list[Headline]:
     """Return the best null model's correlation with the deep map, as a reference for a preset's own number."""
     tables = run.explanations.get(preset)
-    faith = next((f for f in _measured(tables) if f.label == TO_DEEP), None) if tables is not None else None
-    if faith is None or faith.null is None:
+    measured = [] if tables is None else _measured(tables)
+    to_deep = next((measure for measure in measured if measure.label == TO_DEEP), None)
+    if to_deep is None or to_deep.null is None:
         return []
-    name, null = faith.null
+    name, null = to_deep.null
     return [Headline(f"Null model: {name}", number(null.mean), f"CC to deep {null.interval}".strip())]
 
 
@@ -74,10 +75,10 @@ def _sentence(tables: ExplanationTables) -> str:
         f"with a mean correlation of {number(_layers(tables))}; the last one, "
         f"{depth['name'].iloc[-1]}, with {number(float(depth['correlation'].iloc[-1]))}"
     )
-    for faith in _measured(tables)[:1]:
-        text += f". Its map correlates {number(faith.own.mean)} with the network’s"
-        if faith.null is not None:
-            text += f", that of its best null model, {faith.null[0]}, {number(faith.null[1].mean)}"
+    for measure in _measured(tables)[:1]:
+        text += f". Its map has a correlation of {number(measure.own.mean)} with the network’s"
+        if measure.null is not None:
+            text += f"; that of its best null model, {measure.null[0]}, has {number(measure.null[1].mean)}"
     return f"{text}."
 
 
@@ -85,7 +86,7 @@ def _layers(tables: ExplanationTables) -> float:
     return float(tables.depth["correlation"].mean())
 
 
-def _measured(tables: ExplanationTables) -> list[Faith]:
+def _measured(tables: ExplanationTables) -> list[_Comparison]:
     if tables.fidelity is None:
         return []
     table = null_table(tables.fidelity)
@@ -96,5 +97,5 @@ def _measured(tables: ExplanationTables) -> list[Faith]:
         if own is None:
             continue
         name, best = max(cells.items(), key=lambda item: item[1].mean, default=("", None))
-        found.append(Faith(label, own, None if best is None else (name.replace("_", " "), best)))
+        found.append(_Comparison(label, own, None if best is None else (name.replace("_", " "), best)))
     return found

@@ -15,10 +15,11 @@ SHOWN = 9
 class RankedImage:
     """Gallery image with its rank among all images, by the deep model's correlation.
 
-    picture: Image with its maps.
-    cc: The deep model's correlation with the ground truth; None if unknown.
-    rank: Rank, 1 for the best image; None if unknown.
-    of: Number of ranked images.
+    Args:
+        picture: Image with its maps.
+        cc: The deep model's correlation with the ground truth; None if unknown.
+        rank: Rank, 1 for the best image; None if unknown.
+        of: Number of ranked images.
     """
 
     picture: GalleryImage

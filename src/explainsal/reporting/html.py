@@ -37,7 +37,7 @@ from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 PHOTO_SIDE, MAP_SIDE = 480, 320
 HERO_SIDE = 640
-FAITHFUL = 0.2  # mean correlation of the layers; an explanation below it is meaningless
+MEANINGFUL = 0.2  # mean correlation of the layers; an explanation below it is meaningless
 
 
 def write_report(run_dir: Path | str) -> Path:
@@ -112,7 +112,10 @@ def _content(run: Run) -> dict[str, Any]:
 
 
 def _sections(run: Run, ranked: list[RankedImage]) -> set[str]:
-    """Return the page's sections, without those that the command never writes and without repeated photos."""
+    """Return the page's sections, without those that the command never writes.
+
+    A gallery that holds only the photo of the first screen is left out as well.
+    """
     if run.paper_table is not None:
         return {"results"}
     standalone = run.graph is not None or run.attribution is not None
@@ -220,12 +223,12 @@ def _usage(run: Run, tables: ExplanationTables, place: int) -> dict[str, Any] | 
         "panels": svgs,
         "bank": bank_picture,
         "trend": trend_text(trend),
-        "caution": _hollow(tables),
+        "caution": _low_correlation_caution(tables),
     }
 
 
 def _standalone(run: Run) -> dict[str, Any] | None:
-    """Return the graph of a standalone model, the shares of its parts, and the pictures that ``explain`` drew."""
+    """Return the graph of a standalone model, the shares of its parts, and the pictures that ``explain`` wrote."""
     panels = []
     with styled():
         if run.graph is not None:
@@ -239,10 +242,10 @@ def _standalone(run: Run) -> dict[str, Any] | None:
     return {"panels": panels, "pictures": named} if panels else None
 
 
-def _hollow(tables: ExplanationTables) -> str:
+def _low_correlation_caution(tables: ExplanationTables) -> str:
     """Return a caution if the filters explain almost nothing, because their choice is then arbitrary."""
     correlation = tables.depth["correlation"].mean()
-    if correlation >= FAITHFUL:
+    if correlation >= MEANINGFUL:
         return ""
     return f"These filters explain almost nothing (mean correlation {number(correlation)}); their choice means little."
 
@@ -267,7 +270,7 @@ def _strip(image: RankedImage, side: int) -> dict[str, Any]:
 
 
 def _code(sentence: str) -> Markup:
-    """Mark the parts of a sentence in backticks as code."""
+    """Convert a sentence to HTML, with its parts in backticks as code."""
     parts = [Markup("<code>{}</code>").format(part) if i % 2 else part for i, part in enumerate(sentence.split("`"))]
     return Markup("").join(parts)
 

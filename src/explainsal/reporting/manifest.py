@@ -83,8 +83,8 @@ def parse_manifest(content: Mapping[str, Any]) -> Manifest:
         'explain'
     """
     kinds = {f.name: _KINDS[re.split(r"\W", str(f.type))[0]] for f in fields(Manifest)}
-    sound: dict[str, Any] = {k: value for k, value in content.items() if k in kinds and isinstance(value, kinds[k])}
-    found = Manifest(**sound)
+    valid: dict[str, Any] = {k: value for k, value in content.items() if k in kinds and isinstance(value, kinds[k])}
+    found = Manifest(**valid)
     if not found.task and found.command.startswith("python -m explainsal."):  # written before the field `task` existed
         found = replace(found, task=found.command.split()[2].removeprefix("explainsal."))
     return found

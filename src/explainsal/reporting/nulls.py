@@ -1,4 +1,4 @@
-"""Comparison of an explanation with its null models, which lack the information that it claims to show."""
+"""Comparison of an explanation with its null models, e.g. the same method with shuffled filters."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from explainsal.reporting.summary import short
 def null_table(fidelity: pd.DataFrame, seed: int = 0) -> ResultsTable:
     """Return means over the images of ``fidelity.csv`` with bootstrap intervals.
 
-    No value is marked as best: a good null model weakens the explanation; it is not a better one.
+    No value is marked as best, because a null model with a high value is not a better explanation.
     """
     rows = []
     metrics = fidelity.drop(columns=["variant", "image"]).select_dtypes("number").columns
@@ -36,7 +36,7 @@ def null_caption(table: ResultsTable) -> str:
 
 
 def null_command(run: Run) -> str:
-    """Return the command that repeats this run's explanation with a null model, without repeating a training."""
+    """Return the command that computes this run's explanation and a null model again, without repeating a training."""
     if run.manifest.task in ("explain", "evaluate"):
         return f"{run.manifest.command} nulls=[shuffled_filters]"
     checkpoint = short(run.folder) / "checkpoints" / "best.ckpt"

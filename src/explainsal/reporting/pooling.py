@@ -1,4 +1,4 @@
-"""Pooling of the folds of a cross-validation, each of which tested other images."""
+"""Pooling of the folds of a cross-validation, each of which tested different images."""
 
 from __future__ import annotations
 

@@ -28,7 +28,7 @@ from explainsal.reporting.run_folder import GRAPH, Run, read_run
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 
 STRIPS = 5
-OF_NO_NETWORK = ("bank", "table")  # figures independent of the run's network
+_WITHOUT_NETWORK = ("bank", "table")  # figures independent of the run's network
 
 
 def write_figures(run_dir: Path | str) -> list[Path]:
@@ -54,8 +54,8 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
     Args:
         run: The run.
         name: One of :data:`FIGURES`.
-        preset: Preset of the explanation. None: the last one (our most faithful) for ``usage`` and ``bank``, all for
-            ``layers``.
+        preset: Preset of the explanation. None: the last one, usually the most faithful, for ``usage`` and ``bank``;
+            all for ``layers``.
         folder: Output folder. None: the run's ``figures``.
 
     Raises:
@@ -75,7 +75,7 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
     with styled():
         try:
             drawn = figure.draw(run, preset)
-            if run.untrained and name not in OF_NO_NETWORK:
+            if run.untrained and name not in _WITHOUT_NETWORK:
                 drawn.suptitle(UNTRAINED, fontsize=6, color=MUTED)
         except ValueError as error:
             raise UserError(f"cannot draw figure={name}: {error}") from error
@@ -142,7 +142,7 @@ def _cascade(run: Run, preset: str | None) -> Figure:
     cascade = run.explanations[str(preset)].cascade
     if cascade is None:
         raise ValueError(
-            f"no weights were randomized for preset {preset}; python -m explainsal.explain nulls=[cascade] does"
+            f"no weights were randomized for preset {preset}; python -m explainsal.explain nulls=[cascade] does this"
         )
     return cascade_figure(cascade)
 
@@ -159,7 +159,9 @@ def _graph(run: Run, preset: str | None) -> Figure:
 
 def _attribution(run: Run, preset: str | None) -> Figure:
     if run.attribution is None:
-        raise ValueError("this run has no attribution; python -m explainsal.explain model=standalone weights=... has")
+        raise ValueError(
+            "this run has no attribution; python -m explainsal.explain model=standalone weights=... writes one"
+        )
     return attribution_figure(run.attribution)
 
 
@@ -175,7 +177,7 @@ class RunFigure:
     """A figure of a run.
 
     Args:
-        path: Part of the run that it needs, with ``{preset}`` for a part of each preset.
+        path: File or folder of the run that it needs; ``{preset}`` stands for the name of a preset.
         draw: Function that draws it.
         wanted: Whether a run, or preset, has this figure at all.
     """

@@ -23,13 +23,14 @@ EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpo
 TRAIN = "python -m explainsal.train"
 GRAPH = "explanation/standalone/graph.csv"  # graph of a standalone model, which is its own explanation
 
-PARTS = (  # every run has one of them
+PARTS = (  # every run has at least one of them
     "config.yaml", "environment.json", "metrics.csv", "results.csv", "per_image.parquet", "gallery", "explanation",
 )  # fmt: skip
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
 PROFILE_COLUMNS = ("profile", "model", "metric", "mean", "low", "high", "images")
 PER_IMAGE_COLUMNS = ("model", "id")
-NEVER_WRITES = {"evaluate": ("metrics.csv",), "explain": ("metrics.csv", "results.csv")}  # without ground truth
+# files that a command does not write; `explain` writes no scores, because its images may have no ground truth
+NEVER_WRITES = {"evaluate": ("metrics.csv",), "explain": ("metrics.csv", "results.csv")}
 LAYER_COLUMNS = ("image", "layer", "name", "channels", "height", "width", "relative_mae", "correlation")
 CASCADE_COLUMNS = ("step", "layer", "fresh", "image", "cc_to_deep", "maps", "explanations")
 GRAPH_COLUMNS = ("layer", "name", "part", "wavelength", "orientation", "source", "flow")
@@ -65,7 +66,7 @@ class GalleryImage:
         density: Shape ``(H, W)``, or None without ground truth.
         fixations: Shape ``(N, 2)``, (x, y) in pixels, or None without ground truth.
         maps: Shape ``(H, W)`` each, by model name: ``deep``, ``explainable/<preset>``.
-        description: Remark on the network for its maps, e.g. ``untrained weights``.
+        description: Remark on the network that predicted the maps, e.g. ``untrained weights``.
     """
 
     id: str
@@ -95,12 +96,12 @@ class MapPair:
 
 @dataclass(frozen=True, eq=False)
 class ExplanationTables:
-    """Tables of one preset: a row per image and layer, a row per coefficient, and a few example maps.
+    """Explanations of one preset: a table of layers, a table of coefficients, and a few example maps.
 
     Args:
         preset: Name of the preset and of its folder.
-        layers: Columns of ``layers.csv``; fidelity of each layer.
-        coefficients: Columns of ``coefficients.parquet``; None if it is missing.
+        layers: Columns of ``layers.csv``, a row per image and layer: the fidelity of each layer.
+        coefficients: Columns of ``coefficients.parquet``, a row per coefficient; None if it is missing.
         maps: A few maps; empty if ``maps.npz`` is missing.
         fidelity: A row per variant (``explanation``, then any null models) and image.
         cascade: Columns of ``cascade.csv``, if weights were randomized layer by layer.
@@ -115,7 +116,7 @@ class ExplanationTables:
 
     @property
     def fidelity_beside_nulls(self) -> pd.DataFrame | None:
-        """The table `fidelity` if it has null models."""
+        """The table `fidelity`; None if it has no null models."""
         return None if self.fidelity is None or self.fidelity["variant"].nunique() < 2 else self.fidelity
 
     @property
@@ -160,7 +161,7 @@ class Run:
         return parse_manifest(self.environment or {})
 
     def expects(self, path: str) -> bool:
-        """Return whether the run's command should write the part at `path`: an explanation of a photo has no scores."""
+        """Return whether the run's command writes the part at `path`; e.g. an explanation of a photo has no scores."""
         return path not in NEVER_WRITES.get(self.manifest.task, ())
 
     def why_missing(self, path: str) -> str:
@@ -260,7 +261,7 @@ def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTa
             "filters", "coefficients.parquet", partial(read_parquet, columns=COEFFICIENT_COLUMNS, text=("image",))
         ),
         maps=_pairs(optional("maps", "maps.npz", read_npz) or {}),
-        # Null models take as long as the explanation: they are computed on request, and never missing.
+        # null models are computed only on request, so their absence is not reported
         fidelity=read_csv(nulls, columns=("variant", "image"), text=("image",)) if nulls.exists() else None,
         cascade=read_csv(cascade, columns=CASCADE_COLUMNS, text=("image", "layer")) if cascade.exists() else None,
     )

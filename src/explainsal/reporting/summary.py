@@ -17,7 +17,7 @@ from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
 DEEP = "deep"
-BESIDE = ("center_", "chance", "gold_standard", "explainable/")  # rows other than the evaluated model
+_REFERENCES = ("center_", "chance", "gold_standard", "explainable/")  # rows other than the evaluated model
 DATA_TITLES = {
     "osie": "OSIE",
     "salicon": "SALICON",
@@ -48,12 +48,12 @@ def title(run: Run, tables: list[ResultsTable]) -> str:
 
 def main_model(table: ResultsTable) -> str:
     """Return the main row of a run: the network, or else the first model that is not a baseline; "" without either."""
-    others = [model for model in table.models if not model.startswith(BESIDE)]
+    others = [model for model in table.models if not model.startswith(_REFERENCES)]
     return DEEP if DEEP in table.models else next(iter(others), "")
 
 
 def headlines(table: ResultsTable) -> list[Headline]:
-    """Return the correlations of the evaluated model, the center bias and the best explanation, and their agreement."""
+    """Return the CC of the model, the center bias and the best explanation, and its CC to the deep map."""
     preset, main = best_explainable(table), main_model(table)
     wanted = [
         (main, HEADLINE, model_title(main)),
@@ -72,7 +72,7 @@ def headlines(table: ResultsTable) -> list[Headline]:
 
 
 def table_headlines(table: PaperTable) -> list[Headline]:
-    """Return headlines of a paper table: the reference row, and the best classical model, network and bound."""
+    """Return headlines of a paper table: the reference row, and the best classical model, network and baseline."""
     kinds = ("classical", "network", "baseline")
     best = [table.rows[table.rows["group"] == kind].nlargest(1, HEADLINE) for kind in kinds]
     chosen = pd.concat([table.rows[table.rows["model"] == table.about.reference], *best]).drop_duplicates("model")
@@ -116,8 +116,8 @@ def sentences(table: ResultsTable, per_image: pd.DataFrame | None = None) -> lis
         found.append(f"{name} predicts where people looked {_relation(own, center_bias)}.")
     if explainable and alike:
         found.append(
-            f"Its closest explanation, the preset {preset.partition('/')[2]}, correlates {number(alike.mean)} with "
-            f"the deep map and {number(explainable.mean)} with the ground truth"
+            f"Its closest explanation, the preset {preset.partition('/')[2]}, has a correlation of "
+            f"{number(alike.mean)} with the deep map and of {number(explainable.mean)} with the ground truth"
             + _on_the_same_images(table, preset, per_image)
         )
     return found
@@ -142,7 +142,7 @@ def cautions(run: Run) -> list[str]:
         found.append("This network was not trained: its weights are random, and so are its saliency maps.")
     if run.explanations:
         found.append(
-            "An explanation uses the deep activations of every layer, so a good fit alone proves little. "
+            "An explanation is computed from the activations of every layer, so a good fit alone proves little. "
             "Judge it by its distance to the null models."
         )
     return found

@@ -17,7 +17,7 @@ from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.figures.sweep import FRONT, front_figure, heat_map_figure, parallel_figure
 from explainsal.reporting.job_records import DONE, FAILED, JOB, measures, read_job
 
-OBJECTIVES = "objectives.json"  # of a search: measure -> maximize or minimize
+OBJECTIVES = "objectives.json"  # file of a search: measure -> maximize or minimize
 
 
 def sweep_table(folder: Path) -> pd.DataFrame:

@@ -75,7 +75,7 @@ def filter_usage(coefficients: pd.DataFrame) -> FilterUsage:
 def _mean_octaves(band_pass: pd.DataFrame, by: list[str]) -> pd.Series:
     weighted = band_pass.assign(weighted=band_pass["octaves"] * band_pass["share"]).groupby(by)[["weighted", "share"]]
     sums = weighted.sum()
-    # equal bandwidths can differ in the last digits of their mean, which ranks would turn into a trend
+    # rounding errors in the means of equal bandwidths would otherwise look like a trend to a rank correlation
     return (sums["weighted"] / sums["share"]).round(6)
 
 
@@ -113,10 +113,10 @@ def _by_layer(used: pd.DataFrame, row: str) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class Trend:
-    """Relation between a layer's number and its depth.
+    """Relation between a number of each layer, e.g. its mean bandwidth, and the layer's depth.
 
     Args:
-        rank_correlation: Spearman's correlation, in [-1, 1]; NaN with fewer than three layers or for a constant number.
+        rank_correlation: Spearman's correlation, in [-1, 1]; NaN with fewer than three layers or equal numbers.
         first: Mean over the first third of the layers.
         last: Mean over the last third.
         layers: Number of layers.

@@ -17,9 +17,9 @@ from explainsal.tracing.layers import OUTPUT, call_name, is_leaf
 
 @contextmanager
 def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str, Any], None]) -> Iterator[None]:
-    """Call ``handle(name, output)`` right after a named layer has run, before its output can be overwritten.
+    """Call ``handle(name, output)`` right after each named layer has run.
 
-    A handler has to clone maps that it keeps, because a later in-place ReLU would overwrite them.
+    The handler must clone maps that it keeps, because a later in-place operation may overwrite them.
 
     Args:
         core: The network.
@@ -44,7 +44,7 @@ def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str,
 
     try:
         for path, module in core.named_modules():
-            own = path or type(core).__name__
+            own = path or type(core).__name__  # a core without submodules has no path
             if own in paths and (path or is_leaf(core)):
                 handles.append(module.register_forward_hook(watcher(own)))
         if OUTPUT in wanted:

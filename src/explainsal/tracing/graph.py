@@ -29,7 +29,7 @@ _REDUCTIONS = (
     *("sum", "mean", "std", "var", "std_mean", "var_mean", "norm", "linalg_vector_norm", "logsumexp"),
     *("amax", "amin", "aminmax", "max", "min", "sort", "topk"),
 )
-_IMAGE = -1  # number of the input among the calls
+_IMAGE = -1  # number that stands for the input image among the calls
 
 
 def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) -> tuple[list[NetworkLayer], str]:
@@ -60,7 +60,7 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
 
 
 class _Tracer(TorchDispatchMode):
-    """Recorded calls, and for each tensor storage the calls from which it was computed."""
+    """Recorder of module calls, and of the calls from which each tensor storage was computed."""
 
     def __init__(self, batch_size: int) -> None:
         super().__init__()
@@ -69,8 +69,8 @@ class _Tracer(TorchDispatchMode):
         self.parents: list[frozenset[int]] = []
         self.output: Tensor | None = None
         self._sources: dict[StorageWeakRef, frozenset[int]] = {}
-        self._made_by: dict[StorageWeakRef, int] = {}  # single operations whose unchanged output this is
-        self._normalised: set[StorageWeakRef] = set()  # scaled by statistics of a whole map since the last layer
+        self._made_by: dict[StorageWeakRef, int] = {}  # the single operation whose output, unchanged since, this is
+        self._normalized: set[StorageWeakRef] = set()  # scaled by statistics of a whole map since the last layer
         self._tokens = TokenLayouts()
         self._times: Counter[str] = Counter()
 
@@ -78,15 +78,15 @@ class _Tracer(TorchDispatchMode):
         result = func(*args, **(kwargs or {}))
         inputs = _storages((args, kwargs))
         sources = self._union(inputs)
-        normalised = any(s in self._normalised for s in inputs) or bool(sources and _is_global(func, args, result))
+        normalized = any(s in self._normalized for s in inputs) or bool(sources and _is_global(func, args, result))
         self._tokens.follow(func, args, result)
         for storage in _storages(result):
             if storage in inputs and not func._schema.is_mutable:
                 continue  # a view: the values are unchanged
             self._sources[storage] = sources
             self._made_by.pop(storage, None)
-            if normalised:
-                self._normalised.add(storage)
+            if normalized:
+                self._normalized.add(storage)
         return result
 
     @contextmanager
@@ -105,7 +105,7 @@ class _Tracer(TorchDispatchMode):
                 handle.remove()
 
     def result(self) -> tuple[list[NetworkLayer], str]:
-        """Return all calls with their parents' names, and the last map; calls irrelevant to the output are skipped."""
+        """Return all calls with their parents' names, and the last map; calls without effect on it are skipped."""
         if self.output is None:
             raise ValueError("the bare network must return one tensor; this one did not")
         final = self._final()
@@ -155,7 +155,7 @@ class _Tracer(TorchDispatchMode):
         self._sources[storage] = others | {call}
         if single and whole:
             self._made_by[storage] = call
-            self._normalised.discard(storage)
+            self._normalized.discard(storage)
 
     def _final(self) -> int:
         """Return the number of the call that computed the network's last map; add the output as a call if necessary."""
@@ -169,7 +169,7 @@ class _Tracer(TorchDispatchMode):
             for i in self._collect_ancestors(self._sources.get(storage, frozenset()))
             if i in reached and i != _IMAGE and _is_one_map(self.calls[i])
         ]
-        if storage in self._normalised and single:
+        if storage in self._normalized and single:
             return max(single)
         shape = tuple(self.output.shape[1:])
         self.calls.append(NetworkLayer(OUTPUT, "Tensor", "output", shape, ()))
@@ -177,7 +177,7 @@ class _Tracer(TorchDispatchMode):
         return len(self.calls) - 1
 
     def _reached(self) -> set[int]:
-        """Return the calls that depend on the image; others are priors, positions or weights computed by modules."""
+        """Return the calls that depend on the image; the others compute priors, positions or weights."""
         reached = {_IMAGE}
         for i, parents in enumerate(self.parents):
             if parents & reached:

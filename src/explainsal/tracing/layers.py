@@ -155,14 +155,14 @@ def _paper_layers(layers: Sequence[NetworkLayer]) -> set[str]:
     """Return single operations; convolution, norm and activation count once, under the name of the last one."""
     single = [layer for layer in layers if layer.kind != "block"]
     names: list[str] = []
-    normalised = False
+    normalized = False
     for layer in single:
         if layer.kind == "norm" and names:
-            names[-1], normalised = layer.name, True
+            names[-1], normalized = layer.name, True
             continue
-        if layer.kind == "activation" and normalised:
+        if layer.kind == "activation" and normalized:
             names[-1] = layer.name
         else:
             names.append(layer.name)
-        normalised = False
+        normalized = False
     return set(names)

@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_leaves
 class TokenLayouts:
     """Tensors of one forward pass with their features along the last axis, as in transformers.
 
-    They are recognized by modules that work along that axis, by permutations, and by shape-preserving operations.
+    Such tensors come from modules that work along that axis, from permutations, and from shape-preserving operations on
+    other such tensors.
     Tensors are identified by storage, shape and strides, because maps and their permuted view share a storage.
     """
 

@@ -1,1 +1,1 @@
-"""Loggers, W&B, and the dashboard."""
+"""Loggers, Weights & Biases (W&B), and its dashboard."""

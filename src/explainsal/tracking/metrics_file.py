@@ -30,11 +30,11 @@ class MetricsFile(CSVLogger):
     def experiment(self) -> Any:
         """Writer of the file."""
         if self._experiment is None:
-            self._experiment = _AddingWriter(log_dir=self.log_dir)
+            self._experiment = _AppendingWriter(log_dir=self.log_dir)
         return self._experiment
 
 
-class _AddingWriter(ExperimentWriter):
+class _AppendingWriter(ExperimentWriter):
     def _check_log_dir_exists(self) -> None:
         """Keep the columns of an existing file; Lightning would remove the file."""
         self.metrics_keys = read_header(Path(self.metrics_file_path))
@@ -49,7 +49,7 @@ def read_header(path: Path) -> list[str]:
 
 
 def take_over_metrics(old: Path, new: Path, steps: int) -> None:
-    """Copy the metrics of a resumed training that were logged in its first `steps` steps.
+    """Copy the metrics that a training logged in its first `steps` steps to the run that resumes it.
 
     A row that was truncated by a kill is left out. Nothing is written if the old file does not exist.
     """

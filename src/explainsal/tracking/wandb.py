@@ -25,8 +25,8 @@ from lightning.pytorch.utilities import rank_zero_only
 log = logging.getLogger(__name__)
 _HOST = "api.wandb.ai"
 RUN_ID = "wandb_run_id"  # key of the run's id in a checkpoint
-_ROOM = 2**20  # bytes; with less free space the end of a run was probably not written
-INIT_SECONDS, FINISH_SECONDS, SERVICE_SECONDS = 30, 600, 3  # a dead network must not delay a run
+_MIN_FREE_BYTES = 2**20  # with less free disk space, the end of a run was probably not written
+INIT_SECONDS, FINISH_SECONDS, SERVICE_SECONDS = 30, 600, 3  # time limits, so that a broken network does not delay a run
 
 
 def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | None:
@@ -59,10 +59,10 @@ def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | No
 
 
 class GuardedWandbLogger(WandbLogger):
-    """Lightning's W&B logger with two differences: it never raises, and it logs whole runs.
+    """Lightning's W&B logger with two differences: it never raises, and its run ends only when `close` is called.
 
-    The first failure of any kind causes one warning; later items are still logged if possible. A run that could not be
-    started is not started again.
+    The first failure of any kind causes one warning; later items are still logged if possible. If the run cannot be
+    started, it is not tried again.
     """
 
     def __init__(self, **options: Any) -> None:
@@ -127,8 +127,8 @@ class GuardedWandbLogger(WandbLogger):
             kind: Type: ``model``, ``explanation``, ``results``.
             files: Name in the artifact -> file.
             aliases: Aliases of this version.
-            used: Whether it is an input of this run rather than an output. Equal files with equal names are one
-                version: the lineage leads from the run that wrote it to this run.
+            used: Whether it is an input of this run rather than an output. W&B treats equal files with equal names as
+                one version, so its lineage graph links the run that wrote the files to this run.
             metadata: Plain values about it.
         """
         with self.guarded(f"the artifact {name}"):
@@ -168,7 +168,7 @@ class GuardedWandbLogger(WandbLogger):
             with self.guarded("finishing the run"):
                 run.finish(exit_code=int(failed))
                 # wandb's own process writes the file, and reports no failure
-                if shutil.disk_usage(self._wandb_init["dir"]).free < _ROOM:
+                if shutil.disk_usage(self._wandb_init["dir"]).free < _MIN_FREE_BYTES:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self._wandb_init["dir"])
 
 
@@ -199,9 +199,9 @@ def run_id_in(checkpoint: str | Path) -> str | None:
 
 
 def _forget_dead_service() -> None:
-    """Let wandb start a new service if the one started by this or a parent process has ended.
+    """Let wandb start a new background service if the one started by this or a parent process has ended.
 
-    wandb only looks for the old service, and every call would fail. The address is a port or the path of a socket.
+    Otherwise wandb looks only for the old service, and every call fails. The address is a port or the path of a socket.
     """
     import wandb
 
@@ -221,9 +221,9 @@ def _forget_dead_service() -> None:
     except OSError as error:
         log.info("W&B's service at %s does not answer (%s): starting another", address, error)
         os.environ.pop("WANDB_SERVICE")
-        with suppress(Exception):  # an earlier job in this process: wandb keeps the connection
+        with suppress(Exception):  # wandb still holds the connection of an earlier job in this process
             wandb.teardown(exit_code=1)
-        wandb.run = None  # a run that could not be finished would be used for this job
+        wandb.run = None  # otherwise wandb would reuse an earlier run that could not be finished
 
 
 @contextmanager

@@ -75,7 +75,7 @@ def gold_standard(dataset: SaliencyDataset) -> GoldStandard:
         raise UserError(f"{dataset.name} {dataset.split}: {error}; leave gold_standard out") from None
 
 
-def trains_apart(datamodule: SaliencyDataModule) -> bool:
+def has_separate_training_split(datamodule: SaliencyDataModule) -> bool:
     """Return whether a training split exists that does not contain the evaluated images."""
     train, tested = datamodule.fit_splits[0], datamodule.eval_split
     known = train in (*datamodule.parts, *datamodule.published)
@@ -85,7 +85,7 @@ def trains_apart(datamodule: SaliencyDataModule) -> bool:
 
 def has_training_fixations(datamodule: SaliencyDataModule) -> bool:
     """Return whether a center bias can be learned from a training split without the evaluated images."""
-    return trains_apart(datamodule) and datamodule.dataset(datamodule.fit_splits[0]).fixated_images > 0
+    return has_separate_training_split(datamodule) and datamodule.dataset(datamodule.fit_splits[0]).fixated_images > 0
 
 
 def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]:

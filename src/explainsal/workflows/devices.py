@@ -40,7 +40,7 @@ def choose_device(accelerator: str = "auto", devices: int | str | Sequence[int] 
 
 
 def use_one_process(what: str, devices: int | str | Sequence[int]) -> None:
-    """Warn that several devices were asked for and one process does the work.
+    """Warn if several devices are requested for work that a single process does.
 
     Args:
         what: The work, for the warning.
@@ -50,7 +50,7 @@ def use_one_process(what: str, devices: int | str | Sequence[int]) -> None:
         >>> use_one_process("predicting", 1)
     """
     if count_devices(devices) > 1:
-        log.warning("%s takes one process: trainer.devices=%s is not used, one device works", what, devices)
+        log.warning("%s runs in one process: trainer.devices=%s is ignored, and one device is used", what, devices)
 
 
 def count_devices(devices: int | str | Sequence[int]) -> int:

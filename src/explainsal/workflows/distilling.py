@@ -1,4 +1,4 @@
-"""Fit the explainable model that works without a network."""
+"""Fit a standalone model: an explainable model that imitates a network and then needs no network."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class FitOptions:
     """Options of the fit of a standalone model.
 
     Args:
-        stages: Options of the stages.
+        stages: Options of the stages. A stage fits the maps of one layer.
         refinement: Options of the gradient descent after the stages; ``epochs=0`` disables it.
         images: Number of training images per data set, spread over the split; None: all.
         input_size: Height and width of the model's input images; None: those of the network.

@@ -131,29 +131,29 @@ def evaluate_model(
     postprocessing = make_postprocessing(options.postprocessing, datamodule)
     new_metrics, gain_over = prepare_metrics(options, datamodule)
     names = [b for b in options.baselines if b != name]
-    beside = make_baselines(available(names, datamodule), datamodule)
+    baselines = make_baselines(available(names, datamodule), datamodule)
     module = EvaluationModule(
-        {name: model, **beside.models},
+        {name: model, **baselines.models},
         new_metrics,
         explainable=[each.name for each in explanations],
         postprocessing={name: postprocessing},
-        gold_standard=beside.gold_standard,
+        gold_standard=baselines.gold_standard,
         by_profile={p: partial(new_metrics, profile=p) for p in options.profiles if p != options.profile},
     )
     trainer, per_image = score_images(options, module, datamodule, explanations)
     origin = description(model)
     steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
-    said = {name: steps, **{each.name: origin or NONE for each in explanations}}
-    marks = {model: origin for model in said if origin}
-    per_image = described(per_image, marks)
-    results = summarize(per_image, describe_protocol(options.profile, dataset, gain_over), said, seed=options.seed)
-    others = module.per_image_by_profile()
+    labels = {name: steps, **{each.name: origin or NONE for each in explanations}}
+    origins = {model: origin for model in labels if origin}
+    per_image = described(per_image, origins)
+    results = summarize(per_image, describe_protocol(options.profile, dataset, gain_over), labels, seed=options.seed)
+    by_profile = module.per_image_by_profile()
     if trainer.is_global_zero:
         write_results(folder, per_image, results)
-        if len(others):
-            every = pd.concat([per_image.assign(profile=options.profile), others], ignore_index=True)
+        if len(by_profile):
+            every = pd.concat([per_image.assign(profile=options.profile), by_profile], ignore_index=True)
             profiles = summarize_profiles(every, seed=options.seed)
-            described(profiles, marks).to_csv(folder / "profiles.csv", index=False)
+            described(profiles, origins).to_csv(folder / "profiles.csv", index=False)
         print_results(results)
         show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
     write_explanation_nulls(model, dataset, explanations, options)
@@ -180,7 +180,7 @@ def show_images(
     per_image: pd.DataFrame,
     name: str,
 ) -> None:
-    """Write the best, middle and worst images of a model, with its map and those of its explainable models."""
+    """Write the best, middle and worst images of a model with its maps and those of its explainable models."""
     explained = per_image[per_image["model"] == explanations[0].name]["index"] if explanations else per_image["index"]
     among = per_image[per_image["index"].isin(explained)]
     for index in track(choose_gallery(among, count, among=name), description="gallery"):

@@ -77,7 +77,7 @@ def explain(
         explain_pictures(run.folder, model, dataset, explaining, device=options.device)
         write_explanation_nulls(model, dataset, [explaining], options)
     print_usage(explaining)
-    run.finish(figures=scored)  # writing them takes longer than the explanation of a photo
+    run.finish(figures=scored)  # writing figures takes longer than explaining a photo
     if not scored:
         print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
     return run.folder
@@ -123,11 +123,11 @@ def agreement(explainable: Tensor, deep: Tensor) -> str:
     Example:
         >>> maps = torch.rand(1, 8, 8)
         >>> agreement(2 * maps, maps), agreement(maps, torch.zeros(1, 8, 8))
-        ('CC of the explainable to the deep map 1.000', 'the deep map is constant, so that nothing correlates with it')
+        ('CC of the explainable to the deep map 1.000', 'the deep map is constant, so its correlation is undefined')
     """
     value = cc(explainable, DensityMap(deep)).item()
     if math.isnan(value):
-        return "the deep map is constant, so that nothing correlates with it"
+        return "the deep map is constant, so its correlation is undefined"
     return f"CC of the explainable to the deep map {value:.3f}"
 
 
@@ -177,7 +177,9 @@ def explain_standalone(
         write_map(output / "maps" / f"{sample.id}.png", model(images)[0, 0].detach().cpu().numpy())
     pd.concat(tables).to_csv(output / "attribution.csv", index=False)
     write_tables(net, None, output / "explanation" / "standalone")
-    print(f"maps that add up to each saliency map: {output / 'maps'}\ntheir sizes: {output / 'attribution.csv'}")
+    print(
+        f"maps that add up to each saliency map: {output / 'maps'}\nthe share of each map: {output / 'attribution.csv'}"
+    )
     run.finish()
     return output
 

@@ -61,10 +61,10 @@ def write_nulls(
     seed: int = 0,
     device: torch.device | None = None,
 ) -> None:
-    """Write and print ``fidelity.csv``, which compares each explanation with null models of the same options.
+    """Write and print ``fidelity.csv``, which compares each explanation with null models at the same options.
 
-    The null model ``cascade`` writes ``cascade.csv`` as well. The processes of a distributed run share the images; each
-    of them has to call this.
+    The null model ``cascade`` replaces the weights of more and more layers by random ones, and writes ``cascade.csv``.
+    The processes of a distributed run share the images; every process must call this.
 
     Args:
         nulls: Names of the null models.
@@ -81,9 +81,9 @@ def write_nulls(
     model.to(device)
     positions = share(min(limit or len(dataset), len(dataset)))
     for each in explanations:
-        own = each.explainer_for(model)
-        batches = partial(_shown_batches, dataset, positions, each.batch_size, device)
-        found = {null: _gather_rows(_measure(null, own, batches, seed, each.preset)) for null in nulls}
+        explainer = each.explainer_for(model)
+        batches = partial(_read_with_progress, dataset, positions, each.batch_size, device)
+        found = {null: _gather_rows(_measure(null, explainer, batches, seed, each.preset)) for null in nulls}
         _write(found, each, description(model))
 
 
@@ -102,7 +102,7 @@ def _gather_rows(mine: pd.DataFrame | None) -> pd.DataFrame | None:
 @rank_zero_only
 def _write(found: dict[str, pd.DataFrame | None], run: ExplanationRun, label: str) -> None:
     cascade = found.pop(CASCADE, None)
-    fidelity = _beside(run, [rows for rows in found.values() if rows is not None])
+    fidelity = _join_rows(run, [rows for rows in found.values() if rows is not None])
     _write_fidelity(fidelity, run, label)
     if cascade is not None:
         cascade = cascade.sort_values("step", kind="stable")
@@ -111,15 +111,15 @@ def _write(found: dict[str, pd.DataFrame | None], run: ExplanationRun, label: st
 
 
 def _measure(
-    null: str, own: Explainer, batches: Callable[[str], Iterator[SaliencyBatch]], seed: int, preset: str
+    null: str, explainer: Explainer, batches: Callable[[str], Iterator[SaliencyBatch]], seed: int, preset: str
 ) -> pd.DataFrame | None:
     """Return the rows of one null model, or None if it fails; other null models are unaffected."""
     try:
-        variant = own if null == CASCADE else null_explainer(own, null, seed=seed)
+        variant = explainer if null == CASCADE else null_explainer(explainer, null, seed=seed)
         parts = []
         for batch in batches(f"{null} of {preset}"):
             if null == CASCADE:
-                rows = cascade_table(own, batch.images, ids=batch.ids, seed=seed)
+                rows = cascade_table(explainer, batch.images, ids=batch.ids, seed=seed)
             else:
                 measured = fidelity_rows(variant(batch.images), batch.ids, density=batch.density, variant=null)
                 rows = pd.DataFrame(measured)
@@ -131,7 +131,7 @@ def _measure(
         return None
 
 
-def _shown_batches(
+def _read_with_progress(
     dataset: SaliencyDataset, positions: Sequence[int], batch_size: int, device: torch.device, title: str
 ) -> Iterator[SaliencyBatch]:
     """Read batches, with a progress bar over the images of this process."""
@@ -142,8 +142,8 @@ def _shown_batches(
             bar.advance(task, len(batch.ids))
 
 
-def _beside(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
-    """Return the rows of an explanation and its null models, image by image."""
+def _join_rows(run: ExplanationRun, nulls: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Return the rows of an explanation and its null models, grouped by image."""
     explained = {row["image"]: row for row in run.rows}  # a distributed sampler may repeat an image
     order = {image: position for position, image in enumerate(nulls[0]["image"] if nulls else explained)}
     table = pd.concat([pd.DataFrame([explained[image] for image in order]), *nulls], ignore_index=True)

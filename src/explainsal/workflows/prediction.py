@@ -117,11 +117,11 @@ def image_maps(
 ) -> MapsOf:
     """Return a function that computes the maps of selected images; see `predicted_maps`."""
 
-    def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def compute(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         for index, values in predicted_maps(datamodule, dataset.select(wanted), predictor, device):
             yield wanted[index], values
 
-    return of
+    return compute
 
 
 def frame_maps(
@@ -134,12 +134,12 @@ def frame_maps(
     """Return the function of `image_maps` for pictures that are frames of videos."""
     network = video_model(model)
 
-    def of(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
+    def compute(wanted: list[int]) -> Iterator[tuple[int, np.ndarray]]:
         batch_size = datamodule.batch_size
         for index, values in video_maps(dataset, network, wanted, batch_size=batch_size, device=device):
             yield index, postprocessing(values)[0, 0].cpu().numpy()
 
-    return of
+    return compute
 
 
 def write_folder(
@@ -151,9 +151,9 @@ def write_folder(
 ) -> Path:
     """Write the model's maps into a folder, continuing an interrupted run."""
     form = Submission("tuebingen", "map", options.format, zip=False)
-    said = "maps as the model gives them" + (", of the frames of videos" if options.video else "")
-    made = make_recipe(options, dataset, model, form, said)
-    digest = fingerprint(made)[:8]
+    values = "maps as the model gives them" + (", of the frames of videos" if options.video else "")
+    recipe = make_recipe(options, dataset, model, form, values)
+    digest = fingerprint(recipe)[:8]
     path = options.to or options.outputs / "maps" / dataset.name / f"{name_model(model)}-{digest}"
     names = form.names(dataset.ids, dataset.files)
     if options.video:
@@ -161,7 +161,7 @@ def write_folder(
     else:
         maps_of = image_maps(datamodule, dataset, lambda images: postprocessing(model(images)), options.device)
     with only_writer(path, "to=FOLDER"):
-        maps = WrittenMaps(path, names, form, made, option="to=FOLDER", comment=description(model))
+        maps = WrittenMaps(path, names, form, recipe, option="to=FOLDER", comment=description(model))
         write_missing(maps, dataset, maps_of)
     print(f"maps: {path}")
     return path
@@ -178,13 +178,13 @@ def write_submission(
     """Write the maps in the benchmark's form, continuing an interrupted run, and check the result."""
     form = submission.form
     require_all_images(datamodule, dataset, partial=submission.partial)
-    predictor, said = submission_values(submission, model, postprocessing)
+    predictor, values = submission_values(submission, model, postprocessing)
     path = submission.to or default_place(options.outputs, form, dataset, model)
-    names, made = form.names(dataset.ids, dataset.files), make_recipe(options, dataset, model, form, said)
+    names, recipe = form.names(dataset.ids, dataset.files), make_recipe(options, dataset, model, form, values)
     with only_writer(path):
-        maps = WrittenMaps(path, names, form, made, comment=description(model))
+        maps = WrittenMaps(path, names, form, recipe, comment=description(model))
         write_missing(maps, dataset, image_maps(datamodule, dataset, predictor, options.device))
-    print(f"values: {said}")
+    print(f"values: {values}")
     check_maps(path, form, dataset)
     return path
 
@@ -224,8 +224,8 @@ def submission_values(
     share = submission.uniform
     if not 0 <= share <= 1:
         raise UserError(f"submission.uniform={share} must be between 0 and 1")
-    said = f"natural logarithms of {1 - share:g} map / sum + {share:g} uniform"
-    return lambda images: log_density(postprocessing(model(images)), share), said
+    values = f"natural logarithms of {1 - share:g} map / sum + {share:g} uniform"
+    return lambda images: log_density(postprocessing(model(images)), share), values
 
 
 def default_place(outputs: Path, form: Submission, dataset: SaliencyDataset, model: nn.Module) -> Path:

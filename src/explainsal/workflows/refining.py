@@ -62,7 +62,7 @@ def read_lessons(
 
 
 def load_start(path: Path) -> tuple[Standalone, dict[str, object]]:
-    """Load the finished model that a refinement starts from, and its note.
+    """Load the finished model that a refinement starts from, and the metadata of its file.
 
     Raises:
         UserError: If its fit was interrupted.

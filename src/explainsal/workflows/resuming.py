@@ -65,7 +65,7 @@ def resume_from(path: Path, output: Path, model: SaliencyModel, max_epochs: int 
 
 
 def require_same_network(path: Path, checkpoint: dict[str, Any], model: SaliencyModel, max_epochs: int | None) -> None:
-    """Raise if a checkpoint belongs to another network, is unsound, or is past the last epoch of this training.
+    """Raise if a checkpoint belongs to another network, has unusable weights, or is past the last epoch.
 
     Raises:
         UserError: In that case; the message names the difference.

@@ -61,7 +61,7 @@ def test_the_sentence_counts_reversals():
     table = pd.DataFrame(rows, columns=["profile", "model", "metric", "mean", "low", "high", "images"])
     assert "reverses 1 of 1 comparisons" in agreement_text(table)
     table.loc[table["profile"] == "b", "mean"] += [1, -1]
-    assert agreement_text(table) == "Every profile ranks the models alike, by every metric."
+    assert agreement_text(table) == "All profiles rank the models in the same order by every metric."
 
 
 def test_means_are_over_the_images():

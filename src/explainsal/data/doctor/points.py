@@ -13,10 +13,10 @@ from explainsal.data.doctor.finding import Finding, finding
 
 ENOUGH = 20  # minimum number of fixations for statistics
 SWAPPED, FOREIGN = 0.02, 0.3  # fractions outside the image that indicate swapped axes, foreign coordinates
-UNIT, SMALL = 1.5, 0.15  # coordinates up to 1.5 indicate fractions of a side, within 15 % of the sides degrees
+UNIT, SMALL = 1.5, 0.15  # coordinates up to 1.5 indicate fractions of a side, up to 15 % of the sides degrees
 BORDER, REPEATED = 0.05, 0.2  # fractions of fixations in the outermost pixels, of repeated fixations
 FEW = 5.0  # factor of fewer or more fixations than in the median image
-CENTRE = (0.25, 0.75)  # range of the mean fixation, as a fraction of each side
+CENTER = (0.25, 0.75)  # range of the mean fixation, as a fraction of each side
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +98,9 @@ def check_points(points: Points) -> list[Finding]:
     if len(points.xy) >= ENOUGH:
         coordinates = [*_coordinates(points), *_units(points)][:1]
         wrong = any(item.kind in ("swapped axes", "wrong units") for item in coordinates)
-        found += coordinates + [item for check in CHECKS if not wrong or check in ANYHOW for item in check(points)]
+        found += coordinates + [
+            item for check in CHECKS if not wrong or check in FOR_ANY_COORDINATES for item in check(points)
+        ]
     return found
 
 
@@ -146,7 +148,7 @@ def _units(points: Points) -> list[Finding]:
         text = f"no coordinate exceeds {largest:.2f}: these are fractions of the sides, not pixels"
         return [Finding("wrong units", points.split, text)]
     if float(np.nanpercentile(np.abs(points.xy) / points.limits, 99)) < SMALL:
-        text = f"99 % of the fixations are in the first {SMALL:.0%} of the sides: degrees or meters instead of pixels?"
+        text = f"99 % of the fixations are in the first {SMALL:.0%} of the sides: they may be in degrees or meters"
         return [Finding("wrong units", points.split, text)]
     return []
 
@@ -164,7 +166,7 @@ def _repeated(points: Points) -> list[Finding]:
     """Report images in which observers often fixate the same point twice in a row."""
     shares = [_repetitions(p, o) / max(1, len(p)) for p, o in zip(points.images, points.observers, strict=True)]
     rows = [points.ids[i] for i, share in enumerate(shares) if share > REPEATED]
-    text = f"in {{n}} images more than {REPEATED:.0%} of the fixations repeat the previous one: are they samples?"
+    text = f"in {{n}} images more than {REPEATED:.0%} of the fixations repeat the previous one: they may be samples"
     return finding("repeated points", points.split, text, rows)
 
 
@@ -202,12 +204,12 @@ def _counts(points: Points) -> list[Finding]:
     return finding("odd count", points.split, text, [points.ids[i] for i in rows])
 
 
-def _centre(points: Points) -> list[Finding]:
+def _center(points: Points) -> list[Finding]:
     rows = ~points.outside() & ~np.isnan(points.xy).any(axis=1)
     if rows.sum() < ENOUGH:
         return []
     mean = (points.xy[rows] / points.limits[rows]).mean(axis=0)
-    if ((mean > CENTRE[0]) & (mean < CENTRE[1])).all():
+    if ((mean > CENTER[0]) & (mean < CENTER[1])).all():
         return []
     text = (
         f"the mean fixation is at ({mean[0]:.0%}, {mean[1]:.0%}) of the sides, but people look at the center on average"
@@ -215,5 +217,5 @@ def _centre(points: Points) -> list[Finding]:
     return [Finding("off centre", points.split, text)]
 
 
-ANYHOW: Sequence[Check] = (_repeated, _doubled, _same, _counts)  # valid for any coordinates
-CHECKS: Sequence[Check] = (_clipped, *ANYHOW, _centre)
+FOR_ANY_COORDINATES: Sequence[Check] = (_repeated, _doubled, _same, _counts)
+CHECKS: Sequence[Check] = (_clipped, *FOR_ANY_COORDINATES, _center)

@@ -102,7 +102,7 @@ def usage_text(usage: FilterUsage, name: str) -> str:
 
 
 def trend_text(trend: Trend) -> str:
-    """Return the verdict on the paper's claim, with its numbers."""
+    """Return a sentence with numbers on whether the bandwidth grows with depth, as the paper claims."""
     if math.isnan(trend.rank_correlation) and trend.first == trend.last:
         return f"Every layer uses one bandwidth, {trend.first:.2f} octaves: these filters cannot show whether it grows."
     low, high = trend.image_range

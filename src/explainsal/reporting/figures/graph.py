@@ -13,7 +13,7 @@ from explainsal.reporting.figures.style import COLUMN_WIDTH, MUTED, SERIES, USAG
 
 
 def ends(graph: pd.DataFrame) -> pd.Series:
-    """Return the share of the saliency map from each input map and from the position; the sum is 1.
+    """Return the shares of the saliency map that come from each input map and from the pixels' position; the sum is 1.
 
     Args:
         graph: Columns source and flow, see :func:`~explainsal.distillation.term_table`.

@@ -52,7 +52,7 @@ def _draw_strip(row: Sequence[Axes], image: GalleryImage, models: Sequence[str],
         if values is not None:
             axes.imshow(displayed(values), cmap=SALIENCY_CMAP, vmin=0, vmax=1)
     if truth and image.fixations is not None:
-        # imshow centers pixel i at i, our coordinates at i + 0.5.
+        # imshow has the center of pixel i at i; in this project it is at i + 0.5
         row[1].scatter(image.fixations[:, 0] - 0.5, image.fixations[:, 1] - 0.5, **DOT)
     for axes in row:
         axes.set(xticks=[], yticks=[])

@@ -99,10 +99,9 @@ def save_figure(figure: Figure, folder: Path, name: str) -> list[Path]:
     """Write ``name.png`` and ``name.pdf``, and return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.png", folder / f"{name}.pdf"]
-    # Without a date, a PDF of the same numbers is the same file.
     figure.savefig(paths[0])
-    figure.set_layout_engine("none")  # keeps the computed layout: a fifth of the time
-    figure.savefig(paths[1], metadata={"CreationDate": None})
+    figure.set_layout_engine("none")  # reuses the computed layout, which takes a fifth of the time
+    figure.savefig(paths[1], metadata={"CreationDate": None})  # without a date, equal figures are equal files
     return paths
 
 
@@ -125,7 +124,7 @@ def themed_svg(figure: Figure, name: str, title: str, description: str = "") -> 
     svg = re.sub(r'(href="|url\()#([\w-]+)', rf"\g<1>#{name}-\g<2>", svg)
     svg = re.sub(
         r' d="[^"]+"', lambda path: re.sub(r"(\.\d\d)\d+", r"\1", path[0]), svg
-    )  # a hundredth of a point will do
+    )  # hundredths of a point are precise enough
     for color, variable in CSS_VARIABLES.items():
         svg = svg.replace(color, variable)
     label = f"{title}. {description}".strip().replace("&", "&amp;").replace('"', "&quot;").replace("<", "&lt;")

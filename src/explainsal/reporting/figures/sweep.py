@@ -59,7 +59,7 @@ def levels(values: pd.Series) -> Levels:
 def parallel_figure(table: pd.DataFrame, parameters: Sequence[str], objectives: Mapping[str, str]) -> Figure:
     """Draw parameters and objectives as parallel axes, and a line per job, colored by the first objective.
 
-    Jobs on the Pareto front have thicker lines. Every objective improves upwards.
+    Jobs on the Pareto front have thicker lines. On every objective's axis, the better end is at the top.
 
     Args:
         table: Finished jobs: columns of `parameters`, `objectives` and `FRONT`.

@@ -26,7 +26,7 @@ GROUPS = {
     "null_model": "Null models of the explanation",
 }
 LEVEL = 0.05
-DONE = ("scored", "submitted")  # states of a finished row; the others are missing and failed
+DONE = ("scored", "submitted")  # states of a finished row; the other states are "missing" and "failed"
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class PaperTable:
 
     @property
     def findings(self) -> list[str]:
-        """Answer to the table's question: comparison of the reference row with the classical models."""
+        """Main result as a sentence: comparison of the reference row with the classical models."""
         classical = self.rows[(self.rows["group"] == "classical") & (self.rows["status"] == "scored")]
         if not self.about.reference or classical.empty:
             return []

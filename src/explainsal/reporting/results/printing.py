@@ -58,7 +58,7 @@ def _rich_head(table: ResultsTable, model: str) -> Text:
 
 
 def _rich_cell(table: ResultsTable, model: str, metric: str) -> Text:
-    """Return the mean, bold if it is the best, above its interval; side by side, nine metrics would not fit."""
+    """Return the mean, bold if it is the best, above its interval, so that nine metrics fit side by side."""
     cell = table.cells.get((model, metric))
     mean, *interval = _lines(table, model, metric)[1:]
     text = Text(mean, style="bold" if cell is not None and cell.best else "")

@@ -35,9 +35,9 @@ def summarize_profiles(per_image: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 def rank_table(profiles: pd.DataFrame) -> pd.DataFrame:
     """Rank all models by each metric in each profile: 1 is the best, ties have their mean rank.
 
-    Only models that were scored on all images are ranked, by metrics of several profiles. A model for which one of the
-    profiles leaves the metric undefined (a constant map, in ``mit2016``) is left out, because it would shift the ranks
-    of the others.
+    Only models that were scored on all images are ranked, and only by metrics that several profiles have. A model
+    for which a metric is undefined in one of the profiles (a constant map in ``mit2016``) has no rank in this metric,
+    because it would shift the ranks of the others.
 
     Returns:
         Index: model; columns ``<metric>/<profile>``.
@@ -91,8 +91,8 @@ def _pairs(one: Sequence[float], other: Sequence[float]) -> tuple[int, int, floa
     signs = [((a > b) - (a < b), (c > d) - (c < d)) for (a, c), (b, d) in combinations(zip(one, other, strict=True), 2)]
     swapped = sum(s * t < 0 for s, t in signs)
     alike = sum(s * t > 0 for s, t in signs)
-    told_apart = sum(s != 0 for s, _ in signs) * sum(t != 0 for _, t in signs)
-    tau = (alike - swapped) / told_apart**0.5 if told_apart else float("nan")
+    untied = sum(s != 0 for s, _ in signs) * sum(t != 0 for _, t in signs)
+    tau = (alike - swapped) / untied**0.5 if untied else float("nan")
     return len(signs), swapped, tau
 
 
@@ -103,7 +103,7 @@ def agreement_text(profiles: pd.DataFrame) -> str:
         return ""
     changed = table[table["swapped"] > 0]
     if changed.empty:
-        return "Every profile ranks the models alike, by every metric."
+        return "All profiles rank the models in the same order by every metric."
     total, swapped = int(table["pairs"].sum()), int(table["swapped"].sum())
     worst = changed.sort_values("kendall_tau").iloc[0]
     return (

@@ -163,8 +163,8 @@ def _results_table(protocol: dict[str, str], rows: pd.DataFrame) -> ResultsTable
 def _postprocessing(rows: pd.DataFrame) -> dict[str, str]:
     if "postprocessing" not in rows:
         return {}
-    said = rows.dropna(subset=["postprocessing"]).drop_duplicates("model")
-    return {str(m): str(p) for m, p in zip(said["model"], said["postprocessing"], strict=True) if p != "none"}
+    marked = rows.dropna(subset=["postprocessing"]).drop_duplicates("model")
+    return {str(m): str(p) for m, p in zip(marked["model"], marked["postprocessing"], strict=True) if p != "none"}
 
 
 def _images(rows: pd.DataFrame) -> dict[str, int]:

@@ -18,7 +18,8 @@ from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.tracking.dashboard.images import image_rows
 from explainsal.tracking.dashboard.tables import band_table, fidelity_by_layer, null_models, usage_table
 
-SECTIONS = {"curves": "training", "strips": "evaluation", "profiles": "evaluation"}  # of figures; default explanation
+# dashboard section of each figure; those that are not listed belong to "explanation"
+SECTIONS = {"curves": "training", "strips": "evaluation", "profiles": "evaluation"}
 RESULT_FILES = ("results.csv", "per_image.parquet", "profiles.csv", "config.yaml", "environment.json", "metrics.csv")
 
 
@@ -105,7 +106,7 @@ def _summary(run: Run) -> dict[str, float]:
         numbers |= {f"evaluation/{model}/{metric}": float(mean) for model, metric, mean in rows}
     for preset in run.explanations:
         own = _preset_numbers(run, preset)
-        # key without the preset: the last, most faithful preset, for comparisons between runs
+        # keys without a preset hold the values of the last, most faithful preset, so that runs can be compared
         numbers |= {f"explanation/{preset}/{name}": value for name, value in own.items()}
         numbers |= {f"explanation/{name}": value for name, value in own.items()}
     return numbers

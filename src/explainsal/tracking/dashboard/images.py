@@ -44,8 +44,8 @@ def _row(ranked: RankedImage) -> ImageRow:
         if deep is not None and name != DEEP:
             difference = displayed(values) - displayed(deep)
             pictures[f"{name} - {DEEP}"] = colored((difference + 1) / 2, DIFFERENCE_CMAP)
-    said = {DESCRIPTION: picture.description} if picture.description else {}
-    return ImageRow({"id": picture.id, "place": ranked.place, "cc": ranked.cc, **said}, pictures)
+    remark = {DESCRIPTION: picture.description} if picture.description else {}
+    return ImageRow({"id": picture.id, "place": ranked.place, "cc": ranked.cc, **remark}, pictures)
 
 
 def colored(unit: np.ndarray, colormap: str = SALIENCY_CMAP) -> np.ndarray:

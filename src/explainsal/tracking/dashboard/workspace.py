@@ -1,4 +1,4 @@
-"""The saved W&B dashboard as code, with the sections Training, Evaluation, Explanation and Sweep."""
+"""Definition of the W&B dashboard in code, with the sections Training, Evaluation, Explanation and Sweep."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def write_workspace(workspace: Any, path: Path) -> Path:
     """Write the JSON definition that W&B would send to a browser.
 
     Raises:
-        UserError: If this version of wandb-workspaces has no such definition, for which there is no public interface.
+        UserError: If this version of wandb-workspaces does not provide the definition, which is not public.
     """
     try:
         view = workspace._to_model().model_dump(by_alias=True, exclude_none=True)
