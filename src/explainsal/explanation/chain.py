@@ -29,7 +29,7 @@ from explainsal.tracing.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps needed to compute and compare one candidate
 _FOR_CANDIDATES = 0.75  # share of an accelerator's remaining budget
-_LOOKED_AT = 2**18  # pixels of activations that a CPU checks for NaN at a time
+_LOOKED_AT = 2**18  # activation pixels that are checked for NaN together on a CPU
 _FOR_VIEWS = 8  # 1/8 of the budget is for candidates that later layers use as well
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
@@ -138,7 +138,7 @@ class Chain:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
         step = maps_at_once(activations, spare)
-        if activations.device.type == "cpu":  # so many pixels stay in the cache
+        if activations.device.type == "cpu":  # these pixels stay in the cache
             step = min(step, max(1, _LOOKED_AT // activations[:, 0].numel()))
         finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(step, dim=1)], dim=1)
         clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)

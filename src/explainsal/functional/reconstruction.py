@@ -88,7 +88,7 @@ def inner_products(rows: Tensor) -> Tensor:
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
-    """Inner products of all pairs of rows ``(..., A, D)`` and ``(..., N, D)``: ``(..., A, N)``.
+    """Compute the inner products of all pairs of rows ``(..., A, D)`` and ``(..., N, D)``: ``(..., A, N)``.
 
     Example:
         >>> products(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 3.0], [1.0, 1.0]])).tolist()
@@ -109,7 +109,7 @@ def products(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _share(work: Callable[[int], None], count: int, rows: Tensor) -> None:
-    """Do a piece of work after the other; on a CPU on several threads."""
+    """Do pieces of work one after the other, or on several threads of a CPU."""
     if loops_run(rows):
         share(work, count)
     else:
