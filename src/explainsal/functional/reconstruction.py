@@ -41,6 +41,9 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
         return torch.where(negative, pairwise_mae(opposite, second), pairwise_mae(first, second))
     if first.device.type != "cpu":
         return torch.cdist(first, second, p=1.0).div_(length)
+    if loops_run(first, second) and first.shape[:-2].numel() == 1:
+        only = fast.absolute_differences(first.flatten(0, -2), second.flatten(0, -2)).div_(length)
+        return only.reshape(*first.shape[:-1], second.shape[-2])
     total = first.new_zeros(*first.shape[:-1], second.shape[-2])
     pairs = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (first, second, total)), strict=True)
     for mine, others, sums in pairs:
