@@ -41,7 +41,7 @@ COMMANDS = {
         "-m", "explainsal.evaluate", "model=cmrnet_osie", "evaluation.presets=[]", "data=osie", f"data.root={OSIE}",
     ],
     "train": [
-        "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.explain_images=0",
+        "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.presets=[]",
         "data.root=generated",
     ],
 }  # fmt: skip
