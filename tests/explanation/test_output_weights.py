@@ -119,6 +119,53 @@ def test_layers_within_the_last_step_count_by_what_follows_them():
     assert relative(found["head"]).amin() < 0.5
 
 
+def test_the_influence_of_a_map_is_that_of_derivatives_found_by_differences():
+    """One number of a map after the other is moved a little; the board and what it leaves out are written out."""
+    net = with_ending(softmax).double()
+    images = smooth(1).double()[..., :9, :12]
+    head, step = net.body(images).relu().detach(), 1e-5
+
+    def end(maps):
+        return softmax(net.head(maps))[0, 0]
+
+    s = end(head)
+    y, x = torch.meshgrid(torch.arange(9) // 2, torch.arange(12) // 2, indexing="ij")  # six squares along 12 px
+    board, centered = 1.0 - 2 * ((y + x) % 2), s - s.mean()
+    board = board - board.mean()
+    board = board - (board * centered).sum() / centered.square().sum() * centered
+    with torch.no_grad():
+        expected = torch.zeros(4, 9, 12, dtype=torch.float64)
+        for place in torch.cartesian_prod(torch.arange(4), torch.arange(9), torch.arange(12)).tolist():
+            moved = [head.clone(), head.clone()]
+            for maps, by in zip(moved, (step, -step), strict=True):
+                maps[0][tuple(place)] += by
+            expected[tuple(place)] = ((end(moved[0]) - end(moved[1])) * board).sum() / (2 * step)
+    before = net.body(images).detach()[0]
+    derivative = expected * (before > 0)
+    expected = (derivative * (before - before.mean((1, 2), keepdim=True))).abs().mean((1, 2))
+
+    weights = Explainer(net, "sparse", output_weight=0.75).output_weights(images)
+    assert_close(weights.influence["body"][0], expected, rtol=1e-6, atol=1e-12)
+    assert_close(weights.of_maps("body")[0], 0.25 + 0.75 * expected / expected.mean(), rtol=1e-6, atol=1e-12)
+
+
+def test_a_map_that_nothing_uses_counts_least_and_the_last_map_as_any_other():
+    net = with_ending(softmax)
+    with torch.no_grad():
+        net.head.weight[:, 2] = 0
+    weights = Explainer(net, "sparse", output_weight=0.9).output_weights(smooth())
+    assert_close(weights.of_maps("body")[:, 2], torch.full((2,), 0.1, dtype=torch.float64))
+    assert_close(weights.of_maps("body").mean(1), torch.ones(2, dtype=torch.float64))
+    assert torch.equal(weights.of_maps("head"), torch.ones(2, 1, dtype=torch.float64))
+    assert weights.of_maps("elsewhere") is None
+
+
+def test_maps_of_which_nothing_is_seen_count_alike():
+    net = with_ending(lambda x: (x - 1e6).clamp(min=0) + 0 * x)
+    weights = Explainer(net, "sparse", output_weight=0.9).output_weights(smooth(1))
+    assert torch.equal(weights.of_maps("body"), torch.ones(1, 4, dtype=torch.float64))
+
+
 def test_no_derivative_no_weights():
     class Cut(Ending):
         def forward(self, images):

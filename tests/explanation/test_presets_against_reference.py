@@ -77,10 +77,12 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
     net, images = Branches().double(), torch.rand(1, 3, *size, dtype=torch.float64)
     explainer = Explainer(net, preset, **changes)
     out, pixels = explainer(images, keep_maps=True), explainer.output_weights(images)
-    counts = None
+    counts = influence = None
     if pixels is not None:
         sizes = {layer.name: layer.shape[1:] for layer in out.layers}
         counts = {name: pixels.at(name, size, torch.float64).reshape(size).numpy() for name, size in sizes.items()}
+        influence = {name: pixels.of_maps(name)[0].numpy() for name in sizes}
+        assert all(len(one) == 1 or one.std() > 0.01 for one in influence.values())
 
     options = PRESETS[preset]
     if preset == "sparse":
@@ -93,7 +95,7 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
         seen, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
         energies=lambda s: len(transfer(options.bank, s)) - len(options.bank.low_pass),
         rebuild=rebuild, standardize=preset != "paper", selection=options.selection, pool_size=2,
-        low_pass_parts=options.bank.low_pass_parts, counts=counts,
+        low_pass_parts=options.bank.low_pass_parts, counts=counts, influence=influence,
     )  # fmt: skip
 
     assert [layer.name for layer in out.layers] == NAMES

@@ -58,6 +58,14 @@ def test_coverage_is_greedy_explained_variance():
             assert chosen[b, step] == taken[-1]
 
 
+def test_coverage_takes_first_what_explains_the_maps_that_count():
+    one, other = torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    target = torch.stack([one, one, other])[None]
+    assert covering_maps(target, target, 1).tolist() == [[0]]
+    assert covering_maps(target, target, 1, None, torch.tensor([[0.5, 0.5, 2.0]])).tolist() == [[2]]
+    assert covering_maps(target, target, 1, None, torch.tensor([[1.0, 1.0, 1.0]])).tolist() == [[0]]
+
+
 def test_maps_with_nan_are_not_taken():
     target, maps = torch.randn(1, 3, 4, 4), torch.randn(1, 3, 4, 4)
     maps[0, 0] = torch.nan

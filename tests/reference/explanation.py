@@ -102,11 +102,16 @@ def responses(array, bank, energies, low_pass_parts=("even",)):
     return seen
 
 
-def covering(activations, maps, count, counts=None):
-    """Greedy choice of the reconstructions that together explain most of all activations, by least squares anew."""
+def covering(activations, maps, count, counts=None, influence=None):
+    """Greedy choice of the reconstructions that together explain most of all activations, by least squares anew.
+
+    counts: how much each pixel counts; influence: how much each activation map does.
+    """
     live = [a for a in range(len(maps)) if standardized(activations[a]).any()]
     root = 1 if counts is None else np.sqrt(counts)
     x = np.array([(root * standardized(activations[a], counts)).ravel() for a in live])
+    if influence is not None:
+        x *= np.sqrt(influence)[live][:, None]
     r = np.array([(root * standardized(one, counts)).ravel() for one in maps])
     chosen = []
     for _ in range(min(count, len(maps))):
@@ -252,12 +257,14 @@ def explain_chain(
     pool_size,
     low_pass_parts=("even",),
     counts=None,
+    influence=None,
 ):
     """Rebuild layer after layer.
 
     input_maps: what of the image is filtered; layers: name -> activations (A, H, W), in order; parents: name -> names
     of the layers (or "input") it is rebuilt from; bank_of: size -> transfer functions; rebuild: (activation,
-    candidates, counts=) -> (reconstruction, ...); counts: name -> how much each pixel counts.
+    candidates, counts=) -> (reconstruction, ...); counts: name -> how much each pixel counts;
+    influence: name -> how much each map does.
     Returns name -> (reconstructions (A, H, W), kept maps, details).
     """
     pools = {"input": input_maps}
@@ -283,7 +290,7 @@ def explain_chain(
         order = sorted(range(len(errors)), key=lambda a: (errors[a], a))[:pool_size]
         kept = [a for a in order if np.isfinite(errors[a])]
         if selection == "coverage":
-            kept = covering(activations, maps, pool_size, own)
+            kept = covering(activations, maps, pool_size, own, None if influence is None else influence[name])
         pools[name] = [maps[a] for a in kept]
         result[name] = (maps, kept, details)
     return result

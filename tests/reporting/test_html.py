@@ -141,7 +141,7 @@ def test_its_first_screen_says_how_faithful_it_is_beside_the_best_null_model(own
     best = means.drop("explanation").idxmax()
     said = page.text["section"]
     assert f"has a correlation of {means['explanation']:.3f} with the network’s" in said
-    assert f"its best null model, {best.replace('_', ' ')}, {means[best]:.3f}" in said
+    assert f"its best null model, {best.replace('_', ' ')}, has {means[best]:.3f}" in said
     assert f"Null model: {best.replace('_', ' ')}" in said
 
 

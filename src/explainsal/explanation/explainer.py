@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.input_maps import input_maps
-from explainsal.explanation.output_weights import OutputWeights, last_step, output_sensitivity
+from explainsal.explanation.output_weights import OutputWeights, last_step, map_influence, output_sensitivity
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.outputs import one_map
@@ -162,12 +162,20 @@ class Explainer:
         return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
 
     def _weights(self, images: Tensor) -> OutputWeights | None:
-        self._plan(images)
-        layers = self._last_steps[_form(images)]
-        if self.options.output_weight == 0 or not layers:
+        layers = [layer.name for layer in self._plan(images)[0] if layer.skipped is None]
+        last = self._last_steps[_form(images)]
+        if self.options.output_weight == 0 or not last:
             return None
-        sensitivity = output_sensitivity(lambda: one_map(self.net(images.clone()), len(images)), self.core, layers)
-        return OutputWeights(sensitivity, self.options.output_weight) if sensitivity else None
+
+        def run() -> Tensor:
+            return one_map(self.net(images.clone()), len(images))
+
+        sensitivity = output_sensitivity(run, self.core, last)
+        if not sensitivity:
+            return None
+        pooled = self.options.selection == "coverage"
+        influence = map_influence(run, self.core, layers) if pooled else {}
+        return OutputWeights(sensitivity, self.options.output_weight, influence)
 
     def _check_each(self, images: Tensor) -> None:
         """Raise if images run other layers alone than together, since results would then depend on the batch."""

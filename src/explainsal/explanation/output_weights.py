@@ -1,4 +1,4 @@
-r"""Compute the influence of each pixel on the network's saliency map, as weights of the reconstruction.
+r"""Compute the influence of each pixel and map on the network's saliency map, as weights of the reconstruction.
 
 A network's last step, from the last layer with its own weights to the saliency map, passes some pixels on and
 suppresses others: with a softmax over the pixels, errors matter where the density is high, with a sigmoid where it is
@@ -13,7 +13,15 @@ rebuilt with the weights
 .. math:: w_p = (1 - t) + t\, d_p / \bar d,
 
 where :math:`d` is averaged to the layer's size and :math:`t` is the option ``output_weight``. A softmax gives the
-predicted density itself, a linear last step equal weights. Decision: docs/decisions/0029.
+predicted density itself, a linear last step equal weights.
+
+The selection of a pool (``selection="coverage"``) also weights maps: with :math:`a_c` a map of any layer and
+:math:`b` a checkerboard of signs, map :math:`c` has the influence
+
+.. math:: v_c = \frac 1P \sum_p \Bigl| \frac{\partial\, (\Pi b \cdot s)}{\partial a_{cp}} (a_{cp} - \bar a_c) \Bigr|,
+
+which to first order is the change of the saliency map if the map were constant, and the weight
+:math:`(1 - t) + t\, v_c / \bar v`. Decision: docs/decisions/0029.
 """
 
 from __future__ import annotations
@@ -31,6 +39,7 @@ from explainsal.functional.weighted import averaged_to
 from explainsal.tracing.layers import OUTPUT, NetworkLayer, call_name
 
 _CELL = 8  # side, in pixels of the last map, of squares with changes of one sign
+_SQUARES = 6  # squares along the saliency map's longer side in the checkerboard for the influence of whole maps
 _LEAST = 1e-6  # minimum weight, since maps are divided by its square root
 
 
@@ -41,10 +50,13 @@ class OutputWeights:
         sensitivity: Sensitivity of each pixel by name of a layer of the last step, shape ``(B, 1, h, w)``,
             non-negative. The first one is also used for all layers before the last step.
         share: The option ``output_weight``, from 0 (equal weights) to 1.
+        influence: Influence of each map by name of a layer, shape ``(B, A)``, non-negative.
     """
 
-    def __init__(self, sensitivity: Mapping[str, Tensor], share: float) -> None:
-        self.sensitivity, self.share = dict(sensitivity), share
+    def __init__(
+        self, sensitivity: Mapping[str, Tensor], share: float, influence: Mapping[str, Tensor] | None = None
+    ) -> None:
+        self.sensitivity, self.share, self.influence = dict(sensitivity), share, dict(influence or {})
         self._first = next(iter(self.sensitivity))
         self._at: dict[tuple[str, tuple[int, int]], Tensor] = {}
 
@@ -66,6 +78,17 @@ class OutputWeights:
                 relative = torch.where(mean > 0, d / mean, relative)
             self._at[name, size] = ((1 - self.share) + self.share * relative).clamp_min_(_LEAST)
         return self._at[name, size].to(dtype)
+
+    def of_maps(self, layer: str) -> Tensor | None:
+        """Return weights ``(B, A)`` of mean 1 for the maps of a layer; None for a layer without derivatives.
+
+        An image has equal weights if no map of the layer influences its saliency map.
+        """
+        if layer not in self.influence:
+            return None
+        influence = self.influence[layer].double()
+        mean = influence.mean(1, keepdim=True)
+        return (1 - self.share) + self.share * torch.where(mean > 0, influence / mean, 1.0)
 
 
 def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]:
@@ -111,14 +134,48 @@ def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Seque
             return {}
         sizes = {name: torch.zeros_like(maps[:, :1]) for name, maps in found.items()}
         for board in _boards(found[layers[0]], saliency.detach()):
-            changes = torch.autograd.grad(
-                saliency, list(found.values()), board, retain_graph=True, allow_unused=True, materialize_grads=True
-            )
-            for name, change in zip(found, changes, strict=True):
+            for name, change in _derivatives(saliency, board, found).items():
                 sizes[name] = torch.maximum(sizes[name], change.abs().sum(1, keepdim=True))
-    alive = {name: size.flatten(1).isfinite().all(1)[:, None, None, None] for name, size in sizes.items()}
-    sizes = {name: torch.where(alive[name], size, 0) for name, size in sizes.items()}
-    return sizes
+    return {name: _where_finite(size) for name, size in sizes.items()}
+
+
+def map_influence(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
+    """Return the influence of each map of each layer on the saliency map, to first order: :math:`v`.
+
+    This takes one forward and one backward pass, with a checkerboard of six squares along the longer side.
+
+    Args:
+        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
+        core: The module that has the layers.
+        layers: Names of the calls in execution order.
+
+    Returns:
+        Influence by name of a layer, shape ``(B, A)``, non-negative; without the layers that no derivative reaches.
+    """
+    with torch.inference_mode(False), _derivable(core, layers) as found:
+        saliency = run()
+        if not found or not saliency.requires_grad:
+            return {}
+        size = saliency.shape[-2:]
+        cell = max(1, -(-max(size) // _SQUARES))
+        board = _unseen_removed(_board(size, (cell, cell), (0, 0), saliency.detach()), saliency.detach())
+        changes = _derivatives(saliency, board, found)
+    deviation = {name: maps.detach() - maps.detach().mean((-2, -1), keepdim=True) for name, maps in found.items()}
+    return {name: _where_finite((changes[name] * deviation[name]).abs().mean((-2, -1))) for name in found}
+
+
+def _derivatives(saliency: Tensor, board: Tensor, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Return the derivatives of the sum of `board * saliency` by name of the layer."""
+    changes = torch.autograd.grad(
+        saliency, list(found.values()), board, retain_graph=True, allow_unused=True, materialize_grads=True
+    )
+    return dict(zip(found, changes, strict=True))
+
+
+def _where_finite(values: Tensor) -> Tensor:
+    """Replace the values of every image with non-finite ones by 0."""
+    finite = values.flatten(1).isfinite().all(1)
+    return torch.where(finite.reshape(-1, *[1] * (values.ndim - 1)), values, 0)
 
 
 @contextmanager
@@ -160,16 +217,20 @@ def _boards(last: Tensor, saliency: Tensor) -> list[Tensor]:
     They are orthogonal to shifts and scalings of the saliency maps.
     """
     size = last.shape[-2:]
-    cells = [max(1, min(_CELL, side // 2)) for side in size]
-    rows, columns = (torch.arange(side, device=last.device) for side in size)
-    boards = []
-    for down in (0, cells[0] // 2):
-        for across in (0, cells[1] // 2):
-            y, x = (rows + down) // cells[0], (columns + across) // cells[1]
-            board = 1 - 2 * ((y[:, None] + x) % 2)
-            board = F.interpolate(board[None, None].to(saliency), size=saliency.shape[-2:], mode="nearest")
-            boards.append(_unseen_removed(board, saliency))
-    return boards
+    high, wide = (max(1, min(_CELL, side // 2)) for side in size)
+    moves = [(down, across) for down in (0, high // 2) for across in (0, wide // 2)]
+    boards = [_board(size, (high, wide), move, saliency) for move in moves]
+    sized = [F.interpolate(board, size=saliency.shape[-2:], mode="nearest") for board in boards]
+    return [_unseen_removed(board, saliency) for board in sized]
+
+
+def _board(size: Sequence[int], cells: tuple[int, int], move: tuple[int, int], like: Tensor) -> Tensor:
+    """Return a checkerboard of 1 and -1, ``(1, 1, H, W)``; size and shift of its squares are in pixels along y, x."""
+    y, x = (
+        (torch.arange(side, device=like.device) + by) // cell for side, cell, by in zip(size, cells, move, strict=True)
+    )
+    board: Tensor = 1 - 2 * ((y[:, None] + x) % 2)
+    return board[None, None].to(like)
 
 
 def _unseen_removed(board: Tensor, saliency: Tensor) -> Tensor:

@@ -79,32 +79,39 @@ def _measure_fit(target: Tensor, maps: Tensor, pixel_weights: Tensor | None) -> 
     return Fit(mae, relative, correlation, weighted)
 
 
-def best_maps(rebuilt: Rebuilt, fit: Fit, selection: str, count: int, pixel_weights: Tensor | None = None) -> Tensor:
+def best_maps(
+    rebuilt: Rebuilt, fit: Fit, selection: str, count: int,
+    pixel_weights: Tensor | None = None, map_weights: Tensor | None = None,
+) -> Tensor:  # fmt: skip
     """Return the maps of the next pool, best first: shape ``(B, min(count, A))``, int64; -1 for empty places.
 
     Ties go to the lower position. A map with an undefined criterion (infinite or NaN) is never selected.
     """
     if selection == "coverage":
-        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights)
+        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights, map_weights)
     scores = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.weighted_correlation}
     score = scores[selection]
     values, index = least(score, count)
     return torch.where(values.isfinite(), index, -1)
 
 
-def covering_maps(target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None) -> Tensor:
+def covering_maps(
+    target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None, map_weights: Tensor | None = None
+) -> Tensor:
     """Select the reconstructions that together explain most of a layer, one after the other.
 
     Each step selects the reconstruction that explains most of the remaining variance, summed over all activation maps
-    of the layer at unit variance. Well rebuilt maps with the same content thus count once.
+    of the layer at unit variance times their weights. Well rebuilt maps with the same content thus count once.
 
     Args:
         target: Shape ``(B, A, H, W)``: the activations.
         maps: Shape ``(B, A, H, W)``: their reconstructions.
         count: Number of maps to select.
         pixel_weights: Shape ``(B, 1, H * W)``, mean 1: weight of each pixel; None: equal weights.
+        map_weights: Shape ``(B, A)``: weight of each activation map; None: equal weights.
 
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    return covering(*correlations(target, maps, pixel_weights), count)
+    gram, cross = correlations(target, maps, pixel_weights)
+    return covering(gram, cross if map_weights is None else cross * map_weights.sqrt()[:, :, None].to(cross), count)
