@@ -1,10 +1,10 @@
-"""CPU and wall seconds of explain, evaluate and one training epoch: one thread against the default, busy and free.
+"""Measure CPU and wall seconds of explain, evaluate and a training epoch: one thread and the default, busy and free.
 
-    python benchmarks/threads.py --busy 2     # beside two processes that use all of a core each
+    python benchmarks/threads.py --busy 2     # with two other processes that each use a whole core
     python benchmarks/threads.py              # on an otherwise idle machine
 
-Each run is a process of its own: imports, data and the second of two explanations included, as users meet them. Prints
-one JSON line per command with the medians and the ratio of the default to one thread.
+Each run is a separate process that includes imports, data loading and four explanations. The script prints one JSON
+line per command with the medians and the ratio of the default to one thread.
 """
 
 from __future__ import annotations
@@ -37,16 +37,18 @@ for _ in range(4):
 """
 COMMANDS = {
     "explain": ["-c", EXPLAIN],
-    "evaluate": ["-m", "explainsal.evaluate", "model=cmrnet_osie", "data=osie", f"data.root={OSIE}"],
+    "evaluate": [
+        "-m", "explainsal.evaluate", "model=cmrnet_osie", "evaluation.presets=[]", "data=osie", f"data.root={OSIE}",
+    ],
     "train": [
-        "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.explain_images=0",
+        "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.presets=[]",
         "data.root=generated",
     ],
 }  # fmt: skip
 
 
 def measure(arguments: list[str], threads: int | None, folder: str) -> tuple[float, float]:
-    """CPU and wall seconds of a process, with so many threads or with the default."""
+    """Return CPU and wall seconds of a process with a number of threads, or with the default."""
     env = {name: value for name, value in os.environ.items() if not name.startswith(("OMP_", "GOMP_", "MKL_"))}
     env |= {} if threads is None else {"OMP_NUM_THREADS": str(threads)}
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
@@ -59,7 +61,7 @@ def measure(arguments: list[str], threads: int | None, folder: str) -> tuple[flo
 
 
 def compare(name: str, repeats: int, folder: str) -> dict[str, object]:
-    """One thread and the default in turns."""
+    """Measure one thread and the default, alternating."""
     runs: dict[int | None, list[tuple[float, float]]] = {1: [], None: []}
     for _ in range(repeats):
         for threads, found in runs.items():
@@ -76,7 +78,7 @@ def compare(name: str, repeats: int, folder: str) -> dict[str, object]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--busy", type=int, default=0, help="processes that run beside")
+    parser.add_argument("--busy", type=int, default=0, help="number of other busy processes")
     parser.add_argument("--repeats", type=int, default=1)
     parser.add_argument("--only", nargs="+", choices=COMMANDS, default=list(COMMANDS))
     args = parser.parse_args()

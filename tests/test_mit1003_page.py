@@ -22,7 +22,7 @@ ROWS = {
 
 @pytest.mark.parametrize(("title", "model"), ROWS.items())
 def test_the_rows_of_the_page_are_the_means_of_the_scores(title, model):
-    (row,) = [line for line in (HERE / "README.md").read_text().splitlines() if line.startswith(f"| {title} |")]
+    (row,) = [line for line in (HERE / "README.md").read_text().splitlines() if line.startswith(f"| {title} | 101")]
     scores = pd.read_parquet(HERE / "every_tenth" / "per_image.parquet").query("model == @model")
     cells = [cell.split("(")[0].strip() for cell in row.strip("|").split("|")[2:]]
     shown = [f"{scores[metric].mean():.3f}".removeprefix("0") for metric in ("sim", "cc", "sauc", "auc_judd")]
@@ -41,3 +41,15 @@ def test_the_claims_on_classical_models_follow_from_the_paired_differences():
         row = columns.loc[key]
         said = f"+{row['gain']:.3f} [{row['low']:.3f}, {row['high']:.3f}]".replace("0.", ".")
         assert said in page
+
+
+@pytest.mark.parametrize(("title", "model"), [
+    ("explainable CMRNet, `sparse`", "explainable_cmrnet"), ("null: shuffled filters", "shuffled_filters_cmrnet"),
+])  # fmt: skip
+def test_the_explained_rows_are_the_means_of_ten_images(title, model):
+    (row,) = [line for line in (HERE / "README.md").read_text().splitlines() if line.startswith(f"| {title} |")]
+    scores = pd.read_parquet(HERE / "explained" / "per_image.parquet").query("model == @model")
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    shown = [f"{scores[m].mean():.3f}".removeprefix("0") for m in ("sim", "cc", "sauc", "auc_judd")]
+    assert cells[1:7] == [*shown, f"{scores['nss'].mean():.2f}", f"{scores['cc_to_deep'].mean():.3f}".removeprefix("0")]
+    assert len(scores) == 10

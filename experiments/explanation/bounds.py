@@ -1,11 +1,11 @@
-"""Fidelity and stability on twenty test images: ten of OSIE and ten of MIT1003.
+"""Measure fidelity and stability on twenty test images: ten of OSIE and ten of MIT1003.
 
     python experiments/explanation/bounds.py unisal --roundings kernels noise --nulls shuffled_filters
     python experiments/explanation/bounds.py cmrnet_osie --data osie --nulls shuffled_filters
 
-A rounding is a way to compute the same: `kernels` as usual, `plain` by plain PyTorch in place of compiled loops,
-`noise` as usual from activations of which each differs by 1e-7 of itself at random. Adds to results/bounds.csv beside
-this file, a row per network, image, variant and rounding, and leaves out the rows that are there.
+A rounding is one of several equivalent computations: `kernels` is the default, `plain` uses plain PyTorch instead of
+compiled loops, and `noise` changes each activation at random by about 1e-7 of its value. The script adds the missing
+rows to results/bounds.csv in this folder, one per network, image, variant and rounding.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ def read(path: Path) -> Tensor:
 
 
 def noisy(seed: int = 1) -> Callable[[Tensor], Tensor]:
-    """Activations as they are computed with, each changed by about 1e-7 of itself."""
+    """Return a function that changes each activation at random by about 1e-7 of its value."""
     generator = torch.Generator().manual_seed(seed)
 
     def changed(maps: Tensor) -> Tensor:
@@ -74,7 +74,7 @@ def noisy(seed: int = 1) -> Callable[[Tensor], Tensor]:
 
 
 def explain(explainer: Explainer, image: Tensor, name: str, variant: str, rounding: str) -> dict[str, object]:
-    """One row of the table, but for what is the same in all."""
+    """Return a row of the table without the columns that are equal in all rows."""
     before = time.process_time()
     taken = noisy() if rounding == "noise" else as_computed
     with plain_only(rounding == "plain"), patch("explainsal.explanation.chain.as_computed", taken):
@@ -84,7 +84,7 @@ def explain(explainer: Explainer, image: Tensor, name: str, variant: str, roundi
 
 
 def done() -> set[Key]:
-    """The keys of the rows that are in the table."""
+    """Return the keys of the rows in the table."""
     if not TABLE.exists():
         return set()
     with TABLE.open(newline="") as file:

@@ -65,7 +65,7 @@ def run_job(
     """
     if _is_done(folder, commit):
         with suppress(OSError):
-            (folder / JOB).touch()  # later than jobs with the same options on other data, see `sweep_table`
+            (folder / JOB).touch()  # of jobs with the same options on other data, `sweep_table` keeps the latest
     else:
         folder.mkdir(parents=True, exist_ok=True)
         try:

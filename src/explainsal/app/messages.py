@@ -78,7 +78,7 @@ def end(message: str, code: int) -> NoReturn:
 
 
 def end_interrupted(error: KeyboardInterrupt, kept: str) -> NoReturn:
-    """Exit after Ctrl-C or SIGTERM; `kept` says where the output is and how to resume."""
+    """Exit after Ctrl-C or SIGTERM; `kept` is a message about the output and how to resume."""
     word, code = signals.describe_interrupt(error)
     end(f"{word}. {kept}", code)
 

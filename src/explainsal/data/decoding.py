@@ -45,7 +45,7 @@ def read_gray(path: str | Path, expected: Expected | None = None) -> np.ndarray:
 
     Args:
         path: The picture.
-        expected: The size that it has to have.
+        expected: Required size, compared with the header before decoding.
 
     Raises:
         MissingFilesError: If there is no such file.
@@ -83,7 +83,7 @@ def read_array(path: str | Path, expected: Expected | None = None) -> np.ndarray
 
     Args:
         path: The file.
-        expected: The size that it has to have.
+        expected: Required size, compared with the header before decoding.
 
     Raises:
         MissingFilesError: If there is no such file.

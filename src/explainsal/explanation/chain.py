@@ -29,6 +29,7 @@ from explainsal.tracing.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps needed to compute and compare one candidate
 _FOR_CANDIDATES = 0.75  # share of an accelerator's remaining budget
+_LOOKED_AT = 2**18  # activation pixels that are checked for NaN together on a CPU
 _FOR_VIEWS = 8  # 1/8 of the budget is for candidates that later layers use as well
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
@@ -136,7 +137,9 @@ class Chain:
     ) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
-        step = 8 if activations.device.type == "cpu" else maps_at_once(activations, spare)
+        step = maps_at_once(activations, spare)
+        if activations.device.type == "cpu":  # these pixels stay in the cache
+            step = min(step, max(1, _LOOKED_AT // activations[:, 0].numel()))
         finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(step, dim=1)], dim=1)
         clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)
         for_candidates = spare // 2 if activations.device.type == "cpu" else int(_FOR_CANDIDATES * spare)
@@ -148,7 +151,8 @@ class Chain:
         rebuild = match_layer if self.options.matching else pursue_layer
         rebuilt = rebuild(clean, candidates, self.options, spare - for_candidates)
         # the reconstruction of a map with NaN or infinity is NaN, and never in a pool
-        rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
+        if not _surely(finite):
+            rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
 
     def _views(self, name: str) -> list[Hashable]:

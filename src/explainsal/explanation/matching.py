@@ -44,7 +44,9 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         mae, index, signs = _nearest_signed(activations, candidates, options, at_once)
     else:
         errors, all_signs = _compare(activations, candidates, options, at_once)
-        errors = errors.masked_fill(~candidates.usable[:, None, None], torch.inf)
+        usable = candidates.usable
+        if not (loops_run(activations) and bool(usable.all())):  # an accelerator would have to be waited for
+            errors = errors.masked_fill(~usable[:, None, None], torch.inf)
         mae, index = _nearest(errors, options)
         if all_signs is not None:
             signs = all_signs[:, :, None].expand_as(errors).gather(-1, index)

@@ -15,12 +15,12 @@ rebuilt with the weights
 where :math:`d` is averaged to the layer's size and :math:`t` is the option ``output_weight``. A softmax gives the
 predicted density itself, a linear last step equal weights.
 
-Maps have weights, too, when a pool is selected (``selection="coverage"``): with :math:`a_c` a map of any layer and
+The selection of a pool (``selection="coverage"``) also weights maps: with :math:`a_c` a map of any layer and
 :math:`b` a checkerboard of signs, map :math:`c` has the influence
 
 .. math:: v_c = \frac 1P \sum_p \Bigl| \frac{\partial\, (\Pi b \cdot s)}{\partial a_{cp}} (a_{cp} - \bar a_c) \Bigr|,
 
-to first order what the saliency map would change by if the map were constant, and the weight
+which to first order is the change of the saliency map if the map were constant, and the weight
 :math:`(1 - t) + t\, v_c / \bar v`. Decision: docs/decisions/0029.
 """
 
@@ -39,7 +39,7 @@ from explainsal.functional.weighted import averaged_to
 from explainsal.tracing.layers import OUTPUT, NetworkLayer, call_name
 
 _CELL = 8  # side, in pixels of the last map, of squares with changes of one sign
-_SQUARES = 6  # along the longer side of the saliency map, of the checkerboard for the influence of whole maps
+_SQUARES = 6  # squares along the saliency map's longer side in the checkerboard for the influence of whole maps
 _LEAST = 1e-6  # minimum weight, since maps are divided by its square root
 
 
@@ -82,7 +82,7 @@ class OutputWeights:
     def of_maps(self, layer: str) -> Tensor | None:
         """Return weights ``(B, A)`` of mean 1 for the maps of a layer; None for a layer without derivatives.
 
-        An image that no map of the layer influences has equal weights.
+        An image has equal weights if no map of the layer influences its saliency map.
         """
         if layer not in self.influence:
             return None

@@ -41,6 +41,9 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
         return torch.where(negative, pairwise_mae(opposite, second), pairwise_mae(first, second))
     if first.device.type != "cpu":
         return torch.cdist(first, second, p=1.0).div_(length)
+    if loops_run(first, second) and first.shape[:-2].numel() == 1:
+        only = fast.absolute_differences(first.flatten(0, -2), second.flatten(0, -2)).div_(length)
+        return only.reshape(*first.shape[:-1], second.shape[-2])
     total = first.new_zeros(*first.shape[:-1], second.shape[-2])
     pairs = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (first, second, total)), strict=True)
     for mine, others, sums in pairs:
@@ -85,7 +88,7 @@ def inner_products(rows: Tensor) -> Tensor:
 
 
 def products(first: Tensor, second: Tensor) -> Tensor:
-    """Inner products of all pairs of rows ``(..., A, D)`` and ``(..., N, D)``: ``(..., A, N)``.
+    """Compute the inner products of all pairs of rows ``(..., A, D)`` and ``(..., N, D)``: ``(..., A, N)``.
 
     Example:
         >>> products(torch.tensor([[1.0, 2.0]]), torch.tensor([[0.0, 3.0], [1.0, 1.0]])).tolist()
@@ -106,7 +109,7 @@ def products(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _share(work: Callable[[int], None], count: int, rows: Tensor) -> None:
-    """Do a piece of work after the other; on a CPU on several threads."""
+    """Do pieces of work one after the other, or on several threads of a CPU."""
     if loops_run(rows):
         share(work, count)
     else:

@@ -54,10 +54,10 @@ def loops_run(*tensors: Tensor) -> bool:
 
 @contextmanager
 def threads_for_shares() -> Iterator[None]:
-    """Leave the threads that PyTorch may use to :func:`share` inside the block, and one to each PyTorch operation.
+    """Give :func:`share` all threads that PyTorch may use inside the block, and each PyTorch operation one thread.
 
-    Thousands of small operations that are each divided over all threads wait for every one of them. Where another
-    process is busy, that costs more than the division saves.
+    Small operations that are divided over all threads wait for all of them. When another process is busy, this costs
+    more than the division saves.
     """
     count = torch.get_num_threads()
     if count == 1:
@@ -73,12 +73,12 @@ def threads_for_shares() -> Iterator[None]:
 
 
 def shares() -> int:
-    """How many threads :func:`share` uses: those of PyTorch, or those that :func:`threads_for_shares` left."""
+    """Return the number of threads for :func:`share`: PyTorch's, or those of :func:`threads_for_shares`."""
     return _shared.get() or torch.get_num_threads()
 
 
 def share(work: Callable[[int], object], count: int) -> None:
-    """Call `work` with every number below `count`, on so many threads as :func:`shares` says.
+    """Call `work` with every number below `count`, on :func:`shares` threads.
 
     Each thread waits without using its core and calls loops that release the interpreter's lock. An exception in a
     thread is raised here.
@@ -119,17 +119,17 @@ def share_runs(work: Callable[[slice], object], count: int) -> None:
 
 @lru_cache(maxsize=4)
 def _pool(threads: int) -> ThreadPoolExecutor:
-    """Threads whose PyTorch operations use no threads of their own: each would start a team."""
+    """Return a pool of threads whose PyTorch operations use one thread each instead of starting a team."""
     before, all_there = torch.get_num_threads(), Barrier(threads)
 
     def start() -> None:
         torch.set_num_threads(1)
-        torch.get_num_threads()  # each thread looks the number up once
+        torch.get_num_threads()  # each thread reads the number once
         all_there.wait()
 
     pool = ThreadPoolExecutor(threads, "explainsal", initializer=start)
     for _ in range(threads):
         pool.submit(torch.get_num_threads)
     pool.submit(torch.get_num_threads).result()
-    torch.set_num_threads(before)  # what others start later takes the number that was set last
+    torch.set_num_threads(before)  # threads started later take the last number that was set
     return pool

@@ -22,6 +22,17 @@ _LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # the first tim
 
 
 @summing_loop
+def part_extents(values: Array, bits: Array) -> tuple[np.int64, np.int64, float]:
+    """Return minimum and maximum of some values as integers in the same order, and their sum: see :func:`extents`."""
+    low, high, total = _MAGNITUDE, -_MAGNITUDE, 0.0
+    for x in range(len(values)):
+        key = bits[x] ^ ((bits[x] >> 63) & _MAGNITUDE)
+        low, high = min(low, key), max(high, key)
+        total += values[x]
+    return low, high, total
+
+
+@summing_loop
 def extents(values: Array, bits: Array, out: Array) -> None:
     """Write minimum, maximum and sum of `values` to `out`, or three NaN where a value is NaN or infinite.
 
@@ -32,12 +43,8 @@ def extents(values: Array, bits: Array, out: Array) -> None:
     """
     low, high, total = _MAGNITUDE, -_MAGNITUDE, 0.0
     for start in range(0, len(values), PART):
-        part = 0.0
-        for x in range(start, min(start + PART, len(values))):
-            key = bits[x] ^ ((bits[x] >> 63) & _MAGNITUDE)
-            low, high = min(low, key), max(high, key)
-            part += values[x]
-        total += part
+        least, most, part = part_extents(values[start : start + PART], bits[start : start + PART])
+        low, high, total = min(low, least), max(high, most), total + part
     if high >= _INFINITE or low < -_INFINITE:
         out[:] = np.nan
         return
