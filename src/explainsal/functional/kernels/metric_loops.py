@@ -23,7 +23,7 @@ _LN2_HIGH, _LN2_LOW = 0.6931471805598903, 5.497923018708371e-14  # the first tim
 
 @summing_loop
 def part_extents(values: Array, bits: Array) -> tuple[np.int64, np.int64, float]:
-    """Least and greatest of some values, as integers in the order of the numbers, and the sum: see :func:`extents`."""
+    """Return minimum and maximum of some values as integers in the same order, and their sum: see :func:`extents`."""
     low, high, total = _MAGNITUDE, -_MAGNITUDE, 0.0
     for x in range(len(values)):
         key = bits[x] ^ ((bits[x] >> 63) & _MAGNITUDE)
