@@ -25,8 +25,8 @@ SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[1] / "shared"))
 OSIE = SHARED / "data" / "osie"
 
 EXPLAIN = f"""
-import torch
 from explainsal import Explainer, load_model
+import torch
 from explainsal.data.osie import read_osie
 from explainsal.threads import use_threads
 use_threads()
@@ -41,7 +41,7 @@ COMMANDS = {
         "-m", "explainsal.evaluate", "model=cmrnet_osie", "evaluation.presets=[]", "data=osie", f"data.root={OSIE}",
     ],
     "train": [
-        "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.presets=[]",
+        "-m", "explainsal.train", "+experiment=demo", "trainer.max_epochs=1", "evaluation.presets=[]", "nulls=[]",
         "data.root=generated",
     ],
 }  # fmt: skip

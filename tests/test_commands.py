@@ -50,7 +50,7 @@ def test_training_leaves_everything_a_run_promises(trained):
     assert record["model"]["name"] == "cmrnet"
     assert record["model"]["parameters"] > 0
     assert "report.html" in screen
-    assert "Centre bias" in screen
+    assert "Center bias" in screen
     beside = pd.read_csv(output / "explanation/sparse/fidelity.csv").groupby("variant")["cc_to_deep"].mean()
     sparse = results[results["model"] == "explainable/sparse"].set_index("metric")["mean"]
     assert beside["explanation"] == pytest.approx(sparse["cc_to_deep"])  # not explained a second time, nor otherwise

@@ -1,4 +1,4 @@
-"""Many images: starting takes seconds and little memory, and so does a centre bias."""
+"""Many images: starting takes seconds and little memory, and so does a center bias."""
 
 from __future__ import annotations
 

@@ -220,6 +220,7 @@ def test_the_package_index_has_them(tmp_path, name, kind, variant):
 @pytest.mark.slow
 def test_one_word_fetches_once(tmp_path, monkeypatch):
     monkeypatch.setenv("EXPLAINSAL_DATA", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     try:
         model = load_network("unisal", weights="published")
     except MissingFilesError as error:

@@ -243,9 +243,9 @@ def test_the_summary_does_not_call_a_difference_that_is_none() -> None:
         return pd.DataFrame(rows, columns=["model", "metric", "mean", "low", "high"])
 
     for deep, verdict in [
-        ((0.6, 0.58, 0.62), "better than the centre bias"),
-        ((0.52, 0.47, 0.57), "about as well as the centre bias"),
-        ((0.3, 0.2, 0.4), "worse than the centre bias"),
+        ((0.6, 0.58, 0.62), "better than the center bias"),
+        ((0.52, 0.47, 0.57), "about as well as the center bias"),
+        ((0.3, 0.2, 0.4), "worse than the center bias"),
     ]:
         assert verdict in sentences(results_tables(frame(deep))[0])[0]
 

@@ -74,5 +74,5 @@ def test_without_fixations_in_training_the_centre_bias_is_that_of_the_other_imag
     datamodule.prepare_data()
     assert not caplog.text
     assert available(["center_bias", "chance"], datamodule) == ["center_bias_loo", "chance"]
-    assert information_gain_baseline(datamodule)[1] == "centre bias of the other evaluated images"
+    assert information_gain_baseline(datamodule)[1] == "center bias of the other evaluated images"
     assert {"cc", "nss", "ig", "sauc"} <= set(prepare_metrics(EvaluationOptions(), datamodule)[0]().columns)

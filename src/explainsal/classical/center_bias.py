@@ -107,7 +107,7 @@ class LeaveOneOutCenterBias(nn.Module):
         self._own, self._bandwidth, self._uniform = _pairs(points, sizes), bandwidth, uniform
         self._total = _total(self._own)
         if any(len(p) == self._total.sum() for p, _ in self._own):
-            raise ValueError("leaving an image out leaves no fixation: a centre bias needs two images with fixations")
+            raise ValueError("leaving an image out leaves no fixation: a center bias needs two images with fixations")
 
     def __deepcopy__(self, memo: dict[int, object]) -> LeaveOneOutCenterBias:
         return self  # read-only and large: it holds all fixations
@@ -119,7 +119,7 @@ class LeaveOneOutCenterBias(nn.Module):
             ValueError: If a position is unknown (-1).
         """
         if bool((index < 0).any()):
-            raise ValueError("a leave-one-out centre bias needs the images' positions in the data set: give index=...")
+            raise ValueError("a leave-one-out center bias needs the images' positions in the data set: give index=...")
         grids = [self._total - _counts(*self._own[i]) for i in index.tolist()]
         return torch.stack([CenterBias(_density(g, self._bandwidth, self._uniform)).density(size) for g in grids])
 
@@ -134,7 +134,7 @@ def _pairs(points: Sequence[Tensor], sizes: Sequence[tuple[int, int]]) -> list[t
         raise ValueError(f"{len(points)} sets of points, but {len(sizes)} sizes")
     each = [torch.as_tensor(p, dtype=torch.float64).reshape(-1, 2) for p in points]
     if not any(len(p) for p in each):
-        raise ValueError("a centre bias needs at least one fixation to learn from")
+        raise ValueError("a center bias needs at least one fixation to learn from")
     return list(zip(each, sizes, strict=True))
 
 

@@ -23,7 +23,6 @@ from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.functional.images import as_computed, resize
-from explainsal.functional.kernels.dispatch import threads_for_shares
 from explainsal.functional.placement import Placement
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
@@ -96,7 +95,7 @@ class Chain:
         pools = [self.pools[source] for source in self.sources[name]]
         activations = as_computed(output)
         self.final = None  # frees the previous layer's maps before this layer's are allocated
-        with sampled_bytes_at_most(self.for_banks), threads_for_shares():
+        with sampled_bytes_at_most(self.for_banks):
             pixels = self._pixel_weights(name, activations)
             rebuilt, coefficients = self._rebuild(activations, pools, pixels, self._weighting(name))
             over = [key for key in self._views(name) if self.last_view[key] == name]

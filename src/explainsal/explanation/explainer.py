@@ -15,6 +15,7 @@ from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.output_weights import OutputWeights, last_step, map_influence, output_sensitivity
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
+from explainsal.functional.kernels.dispatch import threads_for_shares
 from explainsal.functional.outputs import one_map
 from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
@@ -111,7 +112,7 @@ class Explainer:
             ValueError: If the images have another shape.
         """
         images = self._as_input(images)
-        with as_in_evaluation(self.net):
+        with as_in_evaluation(self.net), threads_for_shares():
             step = images_at_once(self.options, self._plan(images)[0], images)
             if step > 1:
                 self._check_each(images)

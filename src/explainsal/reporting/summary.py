@@ -57,7 +57,7 @@ def headlines(table: ResultsTable) -> list[Headline]:
     preset, main = best_explainable(table), main_model(table)
     wanted = [
         (main, HEADLINE, model_title(main)),
-        ("center_bias", HEADLINE, "Centre bias alone"),
+        ("center_bias", HEADLINE, "Center bias alone"),
         (preset, HEADLINE, f"Explainable model, {preset.partition('/')[2]}"),
         (preset, f"{HEADLINE}_to_deep", "Explainable to deep"),
     ]
@@ -150,10 +150,10 @@ def cautions(run: Run) -> list[str]:
 
 def _relation(one: Cell, other: Cell) -> str:
     if one.low > other.high:
-        return "better than the centre bias"
+        return "better than the center bias"
     if one.high < other.low:
-        return "worse than the centre bias"
-    return "about as well as the centre bias: their intervals overlap"
+        return "worse than the center bias"
+    return "about as well as the center bias: their intervals overlap"
 
 
 def facts(run: Run) -> list[tuple[str, str]]:

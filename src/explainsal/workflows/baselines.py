@@ -115,11 +115,11 @@ def information_gain_baseline(datamodule: SaliencyDataModule) -> tuple[CenterBia
     """
     if has_training_fixations(datamodule):
         bias = learned_center_bias(datamodule)
-        return lambda size, index: bias.density(size), "centre bias of the training split"
+        return lambda size, index: bias.density(size), "center bias of the training split"
     dataset = datamodule.dataset(datamodule.eval_split)
     if dataset.fixated_images < 2:
         return None, "none: fewer than two images with fixations"
-    return LeaveOneOutCenterBias(*read_fixations(dataset)).density, "centre bias of the other evaluated images"
+    return LeaveOneOutCenterBias(*read_fixations(dataset)).density, "center bias of the other evaluated images"
 
 
 def make_postprocessing(options: PostprocessingOptions, datamodule: SaliencyDataModule) -> Postprocessing:

@@ -61,7 +61,7 @@ class Postprocessing(nn.Module):
         """Names of the applied steps, for results tables."""
         steps = {
             f"blur {self.blur:g} px" if self.blur is not None else "": self.blur is not None,
-            "× centre bias": self.center_bias is not None,
+            "× center bias": self.center_bias is not None,
             "histogram of training densities": self.quantiles is not None,
         }
         return ", ".join(step for step, done in steps.items() if done) or NONE

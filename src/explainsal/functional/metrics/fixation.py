@@ -64,7 +64,7 @@ def information_gain(
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps.
-        baseline: Shape ``(B, H, W)``, or ``(1, H, W)`` for all images, e.g. a centre bias; None is uniform.
+        baseline: Shape ``(B, H, W)``, or ``(1, H, W)`` for all images, e.g. a center bias; None is uniform.
         normalization: Conversion of the maps to densities: ``sum`` (pysaliency) or ``minmax`` (MIT code).
         offset: Value added to both maps before their normalisation; 1e-20 is pysaliency's default for saliency maps.
         eps: The :math:`\epsilon` above: 0 in pysaliency, 2^-52 in the MIT code.

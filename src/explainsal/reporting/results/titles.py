@@ -23,9 +23,9 @@ METRIC_TITLES = {
 }
 MODEL_TITLES = {
     "deep": "Deep model",
-    "center_bias": "Centre bias",
-    "center_bias_loo": "Centre bias, leave one out",
-    "center_gaussian": "Centre Gaussian",
+    "center_bias": "Center bias",
+    "center_bias_loo": "Center bias, leave one out",
+    "center_gaussian": "Center Gaussian",
     "chance": "Chance",
     "gbvs": "GBVS",
     "hft": "HFT",
@@ -89,7 +89,7 @@ def model_title(model: str) -> str:
 
     Example:
         >>> model_title("explainable/sparse"), model_title("center_bias"), model_title("explainable_msinet")
-        ('Explainable, sparse', 'Centre bias', 'Explainable MSI-Net')
+        ('Explainable, sparse', 'Center bias', 'Explainable MSI-Net')
         >>> model_title("shuffled_filters_cmrnet"), model_title("a_tool_of_mine")
         ('CMRNet: shuffled filters', 'a_tool_of_mine')
     """

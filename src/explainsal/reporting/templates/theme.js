@@ -10,7 +10,7 @@
     const button = document.getElementById("theme");
     if (button) {
       button.textContent = { auto: "Auto", light: "Light", dark: "Dark" }[current];
-      button.setAttribute("aria-label", `Colour theme: ${current}. Press for the next one.`);
+      button.setAttribute("aria-label", `Color theme: ${current}. Press for the next one.`);
     }
   };
   apply();
