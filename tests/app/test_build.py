@@ -11,6 +11,7 @@ from omegaconf import DictConfig
 from explainsal.app.build import build_explanation, build_preset_explanations, choose_cfg_device, warn_of_one_process
 from explainsal.app.cli import conf_dir
 from explainsal.app.distilling import build_distill_options, build_refine_options
+from explainsal.app.options import build_evaluation
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
 from explainsal.explanation import FilterBank, Options
@@ -44,6 +45,12 @@ def test_the_options_in_conf_are_those_of_the_classes():
     assert (
         set(config("explain", "bank=octave").bank) - {"name"} == {f.name for f in fields(FilterBank) if f.init} | series
     )
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_number_of_explained_images_is_at_least_one(count):
+    with pytest.raises(UserError, match=r"explain_images=-?\d: give a number from 1.*presets=\[\]"):
+        build_evaluation(config("evaluate", f"evaluation.explain_images={count}"))
 
 
 def test_a_distillation_shows_its_defaults():

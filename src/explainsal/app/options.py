@@ -27,10 +27,16 @@ def build_evaluation(cfg: DictConfig, *, explains: bool = True) -> EvaluationOpt
         explains: Whether the command explains any image.
 
     Raises:
-        UserError: If a null model is unknown, or is given while nothing is explained.
+        UserError: If the number of images to explain is below 1, or a null model is unknown or given while nothing is
+            explained.
     """
     check_nulls(cfg.nulls, explains=explains)
     options = cfg.evaluation
+    if options.explain_images is not None and options.explain_images < 1:
+        raise UserError(
+            f"evaluation.explain_images={options.explain_images}: give a number from 1, or null for all images; "
+            "evaluation.presets=[] explains nothing"
+        )
     return EvaluationOptions(
         profile=cfg.metrics.profile,
         profiles=list(options.profiles),
