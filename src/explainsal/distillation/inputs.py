@@ -115,7 +115,7 @@ class FitInputs:
             return found
         stage = next(stage for stage in self.model.stages if stage.name == name)
         maps = {s: self._stage_maps(s, images, start) for s in stage.sources if s not in (INPUT, CENTER)}
-        served = self.options.bank.served(self.input_size)
+        served = self.options.bank.filters_for(self.input_size)
         columns = [place * len(served) + served.index(which) for place, which in stage.image_pairs]
         made = stage(maps, self._image_candidates(stage.size, images, start)[:, columns])
         self._keep(f"stage {name}", start, made)
@@ -180,8 +180,8 @@ def candidate_table(
     model: Standalone, sources: tuple[str, ...], bank: FilterBank, device: torch.device
 ) -> CandidateTable:
     """Return the N candidates of a stage, in their order; maps of the position have the filter -1."""
-    known = {stage.name: (len(stage.channels), bank.served(stage.size)) for stage in model.stages}
-    known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.served(model.input_size))
+    known = {stage.name: (len(stage.channels), bank.filters_for(stage.size)) for stage in model.stages}
+    known[INPUT] = (3 if model.input_kind == "opponent" else 1, bank.filters_for(model.input_size))
     known[CENTER] = (len(CENTER_MAPS), [-1])
     return CandidateTable.of([known[name] for name in sources], device)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explainsal.explanation.bank import FilterBank, parts_of
+from explainsal.explanation.bank import FilterBank, take_parts
 from explainsal.functional.log_gabor import continued
 
 CENTER_MAPS = ("center .12", "center .20", "center .35", "vertical", "vertical squared", "horizontal squared")
@@ -65,7 +65,7 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
     response = torch.view_as_real(response)[..., :height, :width, :]
     made, start = [], 0
     for part, count in sorted(Counter(parts).items()):
-        made.append(parts_of(torch.view_as_complex(response[:, start : start + count].contiguous()), (part,)))
+        made.append(take_parts(torch.view_as_complex(response[:, start : start + count].contiguous()), (part,)))
         start += count
     back = sorted(range(len(pairs)), key=order.__getitem__)
     return torch.cat(made, dim=1)[:, back]
@@ -73,7 +73,7 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
 
 def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Sequence[int]) -> list[int]:
     """Return the rows of ``bank.transfer(size)`` that hold the filters; parts of one response share a row."""
-    served = bank.served(size)
+    served = bank.filters_for(size)
     position = {which: i for i, which in enumerate(served)}
     gabors = len(served) - len(bank.low_pass) * len(bank.low_pass_parts)
     first = gabors // len(bank.parts)

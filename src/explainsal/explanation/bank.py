@@ -22,7 +22,7 @@ from explainsal.functional.log_gabor import (
     log_gabor_bank,
     responses_in_parts,
     responses_of_kinds,
-    spectrum_of,
+    transform_maps,
 )
 
 # Larger banks (in bytes) are sampled in groups: at 1080 x 1920 the paper's 80 filters take 660 MB.
@@ -124,9 +124,9 @@ class FilterBank:
 
     def available(self, size: Sequence[int]) -> Tensor:
         """Return positions of the filters for maps of a size, shape ``(g,)``, int64."""
-        return torch.tensor(self.served(size), dtype=torch.int64)
+        return torch.tensor(self.filters_for(size), dtype=torch.int64)
 
-    def served(self, size: Sequence[int]) -> list[int]:
+    def filters_for(self, size: Sequence[int]) -> list[int]:
         """Return the positions of :meth:`available` as plain numbers."""
         longest = max(size) if self.up_to_map_size else math.inf
         return [i for i, f in enumerate(self.filters) if f.kind == "low_pass" or f.wavelength <= longest]
@@ -137,7 +137,7 @@ class FilterBank:
         This is one run of all filters or, if they are large or more than `most`, one run per orientation and wavelength
         and one per blur.
         """
-        count = len(self.served(size))
+        count = len(self.filters_for(size))
         if 4 * len(self) * math.prod(self._grid(size)) <= _WHOLE_BYTES and count <= (most or count):
             return [range(count)]
         each, blurred = len(self.sigma_on_f) * len(self.parts), len(self.low_pass_parts)
@@ -161,7 +161,7 @@ class FilterBank:
         Returns:
             Shape ``(g, H', W')``: the size, or twice the size for reflected borders. The latest results are cached.
         """
-        if group is not None and len(group) == len(self.served(size)):
+        if group is not None and len(group) == len(self.filters_for(size)):
             group = None
         return _sampled(self, size, group, dtype, torch.device(device))
 
@@ -178,14 +178,14 @@ class FilterBank:
         """
         bank, gabors = self._for(maps, group)
         if maps.device.type != "cpu":
-            return self._seen_elsewhere(maps, bank, gabors, out)
+            return self._candidates_on_device(maps, bank, gabors, out)
         if loops_run(maps, bank):
             return responses_of_kinds(maps, bank, self._kinds(bank, gabors), border=self.border, out=out)
         seen = []
         if gabors:
-            seen.append(self._gabor_parts_of(maps, bank[:gabors]))
+            seen.append(self._gabor_responses(maps, bank[:gabors]))
         if gabors < len(bank):
-            seen.append(parts_of(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
+            seen.append(take_parts(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
         made = torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
         return made if out is None else out.copy_(made)
 
@@ -200,7 +200,7 @@ class FilterBank:
         bank = self.transfer(size, group, dtype=maps.dtype, device=maps.device)
         first = 0 if group is None else group.start
         low_pass = len(self.low_pass) * len(self.low_pass_parts)
-        return bank, min(len(bank), max(0, len(self.served(size)) - low_pass - first) // len(self.parts))
+        return bank, min(len(bank), max(0, len(self.filters_for(size)) - low_pass - first) // len(self.parts))
 
     def _kinds(self, bank: Tensor, gabors: int) -> list[tuple[range, tuple[Part, ...]]]:
         return [(range(gabors), self.parts), (range(gabors, len(bank)), self.low_pass_parts)]
@@ -212,28 +212,28 @@ class FilterBank:
     def _seen_plainly(self, maps: Tensor, bank: Tensor, gabors: int) -> Tensor:
         seen = []
         if gabors:
-            seen.append(self._gabor_parts_of(maps, bank[:gabors]))
+            seen.append(self._gabor_responses(maps, bank[:gabors]))
         if gabors < len(bank):
-            seen.append(parts_of(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
+            seen.append(take_parts(filter_responses(maps, bank[gabors:], border=self.border), self.low_pass_parts))
         return torch.cat(seen, dim=-3) if len(seen) > 1 else seen[0]
 
-    def _gabor_parts_of(self, maps: Tensor, bank: Tensor) -> Tensor:
+    def _gabor_responses(self, maps: Tensor, bank: Tensor) -> Tensor:
         if self.parts == ("energy",):
             return local_energy(maps, bank, border=self.border)
-        return parts_of(filter_responses(maps, bank, border=self.border), self.parts)
+        return take_parts(filter_responses(maps, bank, border=self.border), self.parts)
 
-    def _seen_elsewhere(self, maps: Tensor, bank: Tensor, gabors: int, out: Tensor | None) -> Tensor:
+    def _candidates_on_device(self, maps: Tensor, bank: Tensor, gabors: int, out: Tensor | None) -> Tensor:
         """Compute :meth:`candidates` from one spectrum, writing each once."""
         blurs, many = gabors * len(self.parts), (len(bank) - gabors) * len(self.low_pass_parts)
         seen = maps.new_empty(*maps.shape[:-2], blurs + many, *maps.shape[-2:]) if out is None else out
-        spectrum = spectrum_of(maps, bank, self.border)
+        spectrum = transform_maps(maps, bank, self.border)
         for members, parts, first in ((bank[:gabors], self.parts, 0), (bank[gabors:], self.low_pass_parts, blurs)):
             for some, responses in responses_in_parts(spectrum, members, maps.shape[-2:]):
                 place = seen[..., first + some.start * len(parts) : first + some.stop * len(parts), :, :]
                 if parts == ("energy",):
                     torch.abs(responses, out=place)
                 else:
-                    place.copy_(parts_of(responses, parts))
+                    place.copy_(take_parts(responses, parts))
         return seen
 
     def _table(self) -> tuple[Filter, ...]:
@@ -255,7 +255,7 @@ class FilterBank:
         return scale * size[0], scale * size[1]
 
 
-def parts_of(responses: Tensor, parts: Sequence[Part]) -> Tensor:
+def take_parts(responses: Tensor, parts: Sequence[Part]) -> Tensor:
     """Return the parts of complex responses, one after the other for each; see :class:`Filter`.
 
     Args:
@@ -266,7 +266,7 @@ def parts_of(responses: Tensor, parts: Sequence[Part]) -> Tensor:
         Shape ``(..., g * parts, H, W)``, parts fastest.
 
     Example:
-        >>> parts_of(torch.tensor([[[3 + 4j, 1]]]), ("energy", "odd", "half_wave")).flatten(-2).tolist()
+        >>> take_parts(torch.tensor([[[3 + 4j, 1]]]), ("energy", "odd", "half_wave")).flatten(-2).tolist()
         [[5.0, 1.0], [4.0, 0.0], [1.0, 0.0]]
     """
     even = responses.real

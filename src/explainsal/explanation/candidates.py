@@ -70,7 +70,7 @@ class Candidates:
         self.device, self.budget = pools[0].maps.device, budget
         self.pixel_weights, self.rooted = pixel_weights, rooted
         self.remembered = Remembered() if remembered is None else remembered
-        served = [(pool.maps.shape[1], bank.served(pool.maps.shape[-2:])) for pool in pools]
+        served = [(pool.maps.shape[1], bank.filters_for(pool.maps.shape[-2:])) for pool in pools]
         self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
         on_cpu = self.device.type == "cpu"
@@ -98,7 +98,7 @@ class Candidates:
     def usable(self) -> Tensor:
         """Shape ``(B, N)``: False for empty places of a pool."""
         return torch.cat(
-            [(pool.channel >= 0).repeat_interleave(len(self.bank.served(pool.maps.shape[-2:])), dim=1)
+            [(pool.channel >= 0).repeat_interleave(len(self.bank.filters_for(pool.maps.shape[-2:])), dim=1)
              for pool in self.pools], dim=1,
         )  # fmt: skip
 

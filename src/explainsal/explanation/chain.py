@@ -17,7 +17,7 @@ from explainsal.explanation.layer import Coefficients, LayerExplanation
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.options import Options
 from explainsal.explanation.output_weights import OutputWeights
-from explainsal.explanation.parents import sources_of
+from explainsal.explanation.parents import find_sources
 from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
@@ -57,7 +57,7 @@ class Chain:
         self.options, self.first_pool, self.keep_maps, self.weights = options, first_pool, keep_maps, weights
         self.report = report
         self.layers = {layer.name: layer for layer in layers if layer.skipped is None}
-        self.sources = sources_of(list(self.layers.values()), options)
+        self.sources = find_sources(list(self.layers.values()), options)
         self.last_use = {source: name for name, sources in self.sources.items() for source in sources}
         self.last_view = {key: name for name in self.layers for key in self._views(name)}
         self.pools: dict[str, Pool] = {}
@@ -214,7 +214,7 @@ def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Ten
     taken = [layer for layer in layers if layer.skipped is None]
     first = 1 if options.input_maps == "luminance" else len(INPUT_MAP_NAMES)
     maps = {layer.name: min(options.pool_size, layer.shape[0]) for layer in taken} | {INPUT: first}
-    offered = [sum(maps[source] for source in sources) for sources in sources_of(taken, options).values()]
+    offered = [sum(maps[source] for source in sources) for sources in find_sources(taken, options).values()]
     pixels = max(count * layer.shape[1] * layer.shape[2] for count, layer in zip(offered, taken, strict=True))
     each = pixels * len(options.bank) * images.element_size()
     budget = _budget(options, images.device)

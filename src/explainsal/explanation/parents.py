@@ -9,7 +9,7 @@ from explainsal.explanation.options import Options
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
 
-def sources_of(layers: Sequence[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
+def find_sources(layers: Sequence[NetworkLayer], options: Options) -> dict[str, tuple[str, ...]]:
     """Return the source layers of every layer by name, in order; the image is ``"input"``."""
     sources: dict[str, tuple[str, ...]] = {}
     named: dict[str, tuple[str, ...]] = {}

@@ -123,7 +123,7 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
     about N / 2M times if M fit, not once per chunk.
     """
     if (views := candidates.views) is not None:
-        return _products_of(forms, views)
+        return _multiply(forms, views)
     images, pixels = len(candidates.pools[0].maps), candidates.size[0] * candidates.size[1]
     gram = candidates.pools[0].maps.new_zeros(images, len(candidates), len(candidates))
     cross: list[tuple[Tensor, Tensor]] = []
@@ -143,7 +143,7 @@ def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Te
     return in_order(cross), gram
 
 
-def _products_of(forms: Iterable[Tensor], views: Sequence[View]) -> tuple[Tensor, Tensor]:
+def _multiply(forms: Iterable[Tensor], views: Sequence[View]) -> tuple[Tensor, Tensor]:
     """Compute :func:`_inner_products` from held candidates, reusing products of earlier layers' candidates."""
     pixels = views[0].maps.shape[-2] * views[0].maps.shape[-1]
     parts = [torch.cat([products(form, view.rows) for view in views], dim=-1) for form in forms]

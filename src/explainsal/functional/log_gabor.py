@@ -153,7 +153,7 @@ def filter_responses(maps: Tensor, bank: Tensor, *, border: Border = "circular")
         >>> responses.shape, bool(torch.allclose(responses.real, flat[:, None]))
         (torch.Size([2, 2, 8, 8]), True)
     """
-    return _inverse(spectrum_of(maps, bank, border), bank, maps.shape[-2:])
+    return _inverse(transform_maps(maps, bank, border), bank, maps.shape[-2:])
 
 
 def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
@@ -181,7 +181,7 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     """
     if maps.device.type != "cpu":
         energy = maps.new_empty(*maps.shape[:-2], len(bank), *maps.shape[-2:])
-        for members, responses in responses_in_parts(spectrum_of(maps, bank, border), bank, maps.shape[-2:]):
+        for members, responses in responses_in_parts(transform_maps(maps, bank, border), bank, maps.shape[-2:]):
             torch.abs(responses, out=energy[..., members, :, :])  # one pass; small values do not underflow
         return energy
     if loops_run(maps, bank):
@@ -189,7 +189,7 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
     height, width = maps.shape[-2:]
     # the squares of very small values would underflow: first scale every map to a largest magnitude of 1
     level = _level(maps)
-    spectrum = spectrum_of(maps / level, bank, border)
+    spectrum = transform_maps(maps / level, bank, border)
     flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
     energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
     filters = max(1, min(bank.shape[0], _CPU_CHUNK // bank[0].numel()))
@@ -222,7 +222,7 @@ def responses_of_kinds(
         Shape ``(..., C, H, W)``, ordered by run, then filter, then part.
     """
     level = _level(maps)  # scaled to a largest magnitude of 1: squares of very small values would underflow
-    spectrum = spectrum_of(maps / level, bank, border)
+    spectrum = transform_maps(maps / level, bank, border)
     pairs = [(member, fast.PARTS.index(part)) for run, parts in kinds for member in run for part in parts]
     takes = [(member, part, place) for place, (member, part) in enumerate(pairs)]
     seen = maps.new_empty(*maps.shape[:-2], len(takes), *maps.shape[-2:]) if out is None else out
@@ -259,7 +259,7 @@ def continued(maps: Tensor, border: str) -> Tensor:
     return torch.cat([maps, maps.flip(-2)], dim=-2)
 
 
-def spectrum_of(maps: Tensor, bank: Tensor, border: str) -> Tensor:
+def transform_maps(maps: Tensor, bank: Tensor, border: str) -> Tensor:
     """Compute the spectrum of the maps, continued as `border` says: ``(..., H', W')``, the size of the bank."""
     maps = continued(maps, border)
     if maps.shape[-2:] != bank.shape[-2:]:

@@ -32,7 +32,7 @@ from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.images import as_unit_float
 from explainsal.models import SaliencyModel
 from explainsal.workflows.loading import describe
-from explainsal.workflows.refining import lessons_of, load_start, read_lessons, refine_best
+from explainsal.workflows.refining import load_start, make_lessons, read_lessons, refine_best
 from explainsal.workflows.runs import RunFolder
 
 FILE = "standalone.safetensors"
@@ -95,8 +95,8 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
             fit = Distillation(model, batches, len(train), options.stages, size, store=work / "maps")
             fit_stages(fit, options, run.folder, progress)
             if options.refinement.epochs:
-                held_out = lessons_of(fit, stored(val, model, work / "val", progress), work / "refine_val")
-                lessons = lessons_of(fit, samples, work / "refine_train")
+                held_out = make_lessons(fit, stored(val, model, work / "val", progress), work / "refine_val")
+                lessons = make_lessons(fit, samples, work / "refine_train")
                 refine_best(fit.model, lessons, held_out, options.refinement, work / "refine", progress)
         note = {**_note(fit, options.seed), "finished": True, "refined": options.refinement.epochs}
         file = save_standalone(fit.model, run.folder / FILE, note)

@@ -34,7 +34,7 @@ class Lessons:
     deep: Tensor
 
 
-def lessons_of(fit: Distillation, samples: StoredSamples, work: Path) -> Lessons:
+def make_lessons(fit: Distillation, samples: StoredSamples, work: Path) -> Lessons:
     """Return the images of a finished fit, with network maps at the fit's single input size."""
     deep = fit.deep_maps(samples.batches(8), Store(work, samples.count))
     return Lessons(samples.shrunk(fit.input_size, work), deep)

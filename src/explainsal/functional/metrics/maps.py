@@ -149,7 +149,7 @@ class Maps:
         return self._last[1]
 
     def _scaled(self, normalization: Normalization, offset: float, rows: slice, columns: slice) -> Tensor:
-        shift, extra, total = self._density_of(normalization, offset)
+        shift, extra, total = self._normalized_density(normalization, offset)
         if shift is None:
             return self.values[rows, columns] / total[rows, None]
         density = self.values[rows, columns] - shift[rows, None]
@@ -157,18 +157,18 @@ class Maps:
 
     def density_at(self, points: Points, normalization: Normalization, offset: float = 0.0) -> Tensor:
         """Return the densities at the points, shape ``(B, N)``; maps ``(1, H, W)`` apply to every image."""
-        shift, extra, total = self._density_of(normalization, offset)
+        shift, extra, total = self._normalized_density(normalization, offset)
         values = self.at(points)
         values = values if shift is None else values - shift[:, None]
         return (values if extra is None else values + extra[:, None]) / total[:, None]
 
     def scaling(self, normalization: Normalization, offset: float = 0.0) -> Tensor:
         """Return the values to subtract, to add and to divide by for a density, shape ``(B, 3)``."""
-        shift, extra, total = self._density_of(normalization, offset)
+        shift, extra, total = self._normalized_density(normalization, offset)
         zero = torch.zeros_like(total)
         return torch.stack([zero if shift is None else shift, zero if extra is None else extra, total], dim=1)
 
-    def _density_of(self, normalization: str, offset: float) -> tuple[Tensor | None, Tensor | None, Tensor]:
+    def _normalized_density(self, normalization: str, offset: float) -> tuple[Tensor | None, Tensor | None, Tensor]:
         """Return the values to subtract (or None), to add after that (or None) and to divide by, ``(B,)`` each."""
         key = (normalization, offset)
         if key not in self._affine:
