@@ -114,25 +114,38 @@ def test_unsound_weights_are_not_resumed(change: Any, message: str) -> None:
         require_same_network(Path("last.ckpt"), content(optimizer_states=[]), network(), 5)
 
 
+def step(schedule: CosineAnnealingLR) -> None:
+    schedule.optimizer.step()
+    schedule.step()
+
+
+def run_and_resume(old: CosineAnnealingLR, whole: CosineAnnealingLR, resumed: CosineAnnealingLR) -> None:
+    """Run two schedules for four epochs, and restore the state of the first in a third."""
+    for _ in range(4):
+        step(old)
+        step(whole)
+    resumed.optimizer.load_state_dict(old.optimizer.state_dict())
+    resumed.load_state_dict(old.state_dict())
+
+
+def assert_same_rates(resumed: CosineAnnealingLR, whole: CosineAnnealingLR) -> None:
+    """Compare the learning rates of four further epochs."""
+    for _ in range(4):
+        assert resumed.optimizer.param_groups[0]["lr"] == whole.optimizer.param_groups[0]["lr"]
+        step(resumed)
+        step(whole)
+
+
 def test_a_longer_training_follows_its_own_schedule() -> None:
     def make(epochs: int) -> CosineAnnealingLR:
         return CosineAnnealingLR(SGD([torch.zeros(1)], lr=0.1), epochs)
 
     old, whole, resumed = make(4), make(8), make(8)
-    for schedule in (old, whole):
-        for _ in range(4):
-            schedule.optimizer.step()
-            schedule.step()
-    resumed.optimizer.load_state_dict(old.optimizer.state_dict())
-    resumed.load_state_dict(old.state_dict())
+    run_and_resume(old, whole, resumed)
     assert resumed.optimizer.param_groups[0]["lr"] == pytest.approx(0)
     assert follow_options(resumed, lambda optimizer: CosineAnnealingLR(optimizer, 8))
     assert not follow_options(resumed, lambda optimizer: CosineAnnealingLR(optimizer, 8))
-    for _ in range(4):
-        assert resumed.optimizer.param_groups[0]["lr"] == whole.optimizer.param_groups[0]["lr"]
-        for schedule in (resumed, whole):
-            schedule.optimizer.step()
-            schedule.step()
+    assert_same_rates(resumed, whole)
 
 
 def test_another_rate_is_followed_from_the_first_epoch_on() -> None:
@@ -140,21 +153,12 @@ def test_another_rate_is_followed_from_the_first_epoch_on() -> None:
         return CosineAnnealingLR(SGD([torch.zeros(1)], lr=rate, weight_decay=decay), 8)
 
     old, whole, resumed = make(0.1, 0.0), make(0.02, 0.5), make(0.02, 0.5)
-    for schedule in (old, whole):
-        for _ in range(4):
-            schedule.optimizer.step()
-            schedule.step()
-    resumed.optimizer.load_state_dict(old.optimizer.state_dict())
-    resumed.load_state_dict(old.state_dict())
+    run_and_resume(old, whole, resumed)
     assert follow_optimizer(resumed.optimizer, make(0.02, 0.5).optimizer) == ["lr", "weight_decay"]
     assert follow_optimizer(resumed.optimizer, make(0.02, 0.5).optimizer) == []
     assert follow_options(resumed, lambda optimizer: CosineAnnealingLR(optimizer, 8))
     assert resumed.optimizer.param_groups[0]["weight_decay"] == 0.5
-    for _ in range(4):
-        assert resumed.optimizer.param_groups[0]["lr"] == whole.optimizer.param_groups[0]["lr"]
-        for schedule in (resumed, whole):
-            schedule.optimizer.step()
-            schedule.step()
+    assert_same_rates(resumed, whole)
 
 
 def test_without_a_schedule_the_rate_is_followed_too_and_another_optimizer_is_refused() -> None:
