@@ -7,11 +7,12 @@ import pytest
 
 SOURCE = Path(__file__).resolve().parents[1] / "src" / "explainsal"
 COMMANDS = {"train", "evaluate", "explain", "predict", "prepare", "report", "distill", "export"}
-BASE = {"errors", "lazy", "signals", "types", "threads", "fetch", "functional"}
+BASE = {"errors", "lazy", "processes", "signals", "types", "threads", "fetch", "functional"}
 MIDDLE = BASE | {"data", "metrics", "classical", "models", "tracing"}
 BELOW = {  # what the files of each folder may import, beside those of the folder itself
     "errors": set(),
     "lazy": set(),
+    "processes": set(),
     "signals": set(),
     "types": set(),
     "threads": set(),

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from lightning import Callback, LightningModule, Trainer
 from torch import nn
 
 from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation.run import ExplanationRun
 from explainsal.modules.evaluation import DEEP, EvaluationModule
+from explainsal.processes import gather
 from explainsal.types import DensityMap, FixationBatch
 
 
@@ -75,9 +75,7 @@ class LogGaborReconstruction(Callback):
     def _save(self, trainer: Trainer) -> None:
         """Gather the explanations of all processes; the first process saves them. This is a collective call."""
         if trainer.world_size > 1:
-            processes: list[Any] = [None] * trainer.world_size
-            torch.distributed.all_gather_object(processes, self.run.collected)
-            self.run.merge(processes)
+            self.run.merge(gather(self.run.collected))
         if trainer.is_global_zero:
             self.run.save()
 

@@ -21,11 +21,12 @@ from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer, require_drawable
 from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
+from explainsal.processes import gather, is_first, share
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
 from explainsal.reporting.results.printing import print_table
+from explainsal.workflows.batches import read_batches
 from explainsal.workflows.loading import description
-from explainsal.workflows.sharing import gather, is_first, read_batches, share
 
 log = logging.getLogger(__name__)
 
