@@ -25,10 +25,11 @@ def distill(cfg: DictConfig) -> Path:
     from explainsal.app import build
     from explainsal.app.distilling import build_fit_options, build_sets
     from explainsal.app.runs import open_run
+    from explainsal.app.training import seed_everything
     from explainsal.workflows import distilling
 
     with open_run(cfg, "distill") as run:
-        build.seed_everything(cfg)
+        seed_everything(cfg)
         options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
         build.warn_of_one_process(cfg, "distilling")
         sets = build_sets(cfg)

@@ -23,14 +23,16 @@ EXAMPLES = (
 def evaluate(cfg: DictConfig) -> pd.DataFrame:
     """Evaluate a model, maps from another tool, or every row of a table of the paper; return the results table."""
     from explainsal.app import build
-    from explainsal.app.options import build_evaluation, build_table
+    from explainsal.app.options import build_evaluation
     from explainsal.app.runs import open_run
+    from explainsal.app.tables import build_table
+    from explainsal.app.training import seed_everything
     from explainsal.errors import UserError
     from explainsal.workflows import evaluation
     from explainsal.workflows.paper_tables.table import make_table
 
     with open_run(cfg, "evaluate") as run:
-        build.seed_everything(cfg)
+        seed_everything(cfg)
         has_network = cfg.predictions is None and cfg.get("table") is None
         options = build_evaluation(cfg, explains=has_network and bool(cfg.evaluation.presets))
         datamodule = build.build_datamodule(cfg)

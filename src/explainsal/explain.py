@@ -31,12 +31,14 @@ def explain(cfg: DictConfig) -> Path:
     with open_run(cfg, "explain") as run:
         options = build_evaluation(cfg)
         explanation = build.build_explanation(cfg)
-        build.seed_everything(cfg)
-        datamodule = build.build_datamodule(cfg)
-        datamodule.prepare_data()
-        if not datamodule.dataset(datamodule.eval_split).has_fixations:
-            build.warn_of_one_process(cfg, "explaining pictures without fixations")
-        return explaining.explain(build.build_network(cfg, PACKAGED), datamodule, run, options, explanation)
+        pictures = build.build_pictures(cfg)
+        if pictures is None:
+            from explainsal.app.explaining import explain_data  # needs Lightning, which takes seconds to import
+
+            return explain_data(cfg, run, options, explanation)
+        build.warn_of_one_process(cfg, "explaining pictures without fixations")
+        network = build.build_network(cfg, PACKAGED)
+        return explaining.explain(network, pictures, run, options, explanation)
 
 
 @command("explain", examples=EXAMPLES)

@@ -28,7 +28,8 @@ EXAMPLES = (
 
 def predict(cfg: DictConfig) -> Path | Verdict:
     """Write one map per picture and return the folder, or check a submission with ``mode=check``."""
-    from explainsal.app import build, options
+    from explainsal.app import build
+    from explainsal.app import prediction as options
     from explainsal.app.modes import run_mode
     from explainsal.app.runs import open_run
     from explainsal.workflows import prediction

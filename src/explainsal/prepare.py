@@ -27,13 +27,15 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     """Fetch the weights of ``cfg.model``, or run the mode ``cfg.mode`` on the data of ``cfg.data``."""
     from explainsal.app.build import build_datamodule, find_network_name
     from explainsal.app.modes import run_mode
-    from explainsal.app.options import build_fetching
     from explainsal.workflows import preparation
+    from explainsal.workflows.preparation import FetchOptions
     from explainsal.workflows.published_weights import prepare_weights
+
+    fetching = FetchOptions(download=cfg.download, mirror=cfg.mirror, verify=cfg.verify)
 
     def fetch(cfg: DictConfig) -> list[SplitCheck] | Path:
         if not cfg.get("model"):
-            return preparation.prepare(build_datamodule(cfg), build_fetching(cfg), decode=cfg.decode)
+            return preparation.prepare(build_datamodule(cfg), fetching, decode=cfg.decode)
         network, folder, mirror = find_network_name(cfg.model), Path(cfg.paths.weights), cfg.mirror
         return prepare_weights(network, cfg.weights, folder, mirror=mirror, verify=cfg.verify, fetch=cfg.download)
 
@@ -41,7 +43,7 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
         "fetch": fetch,
         "doctor": lambda cfg: preparation.diagnose(build_datamodule(cfg), Path(cfg.paths.outputs)),
         "pysaliency": lambda cfg: preparation.export_pysaliency(
-            build_datamodule(cfg), build_fetching(cfg), cfg.to, decode=cfg.decode, pictures=cfg.pictures
+            build_datamodule(cfg), fetching, cfg.to, decode=cfg.decode, pictures=cfg.pictures
         ),
     })  # fmt: skip
 

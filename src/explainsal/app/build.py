@@ -1,41 +1,55 @@
-"""Build the objects that a configuration describes: data, models, trainers, explanations."""
+"""Build the objects that a configuration describes: data, models, explanations; imports no Lightning, which is slow."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import lightning
 import torch
 from hydra.utils import instantiate
-from lightning import LightningModule, Trainer
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
 
-from explainsal.callbacks.stopping import StopOnSignal
 from explainsal.classical import MODELS
-from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.data.folder import Chosen, read_folder
+from explainsal.data.folder_parts import read_parts
+from explainsal.data.reading import Reading
 from explainsal.errors import UserError
 from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.weight_sources import locate_weights
-from explainsal.tracking.loggers import logger_callbacks
 from explainsal.workflows.devices import choose_device, use_one_process
 from explainsal.workflows.loading import NETWORKS, load_model, require_network, warn_if_untrained, with_preprocessing
-from explainsal.workflows.training import require_trainable
 
+if TYPE_CHECKING:
+    from lightning import Trainer
 
-def seed_everything(cfg: DictConfig) -> None:
-    """Seed Python, NumPy, PyTorch and the workers of the loaders with ``cfg.seed``."""
-    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+    from explainsal.datamodules.base import SaliencyDataModule
 
 
 def build_datamodule(cfg: DictConfig) -> SaliencyDataModule:
     """Build the data module of ``cfg.data``, which reads nothing yet."""
-    return cast(SaliencyDataModule, instantiate(cfg.data))
+    return cast("SaliencyDataModule", instantiate(cfg.data))
+
+
+def build_pictures(cfg: DictConfig) -> SaliencyDataset | None:
+    """Read the pictures of ``image=...`` without a data module; None for a data set or pictures with ground truth.
+
+    The weights of a network that is built afterwards are drawn from ``cfg.seed``.
+
+    Raises:
+        MissingFilesError: If there is no such picture or folder, or it holds no picture.
+    """
+    torch.manual_seed(cfg.seed)
+    data = cfg.data
+    if cfg.image is None or data.root != cfg.image or (data.split, data.fold, data.eval_split) != (None, None, None):
+        return None
+    reading = Reading(data.outside, data.unreadable, Path(data.cache) if data.cache else None, data.decoded)
+    pictures = read_folder(data.root, reading=reading, chosen=Chosen(data.stimuli, data.fixations))
+    return None if pictures.has_density or read_parts(data.root) else pictures
 
 
 def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
@@ -91,15 +105,6 @@ def build_network(cfg: DictConfig, default: str | None = None) -> SaliencyModel:
     return require_network(build_model(cfg, default))
 
 
-def build_module(cfg: DictConfig) -> LightningModule:
-    """Build the network of ``cfg.model`` in the training module of ``cfg.module``.
-
-    Raises:
-        UserError: If the model has no weights to train.
-    """
-    return cast(LightningModule, instantiate(cfg.module, model=require_trainable(instantiate(cfg.model))))
-
-
 def choose_cfg_device(cfg: DictConfig) -> torch.device:
     """Return the device of ``cfg.trainer``.
 
@@ -117,12 +122,6 @@ def warn_of_one_process(cfg: DictConfig, what: str) -> None:
 def trainer_factory(cfg: DictConfig) -> Callable[..., Trainer]:
     """Return a function that builds the trainer of ``cfg.trainer`` with changes."""
     return partial(instantiate, cfg.trainer)
-
-
-def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
-    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
-    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
-    return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
 
 
 def build_explanation(cfg: DictConfig) -> ExplanationRun:

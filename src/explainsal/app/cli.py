@@ -16,7 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from explainsal import signals
-from explainsal.app.folders import follow_arguments, is_first, own_folder, shared_job
+from explainsal.app.folders import follow_arguments, own_folder, shared_job
 from explainsal.app.help import asks_for_help, explain_wrong_number, format_help
 from explainsal.app.messages import (
     EXIT_USER_ERROR,
@@ -30,6 +30,7 @@ from explainsal.app.messages import (
 from explainsal.app.schemas import register_options
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
 from explainsal.errors import UserError
+from explainsal.processes import is_first
 from explainsal.threads import use_threads
 
 RESUMED = "Run the same command again to resume."

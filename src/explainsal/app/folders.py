@@ -18,12 +18,12 @@ from explainsal import signals
 from explainsal.errors import UserError
 from explainsal.fetch.locks import locked
 from explainsal.fetch.writing import remove_unfinished
+from explainsal.processes import is_first
 
 LOCK = ".run.lock"
 CHECKPOINTS = "checkpoints"
 _JOB = "EXPLAINSAL_JOB"  # environment variable with the first process's job, read by processes that Lightning starts
 _DISTRIBUTED = ("LOCAL_RANK", "NODE_RANK", "WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT", _JOB, signals.FIRST_PROCESS)
-_RANKS = ("RANK", "LOCAL_RANK", "NODE_RANK", "GROUP_RANK", "SLURM_PROCID")
 _RESULTS = (
     "gallery", "explanation", "figures", "maps", "results.csv", "per_image.parquet", "profiles.csv",
     "attribution.csv", "report.html",
@@ -54,11 +54,6 @@ def make_free_folder(wanted: str) -> str:
             _made[wanted] = str(folder)
             break
     return _made[wanted]
-
-
-def is_first() -> bool:
-    """Return whether this is the first or only process of a run, started by Lightning, torchrun, Slurm or the user."""
-    return all(os.environ.get(name, "0") == "0" for name in _RANKS)
 
 
 @contextmanager

@@ -6,16 +6,17 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hydra.utils import instantiate
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
+from explainsal import tracking
 from explainsal.app.build import choose_cfg_device
-from explainsal.tracking.loggers import close_loggers
-from explainsal.tracking.wandb import run_id_in
 from explainsal.workflows.runs import RunFolder
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 
 @contextmanager
@@ -35,7 +36,8 @@ def open_run(cfg: DictConfig, command: str) -> Iterator[RunFolder]:
         yield RunFolder(folder, resolve_options(cfg), loggers, find_given_weights(cfg), arguments, device)
         failed = False
     finally:
-        close_loggers(loggers, folder / "checkpoints", failed=failed)
+        if loggers:
+            tracking.close_loggers(loggers, folder / "checkpoints", failed=failed)
 
 
 def resolve_options(cfg: DictConfig) -> dict[str, Any]:
@@ -47,7 +49,7 @@ def build_loggers(cfg: DictConfig, command: str) -> list[Logger]:
     """Build the loggers of ``cfg.logger``; a resumed training continues its W&B run."""
     nodes = dict(cfg.get("logger") or {})
     if "wandb" in nodes:
-        known = run_id_in(cfg.resume) if cfg.get("resume") is not None else None
+        known = tracking.run_id_in(cfg.resume) if cfg.get("resume") is not None else None
         resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
         nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
     made = [instantiate(node) for node in nodes.values()]

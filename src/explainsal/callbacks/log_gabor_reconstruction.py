@@ -9,7 +9,8 @@ from torch import nn
 
 from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation.run import ExplanationRun
-from explainsal.modules.evaluation import DEEP, EvaluationModule
+from explainsal.models.saliency_model import DEEP
+from explainsal.modules.evaluation import EvaluationModule
 from explainsal.processes import gather
 from explainsal.types import DensityMap, FixationBatch
 

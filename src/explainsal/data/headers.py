@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import scipy.io
+import scipy
 from PIL import Image
 
 from explainsal.errors import CorruptFileError

@@ -7,7 +7,7 @@ from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import IO, Any
 
-import scipy.io
+import scipy
 
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import scipy.io
+import scipy
 from rich.progress import track
 
 from explainsal.data.dataset import SaliencyDataset

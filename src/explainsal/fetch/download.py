@@ -11,10 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-import gdown
-import gdown.exceptions
-import requests
-import urllib3
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from explainsal.errors import CorruptFileError, UserError
@@ -112,6 +108,9 @@ def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) ->
 def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
     """Download the complete, unchecked file to a path next to `target`."""
     host = urlsplit(remote.address).netloc
+    import gdown  # like requests, imported only for a download, since it takes a tenth of a second
+    import requests
+
     _require_known_host(remote.address)
     refused = False
     for attempt in range(retry.attempts):
@@ -141,6 +140,10 @@ def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
 
 
 def _attempt(remote: RemoteFile, target: Path, retry: Retry) -> Path:
+    import gdown
+    import requests
+    import urllib3
+
     part = target.with_name(f"{target.name}.part")
     with _bar() as progress, warnings.catch_warnings():
         warnings.simplefilter("ignore", urllib3.exceptions.InsecureRequestWarning)
@@ -193,6 +196,8 @@ def _watch(remote: RemoteFile, target: Path, progress: Progress) -> Callable[[in
 
 def _require_known_host(address: str) -> None:
     """Raise at once if the host name is unknown, as without a network; a proxy may know more names."""
+    import requests
+
     host = urlsplit(address).hostname
     if host is None or requests.utils.get_environ_proxies(address):
         return

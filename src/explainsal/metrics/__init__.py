@@ -1,42 +1,52 @@
 """Saliency metrics as torchmetrics classes. They only keep state; `functional.metrics` computes the values."""
 
-from explainsal.metrics.bootstrap import Interval, mean_interval, paired_difference
-from explainsal.metrics.collection import SaliencyMetrics
-from explainsal.metrics.profiles import METRICS, PROFILES, Profile, get_profile
-from explainsal.metrics.single import (
-    AUC,
-    CC,
-    EMD,
-    HIGHER_IS_BETTER,
-    NSS,
-    SIM,
-    AUCBorji,
-    AUCJudd,
-    InformationGain,
-    KLDiv,
-    LogLikelihood,
-    ShuffledAUC,
-)
+from __future__ import annotations
 
-__all__ = [
-    "AUC",
-    "CC",
-    "EMD",
-    "HIGHER_IS_BETTER",
-    "METRICS",
-    "NSS",
-    "PROFILES",
-    "SIM",
-    "AUCBorji",
-    "AUCJudd",
-    "InformationGain",
-    "Interval",
-    "KLDiv",
-    "LogLikelihood",
-    "Profile",
-    "SaliencyMetrics",
-    "ShuffledAUC",
-    "get_profile",
-    "mean_interval",
-    "paired_difference",
-]
+from typing import TYPE_CHECKING
+
+from explainsal.lazy import import_lazily
+
+if TYPE_CHECKING:
+    from explainsal.metrics.bootstrap import Interval as Interval
+    from explainsal.metrics.bootstrap import mean_interval as mean_interval
+    from explainsal.metrics.bootstrap import paired_difference as paired_difference
+    from explainsal.metrics.collection import SaliencyMetrics as SaliencyMetrics
+    from explainsal.metrics.profiles import HIGHER_IS_BETTER as HIGHER_IS_BETTER
+    from explainsal.metrics.profiles import METRICS as METRICS
+    from explainsal.metrics.profiles import PROFILES as PROFILES
+    from explainsal.metrics.profiles import Profile as Profile
+    from explainsal.metrics.profiles import get_profile as get_profile
+    from explainsal.metrics.single import AUC as AUC
+    from explainsal.metrics.single import CC as CC
+    from explainsal.metrics.single import EMD as EMD
+    from explainsal.metrics.single import NSS as NSS
+    from explainsal.metrics.single import SIM as SIM
+    from explainsal.metrics.single import AUCBorji as AUCBorji
+    from explainsal.metrics.single import AUCJudd as AUCJudd
+    from explainsal.metrics.single import InformationGain as InformationGain
+    from explainsal.metrics.single import KLDiv as KLDiv
+    from explainsal.metrics.single import LogLikelihood as LogLikelihood
+    from explainsal.metrics.single import ShuffledAUC as ShuffledAUC
+
+__getattr__, __dir__ = import_lazily(__name__, {
+    "AUC": "explainsal.metrics.single",
+    "AUCBorji": "explainsal.metrics.single",
+    "AUCJudd": "explainsal.metrics.single",
+    "CC": "explainsal.metrics.single",
+    "EMD": "explainsal.metrics.single",
+    "HIGHER_IS_BETTER": "explainsal.metrics.profiles",
+    "InformationGain": "explainsal.metrics.single",
+    "Interval": "explainsal.metrics.bootstrap",
+    "KLDiv": "explainsal.metrics.single",
+    "LogLikelihood": "explainsal.metrics.single",
+    "METRICS": "explainsal.metrics.profiles",
+    "NSS": "explainsal.metrics.single",
+    "PROFILES": "explainsal.metrics.profiles",
+    "Profile": "explainsal.metrics.profiles",
+    "SIM": "explainsal.metrics.single",
+    "SaliencyMetrics": "explainsal.metrics.collection",
+    "ShuffledAUC": "explainsal.metrics.single",
+    "get_profile": "explainsal.metrics.profiles",
+    "mean_interval": "explainsal.metrics.bootstrap",
+    "paired_difference": "explainsal.metrics.bootstrap",
+})  # fmt: skip

@@ -14,6 +14,9 @@ MATLAB_EPS = 2.0**-52
 METRICS = ("sim", "cc", "nss", "kld", "auc", "auc_judd", "sauc", "ig", "auc_borji", "ll", "emd")
 """Column names of all metrics, in the order of tables."""
 
+HIGHER_IS_BETTER = {name: name not in ("kld", "emd") for name in METRICS}
+"""Direction of each metric, by column name."""
+
 Pool = Literal["others", "others_off_own_pixels", "random_images"]
 
 

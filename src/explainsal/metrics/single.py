@@ -194,10 +194,3 @@ class InformationGain(_AtFixations):
         **kwargs: Any,
     ) -> None:
         super().__init__(profile, options, center_bias=center_bias, **kwargs)
-
-
-HIGHER_IS_BETTER = {
-    kind.column: kind.higher_is_better
-    for kind in (SIM, CC, NSS, KLDiv, AUC, AUCJudd, ShuffledAUC, InformationGain, AUCBorji, LogLikelihood, EMD)
-}
-"""Direction of each metric, by column name, in the order of `profiles.METRICS`."""

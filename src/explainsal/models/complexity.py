@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import flop_registry
 
+from explainsal.functional.operations import OperationWatcher
 from explainsal.functional.outputs import taking_rgb
 
 
@@ -42,8 +45,25 @@ def complexity(
     training = net.training
     net.eval()
     try:
-        with FlopCounterMode(display=False) as counter, torch.no_grad(), taking_rgb(name):
+        with _Counter() as counter, torch.no_grad(), taking_rgb(name):
             net(torch.zeros(1, channels, *input_size, device=device))
     finally:
         net.train(training)
-    return Complexity(parameters, counter.get_total_flops() // 2)
+    return Complexity(parameters, counter.flops // 2)
+
+
+class _Counter(OperationWatcher):
+    """Adds up the floating-point operations by the formulas of torch's `FlopCounterMode`."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.flops = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        made = func(*args, **kwargs)
+        if func.overloadpacket in flop_registry:
+            self.flops += flop_registry[func.overloadpacket](*args, **kwargs, out_val=made)
+        return made

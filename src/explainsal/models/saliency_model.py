@@ -20,6 +20,7 @@ from explainsal.models.weights import load_strictly, read_weight_file, state_dic
 log = logging.getLogger(__name__)
 
 Output = Literal["map", "density", "log_density"]
+DEEP = "deep"  # name of a network's own map in tables and pictures, next to those of its explainable models
 UNTRAINED = "untrained weights"
 TRAINED_HERE = "trained here"  # weights of a network that a training run changes
 RECORD = "explainsal"  # key of the record in a checkpoint

@@ -23,7 +23,6 @@ from explainsal.types import DensityMap
 log = logging.getLogger(__name__)
 
 GOLD_STANDARD = "gold_standard"
-DEEP = "deep"  # name of the evaluated network, whose map (the deep map) is compared with explainable maps
 
 
 class DeepAgreement(PerImageTable):

@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 import yaml  # type: ignore[import-untyped]
-from lightning.pytorch.utilities import rank_zero_only
 
 from explainsal.fetch.writing import read_json, write_file, write_json
+from explainsal.processes import first_only
 
 MANIFEST, CONFIG = "environment.json", "config.yaml"
 PACKAGES = (
@@ -96,7 +96,7 @@ def read_manifest(folder: Path) -> Manifest | None:
     return None if content is None else parse_manifest(content)
 
 
-@rank_zero_only
+@first_only
 def write_manifest(
     folder: Path,
     config: Mapping[str, Any],

@@ -9,14 +9,13 @@ from typing import Any
 
 import pandas as pd
 
-from explainsal.models.saliency_model import UNTRAINED
+from explainsal.models.saliency_model import DEEP, UNTRAINED
 from explainsal.reporting.paper.table import PaperTable, find_cell
 from explainsal.reporting.results.table import Cell, ResultsTable
 from explainsal.reporting.results.titles import model_title, number
 from explainsal.reporting.run_folder import Run
 
 HEADLINE = "cc"
-DEEP = "deep"
 _REFERENCES = ("center_", "chance", "gold_standard", "explainable/")  # rows other than the evaluated model
 DATA_TITLES = {
     "osie": "OSIE",

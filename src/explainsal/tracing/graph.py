@@ -15,9 +15,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.multiprocessing.reductions import StorageWeakRef
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
+from explainsal.functional.operations import OperationWatcher
 from explainsal.functional.outputs import one_map
 from explainsal.tracing.layers import INPUT, OUTPUT, NetworkLayer, call_name, classify_module, is_leaf
 from explainsal.tracing.token_layouts import TokenLayouts
@@ -59,7 +59,7 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
     return tracer.result()
 
 
-class _Tracer(TorchDispatchMode):
+class _Tracer(OperationWatcher):
     """Recorder of module calls, and of the calls from which each tensor storage was computed."""
 
     def __init__(self, batch_size: int) -> None:

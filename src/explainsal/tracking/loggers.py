@@ -8,9 +8,9 @@ from typing import Any
 
 from lightning import Callback
 from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
 
 from explainsal.fetch.writing import read_json
+from explainsal.processes import first_only
 from explainsal.reporting.manifest import MANIFEST
 from explainsal.tracking.wandb import GuardedWandbLogger, RunIdInCheckpoint, run_id_in
 
@@ -25,7 +25,7 @@ def logger_callbacks(loggers: Sequence[Logger]) -> list[Callback]:
     return [RunIdInCheckpoint(logger) for logger in wandb_loggers(loggers)]
 
 
-@rank_zero_only
+@first_only
 def log_config(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any]) -> None:
     """Log the options of the run in `folder` and its environment, including the commit of the code."""
     for logger in wandb_loggers(loggers):
@@ -33,7 +33,7 @@ def log_config(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any
         logger.log_hyperparams({**config, "environment": environment})
 
 
-@rank_zero_only
+@first_only
 def log_run(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any], weights: str | None = None) -> None:
     """Log the tables, pictures and numbers of the run in `folder`, and its files as artifacts with lineage.
 

@@ -6,12 +6,11 @@ import logging
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
 from rich.progress import track
-from torch import Tensor, nn
+from torch import nn
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.predictions import Predictions
@@ -22,18 +21,20 @@ from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.published import seen_warning
-from explainsal.modules.evaluation import DEEP, EvaluationModule
+from explainsal.models.saliency_model import DEEP
+from explainsal.modules.evaluation import EvaluationModule
 from explainsal.reporting.results.files import choose_gallery, summarize, write_gallery, write_results
 from explainsal.reporting.results.printing import print_results
 from explainsal.reporting.results.profiles import summarize_profiles
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.workflows.baselines import available, make_baselines, make_postprocessing
+from explainsal.workflows.explaining import gallery_image, print_usage, record_evaluation
 from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.null_models import check_nulls, write_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.postprocessing import NONE
 from explainsal.workflows.runs import RunFolder
-from explainsal.workflows.scoring import describe_data, describe_protocol, prepare_metrics, score_images
+from explainsal.workflows.scoring import describe_protocol, prepare_metrics, score_images
 from explainsal.workflows.stored_maps import StoredMaps
 
 log = logging.getLogger(__name__)
@@ -61,23 +62,31 @@ def evaluate(
     explained = isinstance(model, SaliencyModel) and not isinstance(model.net, Standalone)
     check_nulls(options.nulls, explains=explained, model=model)
     explanations, name = (explanations, DEEP) if explained else ((), model_name(model))
-    record_evaluation(run, describe(model), datamodule, options, explanations)
+    dataset = datamodule.dataset(datamodule.eval_split)
+    record_evaluation(run, describe(model), dataset, options, explanations)
     results = evaluate_model(model, datamodule, run.folder, options, explanations, name)
     run.finish()
     return results
 
 
-def record_evaluation(
-    run: RunFolder,
-    model: dict[str, Any],
+def explain(
+    model: SaliencyModel,
     datamodule: SaliencyDataModule,
+    run: RunFolder,
     options: EvaluationOptions,
-    explanations: Sequence[ExplanationRun] = (),
-) -> None:
-    """Write the manifest of a run that evaluates or explains; `model` as `describe` returns it."""
-    data = describe_data(datamodule.dataset(datamodule.eval_split))
-    presets = {explanation.preset: explanation.changes for explanation in explanations}
-    run.record(model, data=data, presets=presets, nulls=list(options.nulls))
+    explaining: ExplanationRun,
+) -> Path:
+    """Explain a network on a data set with its scores, and write the report; arguments as of `evaluate`.
+
+    Returns:
+        The output folder.
+    """
+    check_nulls(options.nulls, model=model)
+    record_evaluation(run, describe(model), datamodule.dataset(datamodule.eval_split), options, [explaining])
+    evaluate_model(model, datamodule, run.folder, options, [explaining])
+    print_usage(explaining)
+    run.finish()
+    return run.folder
 
 
 def evaluate_predictions(
@@ -96,7 +105,7 @@ def evaluate_predictions(
     checked = predictions.check(partial(track, description="checking the maps"))
     for line in checked.notes:
         print(f"predictions: {line}")
-    record_evaluation(run, {"name": predictions.name, "weights": str(path)}, datamodule, options)
+    record_evaluation(run, {"name": predictions.name, "weights": str(path)}, dataset, options)
     maps = StoredMaps(predictions, checked)
     results = evaluate_model(maps, datamodule, run.folder, options, [], predictions.name)
     run.finish()
@@ -156,19 +165,9 @@ def evaluate_model(
             described(profiles, origins).to_csv(folder / "profiles.csv", index=False)
         print_results(results)
         show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
-    write_explanation_nulls(model, dataset, explanations, options)
-    return results
-
-
-def write_explanation_nulls(
-    model: nn.Module,
-    dataset: SaliencyDataset,
-    explanations: Sequence[ExplanationRun],
-    options: EvaluationOptions,
-) -> None:
-    """Measure the null models of `options` for every explanation."""
     limit, seed, device = options.explain_images, options.seed, options.device
     write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
+    return results
 
 
 def show_images(
@@ -200,9 +199,3 @@ def draw_maps(
         explainable = each.explain(model, batch.images).explainable_map if known is None else known[None, None]
         maps[each.name] = explainable.clamp(min=0)
     return gallery_image(sample, {key: values[0, 0] for key, values in maps.items()}, model)
-
-
-def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Module) -> GalleryImage:
-    """Return one picture with its ground truth, if any, and maps ``(H, W)`` by name."""
-    arrays = {name: values.cpu().numpy() for name, values in maps.items()}
-    return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays, description(model))

@@ -1,58 +1,52 @@
-"""Explain a trained network on pictures, or on a data set with its scores."""
+"""Explain a network on pictures without fixations; imports no Lightning, which takes longer than explaining a photo."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
-from lightning.pytorch.utilities import rank_zero_only
-from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn, track
-from torch import Tensor
+from rich.progress import MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencySample
-from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.distillation import Standalone, attribute
-from explainsal.distillation.attribution import BY
-from explainsal.distillation.quality import attribution_table, write_tables
-from explainsal.errors import UserError
+from explainsal.distillation import Standalone
 from explainsal.explanation import Explanation
 from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import cc
 from explainsal.models import SaliencyModel
-from explainsal.modules.evaluation import DEEP
-from explainsal.reporting.figures.attribution import PARTS, parts_figure
+from explainsal.models.saliency_model import DEEP
+from explainsal.processes import first_only
 from explainsal.reporting.figures.filters import trend_text
-from explainsal.reporting.figures.style import save_figure, styled
 from explainsal.reporting.results.files import write_gallery
+from explainsal.reporting.run_folder import GalleryImage
 from explainsal.reporting.submissions.writing import write_map
 from explainsal.reporting.usage import bandwidth_trend, filter_usage
 from explainsal.types import DensityMap
-from explainsal.workflows.evaluation import evaluate_model, gallery_image, record_evaluation, write_explanation_nulls
 from explainsal.workflows.loading import describe, description
-from explainsal.workflows.null_models import check_nulls
+from explainsal.workflows.null_models import check_nulls, write_nulls
 from explainsal.workflows.options import EvaluationOptions
-from explainsal.workflows.runs import RunFolder
-from explainsal.workflows.scoring import describe_data
+from explainsal.workflows.runs import RunFolder, describe_data
+from explainsal.workflows.standalone import explain_standalone
 
 
 def explain(
     model: SaliencyModel,
-    datamodule: SaliencyDataModule,
+    dataset: SaliencyDataset,
     run: RunFolder,
     options: EvaluationOptions,
     explaining: ExplanationRun,
 ) -> Path:
-    """Explain a network on pictures, or on a data set with its scores, and write the report.
+    """Explain a network on pictures without fixations, and write the report.
 
     Args:
         model: The network; a standalone model is its own explanation.
-        datamodule: The data, prepared.
+        dataset: The pictures.
         run: The output folder.
         options: See `EvaluationOptions`.
         explaining: How to explain.
@@ -64,22 +58,15 @@ def explain(
         UserError: If null models are given for a standalone model.
     """
     if isinstance(model.net, Standalone):
-        if options.nulls:
-            raise UserError("a standalone model has no null models in `explain`: leave out nulls=...")
-        return explain_standalone(model, datamodule, run, limit=options.explain_images)
+        return explain_standalone(model, dataset, run, options)
     check_nulls(options.nulls, model=model)
-    record_evaluation(run, describe(model), datamodule, options, [explaining])
-    dataset = datamodule.dataset(datamodule.eval_split)
-    scored = dataset.has_fixations
-    if scored:
-        evaluate_model(model, datamodule, run.folder, options, [explaining])
-    else:
-        explain_pictures(run.folder, model, dataset, explaining, device=options.device)
-        write_explanation_nulls(model, dataset, [explaining], options)
+    record_evaluation(run, describe(model), dataset, options, [explaining])
+    explain_pictures(run.folder, model, dataset, explaining, device=options.device)
+    limit, seed, device = options.explain_images, options.seed, options.device
+    write_nulls(options.nulls, model, dataset, [explaining], limit=limit, seed=seed, device=device)
     print_usage(explaining)
-    run.finish(figures=scored)  # writing figures takes longer than explaining a photo
-    if not scored:
-        print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
+    run.finish(figures=False)  # writing figures takes longer than explaining a photo
+    print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
     return run.folder
 
 
@@ -117,6 +104,24 @@ def explain_pictures(
     print(f"maps: {output / 'maps'}")
 
 
+def record_evaluation(
+    run: RunFolder,
+    model: dict[str, Any],
+    dataset: SaliencyDataset,
+    options: EvaluationOptions,
+    explanations: Sequence[ExplanationRun] = (),
+) -> None:
+    """Write the manifest of a run that evaluates or explains; `model` as `describe` returns it."""
+    presets = {explanation.preset: explanation.changes for explanation in explanations}
+    run.record(model, data=describe_data(dataset), presets=presets, nulls=list(options.nulls))
+
+
+def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Module) -> GalleryImage:
+    """Return one picture with its ground truth, if any, and maps ``(H, W)`` by name."""
+    arrays = {name: values.cpu().numpy() for name, values in maps.items()}
+    return GalleryImage(sample.id, sample.image, sample.density, sample.fixations, arrays, description(model))
+
+
 def agreement(explainable: Tensor, deep: Tensor) -> str:
     """Describe how well an explainable map ``(1, H, W)`` agrees with the deep map.
 
@@ -146,7 +151,7 @@ def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:
     bar.update(task, completed=done, total=total)
 
 
-@rank_zero_only
+@first_only
 def print_usage(explaining: ExplanationRun) -> None:
     """Print whether the bandwidth of the filters grows with depth, as the paper states (Section IV)."""
     path = explaining.folder / "coefficients.parquet"
@@ -155,39 +160,3 @@ def print_usage(explaining: ExplanationRun) -> None:
     usage = filter_usage(pd.read_parquet(path))
     if not usage.mean_bandwidth.empty:
         print(f"filters: {trend_text(bandwidth_trend(usage))}")
-
-
-def explain_standalone(
-    model: SaliencyModel, datamodule: SaliencyDataModule, run: RunFolder, *, limit: int | None = None
-) -> Path:
-    """Decompose the maps of a standalone model exactly; the model is its own explanation."""
-    output = run.folder
-    net, dataset = cast(Standalone, model.net), datamodule.dataset(datamodule.eval_split)
-    run.record(describe(model), data=describe_data(dataset))
-    count = min(limit or len(dataset), len(dataset))
-    tables = []
-    for index in track(range(count), description="explaining"):
-        sample = dataset[index]
-        images = model.preprocess(torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0))
-        for by in BY:
-            parts = attribute(net, images, by)
-            tables.append(attribution_table(parts, [sample.id], by))
-            if by == "source":
-                write_parts(output, sample, {name: part[0].cpu().numpy() for name, part in parts.items()})
-        write_map(output / "maps" / f"{sample.id}.png", model(images)[0, 0].detach().cpu().numpy())
-    pd.concat(tables).to_csv(output / "attribution.csv", index=False)
-    write_tables(net, None, output / "explanation" / "standalone")
-    print(
-        f"maps that add up to each saliency map: {output / 'maps'}\nthe share of each map: {output / 'attribution.csv'}"
-    )
-    run.finish()
-    return output
-
-
-def write_parts(output: Path, sample: SaliencySample, parts: dict[str, np.ndarray]) -> None:
-    """Write the maps that add up to one saliency map, as files and as a picture."""
-    for name, part in parts.items():
-        write_map(output / "maps" / f"{sample.id}_{name.replace('/', '-')}.npy", part)
-    with styled():
-        figure = parts_figure(sample.image, sum(parts.values(), start=np.zeros(())), parts)
-        save_figure(figure, output / "figures", f"{PARTS}_{sample.id}")

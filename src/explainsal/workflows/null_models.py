@@ -8,7 +8,6 @@ from functools import partial
 
 import pandas as pd
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from rich.progress import Progress
 from torch import nn
 
@@ -21,7 +20,7 @@ from explainsal.explanation.fidelity import fidelity_rows
 from explainsal.explanation.nulls import NULLS, null_explainer, require_drawable
 from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
-from explainsal.processes import gather, is_first, share
+from explainsal.processes import first_only, gather, is_first, share
 from explainsal.reporting.figures.cascade import cascade_text
 from explainsal.reporting.nulls import null_caption, null_table
 from explainsal.reporting.results.printing import print_table
@@ -100,7 +99,7 @@ def _gather_rows(mine: pd.DataFrame | None) -> pd.DataFrame | None:
     )
 
 
-@rank_zero_only
+@first_only
 def _write(found: dict[str, pd.DataFrame | None], run: ExplanationRun, label: str) -> None:
     cascade = found.pop(CASCADE, None)
     fidelity = _join_rows(run, [rows for rows in found.values() if rows is not None])

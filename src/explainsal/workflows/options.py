@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import torch
-from lightning import Trainer
 
 from explainsal.workflows.devices import choose_device
 from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.postprocessing import PostprocessingOptions
 
-
-def _make_trainer(**options: Any) -> Trainer:
-    return Trainer(devices=1, **options)
+if TYPE_CHECKING:
+    from lightning import Trainer
 
 
 @dataclass(frozen=True)
@@ -32,7 +30,7 @@ class EvaluationOptions:
         nulls: Null models of every explanation.
         postprocessing: Steps applied to the model's maps before they are scored.
         seed: Seed of bootstrap intervals and null models.
-        make_trainer: Builds the Lightning trainer of the test loop from keyword arguments.
+        make_trainer: Builds the Lightning trainer of the test loop from keyword arguments; None: one on one device.
         device: Device of explanations outside a Lightning loop.
 
     Raises:
@@ -48,7 +46,7 @@ class EvaluationOptions:
     nulls: Sequence[str] = ()
     postprocessing: PostprocessingOptions = field(default_factory=PostprocessingOptions)
     seed: int = 0
-    make_trainer: Callable[..., Trainer] = _make_trainer
+    make_trainer: Callable[..., Trainer] | None = None
     device: torch.device = field(default_factory=choose_device)
 
     def __post_init__(self) -> None:

@@ -27,8 +27,7 @@ from explainsal.workflows.baselines import make_postprocessing
 from explainsal.workflows.devices import choose_device
 from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.postprocessing import NONE, Postprocessing, PostprocessingOptions
-from explainsal.workflows.runs import RunFolder
-from explainsal.workflows.scoring import describe_data
+from explainsal.workflows.runs import RunFolder, describe_data
 from explainsal.workflows.submissions import SubmissionOptions, check_maps, choose_submitted, require_all_images
 from explainsal.workflows.videos import video_maps, video_model
 

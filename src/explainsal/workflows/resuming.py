@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning.pytorch.utilities import rank_zero_only
 from torch import nn
 
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
@@ -17,6 +16,7 @@ from explainsal.fetch.writing import replaced_file
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import RECORD
 from explainsal.models.weights import require_fit, state_dict_in
+from explainsal.processes import first_only
 from explainsal.tracking.metrics_file import METRICS, take_over_metrics
 from explainsal.workflows.loading import load_model
 
@@ -87,7 +87,7 @@ def require_same_network(path: Path, checkpoint: dict[str, Any], model: Saliency
         )
 
 
-@rank_zero_only
+@first_only
 def take_over(resume: Path, output: Path, steps: int) -> None:
     """Copy a resumed training's metrics and its best and last checkpoint into this run's folder.
 

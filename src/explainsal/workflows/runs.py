@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning.pytorch.loggers import Logger
-from lightning.pytorch.utilities import rank_zero_only
 
+from explainsal import tracking
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.processes import first_only
 from explainsal.reporting.html import write_report
 from explainsal.reporting.manifest import write_manifest
 from explainsal.reporting.run_figures import write_figures
-from explainsal.tracking.loggers import log_config, log_run
+
+if TYPE_CHECKING:
+    from lightning.pytorch.loggers import Logger
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,10 @@ class RunFolder:
 
     def log_config(self) -> None:
         """Log the options and the record; call `record` first."""
-        log_config(self.loggers, self.folder, self.config)
+        if self.loggers:
+            tracking.log_config(self.loggers, self.folder, self.config)
 
-    @rank_zero_only
+    @first_only
     def finish(self, *, figures: bool = True) -> None:
         """Complete the record, write the report, print its path, and log the run.
 
@@ -63,4 +67,10 @@ class RunFolder:
         if figures or self.loggers:
             write_figures(self.folder)
         print(f"report: {write_report(self.folder)}")
-        log_run(self.loggers, self.folder, self.config, self.weights)
+        if self.loggers:
+            tracking.log_run(self.loggers, self.folder, self.config, self.weights)
+
+
+def describe_data(dataset: SaliencyDataset) -> dict[str, object]:
+    """Describe a data set for the manifest of a run."""
+    return {"name": dataset.name, "split": dataset.split, "release": dataset.release, "images": len(dataset)}

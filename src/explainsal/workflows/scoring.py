@@ -56,7 +56,8 @@ def score_images(
     """
     # scores are computed in float32, whatever the training precision
     every = [*map(LogGaborReconstruction, explanations), RichProgressBar(), StopOnSignal()]
-    trainer = options.make_trainer(precision="32-true", logger=False, callbacks=every)
+    make = options.make_trainer or partial(Trainer, devices=1)
+    trainer = make(precision="32-true", logger=False, callbacks=every)
     with interrupts():
         trainer.test(module, dataloaders=datamodule.test_dataloader(), verbose=False)
     return trainer, with_ids(module.per_image(), datamodule.dataset(datamodule.eval_split))
@@ -68,11 +69,6 @@ def with_ids(per_image: pd.DataFrame, dataset: SaliencyDataset) -> pd.DataFrame:
     per_image.insert(1, "id", [dataset.ids[index] for index in per_image["index"]])
     per_image.insert(3, "fixations", [len(points[index]) for index in per_image["index"]])
     return per_image
-
-
-def describe_data(dataset: SaliencyDataset) -> dict[str, object]:
-    """Describe a data set for the manifest of a run."""
-    return {"name": dataset.name, "split": dataset.split, "release": dataset.release, "images": len(dataset)}
 
 
 def describe_protocol(profile: str, dataset: SaliencyDataset, gain_over: str) -> dict[str, object]:

@@ -16,7 +16,8 @@ from explainsal.explanation.run import ExplanationRun
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import TRAINED_HERE
 from explainsal.workflows.baselines import available
-from explainsal.workflows.evaluation import evaluate_model, record_evaluation
+from explainsal.workflows.evaluation import evaluate_model
+from explainsal.workflows.explaining import record_evaluation
 from explainsal.workflows.loading import describe, model_name
 from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.options import EvaluationOptions
@@ -75,7 +76,7 @@ def train(
     if test_data is None:
         run.record(about)
     else:
-        record_evaluation(run, about, test_data, options, explanations)
+        record_evaluation(run, about, test_data.dataset(test_data.eval_split), options, explanations)
     run.log_config()
     fit(trainer, module, training_data, resume=resume)
     metrics = {name: float(value) for name, value in trainer.callback_metrics.items()}

@@ -10,13 +10,13 @@ import numpy as np
 from PIL import Image
 
 from explainsal.explanation.per_layer import DESCRIPTION
+from explainsal.models.saliency_model import DEEP
 from explainsal.reporting.figures.strips import displayed
 from explainsal.reporting.figures.style import DIFFERENCE_CMAP, SALIENCY_CMAP
 from explainsal.reporting.gallery import RankedImage, ranked_gallery
 from explainsal.reporting.run_folder import Run
 
 SIDE = 320  # px; a row of five fits the width of a screen
-DEEP = "deep"
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,8 +18,9 @@ from explainsal.explanation.run import ExplanationRun
 from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
 from explainsal.models.published import trained_on
+from explainsal.models.saliency_model import DEEP
 from explainsal.models.weight_sources import locate_weights
-from explainsal.modules.evaluation import DEEP, EvaluationModule
+from explainsal.modules.evaluation import EvaluationModule
 from explainsal.reporting.paper.table import paper_figures
 from explainsal.reporting.results.titles import PAPER_NETWORKS, model_title
 from explainsal.workflows.baselines import make_baselines, make_postprocessing

@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from lightning.pytorch.utilities import rank_zero_only
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
@@ -22,6 +21,7 @@ from explainsal.errors import MissingFilesError, UserError
 from explainsal.fetch.fingerprints import find_changes
 from explainsal.fetch.writing import read_json, replaced_file, write_json
 from explainsal.metrics import SaliencyMetrics
+from explainsal.processes import first_only
 from explainsal.reporting.html import write_report
 from explainsal.reporting.paper.table import DONE, Outcome, build_table, write_table_files
 from explainsal.reporting.results.files import summarize, write_results
@@ -120,7 +120,7 @@ def _submit(options: TableOptions, row: Row, datamodule: SaliencyDataModule, fol
     return "submitted", submit_row(options, row, datamodule, folder)
 
 
-@rank_zero_only
+@first_only
 def write_table(
     run: RunFolder, name: str, outcomes: list[Outcome], per_image: pd.DataFrame, results: pd.DataFrame, data: str
 ) -> None:
@@ -180,7 +180,7 @@ def _scores_file(folder: Path, model: str) -> Path:
     return folder / "rows" / f"{model}.parquet"
 
 
-@rank_zero_only
+@first_only
 def _keep(folder: Path, row: Row, note: str, identity: dict[str, Any], per_image: pd.DataFrame) -> None:
     scores = _scores_file(folder, row.model)
     with replaced_file(scores) as temporary:

@@ -1,0 +1,36 @@
+"""Build the training module and the trainer that a configuration describes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import lightning
+from hydra.utils import instantiate
+from lightning import LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig
+
+from explainsal.callbacks.stopping import StopOnSignal
+from explainsal.tracking.loggers import logger_callbacks
+from explainsal.workflows.training import require_trainable
+
+
+def seed_everything(cfg: DictConfig) -> None:
+    """Seed Python, NumPy, PyTorch and the workers of the loaders with ``cfg.seed``."""
+    lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+
+
+def build_module(cfg: DictConfig) -> LightningModule:
+    """Build the network of ``cfg.model`` in the training module of ``cfg.module``.
+
+    Raises:
+        UserError: If the model has no weights to train.
+    """
+    return cast(LightningModule, instantiate(cfg.module, model=require_trainable(instantiate(cfg.model))))
+
+
+def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
+    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
+    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
+    return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
