@@ -29,7 +29,7 @@ from explainsal.app.messages import (
 )
 from explainsal.app.schemas import register_options
 from explainsal.app.sweeps import finish_sweeps, is_swept, run_swept
-from explainsal.errors import UserError
+from explainsal.errors import MissingFilesError, UserError
 from explainsal.processes import is_first
 from explainsal.threads import use_threads
 
@@ -106,9 +106,10 @@ class _Command:
     def run_job(self, cfg: DictConfig) -> Any:
         """Run one job and print a user error as one message."""
         self.jobs += 1
-        silence_notes()
-        use_threads()
         try:
+            _require_image(cfg)
+            silence_notes()
+            use_threads()
             return _run(self.task, cfg, self.name)
         except KeyboardInterrupt as error:
             end_interrupted(error, self.interrupted or name_output(Path(HydraConfig.get().runtime.output_dir)))
@@ -151,6 +152,13 @@ class _Command:
             end_interrupted(error, RESUMED)
         finally:
             finish_sweeps()
+
+
+def _require_image(cfg: DictConfig) -> None:
+    """Raise before anything slow is imported if there is no such picture or folder."""
+    image = cfg.get("image")
+    if image is not None and not Path(image).exists():
+        raise MissingFilesError(f"no such picture or folder: {Path(image).absolute()}")
 
 
 def _run(task: Task, cfg: DictConfig, command: str) -> Any:
