@@ -12,8 +12,8 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional.fast import RowScaling
 from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.kernels.row_kernels import RowScaling
 from explainsal.functional.log_gabor import (
     Border,
     filter_responses,

@@ -13,9 +13,9 @@ from torch import Tensor
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
 from explainsal.explanation.views import View
-from explainsal.functional import fast
-from explainsal.functional.fast import RowScaling, row_scaling
+from explainsal.functional.kernels import map_kernels
 from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.kernels.row_kernels import RowScaling, row_scaling
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.weighted import scale_rows
 from explainsal.tracing.layers import INPUT
@@ -284,7 +284,7 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
             place = torch.full((len(candidates) + 1,), -1)  # the last entry belongs to index -1
             place[position] = torch.arange(rows.shape[1])
             for b in range(len(total)):
-                fast.add_combinations(total[b], rows[b], place[index[b]], weights[b])
+                map_kernels.add_combinations(total[b], rows[b], place[index[b]], weights[b])
     else:
         matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
         for position, rows in candidates.parts(index):

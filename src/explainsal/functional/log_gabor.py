@@ -14,7 +14,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import response_kernels, row_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 
 Border = Literal["circular", "reflect"]
@@ -206,14 +206,14 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
 
 def responses_of_kinds(
     maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular",
-    out: Tensor | None = None, scaling: fast.RowScaling | None = None,
+    out: Tensor | None = None, scaling: row_kernels.RowScaling | None = None,
 ) -> Tensor:  # fmt: skip
     """Compute parts of the responses of maps to a bank with several kinds of filters, by compiled loops.
 
     Args:
         maps: Shape ``(..., H, W)``, real.
         bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
-        kinds: Runs of filters, and the parts to take of each: some of :data:`~explainsal.functional.fast.PARTS`.
+        kinds: Runs of filters, and the parts to take of each: some of :data:`~.kernels.response_kernels.PARTS`.
         border: See :func:`filter_responses`.
         out: Tensor for the result, in its shape; the results of one map are contiguous.
         scaling: Standardization of each resulting map; None: no standardization.
@@ -223,11 +223,13 @@ def responses_of_kinds(
     """
     level = _level(maps)  # scaled to a largest magnitude of 1: squares of very small values would underflow
     spectrum = transform_maps(maps / level, bank, border)
-    pairs = [(member, fast.PARTS.index(part)) for run, parts in kinds for member in run for part in parts]
+    pairs = [(member, response_kernels.PARTS.index(part)) for run, parts in kinds for member in run for part in parts]
     takes = [(member, part, place) for place, (member, part) in enumerate(pairs)]
     seen = maps.new_empty(*maps.shape[:-2], len(takes), *maps.shape[-2:]) if out is None else out
     into = seen.view(-1, len(takes), *maps.shape[-2:])
-    fast.write_responses(spectrum.reshape(-1, *bank.shape[1:]), bank, takes, level.reshape(-1), into, scaling)
+    response_kernels.write_responses(
+        spectrum.reshape(-1, *bank.shape[1:]), bank, takes, level.reshape(-1), into, scaling
+    )
     return seen
 
 
@@ -271,7 +273,7 @@ def transform_maps(maps: Tensor, bank: Tensor, border: str) -> Tensor:
 
 def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
     if loops_run(bank) and spectrum.dtype == bank.dtype.to_complex() and not spectrum.requires_grad:
-        product = fast.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
+        product = response_kernels.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
         product = product.reshape(*spectrum.shape[:-2], *bank.shape)
     else:
         product = spectrum[..., None, :, :] * bank
