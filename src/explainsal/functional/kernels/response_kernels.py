@@ -13,7 +13,7 @@ from explainsal.functional.kernels.row_kernels import RowScaling, bits_of, memor
 _RESPONSES = 2**17  # values of complex responses at a time: two such arrays stay in the second-level cache
 
 PARTS = ("energy", "even", "odd", "half_wave", "half_squared")
-"""The parts of a complex response: see :class:`~explainsal.explanation.bank.Filter`."""
+"""The parts of a complex response: see :func:`explainsal.functional.responses.take_parts`."""
 
 
 def filtered(spectra: Tensor, bank: Tensor, out: Tensor | None = None) -> Tensor:
