@@ -49,6 +49,18 @@ def test_any_network_is_explained_and_its_own_map_is_untouched(preset, net):
     assert out.explainable_map.isfinite().all()
 
 
+@pytest.mark.parametrize("ending", ["softmax", "minmax"])
+def test_the_networks_own_last_steps_follow_the_reconstruction(ending):
+    net, images = Normalised(ending), smooth(2)
+    out = Explainer(net, "sparse")(images, keep_maps=True)
+    assert out.layers[-1].name == "head"
+    maps = out["head"].reconstructions
+    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
+    expected = {"softmax": maps.flatten(1).log_softmax(1).reshape(maps.shape), "minmax": (maps - low) / (high - low)}
+    assert_close(out.explainable_map, expected[ending])
+    assert not any(module._forward_hooks for module in net.modules())
+
+
 def test_activations_behind_an_in_place_relu_are_those_of_the_convolution():
     net, images = Plain(), smooth(1)
     out = Explainer(net, "sparse")(images, keep_maps=True)
