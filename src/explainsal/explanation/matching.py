@@ -79,7 +79,7 @@ def _nearest_signed(
     A candidate enters Eq. 2 with the sign of its correlation with the activation map. Errors with either sign are
     cheap. Correlations are computed only for the candidates whose smaller error could be among the least.
     """
-    straight, opposite = _errors_of_both_signs(activations, candidates, options, at_once)
+    straight, opposite = errors_of_both_signs(activations, candidates, options, at_once)
     form = torch.cat(
         [_centered(some, options.scaling, candidates.pixel_weights) for some in activations.split(at_once, 1)], 1
     )
@@ -108,7 +108,7 @@ def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, 
         negative[:, start:stop][pairs[:, 0], pairs[:, 1]] = found
 
 
-def _errors_of_both_signs(
+def errors_of_both_signs(
     activations: Tensor, candidates: Candidates, options: Options, at_once: int
 ) -> tuple[Tensor, Tensor]:
     """Compute Eq. 2 at one scale for maps and negated maps, ``(B, A, N)``; infinite at empty places."""
@@ -118,14 +118,16 @@ def _errors_of_both_signs(
     mine = mine if heavy is None else mine * heavy
     # negating a map negates block means but not deviations
     flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
+    root = None if pixels is None or not candidates.rooted else pixels.sqrt().unflatten(-1, candidates.size)
     parts = []
-    for _, maps in candidates.chunks():
-        [theirs] = _describe(maps, options)
+    for place, maps in candidates.chunks():
+        [theirs] = _describe(maps if root is None else maps / root, options)
         theirs = theirs if heavy is None else theirs * heavy
         same = pairwise_mae(mine[..., flipped:], theirs[..., flipped:]) * (mine.shape[-1] - flipped)
         means, others = mine[..., :flipped], theirs[..., :flipped]
-        parts.append([same + (pairwise_mae(sign * means, others) * flipped if flipped else 0) for sign in (1, -1)])
-    straight, opposite = (torch.cat(some, dim=-1).div_(mine.shape[-1]) for some in zip(*parts, strict=True))
+        signs = [same + (pairwise_mae(sign * means, others) * flipped if flipped else 0) for sign in (1, -1)]
+        parts.append([(place, one) for one in signs])
+    straight, opposite = (in_order(list(some)).div(mine.shape[-1]) for some in zip(*parts, strict=True))
     unusable = ~candidates.usable[:, None]
     return straight.masked_fill_(unusable, torch.inf), opposite.masked_fill_(unusable, torch.inf)
 

@@ -32,9 +32,7 @@ _REDUCTIONS = (
 _IMAGE = -1  # number that stands for the input image among the calls
 
 
-def trace_layers(
-    net: nn.Module, images: Tensor, core: nn.Module | None = None
-) -> tuple[list[NetworkLayer], str, bool]:
+def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) -> tuple[list[NetworkLayer], str, bool]:
     """Run a network once and list every module call, in the order in which the calls ended.
 
     Args:
