@@ -418,7 +418,7 @@ def test_what_is_no_map_is_refused_before_a_layer_is_rebuilt(change, message, mo
     [
         ({"preset": "fancy"}, "paper, normalized, sparse"),
         ({"topk": 3}, "top_k"),
-        ({"coefficients": "ridge"}, "'inverse_mae', 'least_squares', 'omp', 'nnls'"),
+        ({"coefficients": "ridge"}, "'inverse_mae', 'least_squares', 'greedy', 'omp', 'nnls'"),
         ({"ridge": -1.0}, "ridge must be a number from 0"),
         ({"ridge": float("nan")}, "ridge must be a number from 0"),
         ({"ridge": "a"}, "ridge must be a number from 0, got 'a'"),
