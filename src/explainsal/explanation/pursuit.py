@@ -14,6 +14,7 @@ from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.explanation.views import View
 from explainsal.functional.coefficients import SparseFit, matching_pursuit
+from explainsal.functional.covering import correlations_of_terms
 from explainsal.functional.reconstruction import products
 from explainsal.functional.weighted import scale_rows
 
@@ -45,7 +46,8 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     maps = combine_candidates(candidates, fit.index, weight)
     maps = (maps if own is None else maps.div_(own.sqrt())).add_(mean)
     terms = Terms(fit.index, weight, mean[..., 0])
-    return Rebuilt(maps.reshape(activations.shape), activations, terms)
+    known = correlations_of_terms(gram, cross, fit.index, fit.weights) if options.selection == "coverage" else None
+    return Rebuilt(maps.reshape(activations.shape), activations, terms, known)
 
 
 def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> tuple[Iterable[Tensor], Tensor, Tensor]:
