@@ -22,13 +22,12 @@ from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.transfer import REMEMBERED_BYTES, sampled_bytes_at_most
-from explainsal.functional.images import as_computed, resize
+from explainsal.functional.images import as_computed, finite_maps, resize
 from explainsal.functional.placement import Placement
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps needed to compute and compare one candidate
 _FOR_CANDIDATES = 0.75  # share of an accelerator's remaining budget
-_LOOKED_AT = 2**18  # activation pixels that are checked for NaN together on a CPU
 _FOR_VIEWS = 8  # 1/8 of the budget is for candidates that later layers use as well
 _CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
@@ -136,10 +135,7 @@ class Chain:
     ) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
-        step = maps_at_once(activations, spare)
-        if activations.device.type == "cpu":  # these pixels stay in the cache
-            step = min(step, max(1, _LOOKED_AT // activations[:, 0].numel()))
-        finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(step, dim=1)], dim=1)
+        finite = finite_maps(activations)
         clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)
         for_candidates = spare // 2 if activations.device.type == "cpu" else int(_FOR_CANDIDATES * spare)
         candidates = Candidates(

@@ -37,6 +37,31 @@ def covering(gram: Tensor, cross: Tensor, count: int, copy: float, tie: float) -
     return chosen
 
 
+def keep_above(
+    gram: Tensor, target: Tensor, index: Tensor, least: float, jitter: float, ridge: float
+) -> tuple[Tensor, Tensor]:
+    """Keep the terms of a pursuit that explain enough: see :func:`explainsal.functional.coefficients.above_noise`.
+
+    Args:
+        gram: Shape ``(N, N)``.
+        target: Shape ``(R, N)``.
+        index: Shape ``(R, T)``, int64; -1 at unused terms.
+        least: Least share of the residual that a term must explain.
+        jitter: Value added to the diagonal for the shares.
+        ridge: Value added to the diagonal for the weights.
+
+    Returns:
+        Positions and weights, float64, as of :func:`pursue`.
+    """
+    from explainsal.functional.kernels import pursuit_loops as loops
+
+    index = index.clone(memory_format=torch.contiguous_format)
+    weights = torch.zeros(index.shape, dtype=torch.float64)
+    products, rows = gram.contiguous().numpy(), target.contiguous().numpy()
+    loops.keep_above(products, rows, least, jitter, ridge, index.numpy(), weights.numpy())
+    return index, weights
+
+
 def pursue(
     gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, tie: float, ridge: float
 ) -> tuple[Tensor, Tensor]:
