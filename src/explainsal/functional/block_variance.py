@@ -24,8 +24,8 @@ def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "kee
     Args:
         maps: Shape ``(..., H, W)``.
         block_size: Side of a block, in pixels.
-            partial: Treatment of the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
-                pixels that they have, ``"crop"`` omits them (a map smaller than a block is then one block).
+        partial: Treatment of the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
+            pixels that they have, ``"crop"`` omits them (a map smaller than a block is then one block).
 
     Returns:
         Shape ``(..., Hb, Wb)``: ``ceil(H / block_size)`` rows with ``"keep"``, ``max(1, floor(...))`` with ``"crop"``.
