@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import partial
 
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, combine_candidates, in_order, scaled
+from explainsal.explanation.candidates import Candidates
+from explainsal.explanation.combination import combine_candidates, in_order
 from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
+from explainsal.explanation.scaling import scaled
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.computing import combinations_together, surely
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.signed_matching import add_signed_differences, nearest_signed, signs_by_pairs
 from explainsal.functional.weighted import pair_products, scale_rows
-
-# Pixels that a CPU describes together, for enlarged and for other scales, so that the dozen arrays of the former and
-# the three of the latter stay in the second-level cache. Compiled loops need no such arrays.
-_CPU_BLOCKS = (2**16, 2**18)
-_CPU_COMBINED = 2**20  # pixels of combinations that a CPU computes together, if candidates are not recomputed
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -49,8 +46,7 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         mae, index, signs = _nearest_signed(own, candidates, options)
     else:
         errors, all_signs = _compare(own, candidates, options)
-        usable = candidates.usable
-        if not (loops_run(activations) and bool(usable.all())):  # an accelerator would have to be waited for
+        if not surely(usable := candidates.usable):
             errors = errors.masked_fill(~usable[:, None, None], torch.inf)
         mae, index = _nearest(errors, options)
         if all_signs is not None:
@@ -178,23 +174,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 
 def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
-    if loops_run(maps):
-        return _describe_at(maps, options.scales, options)
-    described: dict[float, Tensor] = {}
-    for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):
-        at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, block // maps[0, 0].numel())
-        parts = [_describe_at(some, scales, options) for some in maps.split(at_once, dim=1)] if scales else []
-        whole = [one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
-        described |= zip(scales, whole, strict=True) if scales else {}
-    return [described[scale] for scale in options.scales]
-
-
-def _enlarging_and_other(scales: Sequence[float]) -> tuple[list[float], list[float]]:
-    return [scale for scale in scales if scale > 1], [scale for scale in scales if scale <= 1]
-
-
-def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> list[Tensor]:
-    moments = scaled_block_moments(maps, scales, options.block_size, partial=options.partial_blocks)
+    moments = scaled_block_moments(maps, options.scales, options.block_size, partial=options.partial_blocks)
     if options.descriptor == "variance":
         return [variance.flatten(-2) for _, variance in moments]
     return [torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1) for mean, variance in moments]
@@ -209,8 +189,9 @@ def _combined(
     """
     maps = torch.empty_like(activations)
     at_once = maps_at_once(activations, budget, arrays=len(options.scales) + 4)
-    if candidates.kept and activations.device.type == "cpu":  # with few maps, work arrays stay in the cache
-        at_once = min(at_once, max(8, _CPU_COMBINED // (len(options.scales) * activations[0, 0].numel())))
+    if candidates.kept:
+        pixels = len(options.scales) * activations[0, 0].numel()
+        at_once = combinations_together(at_once, pixels, activations.device)
     for a in range(0, activations.shape[1], at_once):
         some, its = slice(a, a + at_once), weights[:, a : a + at_once]
         total = combine_candidates(candidates, index[:, some].flatten(1, 2), its.flatten(1, 2))

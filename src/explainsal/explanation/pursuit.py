@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, combine_candidates, in_order
+from explainsal.explanation.candidates import Candidates
+from explainsal.explanation.combination import combine_candidates, in_order
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms

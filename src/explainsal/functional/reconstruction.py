@@ -157,13 +157,20 @@ def combine_rows(rows: Tensor, index: Tensor, weights: Tensor) -> Tensor:
         >>> combine_rows(rows, index, torch.tensor([[[2.0, 1.0], [0.5, 0.0]]])).tolist()
         [[[7.0, 10.0], [0.5, 1.0]]]
     """
+    total = rows.new_zeros(*index.shape[:2], rows.shape[-1])
+    add_combinations(total, rows, index, weights)
+    return total
+
+
+def add_combinations(total: Tensor, rows: Tensor, index: Tensor, weights: Tensor) -> None:
+    """Add linear combinations of a few rows each to `total` ``(B, R, D)``: see :func:`combine_rows`."""
     if loops_run(rows, weights):
-        total = rows.new_zeros(*index.shape[:2], rows.shape[-1])
-        for one, sums, place, factors in zip(rows.contiguous(), total, index, weights, strict=True):
+        for sums, one, place, factors in zip(total, rows.contiguous(), index, weights, strict=True):
             map_kernels.add_combinations(sums, one, place, factors)
-        return total
-    matrix = weights.new_zeros(*index.shape[:2], rows.shape[1]).scatter_add_(-1, index.clamp_min(0), weights)
-    return matrix @ rows
+        return
+    used = torch.where(index >= 0, weights, 0)
+    matrix = weights.new_zeros(*index.shape[:2], rows.shape[1]).scatter_add_(-1, index.clamp_min(0), used)
+    total.baddbmm_(matrix, rows)
 
 
 def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_sum_squares") -> Tensor:
