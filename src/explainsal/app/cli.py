@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from explainsal import signals
+from explainsal.app.arguments import drop_null_groups
 from explainsal.app.folders import follow_arguments, is_first, own_folder, shared_job
 from explainsal.app.help import asks_for_help, explain_wrong_number, format_help
 from explainsal.app.messages import (
@@ -94,6 +95,7 @@ class _Command:
         entry = hydra.main(version_base="1.3", config_path=conf_dir(), config_name=self.name)(job)
         traceback = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's shortened tracebacks hide the message
+        sys.argv[1:] = drop_null_groups(sys.argv[1:])
         if signals.follows():
             sys.argv[1:] = follow_arguments(sys.argv[1:])
         with signals.handled():

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from lightning import LightningDataModule
 from omegaconf import DictConfig
 
-from explainsal.app.build import choose_cfg_device
+from explainsal.app.build import build_group, choose_cfg_device
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.domains import DomainsDataModule
 from explainsal.datamodules.fit import FitDataModule
@@ -36,7 +36,7 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
         raise UserError(
             f"domains.{wrong[0]}: choose one of {', '.join(d for d in DOMAINS if d != own)}; data=... is in {own}"
         )
-    return DomainsDataModule({own: datamodule, **{name: instantiate(node) for name, node in cfg.domains.items()}})
+    return DomainsDataModule({own: datamodule, **build_group(cfg.domains)})
 
 
 def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
@@ -54,11 +54,8 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
         raise UserError(
             f"fit.teacher={model_name(teacher)} is not a network: choose one, e.g. +model@fit.teacher=unisal"
         )
-    beside = {name: instantiate(node) for name, node in cfg.fit.beside.items()}
-    own = {"data": datamodule}
-    return FitDataModule(
-        own | beside, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg)
-    )
+    sets = {"data": datamodule} | build_group(cfg.fit.beside)
+    return FitDataModule(sets, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg))
 
 
 def check_resume(cfg: DictConfig) -> None:
