@@ -32,6 +32,7 @@ from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.matching import match_layer
 from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import pursue_layer
+from explainsal.explanation.transfer import transfer_functions
 from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.models.cmrnet import CMRNet
 
@@ -85,7 +86,7 @@ def layer(
     result: dict[str, object] = {"what": "layer", "maps": maps, "size": size, "candidates": pool * len(options.bank)}
     if sparse:
         return result | timed([("explainsal", ours)], repeats)
-    bank = options.bank.transfer(size).numpy()
+    bank = transfer_functions(options.bank, size).numpy()
     a, s = activations.cpu().numpy(), sources.cpu().numpy()
 
     def base() -> object:
@@ -105,7 +106,9 @@ def chain(net: torch.nn.Module, size: tuple[int, int], repeats: int, *, preset: 
         maps = [one.activations[0].cpu().numpy() for one in out.layers if one.activations is not None]
         luminance = (images[0] * torch.tensor([0.299, 0.587, 0.114])[:, None, None].to(device)).sum(0).cpu().numpy()
         bank = PRESETS["paper"].bank
-        runs.append(("numpy_opencv", lambda: plain.explain(luminance, maps, lambda s: bank.transfer(s).numpy())))
+        runs.append(
+            ("numpy_opencv", lambda: plain.explain(luminance, maps, lambda s: transfer_functions(bank, s).numpy()))
+        )
     else:
         explainer(images)  # lists the layers and samples the banks, once per size
     return result | timed(runs, repeats)

@@ -21,6 +21,7 @@ from explainsal.distillation import (
 )
 from explainsal.distillation.quality import stage_quality
 from explainsal.distillation.samples import StoredSamples
+from explainsal.explanation.responses import bank_responses
 from explainsal.functional.images import resize
 
 
@@ -34,7 +35,7 @@ def test_a_blur_of_the_image_is_distilled_exactly():
 
         def forward(self, images):
             gray = images.mul(torch.tensor([0.299, 0.587, 0.114])[:, None, None]).sum(1, keepdim=True)
-            return self.scale * BANK.candidates(gray)[:, 0, -3:-2] + 1  # sigma 2 px, even
+            return self.scale * bank_responses(BANK, gray)[:, 0, -3:-2] + 1  # sigma 2 px, even
 
     done = fitted(Blur(), OPTIONS)
     images = next(samples()())[0]
@@ -78,7 +79,7 @@ def test_a_stage_is_fitted_to_what_the_finished_model_gives(fit):
     """The maps that the fit looks up equal those that the model computes."""
     images = next(samples()())[0]
     for name in ("relu", "second"):
-        expected = BANK.candidates(fit.model.maps(images)[name]).flatten(1, 2)
+        expected = bank_responses(BANK, fit.model.maps(images)[name]).flatten(1, 2)
         assert_close(fit.inputs.candidates((name,), SIZE, images, 0), expected, rtol=1e-4, atol=1e-5)
 
 

@@ -9,6 +9,7 @@ from torch.testing import assert_close
 
 from explainsal.distillation.responses import center_maps, pair_responses
 from explainsal.explanation import FilterBank
+from explainsal.explanation.responses import bank_responses
 
 
 @pytest.mark.parametrize("border", ["circular", "reflect"])
@@ -19,7 +20,7 @@ def test_a_pair_is_what_the_bank_makes_of_that_map(border, parts):
         low_pass=(1.0, 2.0), low_pass_parts=("even", "half_squared", "half_wave"), up_to_map_size=True, border=border,
     )  # fmt: skip
     maps = torch.rand(2, 3, 9, 14, dtype=torch.float64)
-    every, served = bank.candidates(maps), bank.available((9, 14))
+    every, served = bank_responses(bank, maps), bank.available((9, 14))
     assert len(served) < len(bank)  # the long wavelength does not fit, so positions and rows differ
     order = torch.randperm(3 * len(served), generator=torch.Generator().manual_seed(0))
     place, column = order // len(served), order % len(served)

@@ -13,6 +13,8 @@ from torch.testing import assert_close
 from explainsal.errors import ModelError, UserError
 from explainsal.explanation import PRESETS, Explainer, Explanation
 from explainsal.explanation.input_maps import input_maps
+from explainsal.explanation.responses import bank_responses
+from explainsal.explanation.transfer import transfer_functions
 from explainsal.functional.log_gabor import filter_responses
 
 ALL = pytest.mark.parametrize("preset", list(PRESETS))
@@ -79,7 +81,7 @@ def test_coefficients_rebuild_the_maps(preset, kind):
                     if parent == "input"
                     else out[parent].reconstructions[0, channel]
                 )
-                candidate = out.bank.candidates(one)[out.bank.available(one.shape).tolist().index(place)]
+                candidate = bank_responses(out.bank, one)[out.bank.available(one.shape).tolist().index(place)]
                 if out.options.scaling == "standardize":
                     candidate = candidate - (counts * candidate).mean()
                     candidate = candidate / (counts * candidate.square()).mean().sqrt()
@@ -253,9 +255,9 @@ def test_torchscript_is_refused():
 def test_filters_sampled_in_inference_mode_serve_gradients_later():
     maps, bank = torch.rand(19, 23), Explainer(Plain(), "sparse").options.bank
     with torch.inference_mode():
-        bank.transfer((19, 23))
+        transfer_functions(bank, (19, 23))
     maps.requires_grad_()
-    filter_responses(maps, bank.transfer((19, 23))).real.sum().backward()
+    filter_responses(maps, transfer_functions(bank, (19, 23))).real.sum().backward()
     assert maps.grad.isfinite().all()
 
 
@@ -549,7 +551,7 @@ def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_m
     first, second = out["first"].coefficients, plain["first"].coefficients
     assert torch.equal(first.filter, second.filter)
     assert_close(first.weights.abs(), second.weights)
-    seen = out.bank.candidates(input_maps(images)[0, 0])
+    seen = bank_responses(out.bank, input_maps(images)[0, 0])
     for a in range(4):
         for weight, place in zip(first.weights[0, a], first.filter[0, a], strict=True):
             pair = torch.stack([out["first"].activations[0, a].flatten(), seen[place].flatten()])

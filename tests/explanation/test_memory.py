@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from explainsal.explanation import BANKS, PRESETS
-from explainsal.explanation.bank import REMEMBERED_BYTES, _sampled, sampled_bytes_at_most
 from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.pools import Pool
 from explainsal.explanation.pursuit import _inner_products
+from explainsal.explanation.transfer import REMEMBERED_BYTES, _sampled, sampled_bytes_at_most, transfer_functions
 from explainsal.functional.reconstruction import standardize
 
 SIZE = (24, 32)
@@ -73,10 +73,10 @@ def test_groups_of_filters_are_the_same_candidates(before, monkeypatch):
 def test_sampled_filters_are_remembered_within_a_quarter_of_the_budget():
     with sampled_bytes_at_most(50_000):
         for size in ((12, 14), (12, 15), (12, 16), (13, 16)):
-            BANKS["kovesi"].transfer(size)  # 16 kB each
+            transfer_functions(BANKS["kovesi"], size)  # 16 kB each
             assert _sampled.bytes <= 50_000
         with sampled_bytes_at_most(10**9):  # an inner limit cannot be wider
-            BANKS["kovesi"].transfer((40, 40))
+            transfer_functions(BANKS["kovesi"], (40, 40))
             assert _sampled.limit == 50_000
     assert _sampled.limit == REMEMBERED_BYTES
 

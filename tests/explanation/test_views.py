@@ -3,8 +3,7 @@
 import torch
 from torch import nn
 
-from explainsal.explanation import Explainer
-from explainsal.explanation.bank import FilterBank
+from explainsal.explanation import Explainer, candidates
 from explainsal.explanation.views import Views
 
 
@@ -25,11 +24,9 @@ def test_layers_with_the_same_parent_share_its_candidates(monkeypatch):
     torch.manual_seed(0)
     explainer, images = Explainer(Branches()), torch.rand(1, 3, 24, 32)
     explainer(images)
-    made, make = [], FilterBank.standardized_candidates
+    made, make = [], candidates.bank_responses
     monkeypatch.setattr(
-        FilterBank,
-        "standardized_candidates",
-        lambda self, maps, *rest: made.append(len(maps)) or make(self, maps, *rest),
+        candidates, "bank_responses", lambda bank, maps, *rest: made.append(len(maps)) or make(bank, maps, *rest)
     )
     shared = explainer(images)
     parents = [layer.parents for layer in shared.layers]

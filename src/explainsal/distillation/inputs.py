@@ -17,6 +17,7 @@ from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.explainer import Explainer
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.pools import CandidateTable
+from explainsal.explanation.responses import bank_responses
 from explainsal.functional.images import resize
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.capture import as_in_evaluation, watch_layers
@@ -98,14 +99,14 @@ class FitInputs:
                 parts.append(self._image_candidates(size, images, start))
             else:
                 maps = self._stage_maps(source, images, start)
-                parts.append(resize_bilinear(self.options.bank.candidates(maps).flatten(1, 2), size))
+                parts.append(resize_bilinear(bank_responses(self.options.bank, maps).flatten(1, 2), size))
         return torch.cat(parts, dim=1)
 
     def _image_candidates(self, size: tuple[int, int], images: Tensor, start: int) -> Tensor:
         if (found := self._known(f"image {size}", start, len(images))) is not None:
             return found
         maps = input_maps(resize(images, self.input_size), self.options.input_maps)
-        made = resize_bilinear(self.options.bank.candidates(maps).flatten(1, 2), size)
+        made = resize_bilinear(bank_responses(self.options.bank, maps).flatten(1, 2), size)
         if max(size) <= self.options.largest_map:  # the last map may be large, and only one stage uses it
             self._keep(f"image {size}", start, made)
         return made

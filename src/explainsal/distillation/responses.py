@@ -8,8 +8,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from explainsal.explanation.bank import FilterBank, take_parts
-from explainsal.functional.log_gabor import continued
+from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.transfer import transfer_functions
+from explainsal.functional.responses import continued, take_parts
 
 CENTER_MAPS = ("center .12", "center .20", "center .35", "vertical", "vertical squared", "horizontal squared")
 _SIGMAS = (0.12, 0.2, 0.35)
@@ -37,7 +38,7 @@ def center_maps(size: tuple[int, int], *, device: torch.device | str = "cpu") ->
 
 
 def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Tensor:
-    """Filter some maps with one filter each, as :meth:`FilterBank.candidates` filters all maps with all filters.
+    """Filter some maps with one filter each, as :func:`bank_responses` filters all maps with all filters.
 
     The pairs are plain numbers and spectra are stored as pairs of real numbers, so that `torch.export` and ONNX can
     represent the graph.
@@ -59,7 +60,7 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
     rows = transfer_rows(bank, (height, width), [which for _, which in pairs])
     parts = [bank.filters[which].part for _, which in pairs]
     order = sorted(range(len(pairs)), key=lambda i: parts[i])  # groups responses by part
-    transfer = bank.transfer((height, width), dtype=maps.dtype, device=maps.device)[[rows[i] for i in order]]
+    transfer = transfer_functions(bank, (height, width), dtype=maps.dtype, device=maps.device)[[rows[i] for i in order]]
     spectrum = torch.view_as_real(torch.fft.fft2(continued(maps, bank.border)))[:, [pairs[i][0] for i in order]]
     response = torch.fft.ifft2(torch.view_as_complex(spectrum * transfer[..., None]))
     response = torch.view_as_real(response)[..., :height, :width, :]
@@ -72,7 +73,7 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
 
 
 def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Sequence[int]) -> list[int]:
-    """Return the rows of ``bank.transfer(size)`` that hold the filters; parts of one response share a row."""
+    """Return the rows of ``transfer_functions(bank, size)`` that hold the filters; parts of a response share one."""
     served = bank.filters_for(size)
     position = {which: i for i, which in enumerate(served)}
     gabors = len(served) - len(bank.low_pass) * len(bank.low_pass_parts)

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
+from explainsal.explanation.responses import bank_responses
+from explainsal.explanation.transfer import filter_groups
 from explainsal.explanation.views import View
-from explainsal.functional import fast
-from explainsal.functional.fast import RowScaling, row_scaling
+from explainsal.functional.kernels import map_kernels
 from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.kernels.row_kernels import RowScaling, row_scaling
 from explainsal.functional.resize import resize_bilinear
 from explainsal.functional.weighted import scale_rows
 from explainsal.tracing.layers import INPUT
@@ -180,7 +182,9 @@ class Candidates:
     def _planned(self) -> list[_Chunk]:
         start, plan = 0, []
         for source, pool in enumerate(self.pools):
-            groups = self.bank.groups((int(pool.maps.shape[-2]), int(pool.maps.shape[-1])), self._filters_at_once)
+            groups = filter_groups(
+                self.bank, (int(pool.maps.shape[-2]), int(pool.maps.shape[-1])), self._filters_at_once
+            )
             filters = sum(len(group) for group in groups)
             places = pool.maps.shape[1]
             step = max(1, self._per_chunk // max((len(group) for group in groups), default=1))
@@ -222,9 +226,9 @@ class Candidates:
         if pool.layer == INPUT:
             seen = self._of_the_image(chunk, self.size)
         elif resized:
-            seen = resize_bilinear(self.bank.candidates(maps, chunk.group), self.size)
+            seen = resize_bilinear(bank_responses(self.bank, maps, chunk.group), self.size)
         else:
-            seen = self.bank.candidates(maps, chunk.group, out)
+            seen = bank_responses(self.bank, maps, chunk.group, out)
         if not scale:
             return seen if out is None or out is seen else out.copy_(seen)
         if out is None:
@@ -237,7 +241,7 @@ class Candidates:
         """Compute standardized responses of maps with the layer's size, image by image."""
         out = maps.new_empty(*maps.shape[:2], len(group), *self.size) if out is None else out
         for image, own, scaling in zip(maps, out, self._scalings, strict=True):
-            self.bank.standardized_candidates(image, group, own, scaling)
+            bank_responses(self.bank, image, group, own, scaling)
         return out
 
     @cached_property
@@ -254,7 +258,7 @@ class Candidates:
         seen = self.remembered.get(key)
         if seen is None:
             if size == own:
-                seen = self.bank.candidates(maps, chunk.group)
+                seen = bank_responses(self.bank, maps, chunk.group)
             else:
                 seen = resize_bilinear(self._of_the_image(chunk, own), size)
             self.remembered.offer(key, seen, self.budget // 8)
@@ -284,7 +288,7 @@ def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -
             place = torch.full((len(candidates) + 1,), -1)  # the last entry belongs to index -1
             place[position] = torch.arange(rows.shape[1])
             for b in range(len(total)):
-                fast.add_combinations(total[b], rows[b], place[index[b]], weights[b])
+                map_kernels.add_combinations(total[b], rows[b], place[index[b]], weights[b])
     else:
         matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
         for position, rows in candidates.parts(index):

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from explainsal.errors import UserError
-from explainsal.explanation.bank import REMEMBERED_BYTES, sampled_bytes_at_most
 from explainsal.explanation.candidates import KEPT_SHARE, Candidates
 from explainsal.explanation.input_maps import INPUT_MAP_NAMES, input_maps
 from explainsal.explanation.layer import Coefficients, LayerExplanation
@@ -22,6 +21,7 @@ from explainsal.explanation.parts import maps_at_once
 from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
+from explainsal.explanation.transfer import REMEMBERED_BYTES, sampled_bytes_at_most
 from explainsal.functional.images import as_computed, resize
 from explainsal.functional.placement import Placement
 from explainsal.tracing.layers import INPUT, NetworkLayer

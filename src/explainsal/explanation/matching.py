@@ -13,9 +13,9 @@ from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
-from explainsal.functional import fast
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
+from explainsal.functional.kernels import row_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
 from explainsal.functional.weighted import scale_rows
@@ -104,7 +104,7 @@ def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, 
     """Mark the requested pairs ``(A, N)`` of maps and candidates that correlate negatively."""
     for (start, stop), view in zip(itertools.pairwise(candidates.starts), candidates.views or (), strict=True):
         pairs = asked[:, start:stop].nonzero()
-        found = fast.pair_products(form, view.rows[image], pairs) < 0
+        found = row_kernels.pair_products(form, view.rows[image], pairs) < 0
         negative[:, start:stop][pairs[:, 0], pairs[:, 1]] = found
 
 

@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import block_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import keeps_whole, resize_to_scale, scaled_size
 
@@ -165,23 +165,25 @@ def _fast_moments(
             blocks = _blocks(scaled_size(size, scale), block_size, partial)
             flat = maps.reshape(-1, *size)
             at_once = max(1, int(_PIXELS / (scale * scale * size[0] * size[1])))
-            parts = [fast.block_moments(resize_to_scale(some, scale), [blocks])[0] for some in flat.split(at_once)]
+            parts = [
+                block_kernels.block_moments(resize_to_scale(some, scale), [blocks])[0] for some in flat.split(at_once)
+            ]
             shape = (*maps.shape[:-2], blocks.rows, blocks.columns)
             mean, variance = (torch.cat(some).reshape(shape) for some in zip(*parts, strict=True))
             found[scale] = mean, variance
-    found |= zip(together, fast.block_moments(maps, list(together.values())), strict=True)
+    found |= zip(together, block_kernels.block_moments(maps, list(together.values())), strict=True)
     return [found[scale] for scale in scales]
 
 
 def _blocks(
     size: tuple[int, int], cells: int, partial: Partial, *, shrink: int = 1, offsets: tuple[float, float] = (0.0, 0.0)
-) -> fast.Blocks:
+) -> block_kernels.Blocks:
     if partial not in ("keep", "crop"):
         raise ValueError(f"partial must be 'keep' or 'crop', got {partial!r}")
     height, width = (n // shrink for n in size)
     if partial == "keep":
-        return fast.Blocks(shrink, cells, -(-height // cells), -(-width // cells), *offsets)
-    return fast.Blocks(shrink, cells, max(1, height // cells), max(1, width // cells), *offsets)
+        return block_kernels.Blocks(shrink, cells, -(-height // cells), -(-width // cells), *offsets)
+    return block_kernels.Blocks(shrink, cells, max(1, height // cells), max(1, width // cells), *offsets)
 
 
 def _holds_whole_pixels(scale: float, block_size: int) -> bool:

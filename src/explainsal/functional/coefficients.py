@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import choice_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 
 # A candidate is omitted when the chosen ones already explain all but this share of its variance.
@@ -98,7 +98,10 @@ def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> Spa
     shape, candidates = (*target.shape[:-1], terms), target.shape[-1]
     grams = gram.expand(*target.shape[:-2], candidates, candidates).reshape(-1, candidates, candidates)
     targets = target.reshape(-1, *target.shape[-2:])
-    fits = [fast.pursue(*pair, terms, _DEPENDENT, _FAINT, _TIE, ridge) for pair in zip(grams, targets, strict=True)]
+    fits = [
+        choice_kernels.pursue(*pair, terms, _DEPENDENT, _FAINT, _TIE, ridge)
+        for pair in zip(grams, targets, strict=True)
+    ]
     index, weights = (torch.stack(some).reshape(shape) for some in zip(*fits, strict=True))
     return SparseFit(index, weights.to(target.dtype))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import choice_kernels, row_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import inner_products, products
 from explainsal.functional.weighted import scale_rows
@@ -29,7 +29,7 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
         Shape ``(B, min(count, A))``, int64; -1 where no unexplained variance is left.
     """
     if loops_run(gram, cross):
-        return fast.covering(gram, cross, min(count, gram.shape[1]), _COPY, _TIE)
+        return choice_kernels.covering(gram, cross, min(count, gram.shape[1]), _COPY, _TIE)
     novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
     copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
     rows = shares = gram[:, :0]  # (B, s, A): residual covariances of the chosen with all; over variances
@@ -95,13 +95,13 @@ def _fast_correlations(target: Tensor, maps: Tensor, pixels: Tensor | None) -> t
     found = []
     for b in range(len(maps)):
         own = None if pixels is None else pixels[b, 0].to(maps.dtype)
-        pairs = [(rows, *fast.mean_and_std(rows, own)) for rows in (target[b].flatten(1), maps[b].flatten(1))]
+        pairs = [(rows, *row_kernels.mean_and_std(rows, own)) for rows in (target[b].flatten(1), maps[b].flatten(1))]
         finite, step = pairs[1][2].isfinite(), max(_LEAST_COLUMNS, _IN_CACHE // maps.shape[1])
         scales = [(rows, mean, torch.where(finite & (std > 0), 1 / std, 0)) for rows, mean, std in pairs]
         gram = torch.zeros(maps.shape[1], maps.shape[1], dtype=torch.float64)
         cross = torch.zeros_like(gram)
         for start in range(0, scales[0][0].shape[1], step):
-            one, other = (fast.standardized_columns(*scale, own, start, step) for scale in scales)
+            one, other = (row_kernels.standardized_columns(*scale, own, start, step) for scale in scales)
             gram += inner_products(other)
             cross += products(one, other)
         found.append((gram.div_(scales[0][0].shape[1]), cross.div_(scales[0][0].shape[1])))

@@ -7,21 +7,15 @@ gives the choices that the paper leaves open.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Literal
 
 import torch
 from torch import Tensor
 
-from explainsal.functional import fast
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.responses import Border, inverse, responses_of_kinds, transform_maps
 
-Border = Literal["circular", "reflect"]
-
-# Elements of one complex work array of `local_energy` on a CPU: 2**19 x 8 bytes = 4 MiB, so that it stays in the cache.
-_CPU_CHUNK = 2**19
-_ACCELERATOR_CHUNK = 2**25  # 256 MiB
 _PIXELS = 2**16  # pixels of transfer functions that are evaluated at a time
 
 
@@ -153,7 +147,7 @@ def filter_responses(maps: Tensor, bank: Tensor, *, border: Border = "circular")
         >>> responses.shape, bool(torch.allclose(responses.real, flat[:, None]))
         (torch.Size([2, 2, 8, 8]), True)
     """
-    return _inverse(transform_maps(maps, bank, border), bank, maps.shape[-2:])
+    return inverse(transform_maps(maps, bank, border), bank, maps.shape[-2:])
 
 
 def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> Tensor:
@@ -179,103 +173,7 @@ def local_energy(maps: Tensor, bank: Tensor, *, border: Border = "circular") -> 
         >>> bool(torch.allclose(energy, torch.full((1, 32, 32), 0.5), atol=1e-5))
         True
     """
-    if maps.device.type != "cpu":
-        energy = maps.new_empty(*maps.shape[:-2], len(bank), *maps.shape[-2:])
-        for members, responses in responses_in_parts(transform_maps(maps, bank, border), bank, maps.shape[-2:]):
-            torch.abs(responses, out=energy[..., members, :, :])  # one pass; small values do not underflow
-        return energy
-    if loops_run(maps, bank):
-        return responses_of_kinds(maps, bank, [(range(len(bank)), ("energy",))], border=border)
-    height, width = maps.shape[-2:]
-    # the squares of very small values would underflow: first scale every map to a largest magnitude of 1
-    level = _level(maps)
-    spectrum = transform_maps(maps / level, bank, border)
-    flat = spectrum.flatten(0, -3) if spectrum.ndim > 2 else spectrum[None]
-    energy = maps.new_empty(flat.shape[0], bank.shape[0], height, width)
-    filters = max(1, min(bank.shape[0], _CPU_CHUNK // bank[0].numel()))
-    rows = max(1, _CPU_CHUNK // (filters * bank[0].numel()))  # 1 where not all filters are made at once
-    for i in range(0, flat.shape[0], rows):
-        for g in range(0, bank.shape[0], filters):
-            some, group, total = flat[i : i + rows], bank[g : g + filters], energy[i : i + rows, g : g + filters]
-            even, odd = torch.view_as_real(_inverse(some, group, (height, width))).unbind(-1)
-            torch.mul(even, even, out=total)
-            total.addcmul_(odd, odd).sqrt_()  # a third of the time of abs, which guards against overflow
-    energy.mul_(level.reshape(-1, 1, 1, 1))
-    return energy.reshape(*maps.shape[:-2], bank.shape[0], height, width)
-
-
-def responses_of_kinds(
-    maps: Tensor, bank: Tensor, kinds: Sequence[tuple[range, Sequence[str]]], *, border: Border = "circular",
-    out: Tensor | None = None, scaling: fast.RowScaling | None = None,
-) -> Tensor:  # fmt: skip
-    """Compute parts of the responses of maps to a bank with several kinds of filters, by compiled loops.
-
-    Args:
-        maps: Shape ``(..., H, W)``, real.
-        bank: Shape ``(G, H, W)``; for ``border="reflect"`` sampled at ``(2 H, 2 W)``.
-        kinds: Runs of filters, and the parts to take of each: some of :data:`~explainsal.functional.fast.PARTS`.
-        border: See :func:`filter_responses`.
-        out: Tensor for the result, in its shape; the results of one map are contiguous.
-        scaling: Standardization of each resulting map; None: no standardization.
-
-    Returns:
-        Shape ``(..., C, H, W)``, ordered by run, then filter, then part.
-    """
-    level = _level(maps)  # scaled to a largest magnitude of 1: squares of very small values would underflow
-    spectrum = transform_maps(maps / level, bank, border)
-    pairs = [(member, fast.PARTS.index(part)) for run, parts in kinds for member in run for part in parts]
-    takes = [(member, part, place) for place, (member, part) in enumerate(pairs)]
-    seen = maps.new_empty(*maps.shape[:-2], len(takes), *maps.shape[-2:]) if out is None else out
-    into = seen.view(-1, len(takes), *maps.shape[-2:])
-    fast.write_responses(spectrum.reshape(-1, *bank.shape[1:]), bank, takes, level.reshape(-1), into, scaling)
-    return seen
-
-
-def _level(maps: Tensor) -> Tensor:
-    """Return the largest magnitude of every map, 1 for a map of zeros: shape ``(..., 1, 1)``."""
-    level = torch.linalg.vector_norm(maps, torch.inf, (-2, -1), keepdim=True)
-    return level.masked_fill(level == 0, 1)
-
-
-def responses_in_parts(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Iterator[tuple[slice, Tensor]]:
-    """Yield slices of a bank with the complex responses ``(..., g, H, W)`` of maps to them, on an accelerator."""
-    filters = max(1, _ACCELERATOR_CHUNK // spectrum.numel())
-    for start in range(0, len(bank), filters):
-        some = slice(start, min(start + filters, len(bank)))
-        yield some, _inverse(spectrum, bank[some], size)
-
-
-def continued(maps: Tensor, border: str) -> Tensor:
-    """Mirror maps ``(..., H, W)`` to ``(..., 2 H, 2 W)`` for the FFT, or return them unchanged (circular).
-
-    Raises:
-        ValueError: If the border is neither ``"circular"`` nor ``"reflect"``.
-    """
-    if border == "circular":
-        return maps
-    if border != "reflect":
-        raise ValueError(f"border must be 'circular' or 'reflect', got {border!r}")
-    maps = torch.cat([maps, maps.flip(-1)], dim=-1)
-    return torch.cat([maps, maps.flip(-2)], dim=-2)
-
-
-def transform_maps(maps: Tensor, bank: Tensor, border: str) -> Tensor:
-    """Compute the spectrum of the maps, continued as `border` says: ``(..., H', W')``, the size of the bank."""
-    maps = continued(maps, border)
-    if maps.shape[-2:] != bank.shape[-2:]:
-        raise ValueError(
-            f"with border={border!r} the bank must be sampled at {tuple(maps.shape[-2:])}, got {tuple(bank.shape[-2:])}"
-        )
-    return torch.fft.fft2(maps)
-
-
-def _inverse(spectrum: Tensor, bank: Tensor, size: Sequence[int]) -> Tensor:
-    if loops_run(bank) and spectrum.dtype == bank.dtype.to_complex() and not spectrum.requires_grad:
-        product = fast.filtered(spectrum.reshape(-1, *bank.shape[-2:]), bank)
-        product = product.reshape(*spectrum.shape[:-2], *bank.shape)
-    else:
-        product = spectrum[..., None, :, :] * bank
-    return torch.fft.ifft2(product)[..., : size[0], : size[1]]
+    return responses_of_kinds(maps, bank, [(range(len(bank)), ("energy",))], border=border)
 
 
 def _frequency(size: tuple[int, int], device: torch.device | str | None) -> Tensor:

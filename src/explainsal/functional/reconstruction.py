@@ -8,7 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import block_kernels, choice_kernels, map_kernels, row_kernels
 from explainsal.functional.kernels.dispatch import loops_run, share, shares
 from explainsal.functional.resize import keeps_whole, there_and_back
 
@@ -42,13 +42,13 @@ def pairwise_mae(first: Tensor, second: Tensor, negative: Tensor | None = None, 
     if first.device.type != "cpu":
         return torch.cdist(first, second, p=1.0).div_(length)
     if loops_run(first, second) and first.shape[:-2].numel() == 1:
-        only = fast.absolute_differences(first.flatten(0, -2), second.flatten(0, -2)).div_(length)
+        only = block_kernels.absolute_differences(first.flatten(0, -2), second.flatten(0, -2)).div_(length)
         return only.reshape(*first.shape[:-1], second.shape[-2])
     total = first.new_zeros(*first.shape[:-1], second.shape[-2])
     pairs = zip(*(t.reshape(-1, *t.shape[-2:]) for t in (first, second, total)), strict=True)
     for mine, others, sums in pairs:
         if loops_run(mine, others):
-            sums.copy_(fast.absolute_differences(mine, others))
+            sums.copy_(block_kernels.absolute_differences(mine, others))
             continue
         _add_absolute_differences(mine, others, sums)
     return total.div_(length)
@@ -133,7 +133,7 @@ def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tens
         (tensor([1., 1.]), tensor([1, 3]))
     """
     if loops_run(values) and count < values.shape[-1]:
-        rows = fast.least(values.reshape(-1, values.shape[-1]), count)
+        rows = choice_kernels.least(values.reshape(-1, values.shape[-1]), count)
         ordered, position = (one.reshape(*values.shape[:-1], count) for one in rows)
     else:
         ordered, position = values.sort(dim=-1, stable=True)
@@ -168,7 +168,7 @@ def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_
     looped, rows = loops_run(maps) and maps.is_contiguous(), maps.reshape(-1, *maps.shape[-3:])
     for s, scale in enumerate(scales):
         if looped and scale in (4, 2, 1, 0.5, 0.25) and keeps_whole(size, scale):
-            fast.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
+            map_kernels.add_there_and_back(total.reshape(-1, *size), rows[:, s], scale, squared=fusion != "mean")
             continue
         one = there_and_back(maps[..., s, :, :], scale)
         total.add_(one) if fusion == "mean" else total.addcmul_(one, one)
@@ -216,7 +216,7 @@ def centered_scale(values: Tensor, out: Tensor | None = None) -> tuple[Tensor, T
         is constant up to rounding, i.e. below 8 units in the last place of its largest magnitude, is 0.
     """
     if loops_run(values, values if out is None else out):
-        return fast.standardize(values, out)
+        return row_kernels.standardize(values, out)
     if values.device.type != "cpu":
         return _centered_scale_elsewhere(values, out)
     mean = values.mean(-1, keepdim=True)

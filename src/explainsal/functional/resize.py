@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import map_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 
 
@@ -53,7 +53,7 @@ def resize_to_scale(maps: Tensor, scale: float) -> Tensor:
         return resize_bilinear(maps, scaled_size((height, width), scale))
     step = round(1 / scale)
     if loops_run(maps):
-        return fast.shrunk(maps, step)
+        return map_kernels.shrunk(maps, step)
     first = step // 2 - 1
     rows = maps[..., first::step, :] + maps[..., first + 1 :: step, :]
     return (rows[..., first::step] + rows[..., first + 1 :: step]).mul_(0.25)

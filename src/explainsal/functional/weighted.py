@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from explainsal.functional import fast
+from explainsal.functional.kernels import row_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.reconstruction import centered_scale, pearson
 
@@ -46,7 +46,7 @@ def weighted_scale(
         ([-1.0, 1.0, 3.5], 2.0, 2.0)
     """
     if loops_run(values, weights) and (out is None or loops_run(out)):
-        return fast.standardize(values, out, weights, rooted=rooted)
+        return row_kernels.standardize(values, out, weights, rooted=rooted)
     length = values.shape[-1]
     rounding = 8 * torch.finfo(values.dtype).eps * torch.linalg.vector_norm(values, torch.inf, -1, keepdim=True)
     mean = (values * weights).mean(-1, keepdim=True)
@@ -92,7 +92,7 @@ def compare_maps(target: Tensor, maps: Tensor, weights: Tensor | None = None) ->
     if loops_run(target, maps):
         per_image = [None] * len(target) if weights is None else list(weights)
         rows = zip(target.flatten(-2), maps.flatten(-2), per_image, strict=True)
-        found = torch.stack([fast.compare(*one) for one in rows], dim=1)  # (8, B, A)
+        found = torch.stack([row_kernels.compare(*one) for one in rows], dim=1)  # (8, B, A)
         correlation = _correlation(*found[2:5])
         return found[0], found[1], correlation, correlation.clone() if weights is None else _correlation(*found[5:])
     deviation = (target - target.mean((-2, -1), keepdim=True)).abs().mean((-2, -1))

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from explainsal.explanation.bank import FilterBank
+from explainsal.explanation.transfer import transfer_functions
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, USAGE_CMAP, new_figure
 
 _SIDE = 256  # side of the frequency grid
@@ -32,7 +33,7 @@ def bank_figure(bank: FilterBank, title: str = "") -> Figure:
     bank = replace(bank, parts=bank.parts[:1], low_pass_parts=bank.low_pass_parts[:1])
     figure = new_figure(PAGE_WIDTH, 2.6)
     plane, profile, patches = figure.subplots(1, 3, width_ratios=[1, 1.25, 1.1])
-    transfer = bank.transfer((_SIDE, _SIDE), dtype=torch.float64).numpy()
+    transfer = transfer_functions(bank, (_SIDE, _SIDE), dtype=torch.float64).numpy()
     if bank.border == "reflect":
         transfer = transfer[:, ::2, ::2]
     fitting = [bank.filters[i] for i in bank.available((_SIDE, _SIDE)).tolist()]

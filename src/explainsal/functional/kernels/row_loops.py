@@ -310,7 +310,7 @@ def compare(
     target: Array, rows: Array, bits: Array, others: Array, magnitude: int, rounding: float, reaches: Array,
     weights: Array, out: Array,
 ) -> None:  # fmt: skip
-    """Measure how well every row reconstructs its target: see :func:`explainsal.functional.fast.compare`.
+    """Measure how well every row reconstructs its target: see :func:`~.row_kernels.compare`.
 
     Args:
         target: Shape ``(n, D)``.
