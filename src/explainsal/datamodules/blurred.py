@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import ClassVar, Unpack
 
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.options import DataOptions, check_sigma
 
 
 class BlurredDataModule(SaliencyDataModule):
