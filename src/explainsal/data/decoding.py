@@ -30,7 +30,6 @@ def read_image(path: str | Path, expected: Expected | None = None) -> np.ndarray
     EXIF orientation is ignored, since fixations were recorded on the stored pixels.
 
     Args:
-        path: The picture.
         expected: Required size, compared with the header before decoding.
 
     Raises:
@@ -44,7 +43,6 @@ def read_gray(path: str | Path, expected: Expected | None = None) -> np.ndarray:
     """Decode a picture to gray, shape ``(H, W)``, uint8, for published density maps of any color mode.
 
     Args:
-        path: The picture.
         expected: Required size, compared with the header before decoding.
 
     Raises:
@@ -82,7 +80,6 @@ def read_array(path: str | Path, expected: Expected | None = None) -> np.ndarray
     """Read a map, shape ``(H, W)``, from an ``.npy`` file or a ``.mat`` file with one variable.
 
     Args:
-        path: The file.
         expected: Required size, compared with the header before decoding.
 
     Raises:
@@ -110,7 +107,6 @@ def read_variable(path: str | Path, name: str, remedy: str, stream: IO[bytes] | 
     """Read one of the arrays that `array_headers` lists for a file.
 
     Args:
-        path: The file.
         name: Name of the array; "" in an ``.npy`` file.
         remedy: Advice at the end of the error message, about how to get the file again.
         stream: Content of the file if `path` is only a label, e.g. in an archive.
@@ -134,7 +130,6 @@ def read_stored(path: str | Path, accept: Accept | None = None, content: bytes |
     """Read a picture as stored: ``(H, W)``, or ``(H, W, 3)`` in OpenCV's channel order, with any bit depth.
 
     Args:
-        path: The picture.
         accept: Function called with height and width before decoding.
         content: Bytes of the file if `path` is only a label, e.g. in an archive.
 

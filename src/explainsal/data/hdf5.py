@@ -41,11 +41,7 @@ def read_values(group: h5py.Group, name: str, *, largest: int = LARGEST) -> np.n
 
 
 def check_stored_here(what: str, dataset: h5py.Dataset) -> None:
-    """Raise if the values of an array are stored in other files, since only the given file may be read.
-
-    Raises:
-        CorruptFileError: In that case.
-    """
+    """Raise a CorruptFileError if the values of an array are stored in other files, which may not be read."""
     if dataset.external or dataset.is_virtual:
         raise _elsewhere(what)
 

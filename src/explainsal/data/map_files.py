@@ -55,7 +55,6 @@ class MapFiles(ABC):
         """Read one map as stored, of any shape and type.
 
         Args:
-            name: Name of the map.
             accept: Function called with the shape in the header before the values are read.
 
         Raises:
@@ -187,7 +186,6 @@ def _map_in_archive(what: str, member: IO[bytes], size: int, accept: Accept | No
 
     Args:
         what: Name of the file for messages, with its suffix.
-        member: Content of the file.
         size: Size in bytes that the archive states.
         accept: See `MapFiles.read`.
     """

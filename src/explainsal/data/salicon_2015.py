@@ -39,7 +39,6 @@ def read_lsun(path: Path, field: str) -> Observers:
     """Read the gaze of a split from a struct array with the fields ``image``, ``resolution`` and ``gaze``.
 
     Args:
-        path: The file.
         field: ``fixations``, or ``location`` for the mouse samples.
 
     Returns:
