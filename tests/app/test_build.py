@@ -85,7 +85,7 @@ def test_null_members_and_null_groups_are_left_out():
     names = {type(callback).__name__ for callback in trainer.callbacks}
     assert "ModelCheckpoint" in names
     assert "InterruptCheckpoint" not in names
-    arguments = drop_null_groups(["callbacks=null", "logger=null", "data/augmentation=null", "fit.beside=null"])
+    arguments = drop_null_groups(["callbacks=null", "logger=null", "data/augmentation=null", "fit.extra_data=null"])
     cfg = config("train", "trainer=cpu", *arguments)
     assert build_loggers(cfg, "train") == []
     assert build_datamodule(cfg).augmentation is None

@@ -83,7 +83,7 @@ class _Command:
 
     def __init__(self, task: Task, name: str, interrupted: str) -> None:
         self.task, self.name, self.interrupted = task, name, interrupted
-        self.jobs, self.said = 0, False  # number of started jobs; whether a job has printed its error
+        self.jobs, self.reported = 0, False  # number of started jobs; whether a job has printed its error
 
     def __call__(self) -> None:
         """Run the command that the command line describes."""
@@ -119,7 +119,7 @@ class _Command:
                 raise
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 say(message)
-                self.said = True
+                self.reported = True
                 raise
             end(message, EXIT_USER_ERROR)
 
@@ -145,7 +145,7 @@ class _Command:
                 message = f"cannot make the run's folder {error.filename}: {error.strerror}. Set paths.outputs=FOLDER"
             if message is None:
                 raise
-            if self.said and self.jobs == 1:  # after further jobs, the message is repeated below their output
+            if self.reported and self.jobs == 1:  # after further jobs, the message is repeated below their output
                 raise SystemExit(EXIT_USER_ERROR) from None
             end(message, EXIT_USER_ERROR)
         except KeyboardInterrupt as error:  # before the first job, or while other processes run the jobs

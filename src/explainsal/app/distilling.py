@@ -16,8 +16,8 @@ from explainsal.workflows.distilling import FitOptions, check_null_model
 
 
 def build_sets(cfg: DictConfig) -> dict[str, SaliencyDataModule]:
-    """Build the data modules of ``cfg.data`` and ``cfg.beside`` by name, and prepare them."""
-    sets = build_group({"data": cfg.data} | dict(cfg.beside or {}))
+    """Build the data modules of ``cfg.data`` and ``cfg.extra_data`` by name, and prepare them."""
+    sets = build_group({"data": cfg.data} | dict(cfg.extra_data or {}))
     for datamodule in sets.values():
         datamodule.prepare_data()
     return sets

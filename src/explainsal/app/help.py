@@ -80,7 +80,7 @@ def _closest(wrong: str, names: Iterable[str]) -> str | None:
     return next(iter([*swapped, *close]), None)
 
 
-def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str], conf: Path) -> str:
+def explain_wrong_option(error: BaseException, command: str, arguments: Sequence[str], conf: Path) -> str:
     """Turn Hydra's error about an option into one message that names the nearest option.
 
     Args:

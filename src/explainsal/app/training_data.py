@@ -25,7 +25,7 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
     Raises:
         UserError: If the network has no such domains, or ``cfg.fit`` lacks a size.
     """
-    if cfg.fit.size is not None or cfg.fit.beside or cfg.fit.teacher is not None:
+    if cfg.fit.size is not None or cfg.fit.extra_data or cfg.fit.teacher is not None:
         return build_fit_data(cfg, datamodule)
     if not cfg.domains:
         return datamodule
@@ -40,13 +40,13 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
 
 
 def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
-    """Build the training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, with a teacher's maps.
+    """Build the training splits of ``cfg.data`` and ``cfg.fit.extra_data`` at one small size, with a teacher's maps.
 
     Raises:
         UserError: If the size is missing, domains are given as well, or the teacher is not a network.
     """
     if cfg.fit.size is None:
-        raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
+        raise UserError("fit.extra_data and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
     if cfg.domains:
         raise UserError("fit.size mixes data sets in every batch, but domains=... separates them: leave one out")
     teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
@@ -54,15 +54,11 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
         raise UserError(
             f"fit.teacher={model_name(teacher)} is not a network: choose one, e.g. +model@fit.teacher=unisal"
         )
-    sets = {"data": datamodule} | build_group(cfg.fit.beside)
+    sets = {"data": datamodule} | build_group(cfg.fit.extra_data)
     return FitDataModule(sets, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg))
 
 
 def check_resume(cfg: DictConfig) -> None:
-    """Raise if the checkpoint to resume does not exist, is damaged, or holds no training state.
-
-    Raises:
-        UserError: If ``cfg.resume`` is such a file.
-    """
+    """Raise a UserError if the checkpoint to resume does not exist, is damaged, or holds no training state."""
     if cfg.resume is not None:
         read_checkpoint(Path(cfg.resume))

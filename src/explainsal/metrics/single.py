@@ -55,7 +55,6 @@ class _AgainstDensity(_Single):
         """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` against densities.
 
         Args:
-            preds: Saliency maps.
             target: Densities of the same shape.
             density: Alternative name of `target`, for a collection that also receives fixations.
             index: Shape ``(B,)``, positions in the data set; a repeated image counts once. None: every image counts.
@@ -75,7 +74,6 @@ class _AtFixations(_Single):
         """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` at fixations.
 
         Args:
-            preds: Saliency maps.
             target: Fixations, in a form that `as_fixations` accepts.
             fixations: Alternative name of `target`, for a collection that also receives densities.
             index: Shape ``(B,)``, positions in the data set; a repeated image counts once. None: every image counts.

@@ -151,14 +151,11 @@ class SaliencyModule(LightningModule):
 
 
 def check_loss(loss: Callable[..., Tensor], given: Sequence[str]) -> None:
-    """Raise if a loss takes a different number of tensors than a training passes.
+    """Raise a UserError if a loss takes a different number of tensors than a training passes.
 
     Args:
         loss: Any callable, including a `functools.partial`.
         given: Names of the tensors that the training passes.
-
-    Raises:
-        UserError: If the numbers differ.
     """
     parameters = inspect.signature(loss).parameters.values()
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
