@@ -9,7 +9,7 @@ import scipy.io
 
 from explainsal.data import synthetic as module
 from explainsal.data.scenes import KINDS, make_scene
-from explainsal.data.synthetic import MARKER, SyntheticSettings, draw_scene, read_synthetic, write_synthetic
+from explainsal.data.synthetic import MARKER, SyntheticSettings, read_synthetic, write_synthetic
 from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
 from explainsal.fetch.writing import replaced_file
@@ -149,7 +149,7 @@ def test_fixations_follow_the_known_density(kind):
 
 def test_the_scene_can_be_drawn_again_without_the_files(tmp_path):
     write_synthetic(tmp_path, SETTINGS)
-    scene = draw_scene(SETTINGS, "val", 1)
+    scene = make_scene(SETTINGS.generator("val", 1), SETTINGS.size)
     stored = read_synthetic(tmp_path, "val", SETTINGS)[1].image
     assert np.abs(scene.image.astype(int) - stored).mean() < 8  # JPEG
 

@@ -82,12 +82,7 @@ def _points(every: dict[str, list[Scanpath]], key: str, picture: str, mat: Path)
 
 
 def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
-    """Read ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, with observers numbered by name.
-
-    Raises:
-        MissingFilesError: If the file does not exist.
-        CorruptFileError: If the file cannot be read or is not from CAT2000.
-    """
+    """Read ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, with observers numbered by name."""
     with warnings.catch_warnings():  # SciPy cannot read containers.Map; matio imports slowly
         warnings.simplefilter("ignore")
         from matio import load_from_mat

@@ -104,10 +104,6 @@ def read_eye_data(path: str | Path) -> np.ndarray:
     """Read the raw gaze of one trial, shape ``(T, 2)``: x and y in pixels, negative in blinks, 240 samples per second.
 
     The file's only variable is named after the image, truncated to 63 letters; the order of its fields varies.
-
-    Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If the file cannot be read or is not from MIT1003.
     """
     remedy = "Unpack DATA.zip again."
     with mat_errors(path, remedy):

@@ -61,11 +61,7 @@ def read_osie(
 
 
 def read_fixations(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """Read ``fixations.mat``: image id -> one ``(K, 2)`` float64 array of (x, y) in pixels per observer.
-
-    Raises:
-        CorruptFileError: If the file cannot be read or is not from OSIE.
-    """
+    """Read ``fixations.mat``: image id -> one ``(K, 2)`` float64 array of (x, y) in pixels per observer."""
     remedy = f"Fetch it again from {OSIE.page}."
     with mat_errors(path, remedy):
         images = read_mat(path, remedy, simplify_cells=True)["fixations"]

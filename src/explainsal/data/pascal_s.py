@@ -55,11 +55,7 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
 
 
 def read_fixations(path: str | Path) -> list[list[Scanpath]]:
-    """Read ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0.
-
-    Raises:
-        CorruptFileError: If the file cannot be read or is not from PASCAL-S.
-    """
+    """Read ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0."""
     with mat_errors(path, "Unpack salObj.zip again."), h5py.File(path, "r") as file:
         return [_scanpaths(file[reference][()]) for reference in file["fixCell"][()].ravel()]
 

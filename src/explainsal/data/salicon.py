@@ -143,11 +143,6 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
 
     Returns:
         One array per observer; K = 0 for an observer without fixations.
-
-    Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If the file is not a .mat file of SALICON, or has no gaze, as in the test split or in an
-            incomplete file.
     """
     remedy = "Unpack fixations.zip again."
     with mat_errors(path, remedy):

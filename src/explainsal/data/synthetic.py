@@ -127,11 +127,6 @@ def read_synthetic(
     return dataset.select(range(settings.counts[split]))
 
 
-def draw_scene(settings: SyntheticSettings, split: str, number: int) -> Scene:
-    """Redraw one scene of the data set; its true density is the prediction of a perfect model."""
-    return make_scene(settings.generator(split, number), settings.size)
-
-
 def _draw(settings: SyntheticSettings, split: str, number: int) -> tuple[Scene, list[np.ndarray]]:
     rng = settings.generator(split, number)
     scene = make_scene(rng, settings.size)

@@ -51,11 +51,7 @@ def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Rea
 
 
 def read_fixation_maps(path: str | Path) -> list[np.ndarray]:
-    """Read the binary maps in ``origfixdata.mat``, one per image, with 1 at fixated pixels.
-
-    Raises:
-        CorruptFileError: If the file cannot be read or is not from Toronto.
-    """
+    """Read the binary maps in ``origfixdata.mat``, one per image, with 1 at fixated pixels."""
     remedy = "Unpack eyetrackingdata.zip again."
     with mat_errors(path, remedy):
         return [np.asarray(values) for values in read_mat(path, remedy, variable_names=["white"])["white"].ravel()]

@@ -45,11 +45,6 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     splits: tuple[SplitStatistics, ...]
 
-    @property
-    def healthy(self) -> bool:
-        """True if there are no findings."""
-        return not self.findings
-
 
 def examine(root: Path, datasets: Iterable[SaliencyDataset], refused: Iterable[Finding] = ()) -> Diagnosis:
     """Run all checks.
