@@ -28,9 +28,9 @@ class PublishedWeights:
         model: Name of the network in this project.
         variant: Name of the variant.
         file: File name on disk; for a zip archive the name of the archive.
+        address: URL at the authors' own site; "" if unknown.
         page: Page with the description.
         licence: Terms of use.
-        address: URL at the authors' own site; "" if unknown.
         trained_on: Data set -> the part of it that the weights were trained on, in words.
         checksums: Published checksums of all known versions.
         size: Approximate published size in bytes; None if unknown.
@@ -41,9 +41,9 @@ class PublishedWeights:
     model: str
     variant: str
     file: str
+    address: str
     page: str
     licence: str
-    address: str = ""
     trained_on: Mapping[str, str] = field(default_factory=dict)
     checksums: tuple[Checksum, ...] = ()
     size: int | None = None
