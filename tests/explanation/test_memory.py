@@ -52,7 +52,7 @@ def test_inner_products_in_blocks_are_exact_and_computed_few_times(held, monkeyp
 @pytest.mark.parametrize("before", [SIZE, (6, 8), (48, 64)])  # maps of the layer before are enlarged, made smaller
 @pytest.mark.parametrize("budget", [10**5, 10**6, 10**9])
 def test_what_is_held_at_once_stays_within_half_the_budget(budget, before, monkeypatch):
-    monkeypatch.setattr("explainsal.explanation.candidates._CPU_CHUNK", 1)  # as with large maps
+    monkeypatch.setattr("explainsal.functional.computing._CPU_CHUNK", 1)  # as with large maps
     some = candidates(budget, before)
     sizes = [maps.nbytes for _, maps in some.chunks()]
     assert some.chunk_count == len(sizes)
@@ -63,7 +63,7 @@ def test_what_is_held_at_once_stays_within_half_the_budget(budget, before, monke
 @pytest.mark.parametrize("before", [SIZE, (12, 16)])
 def test_groups_of_filters_are_the_same_candidates(before, monkeypatch):
     plenty = candidates(10**9, before)
-    monkeypatch.setattr("explainsal.explanation.candidates._CPU_CHUNK", 1)  # as with large maps
+    monkeypatch.setattr("explainsal.functional.computing._CPU_CHUNK", 1)  # as with large maps
     tight = candidates(1, before)
     assert tight.chunk_count > plenty.chunk_count
     # an 8 px blur leaves 1e-4 of a map of 12 x 16: standardised, rounding grows by as much

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +28,19 @@ if TYPE_CHECKING:
     from lightning import Trainer
 
     from explainsal.datamodules.base import SaliencyDataModule
+
+
+def build_group(group: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Build the members of a group, such as the callbacks; members that are null are skipped.
+
+    Args:
+        group: The members by name, each with its ``_target_``; None for a group that is null.
+
+    Example:
+        >>> build_group(OmegaConf.create({"one": {"_target_": "builtins.dict", "a": 1}, "two": None}))
+        {'one': {'a': 1}}
+    """
+    return {str(name): instantiate(node) for name, node in (group or {}).items() if node is not None}
 
 
 def build_datamodule(cfg: DictConfig) -> SaliencyDataModule:

@@ -8,9 +8,11 @@ from typing import cast
 import lightning
 from hydra.utils import instantiate
 from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
+from explainsal.app.build import build_group
 from explainsal.callbacks.stopping import StopOnSignal
 from explainsal.tracking.loggers import logger_callbacks
 from explainsal.workflows.training import require_trainable
@@ -31,6 +33,8 @@ def build_module(cfg: DictConfig) -> LightningModule:
 
 
 def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
-    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
-    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
+    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``; without a logger, learning rates are not logged."""
+    callbacks = [*build_group(cfg.get("callbacks")).values(), *logger_callbacks(loggers), StopOnSignal()]
+    if not loggers:
+        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))

@@ -13,17 +13,13 @@ from torch import Tensor
 from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.pools import CandidateTable, Pool, Remembered
 from explainsal.explanation.responses import bank_responses
+from explainsal.explanation.scaling import scaled
 from explainsal.explanation.transfer import filter_groups
 from explainsal.explanation.views import View
-from explainsal.functional.kernels import map_kernels
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional import computing
 from explainsal.functional.kernels.row_kernels import RowScaling, row_scaling
 from explainsal.functional.resize import resize_bilinear
-from explainsal.functional.weighted import scale_rows
 from explainsal.tracing.layers import INPUT
-
-KEPT_SHARE = 0.75  # share of their budget for all candidates of a layer on an accelerator
-_CPU_CHUNK = 2**21  # candidate pixels computed together on a CPU: 8 MiB of float32
 
 
 @lru_cache(maxsize=256)
@@ -75,20 +71,17 @@ class Candidates:
         served = [(pool.maps.shape[1], bank.filters_for(pool.maps.shape[-2:])) for pool in pools]
         self.table = CandidateTable.of(served, self.device)
         each = pools[0].maps.element_size() * len(pools[0].maps) * size[0] * size[1]
-        on_cpu = self.device.type == "cpu"
-        for_making, for_keeping = (budget, budget // 2) if on_cpu else (budget // 4, int(KEPT_SHARE * budget))
-        self._per_chunk = max(1, for_making // (8 * each))  # computing them needs several arrays of their size
-        # all filters of a small map together: one after the other they take a hundred times as long
-        self._filters_at_once = max(self._per_chunk, _CPU_CHUNK // (size[0] * size[1]))
-        if on_cpu:  # larger chunks spend their time on new memory pages
-            self._per_chunk = min(self._per_chunk, max(8, _CPU_CHUNK // (size[0] * size[1])))
+        for_making, for_keeping = computing.for_making_and_keeping(budget, self.device)
+        fitting = max(1, for_making // (8 * each))  # computing them needs several arrays of their size
+        self._filters_at_once = computing.filters_together(fitting, size[0] * size[1])
+        self._per_chunk = computing.candidates_together(fitting, size[0] * size[1], self.device)
         self._keep = len(self) * each <= for_keeping
         self._plan = self._planned()
         largest = max((one.count for one in self._plan), default=1)
         sizes = [pool.maps.shape[1] * len(filters) for pool, (_, filters) in zip(pools, served, strict=True)]
         self.starts = [sum(sizes[:i]) for i in range(len(sizes) + 1)]
         self._joined: Tensor | None = None
-        together = sizes if loops_run(pools[0].maps) else [len(self)]
+        together = [len(self)] if computing.in_one_array(pools[0].maps) else sizes
         cuts = sum(-(-size // self._per_chunk) for size in together)
         self.chunk_count = cuts if self._keep else len(self._plan)
         self.chunks_at_once = self.chunk_count if self._keep else max(1, budget // (2 * each * largest))
@@ -154,7 +147,7 @@ class Candidates:
         if not self._keep:
             return None
         like, spans = self.pools[0].maps, list(itertools.pairwise(self.starts))
-        if not loops_run(like):
+        if computing.in_one_array(like):
             maps = like.new_empty(len(like), len(self), *self.size)
             for source, (start, stop) in enumerate(spans):
                 self._fill(source, maps[:, start:stop], scale=False)
@@ -221,7 +214,13 @@ class Candidates:
         pool = self.pools[chunk.source]
         maps = pool.maps[:, chunk.places.start : chunk.places.stop]
         resized = tuple(maps.shape[-2:]) != self.size
-        if scale and self.scaling == "standardize" and pool.layer != INPUT and not resized and loops_run(maps):
+        if (
+            scale
+            and self.scaling == "standardize"
+            and pool.layer != INPUT
+            and not resized
+            and not computing.in_one_array(maps)
+        ):
             return self._standardized(maps, chunk.group, out)
         if pool.layer == INPUT:
             seen = self._of_the_image(chunk, self.size)
@@ -268,63 +267,3 @@ class Candidates:
         rows = torch.arange(chunk.places.start, chunk.places.stop, device=self.device)[:, None] * chunk.filters
         columns = torch.arange(chunk.group.start, chunk.group.stop, device=self.device)
         return chunk.start + (rows + columns).flatten()
-
-
-def combine_candidates(candidates: Candidates, index: Tensor, weights: Tensor) -> Tensor:
-    """Compute linear combinations of a few candidates each (Eq. 3), chunk by chunk.
-
-    Args:
-        candidates: The N candidates of each image.
-        index: Shape ``(B, R, T)``, int64; -1 marks unused terms.
-        weights: Shape ``(B, R, T)``; 0 at unused terms.
-
-    Returns:
-        Shape ``(B, R, H * W)``.
-    """
-    total = weights.new_zeros(*index.shape[:2], candidates.size[0] * candidates.size[1])
-    if loops_run(weights):
-        index = index.masked_fill(weights == 0, -1)
-        for position, rows in candidates.parts(index):
-            place = torch.full((len(candidates) + 1,), -1)  # the last entry belongs to index -1
-            place[position] = torch.arange(rows.shape[1])
-            for b in range(len(total)):
-                map_kernels.add_combinations(total[b], rows[b], place[index[b]], weights[b])
-    else:
-        matrix = weights.new_zeros(*index.shape[:2], len(candidates)).scatter_add_(-1, index.clamp_min(0), weights)
-        for position, rows in candidates.parts(index):
-            total.baddbmm_(matrix[:, :, position], rows)
-    return total
-
-
-def in_order(parts: list[tuple[Tensor, Tensor]]) -> Tensor:
-    """Order columns ``(..., n)`` by their positions ``(n,)``; a single part is already in order."""
-    if len(parts) == 1:
-        return parts[0][1]
-    positions, columns = (torch.cat(some, dim=-1) for some in zip(*parts, strict=True))
-    return torch.empty_like(columns).index_copy_(-1, positions, columns)
-
-
-def scaled(
-    maps: Tensor, scaling: str, out: Tensor | None = None, *, pixel_weights: Tensor | None = None, rooted: bool = False
-) -> Tensor:
-    """Scale maps for comparison; constant maps become 0 unless `scaling` is ``"none"``.
-
-    Args:
-        maps: Shape ``(B, n, H, W)``.
-        scaling: As in :class:`~explainsal.explanation.options.Options`.
-        out: Output array, which may be `maps`; None: a new one.
-        pixel_weights: Shape ``(B, 1, H * W)``: pixel weights for the mean and variance of ``"standardize"``.
-        rooted: Whether standardized maps are multiplied by the square roots of the weights.
-
-    Example:
-        >>> scaled(torch.tensor([[1.0, 3.0], [2.0, 2.0]])[:, None], "min_max").tolist()
-        [[[0.0, 1.0]], [[0.0, 0.0]]]
-    """
-    if scaling == "none":
-        return maps if out is None or out is maps else out.copy_(maps)
-    if scaling == "standardize":
-        flat = scale_rows(maps.flatten(-2), pixel_weights, None if out is None else out.flatten(-2), rooted=rooted)[0]
-        return flat.reshape(maps.shape) if out is None else out
-    low, high = maps.amin((-2, -1), keepdim=True), maps.amax((-2, -1), keepdim=True)
-    result = torch.where(high > low, (maps - low) / (high - low), 0)
-    return result if out is None else out.copy_(result)

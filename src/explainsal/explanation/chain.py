@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from explainsal.errors import UserError
-from explainsal.explanation.candidates import KEPT_SHARE, Candidates
+from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.input_maps import INPUT_MAP_NAMES, input_maps
 from explainsal.explanation.layer import Coefficients, LayerExplanation
 from explainsal.explanation.matching import match_layer
@@ -22,15 +22,19 @@ from explainsal.explanation.pools import Pool, Remembered
 from explainsal.explanation.pursuit import pursue_layer
 from explainsal.explanation.rebuilt import Rebuilt, best_maps, measure_fit
 from explainsal.explanation.transfer import REMEMBERED_BYTES, sampled_bytes_at_most
-from explainsal.functional.images import as_computed, resize
+from explainsal.functional.computing import (
+    default_budget,
+    for_candidates,
+    for_making_and_keeping,
+    images_together,
+    surely,
+)
+from explainsal.functional.images import as_computed, finite_maps, resize
 from explainsal.functional.placement import Placement
 from explainsal.tracing.layers import INPUT, NetworkLayer
 
 _LEAST = 20  # maps needed to compute and compare one candidate
-_FOR_CANDIDATES = 0.75  # share of an accelerator's remaining budget
-_LOOKED_AT = 2**18  # activation pixels that are checked for NaN together on a CPU
 _FOR_VIEWS = 8  # 1/8 of the budget is for candidates that later layers use as well
-_CPU_BUDGET, _ACCELERATOR_BUDGET = 2 * 10**9, 8 * 10**9  # bytes; the defaults of `memory_budget`
 
 
 class Chain:
@@ -136,21 +140,18 @@ class Chain:
     ) -> tuple[Rebuilt, Coefficients]:
         size = (int(activations.shape[-2]), int(activations.shape[-1]))
         spare = self._spare(activations)
-        step = maps_at_once(activations, spare)
-        if activations.device.type == "cpu":  # these pixels stay in the cache
-            step = min(step, max(1, _LOOKED_AT // activations[:, 0].numel()))
-        finite = torch.cat([some.isfinite().flatten(-2).all(-1) for some in activations.split(step, dim=1)], dim=1)
-        clean = activations if _surely(finite) else torch.where(finite[..., None, None], activations, 0)
-        for_candidates = spare // 2 if activations.device.type == "cpu" else int(_FOR_CANDIDATES * spare)
+        finite = finite_maps(activations)
+        clean = activations if surely(finite) else torch.where(finite[..., None, None], activations, 0)
+        mine = for_candidates(spare, activations.device)
         candidates = Candidates(
-            pools, self.options.bank, size, scaling=self.options.scaling, budget=for_candidates,
+            pools, self.options.bank, size, scaling=self.options.scaling, budget=mine,
             remembered=self.remembered, pixel_weights=pixels, rooted=not self.options.matching,
             weighting=weighting,
         )  # fmt: skip
         rebuild = match_layer if self.options.matching else pursue_layer
-        rebuilt = rebuild(clean, candidates, self.options, spare - for_candidates)
+        rebuilt = rebuild(clean, candidates, self.options, spare - mine)
         # the reconstruction of a map with NaN or infinity is NaN, and never in a pool
-        if not _surely(finite):
+        if not surely(finite):
             rebuilt.maps.masked_fill_(~finite[..., None, None], torch.nan)
         return rebuilt, _decoded(rebuilt, candidates, finite, self.options)
 
@@ -205,11 +206,11 @@ class Chain:
 def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Tensor) -> int:
     """Return how many images to explain together.
 
-    This is one on a CPU, where the rounding of convolutions and matrix products can depend on the batch size. On an
-    accelerator it is as many, in equal parts, as leave all candidates of every layer in memory: recomputing candidates
-    costs more than additional launches, and checking which are used makes the device wait.
+    These are as many, in equal parts, as leave all candidates of every layer in memory: recomputing candidates costs
+    more than additional launches, and checking which are used makes a device wait. On a CPU it is one, see
+    :func:`~explainsal.functional.computing.images_together`.
     """
-    if images.device.type == "cpu":
+    if images_together(len(images), images.device) == 1:
         return 1
     taken = [layer for layer in layers if layer.skipped is None]
     first = 1 if options.input_maps == "luminance" else len(INPUT_MAP_NAMES)
@@ -218,14 +219,14 @@ def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Ten
     pixels = max(count * layer.shape[1] * layer.shape[2] for count, layer in zip(offered, taken, strict=True))
     each = pixels * len(options.bank) * images.element_size()
     budget = _budget(options, images.device)
-    room = 0.9 * _FOR_CANDIDATES * KEPT_SHARE * (budget - _for_banks(budget))  # 1/10 for activations and pools
+    rest = 0.9 * (budget - _for_banks(budget))  # 1/10 for activations and pools
+    _, room = for_making_and_keeping(for_candidates(int(rest), images.device), images.device)
     parts = -(-len(images) // max(1, int(room / each)))
     return -(-len(images) // parts)
 
 
 def _budget(options: Options, device: torch.device) -> int:
-    default = _CPU_BUDGET if device.type == "cpu" else _ACCELERATOR_BUDGET
-    return default if options.memory_budget is None else options.memory_budget
+    return default_budget(device) if options.memory_budget is None else options.memory_budget
 
 
 def _for_banks(budget: int) -> int:
@@ -236,11 +237,6 @@ def _pick(maps: Tensor, channels: Tensor) -> Tensor:
     """Select maps ``(B, P, H, W)`` of each image; zeros for channel -1."""
     place = channels.clamp_min(0)[..., None, None].expand(-1, -1, *maps.shape[-2:])
     return torch.where((channels >= 0)[..., None, None], maps.gather(1, place), 0)
-
-
-def _surely(condition: Tensor) -> bool:
-    """Return whether a condition surely holds everywhere; False on accelerators, to avoid waiting for them."""
-    return condition.device.type == "cpu" and bool(condition.all())
 
 
 def _decoded(rebuilt: Rebuilt, candidates: Candidates, finite: Tensor, options: Options) -> Coefficients:

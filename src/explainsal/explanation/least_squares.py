@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, scaled
+from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import maps_at_once
+from explainsal.explanation.scaling import scaled
 from explainsal.functional.weighted import scale_rows
 
 _LEAST_RIDGE = 1e-6  # keeps the system solvable with equal or constant candidates

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, combine_candidates, in_order, scaled
+from explainsal.explanation.candidates import Candidates
+from explainsal.explanation.combination import combine_candidates, in_order
 from explainsal.explanation.least_squares import least_squares_weights
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
+from explainsal.explanation.scaling import scaled
 from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
-from explainsal.functional.kernels import row_kernels
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.computing import combinations_together, surely
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
-from explainsal.functional.weighted import scale_rows
-
-# Pixels that a CPU describes together, for enlarged and for other scales, so that the dozen arrays of the former and
-# the three of the latter stay in the second-level cache. Compiled loops need no such arrays.
-_CPU_BLOCKS = (2**16, 2**18)
-_CPU_COMBINED = 2**20  # pixels of combinations that a CPU computes together, if candidates are not recomputed
+from explainsal.functional.signed_matching import add_signed_differences, nearest_signed, signs_by_pairs
+from explainsal.functional.weighted import pair_products, scale_rows
 
 
 def match_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -39,13 +37,17 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         The reconstructions and their terms, ``top_k`` per scale.
     """
     pixels = candidates.pixel_weights
-    at_once, signs = maps_at_once(activations, budget), None
-    if options.signed and len(options.scales) == 1 and candidates.views is not None and loops_run(activations):
-        mae, index, signs = _nearest_signed(activations, candidates, options, at_once)
+    own = InParts(
+        activations,
+        maps_at_once(activations, budget),
+        lambda some: scaled(some, options.scaling, pixel_weights=pixels),
+    )
+    signs = None
+    if options.signed and len(options.scales) == 1 and candidates.views is not None and signs_by_pairs(activations):
+        mae, index, signs = _nearest_signed(own, candidates, options)
     else:
-        errors, all_signs = _compare(activations, candidates, options, at_once)
-        usable = candidates.usable
-        if not (loops_run(activations) and bool(usable.all())):  # an accelerator would have to be waited for
+        errors, all_signs = _compare(own, candidates, options)
+        if not surely(usable := candidates.usable):
             errors = errors.masked_fill(~usable[:, None, None], torch.inf)
         mae, index = _nearest(errors, options)
         if all_signs is not None:
@@ -71,83 +73,98 @@ def _nearest(errors: Tensor, options: Options) -> tuple[Tensor, Tensor]:
     return errors.gather(-1, index), index
 
 
-def _nearest_signed(
-    activations: Tensor, candidates: Candidates, options: Options, at_once: int
-) -> tuple[Tensor, Tensor, Tensor]:
+def _nearest_signed(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor, Tensor]:
     """Find candidates of least error at one scale, with errors and signs, ``(B, A, 1, T)``, by few correlations.
 
-    A candidate enters Eq. 2 with the sign of its correlation with the activation map. Errors with either sign are
-    cheap. Correlations are computed only for the candidates whose smaller error could be among the least.
+    A candidate enters Eq. 2 with the sign of its correlation with the activation map.
     """
-    straight, opposite = _errors_of_both_signs(activations, candidates, options, at_once)
-    form = torch.cat(
-        [_centered(some, options.scaling, candidates.pixel_weights) for some in activations.split(at_once, 1)], 1
-    )
-    negative = torch.zeros_like(straight, dtype=torch.bool)
-    errors = torch.full_like(straight, torch.inf)
-    least_possible = torch.minimum(straight, opposite)
-    asked = torch.zeros_like(negative)
-    asked.scatter_(-1, least(least_possible, options.top_k)[1], True)
-    for _ in range(2):  # first the likely candidates, then all that remain possible
-        asked &= least_possible.isfinite()
-        for b, pairs in enumerate(asked):
-            _correlate(form[b], candidates, b, pairs, negative[b])
-        errors = torch.where(asked, torch.where(negative, opposite, straight), errors)
-        worst = least(errors, options.top_k)[0][..., -1:]
-        asked = (least_possible <= worst) & ~asked
-    mae, index = least(errors, options.top_k)
-    signs = 1 - 2 * negative.gather(-1, index).to(activations)
-    return mae[:, :, None], index[:, :, None], signs[:, :, None]
+    straight, opposite = _errors_of_both_signs(own, candidates, options)
+    forms = _joined([_centered(some, options.scaling, candidates.pixel_weights) for some in own])
+    count, found = min(options.top_k, len(candidates)), []
+    for b, (one, other) in enumerate(zip(straight, opposite, strict=True)):
+        found.append(nearest_signed(one, other, count, partial(_negative_pairs, forms[b], candidates, b)))
+    mae, index, negative = (torch.stack(some)[:, :, None] for some in zip(*found, strict=True))
+    return mae, index, 1 - 2 * negative.to(forms)
 
 
-def _correlate(form: Tensor, candidates: Candidates, image: int, asked: Tensor, negative: Tensor) -> None:
-    """Mark the requested pairs ``(A, N)`` of maps and candidates that correlate negatively."""
-    for (start, stop), view in zip(itertools.pairwise(candidates.starts), candidates.views or (), strict=True):
-        pairs = asked[:, start:stop].nonzero()
-        found = row_kernels.pair_products(form, view.rows[image], pairs) < 0
-        negative[:, start:stop][pairs[:, 0], pairs[:, 1]] = found
+def _negative_pairs(form: Tensor, candidates: Candidates, image: int, pairs: Tensor) -> Tensor:
+    """Return whether pairs of a map and a candidate of an image correlate negatively, ``(m,)``."""
+    negative = torch.empty(len(pairs), dtype=torch.bool)
+    for start, view in zip(candidates.starts, candidates.views or (), strict=False):
+        [own] = torch.where((pairs[:, 1] >= start) & (pairs[:, 1] < start + view.maps.shape[1]))
+        some = pairs[own]
+        some[:, 1] -= start
+        negative[own] = pair_products(form, view.rows[image], some) < 0
+    return negative
 
 
-def _errors_of_both_signs(
-    activations: Tensor, candidates: Candidates, options: Options, at_once: int
-) -> tuple[Tensor, Tensor]:
+def _errors_of_both_signs(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor]:
     """Compute Eq. 2 at one scale for maps and negated maps, ``(B, A, N)``; infinite at empty places."""
-    pixels = candidates.pixel_weights
-    [heavy] = _block_weights(pixels, candidates.size, options)
-    [mine] = _describe(activations, options, at_once, options.scaling, pixels)
+    [heavy] = _block_weights(candidates.pixel_weights, candidates.size, options)
+    [mine] = _describe(own, options)
     mine = mine if heavy is None else mine * heavy
     # negating a map negates block means but not deviations
     flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
-    parts = []
-    for _, maps in candidates.chunks():
-        [theirs] = _describe(maps, options)
+    straight, opposite = mine.new_zeros(2, *mine.shape[:2], len(candidates))
+    for index, maps in candidates.chunks():
+        [theirs] = _describe([maps], options)
         theirs = theirs if heavy is None else theirs * heavy
-        same = pairwise_mae(mine[..., flipped:], theirs[..., flipped:]) * (mine.shape[-1] - flipped)
-        means, others = mine[..., :flipped], theirs[..., :flipped]
-        parts.append([same + (pairwise_mae(sign * means, others) * flipped if flipped else 0) for sign in (1, -1)])
-    straight, opposite = (torch.cat(some, dim=-1).div_(mine.shape[-1]) for some in zip(*parts, strict=True))
+        some = slice(int(index[0]), int(index[-1]) + 1)
+        for b, (one, other) in enumerate(zip(mine, theirs, strict=True)):
+            add_signed_differences(one, other, flipped, straight[b, :, some], opposite[b, :, some])
+    if not bool(candidates.usable.all()):
+        unusable = ~candidates.usable[:, None]
+        straight.masked_fill_(unusable, torch.inf)
+        opposite.masked_fill_(unusable, torch.inf)
+    return straight.div_(mine.shape[-1]), opposite.div_(mine.shape[-1])
+
+
+def signed_errors(activations: Tensor, candidates: Candidates, options: Options, at_once: int) -> tuple[Tensor, Tensor]:
+    """Compute Eq. 2 for maps and for negated maps at scale 1, on any device and from chunks in any order.
+
+    Args:
+        activations: Shape ``(B, A, H, W)``, finite.
+        candidates: N candidates of the same images and size; rooted ones are compared without their roots.
+        options: Options; those of the descriptor are used.
+        at_once: Maps to describe together.
+
+    Returns:
+        Both errors ``(B, A, N)``; infinite at empty places.
+    """
+    options, pixels = replace(options, scales=(1,)), candidates.pixel_weights
+    own = InParts(activations, at_once, lambda some: scaled(some, options.scaling, pixel_weights=pixels))
+    [heavy] = _block_weights(pixels, candidates.size, options)
+    [mine] = _describe(own, options)
+    mine = mine if heavy is None else mine * heavy
+    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2  # block means change their sign
+    opposite = torch.cat([-mine[..., :flipped], mine[..., flipped:]], dim=-1)
+    root = None if pixels is None or not candidates.rooted else pixels.sqrt().unflatten(-1, candidates.size)
+    found: list[list[tuple[Tensor, Tensor]]] = [[], []]
+    for index, maps in candidates.chunks():
+        [theirs] = _describe([maps if root is None else maps / root], options)
+        theirs = theirs if heavy is None else theirs * heavy
+        for errors, one in zip(found, (mine, opposite), strict=True):
+            errors.append((index, pairwise_mae(one, theirs)))
     unusable = ~candidates.usable[:, None]
-    return straight.masked_fill_(unusable, torch.inf), opposite.masked_fill_(unusable, torch.inf)
+    straight, reverse = (in_order(errors).masked_fill(unusable, torch.inf) for errors in found)
+    return straight, reverse
 
 
-def _compare(
-    activations: Tensor, candidates: Candidates, options: Options, at_once: int
-) -> tuple[Tensor, Tensor | None]:
+def _compare(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor | None]:
     """Compute Eq. 2 for all maps, scales and candidates, ``(B, A, S, N)``, and the signs of correlations if needed."""
     pixels = candidates.pixel_weights
     heavy = _block_weights(pixels, candidates.size, options)
-    mine = _describe(activations, options, at_once, options.scaling, pixels)
+    mine = _describe(own, options)
     mine = [one if some is None else one * some for one, some in zip(mine, heavy, strict=True)]
     errors: list[tuple[Tensor, Tensor]] = []
     signs: list[tuple[Tensor, Tensor]] = []
-    forms = (
-        InParts(activations, at_once, lambda some: _centered(some, options.scaling, pixels)) if options.signed else ()
-    )
     for index, maps in candidates.chunks():
-        products = [form @ maps.flatten(-2).transpose(1, 2) for form in forms]
+        products = [
+            _centered(some, options.scaling, pixels) @ maps.flatten(-2).mT for some in (own if options.signed else ())
+        ]
         negative = torch.cat(products, dim=1) < 0 if products else None
         at_scales = []
-        for s, theirs in enumerate(_describe(maps, options)):
+        for s, theirs in enumerate(_describe([maps], options)):
             # negating a map negates block means but not deviations
             flipped = 0 if options.descriptor == "variance" else theirs.shape[-1] // 2
             theirs = theirs if (weight := heavy[s]) is None else theirs * weight
@@ -155,16 +172,16 @@ def _compare(
             at_scales.append(error)
         errors.append((index, torch.stack(at_scales, dim=2)))
         if negative is not None:
-            signs.append((index, 1 - 2 * negative.to(activations)))
+            signs.append((index, 1 - 2 * negative.to(maps)))
     return in_order(errors), in_order(signs) if signs else None
 
 
 def _centered(maps: Tensor, scaling: str, pixels: Tensor | None) -> Tensor:
-    """Return maps whose inner product with a candidate has the sign of their covariance, ``(B, n, H * W)``."""
-    flat = scaled(maps, scaling, pixel_weights=pixels).flatten(-2)
-    if pixels is None:
-        return flat - flat.mean(-1, keepdim=True)
-    return (flat - (flat * pixels).mean(-1, keepdim=True)) * pixels
+    """Return scaled maps such that an inner product with a candidate has the sign of the covariance, ``(B, n, P)``."""
+    flat = maps.flatten(-2)
+    if scaling != "standardize":
+        flat = flat - (flat if pixels is None else flat * pixels).mean(-1, keepdim=True)
+    return flat if pixels is None else flat * pixels
 
 
 def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Options) -> list[Tensor] | list[None]:
@@ -178,33 +195,18 @@ def _block_weights(pixels: Tensor | None, size: tuple[int, int], options: Option
     return blocks if options.descriptor == "variance" else [torch.cat([one, one], dim=-1) for one in blocks]
 
 
-def _describe(
-    maps: Tensor, options: Options, at_once: int | None = None, scaling: str = "none", pixels: Tensor | None = None
-) -> list[Tensor]:
-    """Return the descriptors for matching, ``(B, n, D)`` per scale; maps are scaled and described in groups."""
-    some = maps.split(at_once or maps.shape[1], dim=1)
-    parts = [_describe_some(scaled(one, scaling, pixel_weights=pixels), options) for one in some]
-    return parts[0] if len(parts) == 1 else [torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
+def _describe(parts: Iterable[Tensor], options: Options) -> list[Tensor]:
+    """Return the descriptors of groups of maps ``(B, n, H, W)`` for matching, ``(B, n, D)`` per scale."""
+    described = [_describe_some(some, options) for some in parts]
+    return [_joined(list(one)) for one in zip(*described, strict=True)]
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else torch.cat(parts, dim=1)
 
 
 def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
-    if loops_run(maps):
-        return _describe_at(maps, options.scales, options)
-    described: dict[float, Tensor] = {}
-    for block, scales in zip(_CPU_BLOCKS, _enlarging_and_other(options.scales), strict=True):
-        at_once = maps.shape[1] if maps.device.type != "cpu" else max(1, block // maps[0, 0].numel())
-        parts = [_describe_at(some, scales, options) for some in maps.split(at_once, dim=1)] if scales else []
-        whole = [one[0] if len(one) == 1 else torch.cat(one, dim=1) for one in zip(*parts, strict=True)]
-        described |= zip(scales, whole, strict=True) if scales else {}
-    return [described[scale] for scale in options.scales]
-
-
-def _enlarging_and_other(scales: Sequence[float]) -> tuple[list[float], list[float]]:
-    return [scale for scale in scales if scale > 1], [scale for scale in scales if scale <= 1]
-
-
-def _describe_at(maps: Tensor, scales: Sequence[float], options: Options) -> list[Tensor]:
-    moments = scaled_block_moments(maps, scales, options.block_size, partial=options.partial_blocks)
+    moments = scaled_block_moments(maps, options.scales, options.block_size, partial=options.partial_blocks)
     if options.descriptor == "variance":
         return [variance.flatten(-2) for _, variance in moments]
     return [torch.cat([mean.flatten(-2), variance.sqrt().flatten(-2)], dim=-1) for mean, variance in moments]
@@ -219,8 +221,9 @@ def _combined(
     """
     maps = torch.empty_like(activations)
     at_once = maps_at_once(activations, budget, arrays=len(options.scales) + 4)
-    if candidates.kept and activations.device.type == "cpu":  # with few maps, work arrays stay in the cache
-        at_once = min(at_once, max(8, _CPU_COMBINED // (len(options.scales) * activations[0, 0].numel())))
+    if candidates.kept:
+        pixels = len(options.scales) * activations[0, 0].numel()
+        at_once = combinations_together(at_once, pixels, activations.device)
     for a in range(0, activations.shape[1], at_once):
         some, its = slice(a, a + at_once), weights[:, a : a + at_once]
         total = combine_candidates(candidates, index[:, some].flatten(1, 2), its.flatten(1, 2))

@@ -1,4 +1,4 @@
-"""Rebuild a layer by sparse least squares: a few candidates and one constant per activation map."""
+"""Rebuild a layer from a few candidates per map, each chosen to complete the others, and one constant."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from explainsal.explanation.candidates import Candidates, combine_candidates, in_order
+from explainsal.explanation.candidates import Candidates
+from explainsal.explanation.combination import combine_candidates, in_order
+from explainsal.explanation.matching import signed_errors
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.explanation.views import View
-from explainsal.functional.coefficients import SparseFit, matching_pursuit
+from explainsal.functional.coefficients import above_noise, matching_pursuit
+from explainsal.functional.covering import correlations_of_terms
+from explainsal.functional.greedy import inverse_error_pursuit
 from explainsal.functional.reconstruction import products
 from explainsal.functional.weighted import scale_rows
-
-_JITTER = 1e-9  # keeps the Cholesky factor of nearly dependent terms real
 
 
 def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, budget: int) -> Rebuilt:
@@ -37,15 +39,20 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     forms, mean, std = _standardized(activations, candidates.pixel_weights, at_once)
     cross, gram = _inner_products(forms, candidates)
     nonnegative = options.coefficients == "nnls"
-    fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
-    if options.noise_floor > 0 and not nonnegative:
+    if options.coefficients == "greedy":
+        errors = signed_errors(activations, candidates, options, at_once)
+        fit = inverse_error_pursuit(gram, cross, *errors, options.top_k)
+    else:
+        fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
+    if options.noise_floor > 0 and options.coefficients == "omp":
         least = options.noise_floor * chance_share(len(candidates), candidates.size[0] * candidates.size[1], own)
-        fit = _above_noise(fit, gram, cross, least.to(gram.device), options.ridge)
+        fit = above_noise(fit, gram, cross, least.to(gram.device), options.ridge)
     weight = fit.weights * std
     maps = combine_candidates(candidates, fit.index, weight)
     maps = (maps if own is None else maps.div_(own.sqrt())).add_(mean)
     terms = Terms(fit.index, weight, mean[..., 0])
-    return Rebuilt(maps.reshape(activations.shape), activations, terms)
+    known = correlations_of_terms(gram, cross, fit.index, fit.weights) if options.selection == "coverage" else None
+    return Rebuilt(maps.reshape(activations.shape), activations, terms, known)
 
 
 def _standardized(activations: Tensor, weights: Tensor | None, at_once: int) -> tuple[Iterable[Tensor], Tensor, Tensor]:
@@ -80,40 +87,6 @@ def chance_share(count: int, pixels: int, weights: Tensor | None = None) -> Tens
     """
     uneven = torch.ones((), dtype=torch.float64) if weights is None else weights.double().square().mean(-1)[:, 0]
     return 2 * math.log(max(count, 1)) * uneven / pixels
-
-
-def _above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, ridge: float) -> SparseFit:
-    """Keep the terms before the first that explains less than a share of the residual, and fit again.
-
-    If no map of a layer has a term left, every map keeps its first, so that later layers have candidates.
-
-    Args:
-        fit: Terms in the order of their selection, ``(B, A, T)``.
-        gram: Shape ``(B, N, N)``: inner products of the candidates.
-        cross: Shape ``(B, A, N)``: inner products of activations and candidates.
-        least: Minimum share, ``(B,)`` or a single number.
-        ridge: As for the pursuit.
-    """
-    chosen, taken = fit.index.clamp_min(0), fit.index >= 0
-    image = torch.arange(len(gram), device=gram.device)[:, None, None, None]
-    products = gram[image, chosen[..., :, None], chosen[..., None, :]].double()
-    right = torch.where(taken, cross.gather(2, chosen).double(), 0)
-    triangle = torch.linalg.cholesky_ex(_restricted(products, taken, _JITTER))[0]
-    explained = torch.linalg.solve_triangular(triangle, right[..., None], upper=False)[..., 0].square_()
-    left = (1 - (explained.cumsum(-1) - explained)).clamp_min_(torch.finfo(explained.dtype).tiny)
-    kept = (taken & (explained / left >= least.reshape(-1, 1, 1))).cumprod(-1).bool()
-    nothing = ~kept.flatten(1).any(1)
-    kept[..., 0] |= taken[..., 0] & nothing[:, None]
-    system = _restricted(products, kept, ridge)
-    weights = torch.linalg.solve_ex(system, torch.where(kept, right, 0)[..., None])[0][..., 0]
-    return SparseFit(fit.index.masked_fill(~kept, -1), weights.masked_fill_(~kept, 0).to(fit.weights))
-
-
-def _restricted(products: Tensor, taken: Tensor, ridge: float) -> Tensor:
-    """Return the inner products of the selected terms, with a ridge; the identity elsewhere."""
-    both = taken[..., :, None] & taken[..., None, :]
-    diagonal = torch.ones_like(taken, dtype=products.dtype).masked_fill_(taken, ridge)
-    return torch.where(both, products, 0) + torch.diag_embed(diagonal)
 
 
 def _inner_products(forms: Iterable[Tensor], candidates: Candidates) -> tuple[Tensor, Tensor]:

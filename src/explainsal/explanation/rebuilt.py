@@ -35,11 +35,14 @@ class Rebuilt:
         maps: Shape ``(B, A, H, W)``.
         target: Their targets in the same units: the activations, or scaled activations.
         terms: Terms of the reconstructions.
+        correlations: Correlations of the reconstructions with each other and with their targets, if they are known: see
+            :func:`~explainsal.functional.covering.correlations`.
     """
 
     maps: Tensor
     target: Tensor
     terms: Terms
+    correlations: tuple[Tensor, Tensor] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,8 @@ def best_maps(
     Ties go to the lower position. A map with an undefined criterion (infinite or NaN) is never selected.
     """
     if selection == "coverage":
-        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights, map_weights)
+        known = rebuilt.correlations
+        return covering_maps(rebuilt.target, rebuilt.maps, count, pixel_weights, map_weights, known)
     scores = {"mae": fit.mae, "relative_mae": fit.relative_mae, "correlation": -fit.weighted_correlation}
     score = scores[selection]
     values, index = least(score, count)
@@ -96,8 +100,9 @@ def best_maps(
 
 
 def covering_maps(
-    target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None, map_weights: Tensor | None = None
-) -> Tensor:
+    target: Tensor, maps: Tensor, count: int, pixel_weights: Tensor | None = None, map_weights: Tensor | None = None,
+    known: tuple[Tensor, Tensor] | None = None,
+) -> Tensor:  # fmt: skip
     """Select the reconstructions that together explain most of a layer, one after the other.
 
     Each step selects the reconstruction that explains most of the remaining variance, summed over all activation maps
@@ -109,9 +114,10 @@ def covering_maps(
         count: Number of maps to select.
         pixel_weights: Shape ``(B, 1, H * W)``, mean 1: weight of each pixel; None: equal weights.
         map_weights: Shape ``(B, A)``: weight of each activation map; None: equal weights.
+        known: Correlations of the maps with each other and with their targets, if they are known.
 
     Returns:
         Shape ``(B, min(count, A))``, int64; -1 where nothing is left to explain.
     """
-    gram, cross = correlations(target, maps, pixel_weights)
+    gram, cross = correlations(target, maps, pixel_weights) if known is None else known
     return covering(gram, cross if map_weights is None else cross * map_weights.sqrt()[:, :, None].to(cross), count)

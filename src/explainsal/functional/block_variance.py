@@ -15,6 +15,9 @@ from explainsal.functional.resize import keeps_whole, resize_to_scale, scaled_si
 
 Partial = Literal["keep", "crop"]
 
+# Pixels that plain PyTorch describes together on a CPU, for enlarged and for other scales, so that the dozen arrays of
+# the former and the three of the latter stay in the second-level cache.
+_CPU_PIXELS = (2**16, 2**18)
 _PIXELS = 2**20  # pixels of resized maps that compiled code makes at a time
 
 
@@ -24,8 +27,8 @@ def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "kee
     Args:
         maps: Shape ``(..., H, W)``.
         block_size: Side of a block, in pixels.
-            partial: Treatment of the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
-                pixels that they have, ``"crop"`` omits them (a map smaller than a block is then one block).
+        partial: Treatment of the cut blocks at the right and lower edge: ``"keep"`` takes the variance of the
+            pixels that they have, ``"crop"`` omits them (a map smaller than a block is then one block).
 
     Returns:
         Shape ``(..., Hb, Wb)``: ``ceil(H / block_size)`` rows with ``"keep"``, ``max(1, floor(...))`` with ``"crop"``.
@@ -79,6 +82,30 @@ def scaled_block_moments(
         raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
     if loops_run(maps):
         return _fast_moments(maps, scales, block_size, partial)
+    flat, found = maps.reshape(-1, *maps.shape[-2:]), dict[float, tuple[Tensor, Tensor]]()
+    if maps.device.type != "cpu" or len(flat) == 0:
+        return _plain_moments(maps, scales, block_size, partial)
+    for pixels, some in zip(_CPU_PIXELS, _enlarging_and_other(scales), strict=True):
+        groups = flat.split(max(1, pixels // flat[0].numel())) if some else ()
+        parts = [_plain_moments(group, some, block_size, partial) for group in groups]
+        found |= zip(some, (_together(one, maps.shape[:-2]) for one in zip(*parts, strict=True)), strict=False)
+    return [found[scale] for scale in scales]
+
+
+def _enlarging_and_other(scales: Sequence[float]) -> tuple[list[float], list[float]]:
+    return [scale for scale in scales if scale > 1], [scale for scale in scales if scale <= 1]
+
+
+def _together(parts: Sequence[tuple[Tensor, Tensor]], shape: Sequence[int]) -> tuple[Tensor, Tensor]:
+    """Join means and variances of groups of maps, and give them the maps' shape ``(...)``."""
+    mean, variance = (torch.cat(some).reshape(*shape, *some[0].shape[1:]) for some in zip(*parts, strict=True))
+    return mean, variance
+
+
+def _plain_moments(
+    maps: Tensor, scales: Sequence[float], block_size: int, partial: Partial
+) -> list[tuple[Tensor, Tensor]]:
+    """Compute :func:`scaled_block_moments` in plain PyTorch."""
     shared: dict[float, _Parts] = {}
     results = []
     for scale in scales:

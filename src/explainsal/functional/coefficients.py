@@ -12,6 +12,7 @@ from explainsal.functional.kernels.dispatch import loops_run
 
 # A candidate is omitted when the chosen ones already explain all but this share of its variance.
 _DEPENDENT = 1e-6
+_JITTER = 1e-9  # keeps the Cholesky factor of nearly dependent terms real
 _FAINT = 1e-6  # smaller correlations are rounding errors of float32 inner products
 _TIE = 1e-6  # correlations with a smaller relative difference are equal, so that rounding does not decide
 
@@ -104,6 +105,46 @@ def _fast_pursuit(gram: Tensor, target: Tensor, terms: int, ridge: float) -> Spa
     ]
     index, weights = (torch.stack(some).reshape(shape) for some in zip(*fits, strict=True))
     return SparseFit(index, weights.to(target.dtype))
+
+
+def above_noise(fit: SparseFit, gram: Tensor, cross: Tensor, least: Tensor, ridge: float) -> SparseFit:
+    """Keep the terms before the first that explains less than a share of the residual, and fit again.
+
+    If no map of a layer has a term left, every map keeps its first, so that later layers have candidates.
+
+    Args:
+        fit: Terms in the order of their selection, ``(B, A, T)``.
+        gram: Shape ``(B, N, N)``: inner products of the candidates.
+        cross: Shape ``(B, A, N)``: inner products of activations and candidates.
+        least: Minimum share, ``(B,)`` or a single number.
+        ridge: As for :func:`matching_pursuit`.
+    """
+    if loops_run(gram, cross):
+        shares = least.expand(len(gram)).tolist()
+        parts = zip(gram, cross, fit.index, shares, strict=True)
+        found = [choice_kernels.keep_above(*part, _JITTER, ridge) for part in parts]
+        index, weights = (torch.stack(some) for some in zip(*found, strict=True))
+        return SparseFit(index, weights.to(fit.weights))
+    chosen, taken = fit.index.clamp_min(0), fit.index >= 0
+    image = torch.arange(len(gram), device=gram.device)[:, None, None, None]
+    products = gram[image, chosen[..., :, None], chosen[..., None, :]].double()
+    right = torch.where(taken, cross.gather(2, chosen).double(), 0)
+    triangle = torch.linalg.cholesky_ex(_restricted(products, taken, _JITTER))[0]
+    explained = torch.linalg.solve_triangular(triangle, right[..., None], upper=False)[..., 0].square_()
+    left = (1 - (explained.cumsum(-1) - explained)).clamp_min_(torch.finfo(explained.dtype).tiny)
+    kept = (taken & (explained / left >= least.reshape(-1, 1, 1))).cumprod(-1).bool()
+    nothing = ~kept.flatten(1).any(1)
+    kept[..., 0] |= taken[..., 0] & nothing[:, None]
+    system = _restricted(products, kept, ridge)
+    weights = torch.linalg.solve_ex(system, torch.where(kept, right, 0)[..., None])[0][..., 0]
+    return SparseFit(fit.index.masked_fill(~kept, -1), weights.masked_fill_(~kept, 0).to(fit.weights))
+
+
+def _restricted(products: Tensor, taken: Tensor, ridge: float) -> Tensor:
+    """Return the inner products of the selected terms, with a ridge; the identity elsewhere."""
+    both = taken[..., :, None] & taken[..., None, :]
+    diagonal = torch.ones_like(taken, dtype=products.dtype).masked_fill_(taken, ridge)
+    return torch.where(both, products, 0) + torch.diag_embed(diagonal)
 
 
 class _Pursuit:

@@ -7,13 +7,14 @@ from torch import Tensor
 
 from explainsal.functional.kernels import choice_kernels, row_kernels
 from explainsal.functional.kernels.dispatch import loops_run
-from explainsal.functional.reconstruction import inner_products, products
+from explainsal.functional.reconstruction import combine_rows, inner_products, products
 from explainsal.functional.weighted import scale_rows
 
 _PIXELS = 2**22  # pixels of all maps of a layer, standardized at a time on a CPU
 _ACCELERATOR_PIXELS = 2**25
 _IN_CACHE, _LEAST_COLUMNS = 2**18, 1024  # numbers that compiled loops standardize at a time; fewest columns
 _COPY = 1e-4  # a map counts as a copy when the chosen ones explain all but this share of its variance
+_CANCELLED = 1e-4  # largest relative error of a map's variance that is computed from its terms
 _TIE = 1e-6  # merits with a smaller relative difference are equal, so that rounding does not decide
 
 
@@ -88,6 +89,33 @@ def correlations(target: Tensor, maps: Tensor, pixels: Tensor | None = None) -> 
         gram += other @ other.transpose(1, 2)
         cross += one @ other.transpose(1, 2)
     return gram / x.shape[-1], cross / x.shape[-1]
+
+
+def correlations_of_terms(gram: Tensor, cross: Tensor, index: Tensor, weights: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Compute :func:`correlations` from the inner products of the terms of the maps, without their pixels.
+
+    Args:
+        gram: Inner products of the standardized candidates, shape ``(B, N, N)``.
+        cross: Inner products of the standardized targets with the candidates, shape ``(B, A, N)``.
+        index: The candidates of each map, shape ``(B, A, T)``, int64; -1 marks unused terms.
+        weights: Their weights, for the target at unit variance, shape ``(B, A, T)``; 0 at unused terms.
+
+    Returns:
+        The two tensors of :func:`correlations`, float64; a map without terms has correlation 0. None where terms cancel
+        each other so much that rounding of the inner products would count, and on an accelerator, whose host would have
+        to wait.
+    """
+    if gram.device.type != "cpu":
+        return None
+    factors = weights.double()
+    spread = combine_rows(gram.double(), index, factors)  # (B, A, N)
+    own = combine_rows(spread.mT, index, factors)
+    variance = own.diagonal(dim1=1, dim2=2)
+    if bool((factors.abs().sum(-1).square() * torch.finfo(gram.dtype).eps > _CANCELLED * variance).any()):
+        return None
+    inverse = torch.where(variance > 0, variance.rsqrt(), 0)
+    both = combine_rows(cross.double().mT, index, factors)  # (B, maps, targets)
+    return own.mul_(inverse[:, :, None]).mul_(inverse[:, None]), both.mul_(inverse[:, :, None]).mT
 
 
 def _fast_correlations(target: Tensor, maps: Tensor, pixels: Tensor | None) -> tuple[Tensor, Tensor]:

@@ -6,6 +6,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional.kernels import row_kernels
+from explainsal.functional.kernels.dispatch import loops_run
+
+_PIXELS = 2**18  # pixels that plain PyTorch checks for NaN together on a CPU
+
 
 def as_unit_float(images: Tensor) -> Tensor:
     """Convert images to floating point in [0, 1]: divide 8-bit images by 255, return floating-point ones unchanged.
@@ -41,3 +46,16 @@ def resize(maps: Tensor, size: tuple[int, int]) -> Tensor:
     if not torch.compiler.is_exporting() and tuple(maps.shape[-2:]) == tuple(size):  # an exported graph takes any size
         return maps
     return F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False, antialias=True)
+
+
+def finite_maps(maps: Tensor) -> Tensor:
+    """Return whether all values of each map ``(B, A, H, W)`` are finite: ``(B, A)``, bool.
+
+    Example:
+        >>> finite_maps(torch.tensor([1.0, torch.nan, torch.inf]).reshape(1, 3, 1, 1)).tolist()
+        [[True, False, False]]
+    """
+    if loops_run(maps):
+        return row_kernels.finite(maps.flatten(0, 1).flatten(1)).reshape(maps.shape[:2])
+    step = max(1, _PIXELS // maps[:, 0].numel()) if maps.device.type == "cpu" else maps.shape[1]
+    return torch.cat([some.isfinite().flatten(-2).all(-1) for some in maps.split(step, dim=1)], dim=1)

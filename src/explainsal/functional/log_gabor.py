@@ -30,14 +30,13 @@ def log_gabor_bank(
     dtype: torch.dtype = torch.float32,
     device: torch.device | str | None = None,
 ) -> Tensor:
-    r"""Sample log-Gabor transfer functions on the FFT grid of an image.
+    r"""Sample log-Gabor transfer functions on the FFT grid of an image (unnumbered equation of Section I).
 
     .. math:: \exp\frac{-\log^2(f/f_0)}{2\log^2(\sigma_f/f_0)} \exp\frac{-\Delta(\theta,\theta_0)^2}{2\sigma_\theta^2},
         \quad f_0 = 1/\lambda_0
 
-    This is the unnumbered equation of Section I. The paper leaves two choices open, see docs/decisions/0002:
-    `sigma_on_f` is the ratio :math:`\sigma_f/f_0`, and the angle :math:`\Delta` is wrapped to (-pi, pi]. Each filter
-    covers one side of the spectrum, so its response is complex: even part + i odd part.
+    Two choices of docs/decisions/0002: `sigma_on_f` is the ratio :math:`\sigma_f/f_0`, and :math:`\Delta` is wrapped to
+    (-pi, pi]. Each filter covers one side of the spectrum, so its response is complex: even part + i odd part.
 
     Args:
         size: Image height and width ``(H, W)``, in pixels.
@@ -64,32 +63,45 @@ def log_gabor_bank(
         (torch.Size([2, 32, 48]), 12)
     """
     _check_positive(size=size, wavelengths=wavelengths, sigma_on_f=sigma_on_f, sigma_theta=sigma_theta)
+    widths = _width_factors(wavelengths, sigma_on_f, sigma_theta, sigma_unit)
+    bank = torch.empty(len(orientations), len(wavelengths), len(sigma_on_f), *size, dtype=dtype, device=device)
+    step = max(1, _PIXELS // size[1])
+    for top in range(0, size[0], step):  # all rows in float64 would set the peak of the memory and exceed the cache
+        octaves, angle = _polar_rows(size, range(top, min(top + step, size[0])), bank.device)
+        for own, center in zip(bank, orientations, strict=True):
+            turned = angle - center
+            turned = turned.sub_(torch.round(turned / (2 * math.pi)).mul_(2 * math.pi)).square_()  # wrapped
+            for filters, wavelength, pairs in zip(own, wavelengths, widths, strict=True):
+                away = (octaves + math.log(wavelength)).square_()  # infinite at DC
+                for one, (radial, angular) in zip(filters, pairs, strict=True):
+                    one[top : top + step] = (away * radial).add_(turned, alpha=angular).exp_()
+    bank[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
+    return bank.flatten(0, 2)
+
+
+def _width_factors(
+    wavelengths: Sequence[float], sigma_on_f: Sequence[float], sigma_theta: Sequence[float], sigma_unit: str
+) -> list[list[tuple[float, float]]]:
+    """Return the factors of the squared log frequency and angle for every wavelength and pair of widths.
+
+    Raises:
+        ValueError: If a ratio is 1, the unit is unknown, or the lists differ in length.
+    """
     if len(sigma_on_f) != len(sigma_theta):
         raise ValueError(
             f"sigma_on_f and sigma_theta are paired one to one, got {len(sigma_on_f)} and {len(sigma_theta)} widths"
         )
     if sigma_unit not in ("ratio", "absolute"):
         raise ValueError(f"sigma_unit must be 'ratio' or 'absolute', got {sigma_unit!r}")
-
     ratios = [[s * (w if sigma_unit == "absolute" else 1) for s in sigma_on_f] for w in wavelengths]
     if any(ratio == 1 for row in ratios for ratio in row):
         raise ValueError(
             "a radial width sigma_f/f0 of 1 has no bandwidth (log 1 = 0): choose any other positive sigma_on_f"
         )
-    bank = torch.empty(len(orientations), len(wavelengths), len(sigma_on_f), *size, dtype=dtype, device=device)
-    step = max(1, _PIXELS // size[1])
-    for top in range(0, size[0], step):  # all rows in float64 would set the peak of the memory and exceed the cache
-        octaves, angle = _polar_rows(size, range(top, min(top + step, size[0])), bank.device)
-        for o, center in enumerate(orientations):
-            turned = angle - center
-            turned = turned.sub_(torch.round(turned / (2 * math.pi)).mul_(2 * math.pi)).square_()  # wrapped
-            for i, wavelength in enumerate(wavelengths):
-                away = (octaves + math.log(wavelength)).square_()  # infinite at DC
-                for j, spread in enumerate(sigma_theta):
-                    exponent = away * (-0.5 / math.log(ratios[i][j]) ** 2)
-                    bank[o, i, j, top : top + step] = exponent.add_(turned, alpha=-0.5 / spread**2).exp_()
-    bank[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
-    return bank.flatten(0, 2)
+    return [
+        [(-0.5 / math.log(ratio) ** 2, -0.5 / spread**2) for ratio, spread in zip(row, sigma_theta, strict=True)]
+        for row in ratios
+    ]
 
 
 def gaussian_bank(

@@ -141,6 +141,38 @@ def least(values: Tensor, count: int, index: Tensor | None = None) -> tuple[Tens
     return ordered, position if index is None else index.gather(-1, position)
 
 
+def combine_rows(rows: Tensor, index: Tensor, weights: Tensor) -> Tensor:
+    """Compute linear combinations of a few rows each (Eq. 3).
+
+    Args:
+        rows: Shape ``(B, N, D)``.
+        index: Positions of the rows, shape ``(B, R, T)``, int64; -1 marks unused terms.
+        weights: Shape ``(B, R, T)``; 0 at unused terms.
+
+    Returns:
+        Shape ``(B, R, D)``.
+
+    Example:
+        >>> rows, index = torch.tensor([[[1.0, 2.0], [3.0, 4.0]]]), torch.tensor([[[1, 0], [0, -1]]])
+        >>> combine_rows(rows, index, torch.tensor([[[2.0, 1.0], [0.5, 0.0]]])).tolist()
+        [[[7.0, 10.0], [0.5, 1.0]]]
+    """
+    total = rows.new_zeros(*index.shape[:2], rows.shape[-1])
+    add_combinations(total, rows, index, weights)
+    return total
+
+
+def add_combinations(total: Tensor, rows: Tensor, index: Tensor, weights: Tensor) -> None:
+    """Add linear combinations of a few rows each to `total` ``(B, R, D)``: see :func:`combine_rows`."""
+    if loops_run(rows, weights):
+        for sums, one, place, factors in zip(total, rows.contiguous(), index, weights, strict=True):
+            map_kernels.add_combinations(sums, one, place, factors)
+        return
+    used = torch.where(index >= 0, weights, 0)
+    matrix = weights.new_zeros(*index.shape[:2], rows.shape[1]).scatter_add_(-1, index.clamp_min(0), used)
+    total.baddbmm_(matrix, rows)
+
+
 def fuse_scales(maps: Tensor, scales: tuple[float, ...], fusion: Fusion = "root_sum_squares") -> Tensor:
     """Fuse the reconstructions of one map at several scales: the root of the sum of their squares (Eq. 4).
 

@@ -59,6 +59,24 @@ def weighted_scale(
     return (heavy if rooted else form).mul_(inverse), mean, std.masked_fill_(dead, 0)
 
 
+def pair_products(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
+    """Compute the inner products ``(m,)`` of some pairs of rows.
+
+    Args:
+        first: Shape ``(A, D)``.
+        second: Shape ``(N, D)``.
+        pairs: A row of `first` and a row of `second`, shape ``(m, 2)``, int64.
+
+    Example:
+        >>> rows = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+        >>> pair_products(rows, rows, torch.tensor([[0, 1], [1, 1]])).tolist()
+        [11.0, 25.0]
+    """
+    if loops_run(first, second):
+        return row_kernels.pair_products(first, second, pairs)
+    return (first[pairs[:, 0]] * second[pairs[:, 1]]).sum(-1)
+
+
 def weighted_pearson(first: Tensor, second: Tensor, weights: Tensor | None) -> Tensor:
     """Compute the weighted Pearson correlation of paired maps ``(..., H, W)``: shape ``(...)``.
 

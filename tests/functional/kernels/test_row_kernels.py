@@ -5,6 +5,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from explainsal.functional.images import finite_maps
 from explainsal.functional.kernels.dispatch import plain_only
 from explainsal.functional.weighted import compare_maps, scale_rows
 
@@ -59,3 +60,14 @@ def test_rows_are_constant_up_to_rounding_as_in_plain_pytorch(level):
     with plain_only():
         plain = scale_rows(values)[2]
     assert torch.equal(scale_rows(values)[2] == 0, plain == 0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_maps_with_infinity_or_nan_are_found(dtype):
+    maps = noise(2, 5, 3, 7).to(dtype)
+    maps[0, 1, 2, 3], maps[1, 0, 0, 0], maps[1, 4, 2, 6] = torch.nan, -torch.inf, torch.inf
+    maps[0, 0, 0, 0] = torch.finfo(dtype).max
+    found = finite_maps(maps)
+    with plain_only():
+        assert torch.equal(found, finite_maps(maps))
+    assert found.logical_not().nonzero().tolist() == [[0, 1], [1, 0], [1, 4]]

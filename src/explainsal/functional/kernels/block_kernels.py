@@ -60,11 +60,22 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
     ]  # fmt: skip
 
 
-def absolute_differences(first: Tensor, second: Tensor) -> Tensor:
-    """Compute sums of absolute differences between all rows of ``(A, D)`` and ``(N, D)``: ``(A, N)``."""
+def absolute_differences(
+    first: Tensor, second: Tensor, out: Tensor | None = None, columns: slice | None = None
+) -> Tensor:
+    """Compute sums of absolute differences between all rows of ``(A, D)`` and ``(N, D)``: ``(A, N)``.
+
+    Args:
+        first: Shape ``(A, D)``.
+        second: Shape ``(N, D)``.
+        out: Tensor to which the sums are added; None: a new one.
+        columns: The columns to compare; None: all.
+    """
     from explainsal.functional.kernels import block_loops as loops
 
-    total = first.new_zeros(len(second), len(first))  # threads divide the second, which has more rows
-    mine, others, sums = first.contiguous().numpy(), second.contiguous().numpy(), total.numpy()
-    share_runs(lambda run: loops.absolute_differences(others[run], mine, sums[run]), len(second))
-    return total.T
+    total = first.new_zeros(len(first), len(second)) if out is None else out
+    start, stop, _ = (columns or slice(None)).indices(first.shape[1])
+    mine, others, sums = first.contiguous().numpy(), second.contiguous().numpy(), total.T.numpy()
+    # threads divide the second, which has more rows
+    share_runs(lambda run: loops.absolute_differences(others[run], mine, (start, stop), sums[run]), len(second))
+    return total

@@ -268,14 +268,20 @@ def distances(w: Array, x: Array, y: Array, z: Array, p: Array, q: Array, sums: 
 
 
 @loop
-def absolute_differences(first: Array, second: Array, total: Array) -> None:
+def absolute_differences(first: Array, second: Array, columns: tuple[int, int], total: Array) -> None:
     """Add sums of absolute differences between all rows of ``(A, D)`` and ``(N, D)`` to `total` ``(A, N)``.
 
     The loop takes four rows times two at a time, whose sums stay in registers. The last row replaces missing rows.
+
+    Args:
+        first: Shape ``(A, D)``.
+        second: Shape ``(N, D)``.
+        columns: First column, and the column after the last.
+        total: Shape ``(A, N)``.
     """
     sums, last, end = np.empty((4, 2), first.dtype), len(first) - 1, len(second) - 1
-    for start in range(0, first.shape[1], LENGTH):
-        stop = start + LENGTH
+    for start in range(columns[0], columns[1], LENGTH):
+        stop = min(start + LENGTH, columns[1])
         for j in range(0, len(second), 2):
             p, q = second[j, start:stop], second[min(j + 1, end), start:stop]
             for i in range(0, len(first), 4):

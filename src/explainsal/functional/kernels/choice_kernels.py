@@ -37,6 +37,70 @@ def covering(gram: Tensor, cross: Tensor, count: int, copy: float, tie: float) -
     return chosen
 
 
+def least_of_two(straight: Tensor, opposite: Tensor, count: int) -> Tensor:
+    """Find the positions ``(R, count)`` of the least of the smaller of two numbers ``(R, N)`` of every row."""
+    from explainsal.functional.kernels import choice_loops as loops
+
+    found = straight.new_empty(len(straight), count)
+    index = torch.empty(found.shape, dtype=torch.int64)
+    one, other, into, places = straight.numpy(), opposite.numpy(), found.numpy(), index.numpy()
+    share_runs(lambda run: loops.least_of_two(one[run], other[run], into[run], places[run]), len(one))
+    return index
+
+
+def others_possible(straight: Tensor, opposite: Tensor, worst: Tensor, known: Tensor) -> Tensor:
+    """Return pairs of a row and a position ``(m, 2)`` whose smaller number is finite and at most `worst`.
+
+    Args:
+        straight: Shape ``(R, N)``.
+        opposite: Shape ``(R, N)``.
+        worst: Shape ``(R,)``.
+        known: Positions to leave out, shape ``(R, T)``, int64.
+    """
+    from explainsal.functional.kernels import choice_loops as loops
+
+    limit = worst.clamp_max(torch.finfo(worst.dtype).max)
+    one, other, most, places = (some.contiguous().numpy() for some in (straight, opposite, limit, known))
+    work, pairs = torch.empty(straight.shape[1], dtype=torch.bool), torch.empty(2 * known.numel(), 2, dtype=torch.int64)
+    count = loops.others_possible(one, other, most, places, work.numpy(), pairs.numpy())
+    if count > len(pairs):
+        pairs = torch.empty(count, 2, dtype=torch.int64)
+        loops.others_possible(one, other, most, places, work.numpy(), pairs.numpy())
+    return pairs[:count]
+
+
+def insert_pairs(errors: Tensor, pairs: Tensor, found: Tensor, index: Tensor) -> None:
+    """Insert numbers ``(m,)`` of pairs ``(m, 2)`` into the sorted numbers ``(R, T)`` of their rows, and positions."""
+    from explainsal.functional.kernels import choice_loops as loops
+
+    loops.insert_pairs(errors.contiguous().numpy(), pairs.contiguous().numpy(), found.numpy(), index.numpy())
+
+
+def keep_above(
+    gram: Tensor, target: Tensor, index: Tensor, least: float, jitter: float, ridge: float
+) -> tuple[Tensor, Tensor]:
+    """Keep the terms of a pursuit that explain enough: see :func:`explainsal.functional.coefficients.above_noise`.
+
+    Args:
+        gram: Shape ``(N, N)``.
+        target: Shape ``(R, N)``.
+        index: Shape ``(R, T)``, int64; -1 at unused terms.
+        least: Least share of the residual that a term must explain.
+        jitter: Value added to the diagonal for the shares.
+        ridge: Value added to the diagonal for the weights.
+
+    Returns:
+        Positions and weights, float64, as of :func:`pursue`.
+    """
+    from explainsal.functional.kernels import pursuit_loops as loops
+
+    index = index.clone(memory_format=torch.contiguous_format)
+    weights = torch.zeros(index.shape, dtype=torch.float64)
+    products, rows = gram.contiguous().numpy(), target.contiguous().numpy()
+    loops.keep_above(products, rows, least, jitter, ridge, index.numpy(), weights.numpy())
+    return index, weights
+
+
 def pursue(
     gram: Tensor, target: Tensor, terms: int, dependent: float, faint: float, tie: float, ridge: float
 ) -> tuple[Tensor, Tensor]:
@@ -64,4 +128,37 @@ def pursue(
         lambda run: loops.pursue(products, rows[run], dependent, faint, tie, ridge, places[run], found[run]),
         len(target),
     )
+    return index, weights
+
+
+def pursue_sums(
+    gram: Tensor, target: Tensor, errors: Tensor, opposite: Tensor, terms: int,
+    better: float, tie: float, least_energy: float,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Run the pursuit with weights fixed by errors: see :func:`explainsal.functional.greedy.inverse_error_pursuit`.
+
+    Args:
+        gram: Shape ``(N, N)``.
+        target: Shape ``(R, N)``.
+        errors: Shape ``(R, N)``.
+        opposite: Shape ``(R, N)``.
+        terms: The number of terms T.
+        better: Least relative increase of the squared correlation.
+        tie: Relative difference below which squared correlations are equal.
+        least_energy: Sums of less energy are not used.
+
+    Returns:
+        Positions, int64, -1 at unused terms, and weights, float64, both ``(R, T)``.
+    """
+    from explainsal.functional.kernels import greedy_loops as loops
+
+    index = torch.full((len(target), terms), -1, dtype=torch.int64)
+    weights = torch.zeros(len(target), terms, dtype=torch.float64)
+    products, *rows = (one.contiguous().numpy() for one in (gram, target, errors, opposite))
+    places, found = index.numpy(), weights.numpy()
+
+    def work(run: slice) -> None:
+        loops.pursue_sums(products, *(one[run] for one in rows), better, tie, least_energy, places[run], found[run])
+
+    share_runs(work, len(target))
     return index, weights

@@ -44,6 +44,73 @@ def least(values: Array, found: Array, index: Array) -> None:
                 worst = found[r, count - 1]
 
 
+@loop
+def least_of_two(straight: Array, opposite: Array, found: Array, index: Array) -> None:
+    """Write the least of the smaller of two numbers ``(R, N)`` of every row, as :func:`least` does."""
+    count = found.shape[1]
+    for r in range(len(straight)):
+        one, other = straight[r], opposite[r]
+        for x in range(count):
+            insert(min(one[x], other[x]), x, x, found[r], index[r])
+        worst = found[r, count - 1]
+        for x in range(count, len(one)):
+            if one[x] < worst or other[x] < worst:
+                insert(min(one[x], other[x]), x, count - 1, found[r], index[r])
+                worst = found[r, count - 1]
+
+
+@loop
+def others_possible(
+    straight: Array, opposite: Array, worst: Array, known: Array, row: Array, pairs: Array
+) -> int:  # fmt: skip
+    """Write the pairs whose smaller number is at most that of the worst known one; return how many there are.
+
+    Args:
+        straight: Shape ``(R, N)``.
+        opposite: Shape ``(R, N)``.
+        worst: Shape ``(R,)``.
+        known: Positions that are not written, shape ``(R, T)``, int64.
+        row: Work array, shape ``(N,)``, bool.
+        pairs: Shape ``(m, 2)``, int64: row and position; pairs beyond m are only counted.
+    """
+    total = 0
+    for r in range(len(straight)):
+        one, other, limit = straight[r], opposite[r], worst[r]
+        for x in range(len(one)):
+            row[x] = one[x] <= limit or other[x] <= limit
+        for t in range(known.shape[1]):
+            row[known[r, t]] = False
+        for x in range(len(one)):
+            if row[x]:
+                if total < len(pairs):
+                    pairs[total, 0], pairs[total, 1] = r, x
+                total += 1
+    return total
+
+
+@loop
+def insert_pairs(errors: Array, pairs: Array, found: Array, index: Array) -> None:
+    """Insert the numbers of some pairs ``(m, 2)`` into the sorted numbers of their rows; equals keep their order.
+
+    Args:
+        errors: Shape ``(m,)``.
+        pairs: Row and position, shape ``(m, 2)``, int64.
+        found: Sorted numbers of every row, shape ``(R, T)``; changed.
+        index: Their positions, shape ``(R, T)``, int64; changed.
+    """
+    last = found.shape[1] - 1
+    for k in range(len(pairs)):
+        r, position, value = pairs[k, 0], pairs[k, 1], errors[k]
+        numbers, places = found[r], index[r]
+        t = last + 1
+        while t > 0 and (value < numbers[t - 1] or (value == numbers[t - 1] and position < places[t - 1])):
+            if t <= last:
+                numbers[t], places[t] = numbers[t - 1], places[t - 1]
+            t -= 1
+        if t <= last:
+            numbers[t], places[t] = value, position
+
+
 @summing_loop
 def inner(one: Array, other: Array) -> float:
     """Compute an inner product in float64."""

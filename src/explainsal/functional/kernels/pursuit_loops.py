@@ -82,8 +82,18 @@ def orthogonalize(gram: Array, basis: Array, step: int, candidate: int, left: Ar
 
 
 @loop
-def solve(matrix: Array, right: Array, count: int) -> None:
-    """Solve the first `count` equations of a positive definite system by Cholesky; `right` becomes the solution."""
+def write_system(gram: Array, target: Array, index: Array, count: int, ridge: float, matrix: Array, out: Array) -> None:
+    """Write the lower triangle of the inner products of some candidates, and their products with a row."""
+    for i in range(count):
+        out[i] = target[index[i]]
+        for j in range(i + 1):
+            matrix[i, j] = gram[index[i], index[j]]
+        matrix[i, i] += ridge
+
+
+@loop
+def solve_first_half(matrix: Array, right: Array, count: int) -> None:
+    """Write the Cholesky factor of the first `count` equations, and solve its lower triangle for `right`."""
     for i in range(count):
         for j in range(i + 1):
             total = matrix[i, j]
@@ -94,10 +104,86 @@ def solve(matrix: Array, right: Array, count: int) -> None:
         for k in range(i):
             right[i] -= matrix[i, k] * right[k]
         right[i] /= matrix[i, i]
+
+
+@loop
+def solve_system(gram: Array, target: Array, index: Array, count: int, ridge: float, matrix: Array, out: Array) -> None:
+    """Write the least-squares weights of the first `count` candidates in `index`.
+
+    Args:
+        gram: Inner products of the candidates, shape ``(N, N)``.
+        target: Inner products of the row with the candidates, shape ``(N,)``.
+        index: Shape ``(T,)``, int64.
+        count: Number of candidates; the weights of the others stay.
+        ridge: Value added to the diagonal.
+        matrix: Work array, shape ``(T, T)``.
+        out: Shape ``(T,)``.
+    """
+    write_system(gram, target, index, count, ridge, matrix, out)
+    solve_first_half(matrix, out, count)
     for i in range(count - 1, -1, -1):
         for k in range(i + 1, count):
-            right[i] -= matrix[k, i] * right[k]
-        right[i] /= matrix[i, i]
+            out[i] -= matrix[k, i] * out[k]
+        out[i] /= matrix[i, i]
+
+
+@loop
+def count_above(
+    gram: Array, target: Array, index: Array, least: float, ridge: float, matrix: Array, right: Array
+) -> int:  # fmt: skip
+    """Return the number of terms before the first that explains less than a share of what the earlier ones left.
+
+    Args:
+        gram: Inner products of the candidates, shape ``(N, N)``.
+        target: Inner products of the row, of unit length, with the candidates, shape ``(N,)``.
+        index: The terms in the order of their choice, shape ``(T,)``, int64; -1 at unused places.
+        least: The share.
+        ridge: Value added to the diagonal.
+        matrix: Work array, shape ``(T, T)``.
+        right: Work array, shape ``(T,)``.
+    """
+    count = 0
+    while count < len(index) and index[count] >= 0:
+        count += 1
+    write_system(gram, target, index, count, ridge, matrix, right)
+    solve_first_half(matrix, right, count)
+    left = 1.0
+    for i in range(count):
+        explained = right[i] * right[i]
+        if not explained >= least * max(left, 2.0**-1022):
+            return i
+        left -= explained
+    return count
+
+
+@loop
+def keep_above(
+    gram: Array, target: Array, least: float, jitter: float, ridge: float, index: Array, weights: Array
+) -> None:  # fmt: skip
+    """Keep the terms of each row before the first that explains too little, and fit their weights again.
+
+    If no row has a term left, each keeps its first.
+
+    Args:
+        gram: Shape ``(N, N)``.
+        target: Shape ``(R, N)``.
+        least: See :func:`count_above`.
+        jitter: The `ridge` of :func:`count_above`.
+        ridge: Value added to the diagonal for the solution of the weights.
+        index: Shape ``(R, T)``, int64; removed terms become -1.
+        weights: Shape ``(R, T)``, float64, of removed terms 0.
+    """
+    terms = index.shape[1]
+    matrix, right, kept = np.empty((terms, terms)), np.empty(terms), np.zeros(len(index), np.int64)
+    nothing = True
+    for r in range(len(index)):
+        kept[r] = count_above(gram, target[r], index[r], least, jitter, matrix, right)
+        nothing = nothing and kept[r] == 0
+    for r in range(len(index)):
+        count = 1 if nothing and index[r, 0] >= 0 else kept[r]
+        for t in range(count, terms):
+            index[r, t], weights[r, t] = -1, 0.0
+        solve_system(gram, target[r], index[r], count, ridge, matrix, weights[r])
 
 
 @loop
@@ -133,9 +219,4 @@ def pursue(
             orthogonalize(gram[candidate], basis, count, candidate, left, novelty)
             index[r, count] = candidate
             count += 1
-        for i in range(count):
-            weights[r, i] = target[r, index[r, i]]
-            for j in range(i + 1):
-                matrix[i, j] = gram[index[r, i], index[r, j]]
-            matrix[i, i] += ridge
-        solve(matrix, weights[r], count)
+        solve_system(gram, target[r], index[r], count, ridge, matrix, weights[r])

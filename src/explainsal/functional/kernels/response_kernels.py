@@ -38,8 +38,8 @@ def write_responses(
     Args:
         spectra: Spectra of the maps, shape ``(n, H', W')``, complex.
         bank: Transfer functions of the filters, shape ``(g, H', W')``.
-            takes: In the order of the filters: a filter, the position in :data:`PARTS` of the part of its response, and
-                the position of that part among the maps of a row of `out`.
+        takes: In the order of the filters: a filter, the position in :data:`PARTS` of the part of its response, and
+            the position of that part among the maps of a row of `out`.
         level: Factors of the responses to each map, shape ``(n,)``.
         out: Shape ``(n, c, H, W)``; each row is contiguous, but there may be gaps between rows.
         scaling: Standardization of each map; None: no standardization.

@@ -149,6 +149,16 @@ def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tens
     return found
 
 
+def finite(rows: Tensor) -> Tensor:
+    """Return whether all numbers of each row ``(n, D)`` are finite, ``(n,)``, bool."""
+    from explainsal.functional.kernels import row_loops as loops
+
+    found, infinity = torch.empty(len(rows), dtype=torch.bool), rows.new_full((1,), math.inf)
+    (bits, magnitude), results, (limit, _) = bits_of(rows.contiguous()), found.numpy(), bits_of(infinity)
+    share_runs(lambda run: loops.find_finite(bits[run], magnitude, limit[0], results[run]), len(rows))
+    return found
+
+
 def pair_products(first: Tensor, second: Tensor, pairs: Tensor) -> Tensor:
     """Compute the inner products ``(m,)`` of some pairs of rows.
 

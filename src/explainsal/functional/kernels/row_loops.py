@@ -36,6 +36,16 @@ def largest_magnitude(values: Array, bits: Array, magnitude: int) -> float:
 
 
 @loop
+def find_finite(bits: Array, magnitude: int, infinity: int, found: Array) -> None:
+    """Write whether all numbers of each row ``(n, D)`` are finite; `infinity` holds the bits of infinity."""
+    for i in range(len(bits)):
+        row, largest = bits[i], 0
+        for x in range(len(row)):
+            largest = max(largest, row[x] & magnitude)
+        found[i] = largest < infinity
+
+
+@loop
 def is_constant(
     row: Array, bits: Array, magnitude: int, mean: float, std: float, rounding: float, reach: float
 ) -> bool:

@@ -108,9 +108,9 @@ def auc_judd(
     Args:
         preds: Shape ``(B, H, W)``, any scale: only the order of the values counts. Or `Maps`.
         fixations: Points in pixels of the maps.
-            ties: ``jitter_mean``: the mean over the MIT code's random jitter, in closed form; without ties its value
-                without jitter. ``diagonal``: pysaliency without jitter, one segment per tied group. ``pessimistic``:
-                the MIT code without jitter, with the negatives of a tied group first.
+        ties: ``jitter_mean``: the mean over the MIT code's random jitter, in closed form; without ties its value
+            without jitter. ``diagonal``: pysaliency without jitter, one segment per tied group. ``pessimistic``: the
+            MIT code without jitter, with the negatives of a tied group first.
         unique: Count each fixated pixel once (always in the MIT code) instead of every fixation; the closed form is
             defined for unique fixations only.
         nan_for_constant: NaN where the prediction is constant.
@@ -122,8 +122,7 @@ def auc_judd(
 
     Raises:
         TypeError: If `fixations` is not a FixationBatch.
-            ValueError: If a fixation lies outside the map, a value is NaN or infinite, or `ties` is ``jitter_mean``
-                with repeated fixations.
+        ValueError: If a fixation is outside the map, a value is not finite, or ``jitter_mean`` has repeated fixations.
 
     Example:
         >>> preds = torch.tensor([[[0.0, 1.0, 2.0]]])

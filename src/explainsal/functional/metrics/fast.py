@@ -27,8 +27,8 @@ def density_sums(maps: Tensor, targets: Tensor, scalings: Tensor, means: Tensor,
     Args:
         maps: Shape ``(B, P)``.
         targets: Shape ``(B, P)``.
-            scalings: Values to subtract, to add and to divide by for the densities of map and target, for SIM, then for
-                KLD, shape ``(B, 4, 3)``.
+        scalings: Values to subtract, to add and to divide by for the densities of map and target, for SIM, then for
+            KLD, shape ``(B, 4, 3)``.
         means: Means of map and target, shape ``(B, 2)``.
         eps: Epsilon of KLD.
         wanted: Bits of the sums to compute; the others are 0.

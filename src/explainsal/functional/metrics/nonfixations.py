@@ -74,7 +74,7 @@ class Nonfixations:
             Counts ``(B, H, W)``, int32, on the device of `index`.
 
         Raises:
-            ValueError: If an index is not in [-1, number of images).
+        ValueError: If an index is not in [-1, number of images).
         """
         image, pixel = self._own(index, size)
         total = self._total(size, index.device)
@@ -98,7 +98,7 @@ class Nonfixations:
             Zeros and ones ``(B, H, W)``, int32, on the device of `index`.
 
         Raises:
-            ValueError: If an index is not in [-1, number of images).
+        ValueError: If an index is not in [-1, number of images).
         """
         own = self._checked(index)
         candidates = torch.arange(len(self))
