@@ -13,9 +13,7 @@ from explainsal.app.arguments import drop_null_groups
 from explainsal.app.build import (
     build_datamodule,
     build_explanation,
-    build_module,
     build_preset_explanations,
-    build_trainer,
     choose_cfg_device,
     warn_of_one_process,
 )
@@ -23,6 +21,7 @@ from explainsal.app.cli import conf_dir
 from explainsal.app.distilling import build_distill_options, build_refine_options
 from explainsal.app.options import build_evaluation
 from explainsal.app.runs import build_loggers
+from explainsal.app.training import build_module, build_trainer
 from explainsal.app.training_data import build_training_data
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
