@@ -25,7 +25,7 @@ import torch
 from explainsal.explanation import Explainer
 from explainsal.explanation.result import Explanation
 from explainsal.functional import metrics
-from explainsal.models.unisal import UNISAL
+from explainsal.models.unisal_network import UNISAL
 from explainsal.types import DensityMap, FixationBatch
 
 RESULTS = Path(__file__).resolve().parent / "results"

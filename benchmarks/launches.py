@@ -24,7 +24,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from explainsal.explanation import Explainer
-from explainsal.models.unisal import UNISAL
+from explainsal.models.unisal_network import UNISAL
 
 SIZE = (288, 384)
 HOST, DEVICE = 10e-6, 2e-6

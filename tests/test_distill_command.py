@@ -114,8 +114,9 @@ def test_networks_with_a_last_step_of_their_own_are_distilled(folder, name, size
 
 @pytest.mark.slow
 def test_several_data_sets_teach_a_graph_of_small_images(folder, checkpoint):
-    others = ("+data@beside.more=synthetic", "beside.more.root=data/more", "beside.more.sizes={train:12,val:2,test:1}",
-              "beside.more.image_size=[40,40]")  # fmt: skip
+    others = ("+data@extra_data.more=synthetic", "extra_data.more.root=data/more",
+              "extra_data.more.sizes={train:12,val:2,test:1}",
+              "extra_data.more.image_size=[40,40]")  # fmt: skip
     options = (checkpoint, *DATA, *SMALL, *others, "images=10", "input_size=[16,24]", "refine.epochs=1")
     done = run(folder, "distill", *options, "hydra.run.dir=outputs/both")
     net, note = load_standalone(folder / "outputs/both/standalone.safetensors")

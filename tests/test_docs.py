@@ -168,7 +168,7 @@ def test_do_without_the_network(folder: Path) -> None:
 def test_train_with_a_teacher(folder: Path) -> None:
     """In 2 epochs of 36; the published weights are in the user's cache, or are fetched."""
     block = blocks("docs/train.md", "bash")[1]
-    assert block.count("'~fit.beside.mit1003'") == 1
+    assert block.count("'~fit.extra_data.mit1003'") == 1
     said = run_block(
         block.replace("'~fit", "trainer.max_epochs=2 trainer.check_val_every_n_epoch=1 '~fit"), "bash", folder
     )

@@ -49,10 +49,10 @@ def test_a_small_network_learns_from_two_data_sets_and_a_teacher(tmp_path):
     scenes = "{train:6,val:2,test:1}"
     run(tmp_path, "train", "+experiment=cmrnet_eyes", *TINY, "trainer.max_epochs=4",
         "trainer.check_val_every_n_epoch=3", "data.batch_size=4", f"data.sizes={scenes}",
-        "data@fit.beside.mit1003=synthetic", "model.width=4",
-        "fit.beside.mit1003.split=null", "~fit.beside.mit1003.density_sigma",
-        "fit.beside.mit1003.root=data/others", f"fit.beside.mit1003.sizes={scenes}",
-        "fit.beside.mit1003.image_size=[40,56]", "model@fit.teacher=cmrnet", "fit.teacher.width=4",
+        "data@fit.extra_data.mit1003=synthetic", "model.width=4",
+        "fit.extra_data.mit1003.split=null", "~fit.extra_data.mit1003.density_sigma",
+        "fit.extra_data.mit1003.root=data/others", f"fit.extra_data.mit1003.sizes={scenes}",
+        "fit.extra_data.mit1003.image_size=[40,56]", "model@fit.teacher=cmrnet", "fit.teacher.width=4",
         "fit.teacher.input_size=[24,32]", "fit.teacher.weights=teacher.pth", "hydra.run.dir=outputs/run",
         timeout=600)  # fmt: skip
     folder = tmp_path / "outputs" / "run"
@@ -84,7 +84,7 @@ def test_msinet_is_trained_by_its_recipe(tmp_path):
     (("+experiment=unisal", "model.input_size=[60,96]"), "input_size must be multiples of 32"),
     (("+experiment=demo", "+data@domains.DHF1K=synthetic"), "needs a network with parts for each domain: model=unisal"),
     (("+experiment=unisal", "+data@domains.SALICON=synthetic"), "choose one of DHF1K, Hollywood, UCFSports"),
-    (("+experiment=demo", "+data@fit.beside.more=synthetic"), "fit.beside and fit.teacher need fit.size"),
+    (("+experiment=demo", "+data@fit.extra_data.more=synthetic"), "fit.extra_data and fit.teacher need fit.size"),
     (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=cmrnet"), "fit.teacher has no trained weights"),
     (("+experiment=demo", "fit.size=[48,64]", "+model@fit.teacher=itti"), "fit.teacher=itti is not a network"),
     (("+experiment=demo", "module=unisal"), "module=unisal trains model=unisal, not cmrnet"),

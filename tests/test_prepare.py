@@ -19,7 +19,7 @@ from tests.fetch.server import Faulty
 from explainsal.app.cli import conf_dir
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.fetch.checksum import Checksum
-from explainsal.models.published import PUBLISHED, card_path, published_weights, seen_warning, trained_on
+from explainsal.models.published import PUBLISHED, card_path, published_weights, trained_on, training_data_warning
 from explainsal.prepare import prepare
 from explainsal.workflows.published_weights import prepare_weights
 
@@ -179,15 +179,15 @@ def test_weights_that_no_one_published(model, weights, message):
 
 
 def test_known_weights_warn_of_data_that_they_have_seen(tmp_path):
-    assert "fine-tuned on 903 of its images" in seen_warning(tmp_path / "weights_ft_mit1003.pth", "mit1003")
-    assert "weights_best.pth have seen salicon: trained on" in seen_warning("weights_best.pth", "salicon")
-    assert seen_warning("weights_best.pth", "mit1003") is None
-    assert seen_warning("best.ckpt", "salicon") is None
-    assert seen_warning(None, "salicon") is None
+    assert "fine-tuned on 903 of its images" in training_data_warning(tmp_path / "weights_ft_mit1003.pth", "mit1003")
+    assert "weights_best.pth have seen salicon: trained on" in training_data_warning("weights_best.pth", "salicon")
+    assert training_data_warning("weights_best.pth", "mit1003") is None
+    assert training_data_warning("best.ckpt", "salicon") is None
+    assert training_data_warning(None, "salicon") is None
     card_path(tmp_path / "renamed.pth").write_text('{"trained_on": {"osie": "all of it"}}')
-    assert "have seen osie: all of it" in seen_warning(tmp_path / "renamed.pth", "osie")
+    assert "have seen osie: all of it" in training_data_warning(tmp_path / "renamed.pth", "osie")
     card_path(tmp_path / "weights_best.pth").write_text("broken")
-    assert seen_warning(tmp_path / "weights_best.pth", "salicon")
+    assert training_data_warning(tmp_path / "weights_best.pth", "salicon")
 
 
 def test_every_published_file_has_a_name_of_its_own_and_a_licence():

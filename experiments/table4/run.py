@@ -29,7 +29,7 @@ from torch import nn
 
 import explainsal
 from explainsal.models.complexity import complexity
-from explainsal.models.unisal import UNISAL
+from explainsal.models.unisal_network import UNISAL
 from explainsal.workflows.loading import NETWORKS
 
 HERE = Path(__file__).parent

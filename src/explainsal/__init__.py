@@ -10,9 +10,9 @@ The package imports quickly, since names and subpackages are loaded at first use
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from explainsal.lazy import import_lazily
 from explainsal.threads import wait_passively
 
 if TYPE_CHECKING:
@@ -30,47 +30,32 @@ if TYPE_CHECKING:
     from explainsal.models import SaliencyModel as SaliencyModel
     from explainsal.types import DensityMap as DensityMap
     from explainsal.types import FixationBatch as FixationBatch
+    from explainsal.version import __version__ as __version__
     from explainsal.workflows.loading import load_model as load_model
-
-    __version__: str
 
 wait_passively()  # before PyTorch is imported
 
-_PUBLIC = {
-    "CMRNet": "models",
-    "DensityMap": "types",
-    "Distillation": "distillation",
-    "Explainer": "explanation",
-    "Explanation": "explanation",
-    "FixationBatch": "types",
-    "FolderDataModule": "datamodules.folder",
-    "MIT1003DataModule": "datamodules.mit1003",
-    "MSINet": "models",
-    "OSIEDataModule": "datamodules.osie",
-    "SaliconDataModule": "datamodules.salicon",
-    "SaliencyMetrics": "metrics",
-    "SaliencyModel": "models",
-    "UNISAL": "models",
-    "load_model": "workflows.loading",
+_NAMES = {
+    "__version__": "explainsal.version",
+    "CMRNet": "explainsal.models",
+    "DensityMap": "explainsal.types",
+    "Distillation": "explainsal.distillation",
+    "Explainer": "explainsal.explanation",
+    "Explanation": "explainsal.explanation",
+    "FixationBatch": "explainsal.types",
+    "FolderDataModule": "explainsal.datamodules.folder",
+    "MIT1003DataModule": "explainsal.datamodules.mit1003",
+    "MSINet": "explainsal.models",
+    "OSIEDataModule": "explainsal.datamodules.osie",
+    "SaliconDataModule": "explainsal.datamodules.salicon",
+    "SaliencyMetrics": "explainsal.metrics",
+    "SaliencyModel": "explainsal.models",
+    "UNISAL": "explainsal.models",
+    "load_model": "explainsal.workflows.loading",
 }
 _SUBPACKAGES = (
     "callbacks", "classical", "data", "datamodules", "distillation", "explanation", "functional", "metrics", "models",
     "modules", "reporting", "tracing", "workflows",
 )  # fmt: skip
-__all__ = ["__version__", *_PUBLIC, *_SUBPACKAGES]
-
-
-def __getattr__(name: str) -> Any:
-    if name in _PUBLIC:
-        return getattr(importlib.import_module(f"explainsal.{_PUBLIC[name]}"), name)
-    if name in _SUBPACKAGES:
-        return importlib.import_module(f"explainsal.{name}")
-    if name == "__version__":
-        from importlib.metadata import version
-
-        return version("explainsal")
-    raise AttributeError(f"module 'explainsal' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__all__ = [*_NAMES, *_SUBPACKAGES]
+__getattr__, __dir__ = import_lazily(__name__, _NAMES, _SUBPACKAGES)

@@ -32,7 +32,7 @@ def report(cfg: DictConfig) -> list[Path]:
         "run": lambda cfg: reports.rebuild_report(find_run(cfg)),
         "figure": lambda cfg: reports.rebuild_figure(find_run(cfg), cfg.figure, cfg.preset),
         "bank": lambda cfg: reports.draw_banks(cfg.bank_name, Path.cwd()),
-        "sweep": lambda cfg: reports.rebuild_sweep(find_run(cfg)),
+        "sweep": lambda cfg: reports.write_sweep(find_run(cfg)),
         "folds": lambda cfg: reports.pool_folds(find_run(cfg)),
         "dashboard": lambda cfg: reports.publish_dashboard(cfg.project),
     })  # fmt: skip

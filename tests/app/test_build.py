@@ -6,12 +6,24 @@ from dataclasses import fields
 
 import pytest
 from hydra import compose, initialize_config_dir
+from hydra.errors import InstantiationException
 from omegaconf import DictConfig
 
-from explainsal.app.build import build_explanation, build_preset_explanations, choose_cfg_device, warn_of_one_process
+from explainsal.app.arguments import drop_null_groups
+from explainsal.app.build import (
+    build_datamodule,
+    build_explanation,
+    build_module,
+    build_preset_explanations,
+    build_trainer,
+    choose_cfg_device,
+    warn_of_one_process,
+)
 from explainsal.app.cli import conf_dir
 from explainsal.app.distilling import build_distill_options, build_refine_options
 from explainsal.app.options import build_evaluation
+from explainsal.app.runs import build_loggers
+from explainsal.app.training_data import build_training_data
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
 from explainsal.explanation import FilterBank, Options
@@ -66,6 +78,28 @@ def test_ckpt_path_is_understood():
     for command in ("evaluate", "explain", "predict", "distill", "export"):
         assert config(command, "ckpt_path=best.ckpt").checkpoint == "best.ckpt"
         assert config(command).checkpoint is None
+
+
+def test_null_members_and_null_groups_are_left_out():
+    trainer = build_trainer(config("train", "trainer=cpu", "callbacks.interrupt=null", "callbacks.progress=null"), [])
+    names = {type(callback).__name__ for callback in trainer.callbacks}
+    assert "ModelCheckpoint" in names
+    assert "InterruptCheckpoint" not in names
+    arguments = drop_null_groups(["callbacks=null", "logger=null", "data/augmentation=null", "fit.extra_data=null"])
+    cfg = config("train", "trainer=cpu", *arguments)
+    assert build_loggers(cfg, "train") == []
+    assert build_datamodule(cfg).augmentation is None
+    assert "InterruptCheckpoint" not in {type(callback).__name__ for callback in build_trainer(cfg, []).callbacks}
+    assert build_loggers(config("train", "logger=wandb", "logger.wandb=null", "logger.csv=null"), "train") == []
+    datamodule = build_datamodule(config("train", "data/augmentation=modest", "data.augmentation.steps.flip=null"))
+    assert len(datamodule.augmentation.pipeline.transforms) == 2
+    data = build_training_data(config("train", "model=unisal", "+domains.Hollywood=null"), datamodule)
+    assert list(data.domains) == ["SALICON"]
+
+
+def test_a_null_optimizer_is_refused():
+    with pytest.raises(InstantiationException, match="choose module=frozen"):
+        build_module(config("train", "module.optimizer=null"))
 
 
 def test_debug_configs_are_short():

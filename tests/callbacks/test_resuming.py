@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from explainsal import signals
 from explainsal.callbacks.checkpointing import AtomicCheckpointIO, InterruptCheckpoint
-from explainsal.callbacks.resuming import GoOnExactly
+from explainsal.callbacks.resuming import ExactResume
 from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.augmentation import Augmentation
 from explainsal.data.sample import SaliencyBatch
@@ -83,7 +83,7 @@ def train(
         callbacks = [
             ModelCheckpoint(folder, "best", monitor="val/cc", mode="max", enable_version_counter=False),
             ModelCheckpoint(folder, "last", monitor=None, enable_version_counter=False),
-            InterruptCheckpoint(str(folder)), GoOnExactly(str(folder)), StopOnSignal(),
+            InterruptCheckpoint(str(folder)), ExactResume(str(folder)), StopOnSignal(),
         ]  # fmt: skip
         trainer = L.Trainer(
             accelerator="cpu", max_epochs=EPOCHS, logger=False, callbacks=callbacks, plugins=[AtomicCheckpointIO()],

@@ -7,7 +7,6 @@ from tests.data.lookalikes.pictures import write_picture
 from tests.data.lookalikes.pysaliency import FORMS, SCANPATHS, write_file_stimuli, write_fixations, write_stimuli
 
 from explainsal.data.folder import Chosen, read_folder
-from explainsal.data.pysaliency_export import write_fixations as write_single_fixations
 from explainsal.data.pysaliency_export import write_scanpaths
 from explainsal.data.pysaliency_hdf5 import form, read_scanpaths, read_stimuli
 from explainsal.data.reading import Reading
@@ -101,11 +100,10 @@ def test_one_unknown_duration_does_not_lose_the_others(tmp_path):
     tmp_path.joinpath("fixations.csv").write_text("image,x,y,subject,duration\na,1,2,0,0.2\na,3,4,0,\na,5,6,1,\n")
     dataset = read_folder(tmp_path)
     np.testing.assert_array_equal(dataset.fixations.duration, np.float32([0.2, np.nan, np.nan]))
-    for write in (write_single_fixations, write_scanpaths):
-        write(tmp_path / "f.hdf5", dataset.fixations)
-        first, second = read_scanpaths(tmp_path / "f.hdf5")[0]
-        np.testing.assert_array_equal(first.duration, np.float32([0.2, np.nan]))
-        assert second.duration is None
+    write_scanpaths(tmp_path / "f.hdf5", dataset.fixations)
+    first, second = read_scanpaths(tmp_path / "f.hdf5")[0]
+    np.testing.assert_array_equal(first.duration, np.float32([0.2, np.nan]))
+    assert second.duration is None
 
 
 def test_an_unknown_version_says_what_can_be_read(tmp_path):

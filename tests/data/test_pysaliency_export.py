@@ -18,13 +18,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.fixation_table import FixationTable, Scanpath
 from explainsal.data.folder import read_folder
 from explainsal.data.ground_truth import whole_pixels_to_middles
-from explainsal.data.pysaliency_export import (
-    export_dataset,
-    write_file_stimuli,
-    write_fixations,
-    write_scanpaths,
-    write_stimuli,
-)  # fmt: skip
+from explainsal.data.pysaliency_export import export_dataset, write_file_stimuli, write_scanpaths, write_stimuli
 from explainsal.data.pysaliency_hdf5 import read_picture, read_scanpaths, read_stimuli
 from explainsal.data.reading import Reading
 from explainsal.errors import UserError
@@ -77,20 +71,6 @@ def test_scanpaths_come_back(tmp_path_factory, table):
     write_scanpaths(path, table)
     assert_same(table, back(path, len(table)))
     assert [p.name for p in path.parent.iterdir()] == ["f.hdf5"]
-
-
-@settings(max_examples=40, deadline=None)
-@given(table=tables(), history=st.booleans())
-def test_single_fixations_come_back(tmp_path_factory, table, history):
-    path = tmp_path_factory.mktemp("p") / "f.hdf5"
-    write_fixations(path, table, history=history)
-    assert_same(table, back(path, len(table)))
-    with h5py.File(path) as file:
-        past = file["x_hist"][()]
-        x, n, subject = (file[name][()] for name in ("x", "n", "subjects"))
-    for i in range(len(x)):
-        before = [x[j] for j in range(i) if history and (n[j], subject[j]) == (n[i], subject[i])]
-        np.testing.assert_array_equal(past[i], before + [np.nan] * (past.shape[1] - len(before)))
 
 
 def test_stimuli_of_both_forms(tmp_path):
@@ -160,13 +140,10 @@ def pysaliency_says(*arguments: object) -> dict:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("form", ["FixationTrains", "Fixations"])
-def test_the_real_pysaliency_reads_what_we_write(tmp_path, form):
+def test_the_real_pysaliency_reads_what_we_write(tmp_path):
     interpreter()
     before = dataset(tmp_path / "in")
     stimuli, fixations = export_dataset(before, tmp_path / "out")
-    if form == "Fixations":
-        write_fixations(fixations, before.fixations)
     values = np.random.default_rng(0).random((3, *SIZE)) + 0.1
     logs = np.log(values / values.sum((1, 2), keepdims=True))
     for name, kind, arrays in (("d", "density", logs), ("m", "map", values)):
@@ -180,7 +157,7 @@ def test_the_real_pysaliency_reads_what_we_write(tmp_path, form):
     assert said["stimuli"] == ["FileStimuli", 3, [[24, 32, 3]] * 3]
     assert said["sums"] == [int(sample.image.astype(int).sum()) for sample in before]
     kind, columns = said["fixations"]
-    assert kind == form
+    assert kind == "FixationTrains"
     assert list(zip(columns["x"], columns["y"], strict=True)) == [tuple(p) for p in before.fixations.xy.tolist()]
     assert (columns["n"], columns["subjects"]) == ([0, 0, 0, 2], [0, 0, 1, 1])
     np.testing.assert_allclose(columns["t"], before.fixations.t, rtol=1e-6)

@@ -9,9 +9,10 @@ import scipy.io
 
 from explainsal.data import synthetic as module
 from explainsal.data.scenes import KINDS, make_scene
-from explainsal.data.synthetic import MARKER, SyntheticSettings, draw_scene, read_synthetic, write_synthetic
+from explainsal.data.synthetic import MARKER, SyntheticSettings, read_synthetic, write_synthetic
 from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
+from explainsal.fetch.writing import replaced_file
 
 SETTINGS = SyntheticSettings(seed=3, size=(48, 64), counts={"train": 4, "val": 2, "test": 2}, sigma=3.0)
 
@@ -49,16 +50,17 @@ def test_more_images_leave_the_first_ones_alone(tmp_path):
 
 def test_interrupted_writing_is_taken_up_and_ends_with_the_same_files(tmp_path, monkeypatch):
     write_synthetic(tmp_path / "whole", SETTINGS)
-    encode, calls = module._encode, []
+    write, calls = module.write_file, []
 
-    def interrupted(path, *rest):
+    def interrupted(path, content, **options):
         calls.append(path)
-        if len(calls) == 8:
-            path.write_bytes(b"half a pic")
-            raise KeyboardInterrupt
-        encode(path, *rest)
+        if len(calls) == 9:
+            with replaced_file(path) as temporary:
+                temporary.write_bytes(b"half a pic")
+                raise KeyboardInterrupt
+        write(path, content, **options)
 
-    monkeypatch.setattr(module, "_encode", interrupted)
+    monkeypatch.setattr(module, "write_file", interrupted)
     with pytest.raises(KeyboardInterrupt):
         write_synthetic(tmp_path / "cut", SETTINGS)
     monkeypatch.undo()
@@ -96,10 +98,10 @@ def test_other_settings_replace_the_files_and_other_data_are_left_alone(tmp_path
 
 
 def test_a_full_disk_is_one_clear_message(tmp_path, monkeypatch):
-    def full(*_):
+    def full(*_, **options):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(module, "_encode", full)
+    monkeypatch.setattr(module, "write_file", full)
     with pytest.raises(UserError, match=r"No space left.*data\.root="):
         write_synthetic(tmp_path, SETTINGS)
 
@@ -147,7 +149,7 @@ def test_fixations_follow_the_known_density(kind):
 
 def test_the_scene_can_be_drawn_again_without_the_files(tmp_path):
     write_synthetic(tmp_path, SETTINGS)
-    scene = draw_scene(SETTINGS, "val", 1)
+    scene = make_scene(SETTINGS.generator("val", 1), SETTINGS.size)
     stored = read_synthetic(tmp_path, "val", SETTINGS)[1].image
     assert np.abs(scene.image.astype(int) - stored).mean() < 8  # JPEG
 

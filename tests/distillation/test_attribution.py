@@ -55,7 +55,7 @@ def test_an_attribution_follows_blurs_down_to_the_image():
     twice = filter_responses(filter_responses(input_maps(images), blur)[:, 0].real, blur).real
     assert_close(parts["input/luminance"], 3 * 2 * twice[:, 0, 0], rtol=1e-4, atol=1e-4)
     assert_close(parts["constant"], torch.full((2, 8, 8), 0.5 + 3 * 0.5))
-    assert Standalone(bank, "luminance", (8, 8), [first, last]).seen(images)[1].shape == (2, 0, 8, 8)
+    assert Standalone(bank, "luminance", (8, 8), [first, last]).image_responses(images)[1].shape == (2, 0, 8, 8)
     assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first the stage's energy
     kinds = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "wavelength")
     assert set(kinds) == {"blur 1", "4", "constant", "clamping"}

@@ -59,7 +59,7 @@ def test_stages_follow_the_network_and_keep_few_terms(fit):
 
 def test_every_map_is_the_sum_of_its_terms_and_never_below_what_was_seen(fit):
     images = next(samples()())[0]
-    seen = fit.model.seen(images)
+    seen = fit.model.image_responses(images)
     maps = fit.model.stage_maps(seen)
     for stage, one in zip(fit.model.stages, seen, strict=True):
         for number in range(len(stage.channels)):

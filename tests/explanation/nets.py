@@ -6,6 +6,12 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+# `normalized` with each candidate matched alone (Eq. 2), and equal weights of pixels
+MATCHING = {
+    "coefficients": "inverse_mae", "selection": "correlation", "image_candidates": True, "fill_pool": True,
+    "output_weight": 0.0,
+}  # fmt: skip
+
 
 class Plain(nn.Module):
     """Convolutions and an in-place ReLU that is called twice."""

@@ -6,7 +6,7 @@ import pytest
 import torch
 from benchmarks.launches import Launches
 from tests.distillation.pretended import DEVICE, Elsewhere, pretended_device
-from tests.explanation.nets import Functional, Plain
+from tests.explanation.nets import MATCHING, Functional, Plain
 from torch.testing import assert_close
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -76,7 +76,7 @@ def test_an_accelerator_never_waits_for_the_host(preset, monkeypatch):
     assert waits.found == []
 
 
-@pytest.mark.parametrize(("preset", "megabytes"), [("paper", 13), ("normalized", 62), ("sparse", 10)])
+@pytest.mark.parametrize(("preset", "megabytes"), [("paper", 13), ("normalized", 5), ("sparse", 10)])
 def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, megabytes, monkeypatch):
     torch.manual_seed(0)
     net, images = Plain().double(), torch.rand(5, 3, 24, 32, dtype=torch.float64)
@@ -96,16 +96,17 @@ def test_a_batch_is_explained_in_parts_that_fit_and_each_image_as_alone(preset, 
 
 
 @pytest.mark.parametrize(
-    ("preset", "most"),
+    ("preset", "changes", "most"),
     [
-        ("normalized", 230),
-        pytest.param("sparse", 520, marks=pytest.mark.xfail(strict=True, reason="671, the cause is open")),
+        ("normalized", MATCHING, 230),
+        ("normalized", {}, 1030),  # ten candidates, each chosen in view of the others, by some 55 operations
+        pytest.param("sparse", {}, 520, marks=pytest.mark.xfail(strict=True, reason="671, the cause is open")),
     ],
 )
-def test_a_layer_is_few_launches_however_many_images(preset, most):
+def test_a_layer_is_few_launches_however_many_images(preset, changes, most):
     """Counted on the `meta` device, which has no numbers: a look at one would be an error."""
     counts = []
-    plainly = {"output_weight": 0, "noise_floor": 0}  # derivatives and a second fit come on top
+    plainly = changes | {"output_weight": 0, "noise_floor": 0}  # derivatives and a second fit come on top
     for batch in (1, 4):
         explainer, images = (
             Explainer(Plain(16).to("meta"), preset, **plainly),

@@ -62,9 +62,9 @@ def rebuilt(preset, activations, sources, budget, counts=None, **changes):
     pixels = None if counts is None else torch.as_tensor(counts).flatten()[None, None]
     candidates = Candidates(
         pools, BANK, (size[0], size[1]), scaling=options.scaling, budget=budget, pixel_weights=pixels,
-        rooted=preset == "sparse",
+        rooted=not options.matching,
     )  # fmt: skip
-    rebuild = pursue_layer if preset == "sparse" else match_layer
+    rebuild = match_layer if options.matching else pursue_layer
     return rebuild(activations, candidates, options, budget)
 
 
@@ -75,6 +75,9 @@ def materialised(preset, activations, sources, counts=None, **changes):
     gabor = plain.log_gabor_loop(size, BANK.wavelengths, angles, BANK.sigma_on_f, BANK.sigma_theta)
     bank = np.concatenate([gabor, plain.gaussian_loop(size, BANK.low_pass)])
     seen = [plain.resize(one, activations[0].shape) for source in sources for one in plain.responses(source, bank, 4)]
+    if options.coefficients == "greedy":
+        return np.array([plain.rebuild_by_weighted_sums(one, seen, top_k=3, block=options.block_size, counts=counts)[0]
+                         for one in activations])  # fmt: skip
     if preset == "sparse":
         how = {"top_k": 3, "ridge": options.ridge, "counts": counts, "floor": options.noise_floor}
         rebuild = functools.partial(plain.rebuild_by_pursuit, **how)
@@ -90,7 +93,8 @@ def materialised(preset, activations, sources, counts=None, **changes):
 
 CASES = {
     **{preset: (preset, {}) for preset in PRESETS},
-    "joint scales": ("normalized", {"joint_scales": True, "scales": (2, 1, 0.5)}),
+    "matching": ("normalized", {"coefficients": "inverse_mae"}),
+    "joint scales": ("normalized", {"coefficients": "inverse_mae", "joint_scales": True, "scales": (2, 1, 0.5)}),
     "joint scales of the paper": ("paper", {"joint_scales": True}),
     "least squares": ("normalized", {"coefficients": "least_squares", "ridge": 0.1}),
     "least squares, maps as they come": ("paper", {"coefficients": "least_squares", "ridge": 0.01, "signed": False}),
@@ -98,7 +102,10 @@ CASES = {
     "pursuit down to noise": ("sparse", {"noise_floor": 0.7}),
     "pursuit down to noise with ridge": ("sparse", {"noise_floor": 0.7, "ridge": 0.1}),
 }
-WEIGHTED = {**CASES, "weighted blocks at scales": ("normalized", {"scales": (2, 1, 0.5)})}
+WEIGHTED = {
+    **CASES,
+    "weighted blocks at scales": ("normalized", {"coefficients": "inverse_mae", "scales": (2, 1, 0.5)}),
+}
 
 
 @pytest.mark.parametrize("case", list(CASES))

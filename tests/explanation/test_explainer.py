@@ -6,7 +6,7 @@ import re
 
 import pytest
 import torch
-from tests.explanation.nets import Functional, Normalised, Odd, Plain
+from tests.explanation.nets import MATCHING, Functional, Normalised, Odd, Plain
 from torch import nn
 from torch.testing import assert_close
 
@@ -47,6 +47,18 @@ def test_any_network_is_explained_and_its_own_map_is_untouched(preset, net):
     assert torch.equal(out.saliency_map, net.eval()(images))
     assert out.explainable_map.shape == (1, 1, 24, 32)
     assert out.explainable_map.isfinite().all()
+
+
+@pytest.mark.parametrize("ending", ["softmax", "minmax"])
+def test_the_networks_own_last_steps_follow_the_reconstruction(ending):
+    net, images = Normalised(ending), smooth(2)
+    out = Explainer(net, "sparse")(images, keep_maps=True)
+    assert out.layers[-1].name == "head"
+    maps = out["head"].reconstructions
+    low, high = maps.amin((1, 2, 3), keepdim=True), maps.amax((1, 2, 3), keepdim=True)
+    expected = {"softmax": maps.flatten(1).log_softmax(1).reshape(maps.shape), "minmax": (maps - low) / (high - low)}
+    assert_close(out.explainable_map, expected[ending])
+    assert not any(module._forward_hooks for module in net.modules())
 
 
 def test_activations_behind_an_in_place_relu_are_those_of_the_convolution():
@@ -406,7 +418,7 @@ def test_what_is_no_map_is_refused_before_a_layer_is_rebuilt(change, message, mo
     [
         ({"preset": "fancy"}, "paper, normalized, sparse"),
         ({"topk": 3}, "top_k"),
-        ({"coefficients": "ridge"}, "'inverse_mae', 'least_squares', 'omp', 'nnls'"),
+        ({"coefficients": "ridge"}, "'inverse_mae', 'least_squares', 'greedy', 'omp', 'nnls'"),
         ({"ridge": -1.0}, "ridge must be a number from 0"),
         ({"ridge": float("nan")}, "ridge must be a number from 0"),
         ({"ridge": "a"}, "ridge must be a number from 0, got 'a'"),
@@ -470,7 +482,7 @@ def test_generations_go_back_along_the_chain_and_leave_the_image_out():
 @pytest.mark.parametrize("changes", [{}, {"memory_budget": 350_000}])
 def test_least_squares_weights_fit_better_than_inverse_errors_whatever_the_budget(changes):
     net, images = Plain().double(), smooth(2).double()
-    own = Explainer(net, "normalized", **changes)(images)
+    own = Explainer(net, "normalized", coefficients="inverse_mae", **changes)(images)
     fitted = Explainer(net, "normalized", coefficients="least_squares", **changes)(images)
     assert (fitted["first"].correlation >= own["first"].correlation - 1e-9).all()
     assert (fitted["first"].correlation > own["first"].correlation + 0.01).any()
@@ -519,7 +531,7 @@ def test_a_deep_network_needs_no_larger_budget_than_a_shallow_one():
 
 def test_terms_name_the_scale_at_which_they_were_matched():
     """The weights of one scale sum to 1 (Eq. 3), those of two halves of two scales do not."""
-    out = Explainer(Plain(), "normalized", scales=(2, 1, 0.5), top_k=2, signed=False)(smooth(1))
+    out = Explainer(Plain(), "normalized", **MATCHING, scales=(2, 1, 0.5), top_k=2, signed=False)(smooth(1))
     terms = out["second"].coefficients
     assert terms.scale.tolist() == [2, 2, 1, 1, 0.5, 0.5]
     for scale in (2, 1, 0.5):
@@ -529,7 +541,7 @@ def test_terms_name_the_scale_at_which_they_were_matched():
 def test_units_of_the_reconstructions_change_no_correlation():
     """`rescale` is an affine map of each reconstruction, which standardised candidates do not see."""
     net, images = Plain().double(), smooth(1).double()
-    plain, moments = (Explainer(net, "normalized", rescale=one)(images) for one in ("none", "moments"))
+    plain, moments = (Explainer(net, "normalized", **MATCHING, rescale=one)(images) for one in ("none", "moments"))
     for a, b in zip(plain.layers, moments.layers, strict=True):
         assert torch.equal(a.coefficients.filter, b.coefficients.filter)
         assert_close(a.correlation, b.correlation, rtol=1e-7, atol=1e-9, equal_nan=True)  # a ReLU leaves dead maps
@@ -545,7 +557,10 @@ def test_a_layer_of_one_map_does_not_starve_what_comes_after_it():
 
 def test_signed_weights_follow_the_correlation_and_keep_their_sign_through_the_mean():
     net, images = Plain(), smooth(1)
-    options = {"descriptor": "variance", "image_candidates": False}  # block variance: the same candidates either way
+    options = MATCHING | {
+        "descriptor": "variance",
+        "image_candidates": False,
+    }  # block variance: the same candidates either way
     out = Explainer(net, "normalized", **options)(images, keep_maps=True)
     plain = Explainer(net, "normalized", signed=False, **options)(images, keep_maps=True)
     first, second = out["first"].coefficients, plain["first"].coefficients

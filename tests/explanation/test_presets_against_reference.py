@@ -8,11 +8,12 @@ import math
 import numpy as np
 import pytest
 import torch
+from tests.explanation.nets import MATCHING
 from tests.reference import explanation as plain
 from torch import nn
 from torch.testing import assert_close
 
-from explainsal.explanation import BANKS, PRESETS, Explainer
+from explainsal.explanation import BANKS, Explainer
 
 LUMINANCE, RED_GREEN, BLUE_YELLOW = (0.299, 0.587, 0.114), (1, -1, 0), (-0.5, -0.5, 1)
 
@@ -65,7 +66,8 @@ def transfer(bank, size):
 
 CASES = {
     "paper": ({"pool_size": 2, "top_k": 4}, SEQUENCE, [LUMINANCE]),
-    "normalized": ({"pool_size": 2, "top_k": 4}, WITH_IMAGE, [LUMINANCE]),
+    "normalized": ({"pool_size": 2, "top_k": 4}, GRAPH, [LUMINANCE]),
+    "matching": ({"pool_size": 2, "top_k": 4, **MATCHING}, WITH_IMAGE, [LUMINANCE]),
     "sparse": ({"pool_size": 2, "top_k": 4}, GRAPH, [LUMINANCE, RED_GREEN, BLUE_YELLOW]),
 }
 
@@ -75,6 +77,7 @@ CASES = {
 def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
     changes, parents, axes = CASES[preset]
     net, images = Branches().double(), torch.rand(1, 3, *size, dtype=torch.float64)
+    case, preset = preset, "normalized" if preset == "matching" else preset
     explainer = Explainer(net, preset, **changes)
     out, pixels = explainer(images, keep_maps=True), explainer.output_weights(images)
     counts = influence = None
@@ -84,12 +87,14 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
         influence = {name: pixels.of_maps(name)[0].numpy() for name in sizes}
         assert all(len(one) == 1 or one.std() > 0.01 for one in influence.values())
 
-    options = PRESETS[preset]
-    if preset == "sparse":
+    options = explainer.options
+    if case == "normalized":
+        rebuild = functools.partial(plain.rebuild_by_weighted_sums, top_k=4, block=options.block_size)
+    elif case == "sparse":
         rebuild = functools.partial(plain.rebuild_by_pursuit, top_k=4, floor=options.noise_floor)
     else:
         rebuild = functools.partial(plain.rebuild_by_matching, scales=options.scales, top_k=4, block=options.block_size,
-                                    standardize=preset == "normalized", signed=options.signed)  # fmt: skip
+                                    standardize=case == "matching", signed=options.signed)  # fmt: skip
     seen = [sum(w * images[0, c].numpy() for c, w in enumerate(axis)) for axis in axes]
     expected = plain.explain_chain(
         seen, activations_by_hand(net, images), parents, functools.partial(transfer, options.bank),
@@ -106,7 +111,7 @@ def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
         # float64 through eight layers of FFTs and least squares: far above rounding, far below any real difference
         assert_close(layer.reconstructions[0].numpy(), maps, rtol=1e-7, atol=1e-9)
         weights = np.array(
-            [np.ravel(np.pad(d[2], (0, 4 - len(d[2]))) if preset == "sparse" else d[2]) for d in details]
+            [np.ravel(np.pad(d[2], (0, 4 - len(d[2]))) if case in ("normalized", "sparse") else d[2]) for d in details]
         )
         assert_close(layer.coefficients.weights[0].numpy(), weights, rtol=1e-6, atol=1e-9)
     assert_close(out.explainable_map[0, 0].numpy(), expected["last"][0][0], rtol=1e-7, atol=1e-9)

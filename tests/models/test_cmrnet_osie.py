@@ -17,7 +17,7 @@ from explainsal.evaluate import evaluate
 from explainsal.functional.metrics import cc
 from explainsal.models import load_network
 from explainsal.models.cmrnet_osie import WEIGHTS
-from explainsal.models.published import seen_warning
+from explainsal.models.published import training_data_warning
 from explainsal.workflows import evaluation
 
 
@@ -25,10 +25,10 @@ def test_the_card_describes_the_file():
     card = json.loads(WEIGHTS.with_name(f"{WEIGHTS.name}.card.json").read_text())
     assert card["sha256"] == hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
     assert card["bytes"] == WEIGHTS.stat().st_size < 6e6
-    assert "1001-1350" in seen_warning(WEIGHTS, "osie")
-    assert "are not a fair test" in seen_warning(WEIGHTS, "osie", "val")
-    assert "have not seen the part evaluated here, osie test" in seen_warning(WEIGHTS, "osie", "test")
-    assert "are not a fair test" in seen_warning(WEIGHTS, "osie", "msinet test")
+    assert "1001-1350" in training_data_warning(WEIGHTS, "osie")
+    assert "are not a fair test" in training_data_warning(WEIGHTS, "osie", "val")
+    assert "have not seen the part evaluated here, osie test" in training_data_warning(WEIGHTS, "osie", "test")
+    assert "are not a fair test" in training_data_warning(WEIGHTS, "osie", "msinet test")
 
 
 def test_it_predicts_where_people_look(shared):

@@ -12,7 +12,7 @@ from hydra import compose, initialize_config_dir
 from explainsal.app.cli import conf_dir
 from explainsal.models import load_network
 from explainsal.models.packaged import FOLDER, package_network, packaged_file, read_card
-from explainsal.models.published import seen_warning
+from explainsal.models.published import training_data_warning
 from explainsal.workflows.loading import load_model
 
 NAMES = ("cmrnet_eyes", "cmrnet_osie")
@@ -52,7 +52,7 @@ def test_the_packaged_standalone_model_is_loaded_by_its_name_and_its_card_descri
     assert max(int((stage.source >= 0).sum(1).max()) for stage in model.net.stages) <= 20
     assert {"licence", "recipe", "scores", "date", "trained_on", "unseen_splits"} <= set(card)
     assert model.trained
-    assert "have not seen the part evaluated here, osie test" in seen_warning(model.weights, "osie", "test")
+    assert "have not seen the part evaluated here, osie test" in training_data_warning(model.weights, "osie", "test")
     maps = model(torch.rand(1, 3, 60, 80, generator=torch.Generator().manual_seed(0)))
     assert maps.shape == (1, 1, 60, 80)
     assert maps.std() > 0
@@ -64,17 +64,17 @@ def test_the_recipe_of_the_packaged_standalone_model_composes():
     with initialize_config_dir(conf_dir(), version_base="1.3"):
         cfg = compose("distill", overrides=recipe[3:])
     assert cfg.start == "experiments/standalone/models/standalone.safetensors"
-    assert (cfg.weights, cfg.beside.mit1003.split) == ("published:mit1003", "held_out")
+    assert (cfg.weights, cfg.extra_data.mit1003.split) == ("published:mit1003", "held_out")
 
 
 def test_it_says_what_it_has_seen_of_two_data_sets():
     file = packaged_file("cmrnet_eyes")
-    assert "1001-1350" in seen_warning(file, "osie")
-    assert "have not seen the part evaluated here, osie test" in seen_warning(file, "osie", "test")
-    assert "are not a fair test" in seen_warning(file, "osie", "val")
-    assert "published:mit1003" in seen_warning(file, "mit1003")
-    assert "have not seen the part evaluated here" in seen_warning(file, "mit1003", "held_out test")
-    assert "are not a fair test" in seen_warning(file, "mit1003", "all")
+    assert "1001-1350" in training_data_warning(file, "osie")
+    assert "have not seen the part evaluated here, osie test" in training_data_warning(file, "osie", "test")
+    assert "are not a fair test" in training_data_warning(file, "osie", "val")
+    assert "published:mit1003" in training_data_warning(file, "mit1003")
+    assert "have not seen the part evaluated here" in training_data_warning(file, "mit1003", "held_out test")
+    assert "are not a fair test" in training_data_warning(file, "mit1003", "all")
 
 
 def test_packaging_keeps_the_function_to_sixteen_bits(tmp_path):

@@ -236,6 +236,38 @@ def rebuild_by_pursuit(activation, candidates, *, top_k, nonnegative=False, ridg
     return np.reshape(rebuilt, activation.shape), support, weights
 
 
+def rebuild_by_weighted_sums(activation, candidates, *, top_k, block, counts=None):
+    """Weights of Eq. 3 with either sign; at every step all longer sums are made, and the most similar one is kept."""
+    counts = np.ones(activation.shape) if counts is None else counts / counts.mean()
+    target, blocks = standardized(activation, counts), block_means_and_deviations(counts, block)
+    of_blocks = np.tile(blocks[: len(blocks) // 2], 2)
+    mine, choices = block_means_and_deviations(target, block), []
+    for n, candidate in enumerate(candidates):
+        for sign in (1, -1):
+            one = sign * standardized(candidate, counts)
+            error = np.average(abs(mine - block_means_and_deviations(one, block)), weights=of_blocks)
+            if one.any():
+                choices.append((n, sign, one, 1 / error))
+    chosen, total, most = [], np.zeros(activation.shape), 0.0
+    largest = max((weight for *_, weight in choices), default=1.0)
+    for _ in range(top_k):
+        found = None
+        for n, sign, one, weight in choices:
+            longer = total + weight / largest * one
+            energy = (counts * longer**2).sum()
+            value = (counts * longer * target).sum() / math.sqrt(energy) if energy > 0 else 0.0
+            if n not in [m for m, _, _ in chosen] and (found is None or value > found[0] * (1 + 1e-9)):
+                found = (value, n, sign, weight / largest, longer)
+        if found is None or not found[0] > most * (1 + 5e-7):
+            break
+        most, total = found[0], found[4]
+        chosen.append(found[1:4])
+    mean, deviation = weighted_moments(activation, counts)
+    spread = math.sqrt(np.average(total**2, weights=counts)) if chosen else 1.0
+    weights = [sign * weight * deviation / spread for _, sign, weight in chosen]
+    return total / spread * deviation + mean, [n for n, _, _ in chosen], np.array(weights)
+
+
 def rebuild_layer(rebuild, activations, candidates):
     """All maps of a layer; where noise would explain each as well, each has one term all the same."""
     details = [rebuild(activation, candidates) for activation in activations]

@@ -148,7 +148,7 @@ def test_paper_counts_a_norm_and_the_activation_after_it_with_their_convolution(
 
 
 def test_a_selection_of_nothing_says_what_there_is():
-    layers, _ = trace_layers(Plain().eval(), torch.rand(1, 3, 8, 8))
+    layers, *_ = trace_layers(Plain().eval(), torch.rand(1, 3, 8, 8))
     with pytest.raises(UserError, match="first, relu, second"):
         select_layers(layers, "encoder.*")
     for wrong in ("encoder.*", ["lst"], "convs", []):  # although the last map is always explained

@@ -172,7 +172,7 @@ def test_a_checkpoint_without_a_run_has_no_run(tmp_path, content):
 def test_staged_files_stay_as_they_were(tmp_path):
     checkpoint, table = tmp_path / "last.ckpt", tmp_path / "layers.csv"
     checkpoint.write_bytes(b"old"), table.write_bytes(b"old")
-    staged = [ours._beside(tmp_path / "kept" / file.name, file) for file in (checkpoint, table)]
+    staged = [ours._stage(tmp_path / "kept" / file.name, file) for file in (checkpoint, table)]
     assert os.stat(staged[0]).st_nlink == 2  # a checkpoint takes no extra space
     newer = tmp_path / ".last.ckpt.partial"
     newer.write_bytes(b"new")

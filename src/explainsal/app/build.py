@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -11,6 +11,7 @@ import lightning
 import torch
 from hydra.utils import instantiate
 from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from torch import nn
@@ -31,6 +32,19 @@ from explainsal.workflows.training import require_trainable
 def seed_everything(cfg: DictConfig) -> None:
     """Seed Python, NumPy, PyTorch and the workers of the loaders with ``cfg.seed``."""
     lightning.seed_everything(cfg.seed, workers=True, verbose=False)
+
+
+def build_group(group: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Build the members of a group, such as the callbacks; members that are null are skipped.
+
+    Args:
+        group: The members by name, each with its ``_target_``; None for a group that is null.
+
+    Example:
+        >>> build_group(OmegaConf.create({"one": {"_target_": "builtins.dict", "a": 1}, "two": None}))
+        {'one': {'a': 1}}
+    """
+    return {str(name): instantiate(node) for name, node in (group or {}).items() if node is not None}
 
 
 def build_datamodule(cfg: DictConfig) -> SaliencyDataModule:
@@ -120,8 +134,10 @@ def trainer_factory(cfg: DictConfig) -> Callable[..., Trainer]:
 
 
 def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
-    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``."""
-    callbacks = [*instantiate(cfg.callbacks).values(), *logger_callbacks(loggers), StopOnSignal()]
+    """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``; without a logger, learning rates are not logged."""
+    callbacks = [*build_group(cfg.get("callbacks")).values(), *logger_callbacks(loggers), StopOnSignal()]
+    if not loggers:
+        callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
 
 

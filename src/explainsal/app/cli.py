@@ -16,6 +16,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig
 
 from explainsal import signals
+from explainsal.app.arguments import drop_null_groups
 from explainsal.app.folders import follow_arguments, is_first, own_folder, shared_job
 from explainsal.app.help import asks_for_help, explain_wrong_number, format_help
 from explainsal.app.messages import (
@@ -82,7 +83,7 @@ class _Command:
 
     def __init__(self, task: Task, name: str, interrupted: str) -> None:
         self.task, self.name, self.interrupted = task, name, interrupted
-        self.jobs, self.said = 0, False  # number of started jobs; whether a job has printed its error
+        self.jobs, self.reported = 0, False  # number of started jobs; whether a job has printed its error
 
     def __call__(self) -> None:
         """Run the command that the command line describes."""
@@ -94,6 +95,7 @@ class _Command:
         entry = hydra.main(version_base="1.3", config_path=conf_dir(), config_name=self.name)(job)
         traceback = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's shortened tracebacks hide the message
+        sys.argv[1:] = drop_null_groups(sys.argv[1:])
         if signals.follows():
             sys.argv[1:] = follow_arguments(sys.argv[1:])
         with signals.handled():
@@ -117,7 +119,7 @@ class _Command:
                 raise
             if HydraConfig.get().mode == RunMode.MULTIRUN:
                 say(message)
-                self.said = True
+                self.reported = True
                 raise
             end(message, EXIT_USER_ERROR)
 
@@ -143,7 +145,7 @@ class _Command:
                 message = f"cannot make the run's folder {error.filename}: {error.strerror}. Set paths.outputs=FOLDER"
             if message is None:
                 raise
-            if self.said and self.jobs == 1:  # after further jobs, the message is repeated below their output
+            if self.reported and self.jobs == 1:  # after further jobs, the message is repeated below their output
                 raise SystemExit(EXIT_USER_ERROR) from None
             end(message, EXIT_USER_ERROR)
         except KeyboardInterrupt as error:  # before the first job, or while other processes run the jobs

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
+from explainsal.app.build import build_group
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
@@ -16,8 +16,8 @@ from explainsal.workflows.distilling import FitOptions, check_null_model
 
 
 def build_sets(cfg: DictConfig) -> dict[str, SaliencyDataModule]:
-    """Build the data modules of ``cfg.data`` and ``cfg.beside`` by name, and prepare them."""
-    sets = {"data": instantiate(cfg.data)} | {name: instantiate(node) for name, node in cfg.beside.items()}
+    """Build the data modules of ``cfg.data`` and ``cfg.extra_data`` by name, and prepare them."""
+    sets = build_group({"data": cfg.data} | dict(cfg.extra_data or {}))
     for datamodule in sets.values():
         datamodule.prepare_data()
     return sets

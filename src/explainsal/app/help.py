@@ -80,7 +80,7 @@ def _closest(wrong: str, names: Iterable[str]) -> str | None:
     return next(iter([*swapped, *close]), None)
 
 
-def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str], conf: Path) -> str:
+def explain_wrong_option(error: BaseException, command: str, arguments: Sequence[str], conf: Path) -> str:
     """Turn Hydra's error about an option into one message that names the nearest option.
 
     Args:
@@ -97,6 +97,10 @@ def explain_wrong_option(error: Exception, command: str, arguments: Sequence[str
         quoted = _quote(found[1])
         one = f" One value with a comma needs two kinds of quotes: {quoted}." if quoted else ""
         return f"{found[1]}: several values. Add -m to run once per value, or write a list as {key}=[{values}].{one}"
+    if text.startswith("Config group override must be"):
+        given = next(a for a in arguments if a.endswith("=null") and (conf / a.split("=")[0]).is_dir())
+        names = sorted(path.stem for path in (conf / given.split("=")[0]).glob("*.yaml"))
+        return f"{given}: this command needs one of {', '.join(names)}."
     if found := re.search(r"Could not (?:override|delete from config:?) '?([\w.@/]+)'?", text):
         wrong = found[1]
         nearest = find_nearest(wrong, list_options(command, arguments, wrong, conf))

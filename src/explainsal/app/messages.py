@@ -50,7 +50,8 @@ def describe_error(error: BaseException, conf: Path) -> str | None:
         return f"A file name is not valid UTF-8 and cannot be written ({around!r}): rename the file."
     if missing := re.search(r"hydra/launcher/(joblib|submitit|ray)", str(error)):
         return f'hydra/launcher={missing[1]} is not installed: pip install "explainsal[{missing[1]}]"'
-    if isinstance(error, HydraException | OmegaConfBaseException):
+    null_group = str(error).startswith("Config group override must be")  # a ValueError of Hydra
+    if null_group or isinstance(error, HydraException | OmegaConfBaseException):
         return explain_wrong_option(error, Path(sys.argv[0]).stem, sys.argv[1:], conf)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"The disk is full ({error.filename or 'while writing'}). Free space, then run the same command again."

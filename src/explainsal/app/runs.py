@@ -8,11 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
 
-from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 
-from explainsal.app.build import choose_cfg_device
+from explainsal.app.build import build_group, choose_cfg_device
 from explainsal.tracking.loggers import close_loggers
 from explainsal.tracking.wandb import run_id_in
 from explainsal.workflows.runs import RunFolder
@@ -46,12 +45,11 @@ def resolve_options(cfg: DictConfig) -> dict[str, Any]:
 def build_loggers(cfg: DictConfig, command: str) -> list[Logger]:
     """Build the loggers of ``cfg.logger``; a resumed training continues its W&B run."""
     nodes = dict(cfg.get("logger") or {})
-    if "wandb" in nodes:
+    if nodes.get("wandb") is not None:
         known = run_id_in(cfg.resume) if cfg.get("resume") is not None else None
         resumed = {} if known is None or "id" in nodes["wandb"] else {"id": known}
         nodes["wandb"] = {"job_type": command, **nodes["wandb"], **resumed}
-    made = [instantiate(node) for node in nodes.values()]
-    return [logger for logger in made if logger is not None]  # None: W&B is not installed
+    return [logger for logger in build_group(nodes).values() if logger is not None]  # None: W&B is not installed
 
 
 def find_given_weights(cfg: DictConfig) -> str | None:

@@ -8,7 +8,7 @@ from hydra.utils import instantiate
 from lightning import LightningDataModule
 from omegaconf import DictConfig
 
-from explainsal.app.build import choose_cfg_device
+from explainsal.app.build import build_group, choose_cfg_device
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.domains import DomainsDataModule
 from explainsal.datamodules.fit import FitDataModule
@@ -25,7 +25,7 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
     Raises:
         UserError: If the network has no such domains, or ``cfg.fit`` lacks a size.
     """
-    if cfg.fit.size is not None or cfg.fit.beside or cfg.fit.teacher is not None:
+    if cfg.fit.size is not None or cfg.fit.extra_data or cfg.fit.teacher is not None:
         return build_fit_data(cfg, datamodule)
     if not cfg.domains:
         return datamodule
@@ -36,17 +36,17 @@ def build_training_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> Ligh
         raise UserError(
             f"domains.{wrong[0]}: choose one of {', '.join(d for d in DOMAINS if d != own)}; data=... is in {own}"
         )
-    return DomainsDataModule({own: datamodule, **{name: instantiate(node) for name, node in cfg.domains.items()}})
+    return DomainsDataModule({own: datamodule, **build_group(cfg.domains)})
 
 
 def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataModule:
-    """Build the training splits of ``cfg.data`` and ``cfg.fit.beside`` at one small size, with a teacher's maps.
+    """Build the training splits of ``cfg.data`` and ``cfg.fit.extra_data`` at one small size, with a teacher's maps.
 
     Raises:
         UserError: If the size is missing, domains are given as well, or the teacher is not a network.
     """
     if cfg.fit.size is None:
-        raise UserError("fit.beside and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
+        raise UserError("fit.extra_data and fit.teacher need fit.size=[HEIGHT,WIDTH]: training images are shrunk to it")
     if cfg.domains:
         raise UserError("fit.size mixes data sets in every batch, but domains=... separates them: leave one out")
     teacher = instantiate(cfg.fit.teacher) if cfg.fit.teacher is not None and cfg.fit.share else None
@@ -54,18 +54,11 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
         raise UserError(
             f"fit.teacher={model_name(teacher)} is not a network: choose one, e.g. +model@fit.teacher=unisal"
         )
-    beside = {name: instantiate(node) for name, node in cfg.fit.beside.items()}
-    own = {"data": datamodule}
-    return FitDataModule(
-        own | beside, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg)
-    )
+    sets = {"data": datamodule} | build_group(cfg.fit.extra_data)
+    return FitDataModule(sets, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg))
 
 
 def check_resume(cfg: DictConfig) -> None:
-    """Raise if the checkpoint to resume does not exist, is damaged, or holds no training state.
-
-    Raises:
-        UserError: If ``cfg.resume`` is such a file.
-    """
+    """Raise a UserError if the checkpoint to resume does not exist, is damaged, or holds no training state."""
     if cfg.resume is not None:
         read_checkpoint(Path(cfg.resume))

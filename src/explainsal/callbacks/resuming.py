@@ -17,7 +17,7 @@ _ORDER = "explainsal_order"  # key in checkpoints
 _NAMES = {"seed": "seed", "batch_size": "data.batch_size", "processes": "the number of processes"}
 
 
-class GoOnExactly(Callback):
+class ExactResume(Callback):
     """Make a resumed training equal an uninterrupted one.
 
     Random generators are seeded at the start of every epoch, and checkpoints store their states. A run
@@ -31,6 +31,11 @@ class GoOnExactly(Callback):
         self.folder = os.path.realpath(dirpath)
         self._restored: dict[str, Any] = {}
         self._order: dict[str, int] = {}
+
+    @property
+    def state_key(self) -> str:
+        """Key of the states in checkpoints, which are older than this class's name."""
+        return "GoOnExactly"
 
     def state_dict(self) -> dict[str, Any]:
         """Return the states of the generators that layers and losses use."""

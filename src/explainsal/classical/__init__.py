@@ -34,7 +34,6 @@ def classical_model(name: str, **options: Any) -> nn.Module:
 
     Args:
         name: Key of `MODELS`.
-        options: Arguments of the model's class.
 
     Raises:
         UserError: If the name is unknown, or the model lacks an option.

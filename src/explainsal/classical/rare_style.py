@@ -99,7 +99,6 @@ def self_information(maps: Tensor, bins: int) -> Tensor:
 
     Args:
         maps: Shape ``(..., h, w)``; each map is scaled to 0..1 and divided into bins of equal width.
-        bins: Number of bins.
     """
     size = int(maps.shape[-2]), int(maps.shape[-1])
     flat = maps.reshape(-1, *size)

@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
-
-from filelock import FileLock, Timeout
 
 from explainsal.data.sources import Archive, Source
 from explainsal.errors import CorruptFileError, MissingFilesError
 from explainsal.fetch.checksum import Checksum
 from explainsal.fetch.disk import full_disk_is_reported, human, require_space
 from explainsal.fetch.download import RemoteFile, Retry, download
+from explainsal.fetch.locks import locked
 from explainsal.fetch.unpack import Pattern, unpack
 
 NOTES = ".explainsal"  # folder below the data root, which also holds the cache
@@ -56,12 +54,9 @@ def fetch_archives(
     browser's name for it, is used instead of a download. Only one process works on a data set at a time; others wait.
 
     Args:
-        source: The data set.
         root: Folder of the data set; created if needed.
-        archives: The selected archives.
         mirror: URL of a folder with the same file names, used instead of the published addresses.
         verify: Whether files must have their published checksums.
-        retry: Number and timing of download attempts.
 
     Raises:
         MissingFilesError: If files must be fetched by hand; the message gives their sources and target paths.
@@ -72,8 +67,8 @@ def fetch_archives(
     if all(state.complete() for state in states):
         return [state.report() for state in states]
     with full_disk_is_reported("preparing the data set", root):
-        (root / NOTES).mkdir(parents=True, exist_ok=True)
-        with _alone(root / NOTES / "prepare.lock"):
+        waiting = f"another process prepares {root}: waiting for it"
+        with locked(root / NOTES / "prepare.lock", waiting, wait=True):
             _require_by_hand(source, states)
             _require_space(root, states)
             for state in states:
@@ -197,21 +192,6 @@ def _require_space(root: Path, states: Sequence[_State]) -> None:
             share = 1 - min(1.0, state.found / max(1, state.archive.files))
             needed += 1e6 * state.archive.megabytes * ((state.find_archive() is None) + share)
     require_space(root, int(needed), f"fetching and unpacking {human(needed)}")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Hold a lock, after waiting for other processes; a killed process holds no lock."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        log.warning("another process prepares %s: waiting for it", path.parent.parent)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _version(path: Path) -> list[int]:

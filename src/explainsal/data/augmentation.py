@@ -24,9 +24,9 @@ class Augmentation:
     and image, so that a seed reproduces a run exactly.
 
     Args:
-        steps: albumentations transforms by names of your choice, applied in this order. They keep the image size, or
-            change the size of all images alike. Avoid ``Resize`` and transforms built on it: they scale points about
-            the pixel center but pixels about their edges.
+        steps: albumentations transforms by names of your choice, applied in this order; None is skipped. They keep the
+            image size, or change the size of all images alike. Avoid ``Resize`` and transforms built on it: they scale
+            points about the pixel center but pixels about their edges.
 
     Example:
         >>> mirror = Augmentation({"flip": A.HorizontalFlip(p=1)})
@@ -35,9 +35,10 @@ class Augmentation:
         [[4.75, 3.0]]
     """
 
-    def __init__(self, steps: Mapping[str, A.BasicTransform]) -> None:
+    def __init__(self, steps: Mapping[str, A.BasicTransform | None]) -> None:
         keypoints = A.KeypointParams(format="xy", remove_invisible=False)  # its own visibility test rounds to integers
-        self.pipeline = A.Compose(list(steps.values()), keypoint_params=keypoints)
+        chosen = [step for step in steps.values() if step is not None]
+        self.pipeline = A.Compose(chosen, keypoint_params=keypoints)
 
     def __call__(self, sample: SaliencySample) -> SaliencySample:
         """Augment one sample; missing points or density stay missing, and the input is unchanged."""

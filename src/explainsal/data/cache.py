@@ -31,7 +31,6 @@ def cached_table(
 
     Args:
         name: Name of the table within its data set, e.g. ``salicon-2017-train``.
-        root: Folder of the data set.
         sources: Source files of the table; a change of a file's name, size or time rebuilds the table.
         build: Function that parses the files.
         folder: Cache folder, with one subfolder per `root`; by default ``.explainsal`` next to the data or, if the data
@@ -55,9 +54,6 @@ def cached_file(
     nothing is stored and a warning is logged.
 
     Args:
-        folder: Cache folder.
-        name: Name of the content within the folder.
-        key: Fingerprint of everything that determines the content.
         build: Function that builds the content.
         read: Function that reads it from a file.
         write: Function that writes it to a file.
@@ -87,10 +83,10 @@ def cache_folder(root: Path, folder: Path | None = None) -> Path:
 
 
 def _default_folder(root: Path) -> Path:
-    beside = root / ".explainsal"
-    place = beside if beside.is_dir() else root
+    own = root / ".explainsal"
+    place = own if own.is_dir() else root
     marked_writable = place.stat().st_mode & 0o222  # root may write anywhere; respect read-only folders
     if marked_writable and os.access(place, os.W_OK):
-        return beside
+        return own
     home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return home / "explainsal" / fingerprint(str(root.resolve()))

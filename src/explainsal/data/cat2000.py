@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Literal
 
@@ -46,7 +46,6 @@ def read_cat2000(
         ground_truth: ``scanpaths`` of every observer from ``allFixData.mat``, or ``maps``: the fixated pixels of all
             observers from ``FIXATIONLOCS``, each once.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder, or the fixations of an image, are missing.
@@ -57,48 +56,33 @@ def read_cat2000(
         raise ValueError(f"split must be all or test, ground_truth scanpaths or maps: {split!r}, {ground_truth!r}")
     root, reading = Path(root), reading or Reading()
     base, images = _images(root, ARCHIVES[split])
-    annotations: list[str] = []
-    if split == "all" and ground_truth == "maps":
-        locations = _by_category(base / "FIXATIONLOCS", (".mat",))
-        ids = find_partners(images, locations, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
-        annotations = [locations[key] for key in ids]
-    elif split == "all":
-        ids, annotations = list(images), [str(base / "allFixData.mat")]
-        if not Path(annotations[0]).is_file():
-            raise CAT2000.missing("trainSet/allFixData.mat", [base])
-    else:
-        ids = list(images)
-    every = cache(lambda: read_scanpaths(annotations[0]))
+    build = partial(read_dataset, root, name="cat2000", split=split, reading=reading)
+    if split == "test":
+        return build(images=images)
+    build = partial(build, density_sigma=density_sigma, release=ground_truth)
+    if ground_truth == "maps":
+        files = _by_category(base / "FIXATIONLOCS", (".mat",))
+        images = find_partners(images, files, f".mat file in {base / 'FIXATIONLOCS'}", skip=reading.skip)
+        return build(
+            images=images,
+            points=lambda key: [read_binary_map(files[key], images[key])],
+            annotations=[files[key] for key in images],
+        )
+    mat = base / "allFixData.mat"
+    if not mat.is_file():
+        raise CAT2000.missing("trainSet/allFixData.mat", [base])
+    every = cache(lambda: read_scanpaths(mat))
+    return build(images=images, points=lambda key: _points(every(), key, images[key], mat), annotations=[mat])
 
-    def points(i: int) -> Sequence[np.ndarray | Scanpath]:
-        picture = images[ids[i]]
-        if ground_truth == "maps":
-            return [read_binary_map(annotations[i], picture)]
-        if ids[i] not in every():
-            raise MissingFilesError(f"{annotations[0]} has no fixations of {ids[i]}. Unpack trainSet.zip again.")
-        return [_clean(path, image_size(picture)) for path in every()[ids[i]]]
 
-    return read_dataset(
-        root,
-        name="cat2000",
-        split=split,
-        ids=ids,
-        images=[images[key] for key in ids],
-        points=points if split == "all" else None,
-        annotations=annotations,
-        density_sigma=density_sigma if split == "all" else None,
-        release=ground_truth if split == "all" else None,
-        reading=reading,
-    )
+def _points(every: dict[str, list[Scanpath]], key: str, picture: str, mat: Path) -> list[Scanpath]:
+    if key not in every:
+        raise MissingFilesError(f"{mat} has no fixations of {key}. Unpack trainSet.zip again.")
+    return [_clean(path, image_size(picture)) for path in every[key]]
 
 
 def read_scanpaths(path: str | Path) -> dict[str, list[Scanpath]]:
-    """Read ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, with observers numbered by name.
-
-    Raises:
-        MissingFilesError: If the file does not exist.
-        CorruptFileError: If the file cannot be read or is not from CAT2000.
-    """
+    """Read ``allFixData.mat``: ``<Category>/<nnn>`` -> scanpaths in pixels from 0, with observers numbered by name."""
     with warnings.catch_warnings():  # SciPy cannot read containers.Map; matio imports slowly
         warnings.simplefilter("ignore")
         from matio import load_from_mat

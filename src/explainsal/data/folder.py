@@ -44,7 +44,7 @@ NAMED_ALIKE = "Such a file needs the path and name of its image, with any suffix
 
 @dataclass(frozen=True)
 class Annotations:
-    """Fixations of a folder: their kind, their files, and a function from image index to scanpaths."""
+    """Fixations of a folder: their kind, their files, and a function from image id to scanpaths."""
 
     release: str
     files: tuple[str, ...]
@@ -79,11 +79,9 @@ def read_folder(
     as stored, without EXIF rotation, as in every data set here.
 
     Args:
-        path: A picture or a folder.
         split: ``all``, or a part named in ``splits.json``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities from fixations; None for none.
             Densities in ``maps/`` take precedence.
-        reading: Options for reading files.
         chosen: Selection among several HDF5 files.
 
     Raises:
@@ -96,17 +94,15 @@ def read_folder(
     if not path.exists():
         raise MissingFilesError(f"no such picture or folder: {path.absolute()}")
     images = _images(path, reading, chosen)
-    maps = _maps(path, images)
+    maps = _maps(path, images, reading)
     found = _annotations(path, images, reading, chosen)
     dataset = read_dataset(
         path if found else None,
         name=(path if path.is_dir() else path.parent).name or "folder",
-        split=WHOLE,
-        ids=list(images),
-        images=list(images.values()),
+        images=images,
         points=found.points if found else None,
         annotations=found.files if found else (),
-        maps=[maps.get(key, key) for key in _with_density(images, maps, reading)] if maps else None,
+        maps={key: maps.get(key, key) for key in images} if maps else None,  # a missing one is skipped, if at all
         density_sigma=density_sigma if found and not maps else None,
         release=found.release if found else None,
         reading=reading,
@@ -150,17 +146,13 @@ def _by_id(base: Path, suffixes: Sequence[str], what: str) -> dict[str, str]:
     return dict(zip(ids, files, strict=True))
 
 
-def _maps(path: Path, images: dict[str, str]) -> dict[str, str]:
+def _maps(path: Path, images: dict[str, str], reading: Reading) -> dict[str, str]:
     """Map ids to densities; empty without a folder ``maps`` next to ``images``."""
     if not (path / "maps").is_dir() or not (path / "images").is_dir():
         return {}
-    return _by_id(path / "maps", (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "densities")
-
-
-def _with_density(images: dict[str, str], maps: dict[str, str], reading: Reading) -> list[str]:
-    """Return the ids of all images. Raise if one has no density, unless unreadable images are skipped later."""
+    maps = _by_id(path / "maps", (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "densities")
     find_partners(images, maps, "density in maps/", skip=reading.skip, remedy=NAMED_ALIKE)
-    return list(images)
+    return maps
 
 
 def _annotations(path: Path, images: dict[str, str], reading: Reading, chosen: Chosen) -> Annotations | None:
@@ -177,29 +169,23 @@ def _annotations(path: Path, images: dict[str, str], reading: Reading, chosen: C
     present = [kind for kind, there in kinds.items() if there]
     if len(present) > 1:
         raise UserError(f"{path} holds fixations in {' and '.join(present)}: keep only one of them")
-    ids = list(images)
     if kinds["fixations.csv"]:
-        return _table(path / "fixations.csv", ids)
+        table = cache(lambda: read_fixation_table(path / "fixations.csv", list(images)))
+        return Annotations("fixations.csv", (str(path / "fixations.csv"),), lambda key: table().get(key, []))
     if kinds["fixations/"]:
         return _binary_maps(path / "fixations", images, reading)
     if scanpaths:
         return _scanpath_files(scanpaths, images, reading)
-    return _hdf5_fixations(hdf5, len(ids)) if hdf5 else None
-
-
-def _table(path: Path, ids: list[str]) -> Annotations:
-    table = cache(lambda: read_fixation_table(path, ids))
-    return Annotations("fixations.csv", (str(path),), lambda i: table().get(ids[i], []))
+    return _hdf5_fixations(hdf5, list(images)) if hdf5 else None
 
 
 def _binary_maps(folder: Path, images: dict[str, str], reading: Reading) -> Annotations:
     files = _by_id(folder, (*IMAGE_SUFFIXES, *ARRAY_SUFFIXES), "binary maps")
-    ids, pictures = list(images), list(images.values())
     present = find_partners(images, files, f"binary map in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
     return Annotations(
         "binary maps",
         tuple(files[key] for key in present),
-        lambda i: [read_binary_map(_need(files, ids[i]), pictures[i])],
+        lambda key: [read_binary_map(_need(files, key), images[key])],
     )
 
 
@@ -208,26 +194,26 @@ def _scanpath_files(folder: Path, images: dict[str, str], reading: Reading) -> A
     files = {key: named.get(key) or named.get(f"{key}{Path(picture).suffix}", {}) for key, picture in images.items()}
     known = {key: str(folder / key) for key in files if files[key]}
     find_partners(images, known, f"scanpaths in {folder}", skip=reading.skip, remedy=NAMED_ALIKE)
-    ids, observers = list(images), number_observers(files)
+    observers = number_observers(files)
 
     @cache
-    def scanpaths() -> tuple[dict[int, list[Scanpath]], dict[int, UserError]]:
-        read: dict[int, list[Scanpath]] = {}
-        errors: dict[int, UserError] = {}
-        for i, key in enumerate(ids):
+    def scanpaths() -> tuple[dict[str, list[Scanpath]], dict[str, UserError]]:
+        read: dict[str, list[Scanpath]] = {}
+        errors: dict[str, UserError] = {}
+        for key in images:
             try:
-                read[i] = read_scanpath_files(files[key], observers)
+                read[key] = read_scanpath_files(files[key], observers)
             except UserError as error:
-                errors[i] = error
+                errors[key] = error
         return whole_pixels_to_middles(read), errors
 
-    def points(index: int) -> list[Scanpath]:
-        if ids[index] not in known:
-            raise MissingFilesError(f"the image {ids[index]} has no scanpaths")
+    def points(key: str) -> list[Scanpath]:
+        if key not in known:
+            raise MissingFilesError(f"the image {key} has no scanpaths")
         read, errors = scanpaths()
-        if index in errors:
-            raise errors[index]
-        return read[index]
+        if key in errors:
+            raise errors[key]
+        return read[key]
 
     return Annotations("scanpath files", tuple(file for key in known for file in files[key].values()), points)
 
@@ -238,18 +224,18 @@ def _need(files: dict[str, str], key: str) -> str:
     return files[key]
 
 
-def _hdf5_fixations(path: Path, images: int) -> Annotations:
+def _hdf5_fixations(path: Path, ids: list[str]) -> Annotations:
     @cache
-    def scanpaths() -> dict[int, list[Scanpath]]:
+    def scanpaths() -> dict[str, list[Scanpath]]:
         paths = read_scanpaths(path)
-        if paths and not 0 <= min(paths) <= max(paths) < images:
+        if paths and not 0 <= min(paths) <= max(paths) < len(ids):
             raise CorruptFileError(
-                f"{path} holds fixations of stimulus {max(paths)} (counted from 0), but there are {images} images: "
+                f"{path} holds fixations of stimulus {max(paths)} (counted from 0), but there are {len(ids)} images: "
                 "the stimuli must be those of the fixations, in the same order"
             )
-        return whole_pixels_to_middles(paths)
+        return whole_pixels_to_middles({ids[i]: scanpath for i, scanpath in paths.items()})
 
-    return Annotations("pysaliency", (str(path),), lambda i: scanpaths().get(i, []))
+    return Annotations("pysaliency", (str(path),), lambda key: scanpaths().get(key, []))
 
 
 def _hdf5(path: Path, forms: dict[str, tuple[str, ...]], kind: str, name: str | None) -> Path | None:

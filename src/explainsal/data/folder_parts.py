@@ -46,9 +46,6 @@ def select_part(dataset: SaliencyDataset, path: Path, split: str, *, skip: bool 
     """Select one part of a folder.
 
     Args:
-        dataset: All images of the folder.
-        path: The folder.
-        split: The part.
         skip: Whether named images that `dataset` lacks, such as damaged ones, are skipped with a warning.
 
     Raises:

@@ -75,7 +75,7 @@ def _rows_per_scanpath(images: np.ndarray, subjects: np.ndarray, times: np.ndarr
     return np.split(order, np.flatnonzero(np.diff(scanpath[order])) + 1) if len(order) else []
 
 
-def whole_pixels_to_middles(paths: dict[int, list[Scanpath]]) -> dict[int, list[Scanpath]]:
+def whole_pixels_to_middles(paths: dict[str, list[Scanpath]]) -> dict[str, list[Scanpath]]:
     """Move points to the center of their pixels if all coordinates of a data set are whole numbers."""
     if not are_whole(path.points for image in paths.values() for path in image):
         return paths
@@ -99,7 +99,6 @@ def read_binary_map(path: str | Path, image: str | Path) -> np.ndarray:
 
     Args:
         path: A picture, an ``.npy`` file, or a ``.mat`` file with one variable.
-        image: The picture of the map.
 
     Raises:
         CorruptFileError: If the map cannot be read, is not binary, or differs in size from its image.

@@ -1,4 +1,4 @@
-"""Read arrays of untrusted HDF5 files, limited in size and stored in the file itself."""
+"""Read arrays of untrusted HDF5 files; too large ones and those stored in other files raise a `CorruptFileError`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,14 @@ LARGEST = 1 << 28  # bytes of one array other than a picture; all 4.6 million fi
 
 
 def member(group: h5py.Group, name: str) -> h5py.Group | h5py.Dataset:
-    """Return the member of a group with a given name.
-
-    Raises:
-        KeyError: If the member does not exist.
-        CorruptFileError: If the member is stored in another file.
-    """
+    """Return the member of a group with a given name."""
     if isinstance(group.get(name, getlink=True), h5py.ExternalLink):
         raise _elsewhere(f"{group.file.filename}: {name}")
     return group[name]
 
 
 def read_values(group: h5py.Group, name: str, *, largest: int = LARGEST) -> np.ndarray:
-    """Read an array after checking its size, since a small file can hold gigabytes of zeros.
-
-    Raises:
-        KeyError: If the array does not exist.
-        CorruptFileError: If the array has more than `largest` bytes, or is stored in another file.
-    """
+    """Read an array after checking its size, since a small file can hold gigabytes of zeros."""
     dataset = member(group, name)
     check_stored_here(f"{group.file.filename}: {name}", dataset)
     if dataset.nbytes > largest:
@@ -41,11 +31,7 @@ def read_values(group: h5py.Group, name: str, *, largest: int = LARGEST) -> np.n
 
 
 def check_stored_here(what: str, dataset: h5py.Dataset) -> None:
-    """Raise if the values of an array are stored in other files, since only the given file may be read.
-
-    Raises:
-        CorruptFileError: In that case.
-    """
+    """Raise a CorruptFileError if the values of an array are stored in other files, which may not be read."""
     if dataset.external or dataset.is_virtual:
         raise _elsewhere(what)
 

@@ -90,7 +90,6 @@ def array_headers(path: str | Path, stream: IO[bytes] | None = None) -> dict[str
     """Return the headers of the arrays in an ``.npy``, ``.npz`` or ``.mat`` file by name; "" for ``.npy``.
 
     Args:
-        path: The file.
         stream: Content of the file if `path` is only a label, e.g. in an archive.
     """
     source: Any = str(path) if stream is None else stream

@@ -37,6 +37,11 @@ def files_by_stem(folder: str | Path, suffixes: Sequence[str]) -> dict[str, str]
     return dict(sorted(files.items()))
 
 
+def numbered(files: dict[str, str]) -> dict[str, str]:
+    """Select the files whose stem is a number, in the order of the numbers."""
+    return {stem: files[stem] for stem in sorted(filter(str.isdecimal, files), key=int)}
+
+
 def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
     """Return all files below a folder, sorted, without hidden files and folders."""
     found = []
@@ -47,14 +52,10 @@ def files_below(folder: str | Path, suffixes: Sequence[str]) -> list[str]:
 
 
 def refuse_clashes(paths: Iterable[str]) -> None:
-    """Raise if two files differ only in letter case or suffix.
-
-    Raises:
-        UserError: In that case; the message names both.
-    """
-    seen: dict[str, str] = {}
+    """Raise a UserError if two files differ only in letter case or suffix."""
+    known: dict[str, str] = {}
     for path in sorted(paths):
-        other = seen.setdefault(os.path.splitext(path)[0].casefold(), path)
+        other = known.setdefault(os.path.splitext(path)[0].casefold(), path)
         if other is not path:
             raise UserError(
                 f"{other} and {path} differ only in letter case or suffix and could be confused. "
@@ -82,15 +83,13 @@ def find_partners(
     *,
     skip: bool = False,
     remedy: str = "Unpack the archive again",
-) -> list[str]:
-    """Return the ids of the images that have a partner, in order.
+) -> dict[str, str]:
+    """Return the images that have a partner, in order.
 
     Args:
         images: Id -> picture.
         partners: Id -> file that belongs to the image.
-        what: Kind of partner, for messages.
         skip: Whether images without a partner are skipped; if all lack one, an error is raised.
-        remedy: Advice for the message.
 
     Raises:
         MissingFilesError: If an image lacks its partner and `skip` is false; the message names similar files.
@@ -106,7 +105,7 @@ def find_partners(
             + (f"{close} differs only in letter case or in the encoding of accents: rename it. " if close else "")
             + f"{remedy}, or set data.unreadable=skip to skip these images."
         )
-    return [key for key in images if key in partners]
+    return {key: picture for key, picture in images.items() if key in partners}
 
 
 def spelling(name: str) -> str:

@@ -1,6 +1,7 @@
 """Read maps by name from a folder, an archive (zip, tar) or an HDF5 file, one at a time and without unpacking.
 
 The size in a file's header is checked before its values are read, since a small file can hold gigabytes of zeros.
+Damaged files, and files that do not hold exactly one map, raise a `CorruptFileError`.
 """
 
 from __future__ import annotations
@@ -44,23 +45,14 @@ class MapFiles(ABC):
 
     @abstractmethod
     def names(self) -> list[str]:
-        """Return the names of all maps, sorted, with slashes between folders.
-
-        Raises:
-            CorruptFileError: If the file is damaged.
-        """
+        """Return the names of all maps, sorted, with slashes between folders."""
 
     @abstractmethod
     def read(self, name: str, accept: Accept | None = None) -> np.ndarray:
         """Read one map as stored, of any shape and type.
 
         Args:
-            name: Name of the map.
             accept: Function called with the shape in the header before the values are read.
-
-        Raises:
-            CorruptFileError: If the map cannot be read, is empty or too large, or its file does not hold exactly one
-                map; or if `accept` raises it.
         """
 
     def say(self, name: str) -> str:
@@ -187,7 +179,6 @@ def _map_in_archive(what: str, member: IO[bytes], size: int, accept: Accept | No
 
     Args:
         what: Name of the file for messages, with its suffix.
-        member: Content of the file.
         size: Size in bytes that the archive states.
         accept: See `MapFiles.read`.
     """

@@ -16,7 +16,6 @@ def read_mat(path: str | Path, remedy: str, stream: IO[bytes] | None = None, **o
     """Read the variables of a MATLAB file up to version 7.
 
     Args:
-        path: The file.
         remedy: Advice at the end of the error message, about how to get the file again.
         stream: Content of the file if `path` is only a label, e.g. in an archive.
         options: Options of `scipy.io.loadmat`.

@@ -51,7 +51,6 @@ def read_mit1003(
         initial_fixation: Keep the first fixation of each trial, on the central cross that observers had to fixate; not
             for ``maps``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities of fixations.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If a folder, or a file of an image, is missing.
@@ -68,21 +67,23 @@ def read_mit1003(
     images = _images(root)
     if kind == "maps":
         return _from_maps(root, images, reading)
-    if kind == "scanpaths":
-        return _from_scanpaths(root, images, initial_fixation, density_sigma, reading)
+    read = _from_scanpaths if kind == "scanpaths" else _from_gaze
+    return read(root, images, initial_fixation, density_sigma, reading)
+
+
+def _from_gaze(
+    root: Path, images: dict[str, str], initial_fixation: bool, density_sigma: float, reading: Reading
+) -> SaliencyDataset:
     data = _folder(root, "DATA", "gaze (DATA/<observer>/*.mat)")
     trials = {stem: [str(data / observer / f"{stem}.mat") for observer in OBSERVERS] for stem in images}
-    ids = list(images)
     return read_dataset(
         root,
         name="mit1003",
-        split="all",
-        ids=ids,
-        images=list(images.values()),
-        points=lambda i: _scanpaths(trials[ids[i]], image_size(images[ids[i]]), initial_fixation),
+        images=images,
+        points=lambda key: _scanpaths(trials[key], image_size(images[key]), initial_fixation),
         annotations=_present(trials, reading),
         density_sigma=density_sigma,
-        release=release_name(kind, initial_fixation),
+        release=release_name("gaze", initial_fixation),
         reading=reading,
     )
 
@@ -103,10 +104,6 @@ def read_eye_data(path: str | Path) -> np.ndarray:
     """Read the raw gaze of one trial, shape ``(T, 2)``: x and y in pixels, negative in blinks, 240 samples per second.
 
     The file's only variable is named after the image, truncated to 63 letters; the order of its fields varies.
-
-    Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If the file cannot be read or is not from MIT1003.
     """
     remedy = "Unpack DATA.zip again."
     with mat_errors(path, remedy):
@@ -144,18 +141,15 @@ def _from_scanpaths(
         stem: {name: files.get(stem, {}).get(name, str(folder / stem / name)) for name in observers} for stem in images
     }
     present = _present({stem: list(trial.values()) for stem, trial in trials.items()}, reading, "the SCANPATHS")
-    ids = list(images)
 
-    def points(index: int) -> list[Scanpath]:
-        paths = read_scanpath_files(trials[ids[index]], observers)
+    def points(key: str) -> list[Scanpath]:
+        paths = read_scanpath_files(trials[key], observers)
         return paths if initial_fixation else [_without_first(path) for path in paths]
 
     return read_dataset(
         root,
         name="mit1003",
-        split="all",
-        ids=ids,
-        images=list(images.values()),
+        images=images,
         points=points,
         annotations=present,
         density_sigma=density_sigma,
@@ -176,18 +170,15 @@ def _from_maps(root: Path, images: dict[str, str], reading: Reading) -> Saliency
         {stem.removesuffix(ending): path for stem, path in files.items() if stem.endswith(ending)}
         for ending in ("_fixPts", "_fixMap")
     )
-    ids = list(images)
     for partners, ending in ((points, "_fixPts.jpg"), (maps, "_fixMap.jpg")):
-        ids = find_partners({stem: images[stem] for stem in ids}, partners, f"{ending} in {folder}", skip=reading.skip)
+        images = find_partners(images, partners, f"{ending} in {folder}", skip=reading.skip)
     return read_dataset(
         root,
         name="mit1003",
-        split="all",
-        ids=ids,
-        images=[images[stem] for stem in ids],
-        points=lambda i: [read_binary_map(points[ids[i]], images[ids[i]])],
-        annotations=[points[stem] for stem in ids],
-        maps=[maps[stem] for stem in ids],
+        images=images,
+        points=lambda key: [read_binary_map(points[key], images[key])],
+        annotations=[points[key] for key in images],
+        maps={key: maps[key] for key in images},
         release="maps",
         reading=reading,
     )

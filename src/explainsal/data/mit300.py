@@ -19,7 +19,6 @@ def read_mit300(root: str | Path, *, reading: Reading | None = None) -> Saliency
 
     Args:
         root: Folder with ``BenchmarkIMAGES``.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If all images are missing.
@@ -32,5 +31,5 @@ def read_mit300(root: str | Path, *, reading: Reading | None = None) -> Saliency
             break
     else:
         raise MIT300.missing("images (i1.jpg ...)", [root / "BenchmarkIMAGES"] if root.is_dir() else [root])
-    ids = sorted(images, key=natural_key)
-    return read_dataset(root, name="mit300", split="test", ids=ids, images=[images[i] for i in ids], reading=reading)
+    ordered = {key: images[key] for key in sorted(images, key=natural_key)}
+    return read_dataset(root, name="mit300", split="test", images=ordered, reading=reading)

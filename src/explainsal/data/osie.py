@@ -31,7 +31,6 @@ def read_osie(
         root: Folder with ``stimuli/`` and ``eye/fixations.mat``, or the repository that holds them.
         split: ``train`` (1001-1350), ``val`` (1351-1400), ``test`` (1401-1500), or ``all``: every image on disk.
         density_sigma: Standard deviation of the Gaussian in pixels.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder, an image of the split, or its fixations are missing.
@@ -53,9 +52,8 @@ def read_osie(
         root,
         name="osie",
         split=split,
-        ids=ids,
-        images=[base / "stimuli" / f"{i}.jpg" for i in ids],
-        points=lambda i: fixations()[ids[i]],
+        images={key: base / "stimuli" / f"{key}.jpg" for key in ids},
+        points=lambda key: fixations()[key],
         annotations=[mat],
         density_sigma=density_sigma,
         reading=reading,
@@ -63,11 +61,7 @@ def read_osie(
 
 
 def read_fixations(path: str | Path) -> dict[str, list[np.ndarray]]:
-    """Read ``fixations.mat``: image id -> one ``(K, 2)`` float64 array of (x, y) in pixels per observer.
-
-    Raises:
-        CorruptFileError: If the file cannot be read or is not from OSIE.
-    """
+    """Read ``fixations.mat``: image id -> one ``(K, 2)`` float64 array of (x, y) in pixels per observer."""
     remedy = f"Fetch it again from {OSIE.page}."
     with mat_errors(path, remedy):
         images = read_mat(path, remedy, simplify_cells=True)["fixations"]

@@ -10,11 +10,10 @@ import numpy as np
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.fixation_table import Scanpath
-from explainsal.data.listing import files_by_stem, unpacked
+from explainsal.data.listing import files_by_stem, numbered, unpacked
 from explainsal.data.mat import mat_errors
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import PASCAL_S
-from explainsal.data.splits import natural_key
 from explainsal.errors import CorruptFileError
 
 SIGMA = 20.0  # px, about one degree of visual angle; the authors give no value
@@ -28,7 +27,6 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
     Args:
         root: Folder with ``datasets/imgs/pascal`` and ``datasets/fixations``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder or a file is missing.
@@ -36,22 +34,19 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
     """
     root = Path(root)
     base = _locate(root)
-    images = files_by_stem(base / "imgs" / "pascal", (".jpg",))
-    ids = sorted((stem for stem in images if stem.isdigit()), key=natural_key)
+    images = numbered(files_by_stem(base / "imgs" / "pascal", (".jpg",)))
     mat = base / "fixations" / "pascalFix.mat"
     every = cache(lambda: read_fixations(mat))
 
-    def points(i: int) -> list[Scanpath]:
-        if int(ids[i]) > len(every()):
-            raise CorruptFileError(f"{mat} lacks image {ids[i]}: it holds {len(every())}. Unpack salObj.zip again.")
-        return every()[int(ids[i]) - 1]
+    def points(key: str) -> list[Scanpath]:
+        if int(key) > len(every()):
+            raise CorruptFileError(f"{mat} lacks image {key}: it holds {len(every())}. Unpack salObj.zip again.")
+        return every()[int(key) - 1]
 
     return read_dataset(
         root,
         name="pascal_s",
-        split="all",
-        ids=ids,
-        images=[images[i] for i in ids],
+        images=images,
         points=points,
         annotations=[mat],
         density_sigma=density_sigma,
@@ -60,11 +55,7 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
 
 
 def read_fixations(path: str | Path) -> list[list[Scanpath]]:
-    """Read ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0.
-
-    Raises:
-        CorruptFileError: If the file cannot be read or is not from PASCAL-S.
-    """
+    """Read ``pascalFix.mat`` (MATLAB 7.3, so HDF5): per image one scanpath per observer, in pixels from 0."""
     with mat_errors(path, "Unpack salObj.zip again."), h5py.File(path, "r") as file:
         return [_scanpaths(file[reference][()]) for reference in file["fixCell"][()].ravel()]
 

@@ -89,8 +89,6 @@ def store_pixels(
 
     Args:
         name: Name of the pictures within the folder, e.g. ``salicon-2017-train-maps``.
-        folder: Target folder.
-        pictures: Picture files.
         shapes: See `StoredPixels`.
         decode: Function of file and None that returns a uint8 array of the shape in `shapes`.
 

@@ -20,6 +20,7 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.fixation_table import FixationTable
 from explainsal.data.ground_truth import are_whole
 from explainsal.fetch.disk import full_disk_is_reported
+from explainsal.fetch.writing import replaced_file
 
 STIMULI_FILE, FIXATIONS_FILE = "stimuli.hdf5", "fixations.hdf5"
 _PLACE = "to=FOLDER"
@@ -31,7 +32,6 @@ def export_dataset(dataset: SaliencyDataset, folder: Path, *, pictures: bool = F
     The folder can be read with ``data=folder data.root=FOLDER``.
 
     Args:
-        dataset: The images and their fixations.
         folder: Target folder; existing files are replaced.
         pictures: Whether the stimuli hold the pictures themselves, instead of file names relative to the folder.
 
@@ -59,8 +59,6 @@ def write_stimuli(path: Path, count: int, picture: Callable[[int], np.ndarray]) 
     """Write pictures in the format ``Stimuli`` 1.1.
 
     Args:
-        path: The file.
-        count: Number of pictures.
         picture: Position -> uint8, ``(H, W)`` or ``(H, W, 3)``.
     """
 
@@ -73,12 +71,7 @@ def write_stimuli(path: Path, count: int, picture: Callable[[int], np.ndarray]) 
 
 
 def write_file_stimuli(path: Path, files: Sequence[str]) -> None:
-    """Write the names of picture files, relative to the HDF5 file's folder, in the format ``FileStimuli`` 2.1.
-
-    Args:
-        path: The file.
-        files: The pictures.
-    """
+    """Write the names of picture files, relative to the HDF5 file's folder, in the format ``FileStimuli`` 2.1."""
 
     def fill(file: h5py.File) -> None:
         _head(file, "FileStimuli", "2.1", [], size=len(files))
@@ -115,41 +108,6 @@ def write_scanpaths(path: Path, table: FixationTable) -> None:
         _head(durations, None, None, ["durations"] if table.duration is not None else [])
         if table.duration is not None:
             durations.create_dataset("durations", data=padded(table.duration), compression="gzip")
-
-    _write(path, fill)
-
-
-def write_fixations(path: Path, table: FixationTable, *, history: bool = True) -> None:
-    """Write single fixations in the format ``Fixations`` 1.0, with durations if they are known.
-
-    Args:
-        path: The file.
-        table: The fixations.
-        history: Whether to store the previous fixations of each scanpath, oldest first; the file is then much larger.
-    """
-    rows, columns, _ = _scanpath_grid(table)
-    xy, length = _points(table), max(1, int(columns.max(initial=0))) if history else 1
-
-    def before(values: np.ndarray) -> np.ndarray:
-        grid = np.full((int(rows.max(initial=-1)) + 1, length + 1), np.nan)
-        if history:
-            grid[rows, columns] = values
-        past = grid[rows, :length]
-        past[np.arange(length) >= columns[:, None]] = np.nan
-        return past
-
-    columns_of_file = {"x": xy[:, 0], "y": xy[:, 1], "t": _times(table)}
-    if table.duration is not None:
-        columns_of_file["duration"] = table.duration.astype(np.float64)
-    attributes = ["duration", "duration_hist"] if table.duration is not None else []
-
-    def fill(file: h5py.File) -> None:
-        _head(file, "Fixations", "1.0", ["subjects", *attributes])
-        for name, values in columns_of_file.items():
-            file.create_dataset(name, data=values)
-            file.create_dataset(f"{name}_hist", data=before(values), compression="gzip")
-        file.create_dataset("n", data=_images(table))
-        file.create_dataset("subjects", data=table.observer.astype(np.int64))
 
     _write(path, fill)
 
@@ -195,10 +153,5 @@ def _shape(file: str) -> np.ndarray:
 
 def _write(path: Path, fill: Callable[[h5py.File], None]) -> None:
     """Write a file completely or not at all."""
-    temporary = path.with_name(f".writing-{path.name}")
-    try:
-        with h5py.File(temporary, "w") as file:
-            fill(file)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with replaced_file(path) as temporary, h5py.File(temporary, "w") as file:
+        fill(file)

@@ -1,6 +1,7 @@
 """Read pysaliency's HDF5 files of stimuli and fixations in all formats of versions 0.2.22 and 0.3 dev; needs only h5py.
 
 Coordinates are pixels from 0, x to the right, y down; `n` is the position of the stimulus; times are in seconds.
+Damaged files raise a `CorruptFileError`, unknown formats and versions a `UserError`.
 """
 
 from __future__ import annotations
@@ -44,12 +45,7 @@ class Stimuli:
 
 @contextmanager
 def opened(path: str | Path) -> Iterator[h5py.File]:
-    """Open an HDF5 file for reading.
-
-    Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If the file, or a part read inside the ``with`` block, is damaged or missing.
-    """
+    """Open an HDF5 file for reading."""
     with mat_errors(path, "Write it again with pysaliency's to_hdf5."), h5py.File(path, "r") as file:
         yield file
 
@@ -64,10 +60,6 @@ def read_stimuli(path: str | Path) -> Stimuli:
     """Read the pictures that a stimuli file names (``FileStimuli``) or stores (``Stimuli``).
 
     Names are relative to the folder of the HDF5 file; version 1.0 stores absolute names.
-
-    Raises:
-        UserError: If the format or its version is unknown.
-        CorruptFileError: If the file is damaged.
     """
     with opened(path) as file:
         if _known_form(file, path, STIMULI) == "FileStimuli":
@@ -80,11 +72,7 @@ def read_stimuli(path: str | Path) -> Stimuli:
 
 
 def read_picture(path: str | Path, number: int) -> np.ndarray:
-    """Read one picture of a file of format ``Stimuli``: uint8, shape ``(H, W)`` or ``(H, W, 3)``.
-
-    Raises:
-        CorruptFileError: If the picture is missing or invalid.
-    """
+    """Read one picture of a file of format ``Stimuli``: uint8, shape ``(H, W)`` or ``(H, W, 3)``."""
     with opened(path) as file:
         picture = member(file, str(number))
         check_pixels(f"stimulus {number} in {path}", picture.shape)
@@ -98,10 +86,6 @@ def read_scanpaths(path: str | Path) -> dict[int, list[Scanpath]]:
     """Map the position of each fixated stimulus to its scanpaths.
 
     In the format ``Fixations``, which has no scanpaths, all fixations of a subject on a stimulus form one.
-
-    Raises:
-        UserError: If the format or its version is unknown.
-        CorruptFileError: If the file is damaged.
     """
     with opened(path) as file:
         kind = _known_form(file, path, FIXATIONS)

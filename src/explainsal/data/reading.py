@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from explainsal.data.decoding import image_size, read_density, read_image
 from explainsal.data.fixation_table import FixationTable, Outside, Scanpath
 from explainsal.errors import CorruptFileError, MissingEntryError, UserError, printable
 
-Points = Callable[[int], Sequence[np.ndarray | Scanpath]]
+Points = Callable[[str], Sequence[np.ndarray | Scanpath]]
 Unreadable = Literal["error", "skip"]
 Decoded = Literal["none", "maps", "all"]
 QUICK = 500  # with fewer images, no progress bar is shown
@@ -71,107 +71,94 @@ def read_dataset(
     root: Path | None,
     *,
     name: str,
-    split: str,
-    ids: Sequence[str],
-    images: Sequence[str | Path],
+    images: Mapping[str, str | Path],
+    split: str = "all",
     points: Points | None = None,
-    annotations: Sequence[str | Path] = (),
-    maps: Sequence[str | Path] | None = None,
+    annotations: Iterable[str | Path] = (),
+    maps: Mapping[str, str | Path] | None = None,
     density_sigma: float | None = None,
     release: str | None = None,
     reading: Reading | None = None,
 ) -> SaliencyDataset:
-    """Build a data set from lists of its files; sizes and fixations are parsed once and cached.
+    """Build a data set from its files; sizes and fixations are parsed once and cached.
 
     Args:
         root: Folder of the data set, for the cache; None disables the cache.
-        name: Name of the data set.
-        split: Split of the images.
-        ids: Unique id of each image.
-        images: Picture file of each image.
-        points: Function from image index to scanpaths; None without ground truth.
+        images: Id -> picture file.
+        points: Function from an image's id to its scanpaths; None without ground truth.
         annotations: The files that `points` reads; a change of one rebuilds the cache.
-        maps: Published density of each image.
+        maps: Id -> published density.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities from fixations.
-        release: Published version.
-        reading: Options for reading files.
 
     Raises:
         CorruptFileError: If a file cannot be read, or no image is left.
     """
-    reading = reading or Reading()
+    reading, annotations = reading or Reading(), list(map(str, annotations))
     label = "-".join(part for part in (name, release, split) if part).replace("/", "_").replace(" ", "_")
     key = label + ("" if points else "-images") + ("-skip" if reading.skip else "")
-    sources = [
-        *map(str, images),
-        *map(str, annotations),
-        *(filter(os.path.exists, map(str, maps or ())) if reading.skip else ()),
-    ]
-    shared = len(annotations) == 1  # its errors concern all images
-    build = partial(_parse, label, ids, images, points, maps, reading, shared)
+    densities = filter(os.path.exists, map(str, (maps or {}).values()) if reading.skip else ())
+    build = partial(_parse, label, images, points, maps, reading, shared=len(annotations) == 1)
+    sources = [*map(str, images.values()), *annotations, *densities]
     table = cached_table(key, root, sources, build, folder=reading.cache) if root else build()
-    kept = _positions(table, ids, label)
+    _report_omitted(table, images, label)
     fixations = table if reading.as_recorded else table.inside(reading.outside, f"{name} {split}")
     dataset = SaliencyDataset(
         name=name,
         split=split,
         release=release,
         ids=table.ids,
-        images=[images[i] for i in kept],
+        images=[images[key] for key in table.ids],
         sizes=table.sizes,
         fixations=fixations if points else None,
-        maps=[maps[i] for i in kept] if maps is not None else None,
+        maps=[maps[key] for key in table.ids] if maps is not None else None,
         density_sigma=density_sigma,
     )
-    if reading.decoded == "none" or root is None:
-        return dataset
-    return dataset.stored(key, cache_folder(root, reading.cache), images=reading.decoded == "all")
+    if reading.decoded != "none" and root is not None:
+        dataset = dataset.stored(key, cache_folder(root, reading.cache), images=reading.decoded == "all")
+    return dataset
 
 
 def _parse(
     label: str,
-    ids: Sequence[str],
-    images: Sequence[str | Path],
+    images: Mapping[str, str | Path],
     points: Points | None,
-    maps: Sequence[str | Path] | None,
+    maps: Mapping[str, str | Path] | None,
     reading: Reading,
+    *,
     shared: bool,
 ) -> FixationTable:
+    """Read sizes and points of all images; `shared` states that one file holds the points of all."""
     kept, sizes, observers = [], [], []
-    if shared and points and ids:
+    if shared and points and images:
         with suppress(MissingEntryError):  # outside the loop: an error in the shared file is not skipped
-            points(0)
-    for i in track(range(len(ids)), f"{label}: indexing, once", transient=True, disable=len(ids) < QUICK):
+            points(next(iter(images)))
+    shown = track(images.items(), f"{label}: indexing, once", transient=True, disable=len(images) < QUICK)
+    for key, image in shown:
         try:
-            if reading.skip:
-                _decode_once(images[i], maps[i] if maps is not None else None)
-            size, scanpaths = image_size(images[i]), points(i) if points else ()
+            if reading.skip:  # decode the files, since a valid header may precede damaged data
+                read_image(image)
+                if maps is not None:
+                    read_density(maps[key])
+            size, scanpaths = image_size(image), points(key) if points else ()
         except UserError as error:
             if not reading.skip:
                 raise
             log.warning("%s: %s", label, error)
             continue
-        kept.append(ids[i])
+        kept.append(key)
         sizes.append(size)
         observers.append(scanpaths)
-    if ids and not kept:
-        raise CorruptFileError(f"{label}: none of the {len(ids)} images can be read, first {images[0]}")
+    if images and not kept:
+        raise CorruptFileError(
+            f"{label}: none of the {len(images)} images can be read, first {next(iter(images.values()))}"
+        )
     return FixationTable.from_observers(kept, sizes, observers)
 
 
-def _decode_once(image: str | Path, density: str | Path | None) -> None:
-    """Check that the files can be decoded; a valid header may precede damaged data."""
-    read_image(image)
-    if density is not None:
-        read_density(density)
-
-
-def _positions(table: FixationTable, ids: Sequence[str], label: str) -> Sequence[int]:
-    """Return the positions of the table's images in the full list; omitted images are reported at every start."""
-    if len(table) == len(ids):
-        return range(len(ids))
-    left_out = sorted(set(ids) - set(table.ids))
-    names = printable(", ".join(left_out[:10])) + (", ..." if len(left_out) > 10 else "")
-    warnings.warn(f"{label}: {len(left_out)} of {len(ids)} images are unreadable and skipped: {names}", stacklevel=3)
-    position = {key: i for i, key in enumerate(ids)}
-    return [position[key] for key in table.ids]
+def _report_omitted(table: FixationTable, images: Mapping[str, str | Path], label: str) -> None:
+    """Warn of the images that the table omits, at every start."""
+    if len(table) < len(images):
+        omitted = sorted(set(images) - set(table.ids))
+        names = printable(", ".join(omitted[:10])) + (", ..." if len(omitted) > 10 else "")
+        text = f"{label}: {len(omitted)} of {len(images)} images are unreadable and skipped: {names}"
+        warnings.warn(text, stacklevel=3)

@@ -51,7 +51,6 @@ def read_salicon(
     has neither fixations nor densities; its samples contain only images.
 
     Args:
-        root: Folder of the data set.
         split: ``train``, ``val`` or ``test``.
         release: ``2017`` or ``2015``: the same images, but fixations and densities that are not comparable. The files
             do not identify their release, so it must be given.
@@ -59,7 +58,6 @@ def read_salicon(
             table takes 2 GB of memory for ``train``). Some samples are outside the image; see ``reading.outside``.
         density_sigma: Standard deviation in pixels of a Gaussian that makes densities from points, for data without
             published maps such as the JSON of 2015 (whose authors' tool uses 19); None for the published maps.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder, or a map or .mat file of an image, is missing.
@@ -120,19 +118,18 @@ def read_layout(
     for kind, files in partners.items():
         folder = Path(next(iter(files.values()))).parent
         what = f"{SUFFIXES[kind][0]} file in {folder}"
-        images = {stem: images[stem] for stem in find_partners(images, files, what, skip=reading.skip)}
-    mats = [partners["fixations"][stem] for stem in images] if "fixations" in partners else []
-    points = _points_of_all(whole, field, list(images)) if whole else lambda i: read_gaze(mats[i], field)
+        images = find_partners(images, files, what, skip=reading.skip)
+    mats = partners.get("fixations", {})
+    points = _points_of_all(whole, field) if whole else lambda key: read_gaze(mats[key], field)
     return read_dataset(
         root,
         name=name,
         split=split,
         release=release,
-        ids=list(images),
-        images=list(images.values()),
+        images=images,
         points=points if annotated else None,
-        annotations=[whole] if whole else mats,
-        maps=[partners["maps"][stem] for stem in images] if "maps" in partners else None,
+        annotations=[whole] if whole else [mats[key] for key in images if mats],
+        maps={key: partners["maps"][key] for key in images} if "maps" in partners else None,
         density_sigma=density_sigma if annotated else None,
         reading=reading,
     )
@@ -142,16 +139,10 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
     """Read one .mat file of SALICON: one ``(K, 2)`` float32 array of (x, y) in pixels per observer.
 
     Args:
-        path: The file.
         field: ``fixations``, or ``location`` for the mouse samples.
 
     Returns:
         One array per observer; K = 0 for an observer without fixations.
-
-    Raises:
-        MissingFilesError: If there is no such file.
-        CorruptFileError: If the file is not a .mat file of SALICON, or has no gaze, as in the test split or in an
-            incomplete file.
     """
     remedy = "Unpack fixations.zip again."
     with mat_errors(path, remedy):
@@ -161,16 +152,16 @@ def read_gaze(path: str | Path, field: str = "fixations") -> list[np.ndarray]:
         return split_observers(content["gaze"], field)
 
 
-def _points_of_all(path: Path, field: str, stems: Sequence[str]) -> Points:
+def _points_of_all(path: Path, field: str) -> Points:
     """Return a function for the points in one file, which is read at the first call."""
     observers = cache(lambda: read_json(path) if path.suffix == ".json" else read_lsun(path, field))
 
-    def points(index: int) -> list[np.ndarray]:
-        if stems[index] not in observers():
+    def points(key: str) -> list[np.ndarray]:
+        if key not in observers():
             raise MissingEntryError(
-                f"{path} has no entry for the image {stems[index]}. Set data.unreadable=skip to skip such images."
+                f"{path} has no entry for the image {key}. Set data.unreadable=skip to skip such images."
             )
-        return observers()[stems[index]]
+        return observers()[key]
 
     return points
 

@@ -1,6 +1,7 @@
 """Read SALICON's 2015 release from one file per split: the COCO-style JSON of its page, or the LSUN challenge's .mat.
 
 Both were published in addition to one .mat file per image, which `explainsal.data.salicon` reads.
+Damaged and other files raise a `CorruptFileError`.
 """
 
 from __future__ import annotations
@@ -39,14 +40,10 @@ def read_lsun(path: Path, field: str) -> Observers:
     """Read the gaze of a split from a struct array with the fields ``image``, ``resolution`` and ``gaze``.
 
     Args:
-        path: The file.
         field: ``fixations``, or ``location`` for the mouse samples.
 
     Returns:
         Arrays ``(K, 2)`` of (x, y) in pixels, float32.
-
-    Raises:
-        CorruptFileError: If it is damaged or another file.
     """
     with mat_errors(path, _REMEDY):
         content = read_mat(path, _REMEDY)
@@ -59,11 +56,7 @@ def read_lsun(path: Path, field: str) -> Observers:
 
 
 def split_observers(gaze: np.ndarray, field: str) -> list[np.ndarray]:
-    """Return (x, y) of every observer in a struct ``gaze``, whose unsigned integers count pixels from 1.
-
-    Raises:
-        ValueError: If an observer's points are not pairs of real numbers.
-    """
+    """Return (x, y) of every observer in a struct ``gaze``, whose unsigned integers count pixels from 1."""
     observers = [np.asarray(points) for points in gaze[field].flatten()]
     for points in observers:
         if points.size and (points.ndim != 2 or points.shape[1] != 2 or points.dtype.kind not in "iuf"):
@@ -79,9 +72,6 @@ def read_json(path: Path) -> Observers:
 
     Returns:
         Arrays ``(K, 2)`` of (x, y) in pixels, float32.
-
-    Raises:
-        CorruptFileError: If it is damaged or another file.
     """
     stems: dict[int, str] = {}
     observers: dict[int, list[np.ndarray]] = defaultdict(list)
@@ -96,11 +86,7 @@ def read_json(path: Path) -> Observers:
 
 
 def json_entries(path: Path) -> Iterator[tuple[str, Any]]:
-    """Yield key and value of each entry of a JSON object; array elements are yielded one by one.
-
-    Raises:
-        ValueError: If the file is not such an object or is incomplete.
-    """
+    """Yield key and value of each entry of a JSON object; array elements are yielded one by one."""
     with path.open(encoding="utf-8") as file:
         text = _Text(file)
         text.take("{")

@@ -3,6 +3,7 @@
 A row is a fixation, ``x y start end``: pixels, then seconds after image onset. Rows ``x y`` and ``x y start`` are
 accepted as well. Another order, or a duration instead of the end, needs a first line with column names, such as ``x y t
 duration``. Numbers are separated by spaces, tabs or commas; between commas, an empty cell is a missing number.
+A file in another format raises a `CorruptFileError` that names file and line.
 """
 
 from __future__ import annotations
@@ -53,19 +54,12 @@ def read_scanpath_files(files: dict[str, str], observers: dict[str, int]) -> lis
     Args:
         files: Observer -> file.
         observers: Observer -> number.
-
-    Raises:
-        CorruptFileError: If a file does not follow this module's format; the message names file and line.
     """
     return [read_scanpath(path, observers[name]) for name, path in files.items()]
 
 
 def read_scanpath(path: str | Path, observer: int = 0) -> Scanpath:
-    """Read one file, sorted by start time; coordinates are not changed.
-
-    Raises:
-        CorruptFileError: If the file does not follow this module's format; the message names file and line.
-    """
+    """Read one file, sorted by start time; coordinates are not changed."""
     lines = _lines(path)
     names = _names(lines[0][1]) if lines else None
     rows = lines[1:] if names else lines

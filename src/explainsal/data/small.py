@@ -79,7 +79,6 @@ def shrink_dataset(dataset: SaliencyDataset, size: tuple[int, int], folder: Path
     Every output pixel is the mean of the area that it covers; the aspect ratio may change.
 
     Args:
-        dataset: Samples with densities.
         size: Height and width.
         folder: Cache folder; None disables the cache.
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -48,6 +49,45 @@ def cross_validation(ids: Sequence[str], fold: int, folds: int, groups: Sequence
         "val": [i for i in range(len(ids)) if number[i] == before],
         "test": [i for i in range(len(ids)) if number[i] == fold],
     }
+
+
+@dataclass(frozen=True)
+class Division:
+    """Division of the images of a data set by a named split or a cross-validation.
+
+    Args:
+        named: The named split; None for a cross-validation.
+        split: Name of the named split.
+        fold: Number of the fold, from 0; None for the only or first one of a named split.
+        folds: Number of folds of a cross-validation.
+        grouped: Whether folds are stratified by image folder.
+    """
+
+    named: NamedSplit | None
+    split: str | None
+    fold: int | None
+    folds: int
+    grouped: bool = False
+
+    def divide(self, ids: Sequence[str]) -> Parts:
+        """Return the parts of these images."""
+        if self.named is not None:
+            return self.named(ids, self.fold or 0)
+        groups = [name.rpartition("/")[0] for name in ids] if self.grouped else None
+        return cross_validation(ids, self.fold or 0, self.folds, groups)
+
+    def label(self, part: str) -> str:
+        """Return the label of a part for reported numbers."""
+        fold = f" {self._fold}" if self._fold else ""
+        return f"{self.split} {part}{fold}" if self.split else f"{part}{fold}"
+
+    def describe(self) -> str:
+        """Return the name of the split and the fold."""
+        return ", ".join(filter(None, [self.split or "cross-validation", self._fold]))
+
+    @property
+    def _fold(self) -> str:
+        return "" if self.fold is None else f"fold {self.fold}" + ("" if self.split else f" of {self.folds}")
 
 
 def unisal(ids: Sequence[str], fold: int) -> Parts:

@@ -13,6 +13,7 @@ from explainsal.data.listing import refuse_clashes
 from explainsal.data.pysaliency_hdf5 import read_picture, read_stimuli
 from explainsal.errors import MissingFilesError, UserError
 from explainsal.fetch.fingerprints import fingerprint_files
+from explainsal.fetch.writing import write_file
 
 
 def stimuli_files(path: Path, folder: Path) -> dict[str, str]:
@@ -57,11 +58,8 @@ def _extracted(path: Path, count: int, folder: Path) -> dict[str, str]:
 
 def _write_png(path: Path, picture: np.ndarray) -> None:
     encoded = cv2.imencode(".png", picture if picture.ndim == 2 else cv2.cvtColor(picture, cv2.COLOR_RGB2BGR))[1]
-    temporary = path.with_name(f".{path.name}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_bytes(encoded.tobytes())
-        temporary.replace(path)
+        write_file(path, encoded.tobytes())
     except OSError as error:
         raise UserError(
             f"cannot unpack the stimuli to {path}: {error.strerror}. Choose a folder with data.cache=FOLDER"

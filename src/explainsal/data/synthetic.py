@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from explainsal.data.reading import Reading
 from explainsal.data.salicon import SPLITS, read_layout
 from explainsal.data.scenes import Scene, make_scene
 from explainsal.errors import UserError
+from explainsal.fetch.writing import replaced_file, write_file
 
 VERSION = 2  # increase it when the same settings give other pictures, so that older folders are rewritten
 MARKER = "synthetic.json"
@@ -87,10 +87,6 @@ def write_synthetic(root: str | Path, settings: SyntheticSettings) -> int:
     Every file appears complete or not at all, and the same settings give the same pictures, so an interrupted call can
     be resumed. Scenes with other settings are replaced.
 
-    Args:
-        root: Folder of the data set.
-        settings: Settings of the scenes.
-
     Returns:
         Number of written images; 0 if all existed.
 
@@ -131,11 +127,6 @@ def read_synthetic(
     return dataset.select(range(settings.counts[split]))
 
 
-def draw_scene(settings: SyntheticSettings, split: str, number: int) -> Scene:
-    """Redraw one scene of the data set; its true density is the prediction of a perfect model."""
-    return make_scene(settings.generator(split, number), settings.size)
-
-
 def _draw(settings: SyntheticSettings, split: str, number: int) -> tuple[Scene, list[np.ndarray]]:
     rng = settings.generator(split, number)
     scene = make_scene(rng, settings.size)
@@ -162,12 +153,13 @@ def _write(paths: dict[str, Path], scene: Scene, observers: list[np.ndarray], se
     density = fixation_density(centres, settings.size, settings.sigma)
     gray = np.round(density * (255 / density.max())).astype(np.uint8)
     bgr = cv2.cvtColor(scene.image, cv2.COLOR_RGB2BGR)
-    _atomic(paths["images"], lambda path: _encode(path, bgr, [cv2.IMWRITE_JPEG_QUALITY, 93]))
-    _atomic(paths["maps"], lambda path: _encode(path, gray, []))
-    _atomic(paths["fixations"], lambda path: _write_gaze(path, pixels, settings))
+    write_file(paths["images"], cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, 93])[1].tobytes(), flush=False)
+    write_file(paths["maps"], cv2.imencode(".png", gray)[1].tobytes(), flush=False)
+    with replaced_file(paths["fixations"], flush=False) as temporary:
+        _write_gaze(temporary, paths["fixations"].stem, pixels, settings)
 
 
-def _write_gaze(path: Path, observers: list[np.ndarray], settings: SyntheticSettings) -> None:
+def _write_gaze(path: Path, name: str, observers: list[np.ndarray], settings: SyntheticSettings) -> None:
     gaze = np.zeros((len(observers), 1), dtype=GAZE)
     for k, fixations in enumerate(observers):
         rng = np.random.default_rng(k)
@@ -176,22 +168,8 @@ def _write_gaze(path: Path, observers: list[np.ndarray], settings: SyntheticSett
         location = np.clip(location, 1, settings.size[::-1]).astype(np.uint16)
         timestamp = np.cumsum(rng.integers(12, 21, len(location)))[:, None].astype(np.uint32)
         gaze[k, 0] = (location, timestamp, fixations)
-    content = {"image": path.stem, "resolution": np.array([settings.size], np.uint16), "gaze": gaze}
+    content = {"image": name, "resolution": np.array([settings.size], np.uint16), "gaze": gaze}
     scipy.io.savemat(path, content, do_compression=True)
-
-
-def _encode(path: Path, image: np.ndarray, options: list[int]) -> None:
-    path.write_bytes(cv2.imencode(path.suffix, image, options)[1].tobytes())
-
-
-def _atomic(path: Path, write: Callable[[Path], object]) -> None:
-    """Write under a temporary name, then rename, so that a killed process leaves no partial file."""
-    temporary = path.with_name(f".{os.getpid()}-{path.name}")
-    try:
-        write(temporary)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _paths(root: Path, settings: SyntheticSettings, split: str, number: int) -> dict[str, Path]:
@@ -218,4 +196,4 @@ def _claim(root: Path, settings: SyntheticSettings) -> None:
     for kind in FOLDERS:
         for split in settings.counts:
             (root / kind / split).mkdir(parents=True, exist_ok=True)
-    _atomic(marker, lambda path: path.write_text(settings.stored()))
+    write_file(marker, settings.stored())

@@ -10,11 +10,10 @@ import numpy as np
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.decoding import image_size
 from explainsal.data.ground_truth import find_points
-from explainsal.data.listing import files_by_stem, unpacked
+from explainsal.data.listing import files_by_stem, numbered, unpacked
 from explainsal.data.mat import mat_errors, read_mat
 from explainsal.data.reading import Reading, read_dataset
 from explainsal.data.sources import TORONTO
-from explainsal.data.splits import natural_key
 from explainsal.errors import CorruptFileError
 
 SIGMA = 20.0  # px, about one degree of visual angle; the authors give no value
@@ -30,7 +29,6 @@ def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Rea
     Args:
         root: Folder with ``eyetrackingdata/fixdens``.
         density_sigma: Standard deviation in pixels of the Gaussian that makes densities.
-        reading: Options for reading files.
 
     Raises:
         MissingFilesError: If the folder or a file is missing.
@@ -38,17 +36,14 @@ def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Rea
     """
     root = Path(root)
     base = _locate(root)
-    images = files_by_stem(base / PICTURES, (".jpg",))
-    ids = sorted((stem for stem in images if stem.isdigit()), key=natural_key)
+    images = numbered(files_by_stem(base / PICTURES, (".jpg",)))
     mat = base / "origfixdata.mat"
     maps = cache(lambda: read_fixation_maps(mat))
     return read_dataset(
         root,
         name="toronto",
-        split="all",
-        ids=ids,
-        images=[images[i] for i in ids],
-        points=lambda i: [_points(maps(), int(ids[i]), image_size(images[ids[i]]), mat)],
+        images=images,
+        points=lambda key: [_points(maps(), int(key), image_size(images[key]), mat)],
         annotations=[mat],
         density_sigma=density_sigma,
         reading=reading,
@@ -56,11 +51,7 @@ def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Rea
 
 
 def read_fixation_maps(path: str | Path) -> list[np.ndarray]:
-    """Read the binary maps in ``origfixdata.mat``, one per image, with 1 at fixated pixels.
-
-    Raises:
-        CorruptFileError: If the file cannot be read or is not from Toronto.
-    """
+    """Read the binary maps in ``origfixdata.mat``, one per image, with 1 at fixated pixels."""
     remedy = "Unpack eyetrackingdata.zip again."
     with mat_errors(path, remedy):
         return [np.asarray(values) for values in read_mat(path, remedy, variable_names=["white"])["white"].ravel()]

@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, Required, TypedDict, runtime_checkable
+from typing import Any, ClassVar
 
 import lightning as L
 import torch
@@ -17,44 +17,18 @@ from explainsal.data.dataset import SaliencyDataset, Transform
 from explainsal.data.domains import DomainSamples
 from explainsal.data.fixation_table import Outside
 from explainsal.data.reading import Decoded, Reading, Unreadable
-from explainsal.data.sample import SaliencyBatch, SaliencySample
+from explainsal.data.sample import SaliencySample
 from explainsal.data.seeds import run_seed
 from explainsal.data.small import SmallMixture
 from explainsal.data.sources import Source
-from explainsal.data.splits import NamedSplit, Parts, cross_validation
+from explainsal.data.splits import Division, NamedSplit, Parts
 from explainsal.datamodules.loaders import make_loader
+from explainsal.datamodules.options import BatchTransform
 from explainsal.datamodules.order import Position, find_position
 from explainsal.errors import UserError
 from explainsal.threads import count_cores
 
 log = logging.getLogger(__name__)
-
-
-@runtime_checkable
-class BatchTransform(Protocol):
-    """An augmentation of whole batches on their device; `explainsal.data.device_augmentation` defines one."""
-
-    on_device: bool
-
-    def __call__(self, batch: SaliencyBatch, *, seed: int, epoch: int) -> SaliencyBatch:
-        """Return the augmented batch, which depends only on seed, epoch and the images' indices."""
-
-
-class DataOptions(TypedDict, total=False):
-    """Options of `SaliencyDataModule` other than the root; each data set's module accepts them as well."""
-
-    batch_size: Required[int]
-    num_workers: int | None
-    augmentation: Transform | BatchTransform | None
-    split: str | None
-    fold: int | None
-    folds: int
-    eval_split: str | None
-    outside: Outside
-    unreadable: Unreadable
-    cache: Path | None
-    decoded: Decoded
-    pin_memory: bool | None
 
 
 class SaliencyDataModule(L.LightningDataModule):
@@ -126,7 +100,7 @@ class SaliencyDataModule(L.LightningDataModule):
         self.batch_size = batch_size
         self.num_workers = num_workers
         self.augmentation = augmentation
-        self.split, self.fold, self.folds = split, fold, folds
+        self.division = Division(self.splits[split] if split else None, split, fold, folds, self.grouped)
         self.reading = Reading(outside, unreadable, Path(cache) if cache else None, decoded)
         self.pin_memory = torch.cuda.is_available() if pin_memory is None else pin_memory
         self._datasets: dict[str, SaliencyDataset] = {}
@@ -155,13 +129,13 @@ class SaliencyDataModule(L.LightningDataModule):
     @property
     def divided(self) -> bool:
         """True if a named split or a fold replaces the published parts."""
-        return self.split is not None or self.fold is not None
+        return self.division.split is not None or self.division.fold is not None
 
     @property
     def parts(self) -> Parts:
         """Train, val and possibly test part of a named split or fold, as positions in the part `whole`."""
         if self._parts is None:
-            self._parts = self._divide() if self.divided else {}
+            self._parts = self.division.divide(self._all().ids) if self.divided else {}
         return self._parts
 
     @property
@@ -192,11 +166,7 @@ class SaliencyDataModule(L.LightningDataModule):
         self._warn_of_missing_fixations()
 
     def require_training_images(self) -> None:
-        """Raise if there is no image to train on.
-
-        Raises:
-            UserError: If the training split has no image.
-        """
+        """Raise a UserError if there is no image to train on."""
         split = self.fit_splits[0]
         if not len(self.dataset(split)):
             raise UserError(
@@ -228,8 +198,7 @@ class SaliencyDataModule(L.LightningDataModule):
         splits = [f"{split} {len(d):,} images" for split, d in self._datasets.items()]
         line = f"{self.name}{release}: {', '.join(splits) or 'nothing read yet'}; tested on {self.eval_split}"
         if self.divided:
-            fold = "" if self.fold is None else f", fold {self.fold}" + ("" if self.split else f" of {self.folds}")
-            line = f"{line} ({self.split or 'cross-validation'}{fold})"
+            line = f"{line} ({self.division.describe()})"
         if self.fit_splits[1] == self.eval_split:
             line += ", as is validation, like in published tables"
         elif self.divided and self.eval_split == self.whole:
@@ -280,7 +249,7 @@ class SaliencyDataModule(L.LightningDataModule):
 
     def _dataset(self, split: str) -> SaliencyDataset:
         if split in self.parts:
-            return self._all().select(self.parts[split], split=self._label(split))
+            return self._all().select(self.parts[split], split=self.division.label(split))
         if split not in self.published:
             ways = " or ".join([*(f"data.split={name}" for name in self.splits), "data.fold=0 data.folds=10"])
             raise UserError(
@@ -296,38 +265,15 @@ class SaliencyDataModule(L.LightningDataModule):
             self._undivided = self.read(self.whole)
         return self._undivided
 
-    def _label(self, split: str) -> str:
-        """Return the label of a part for reported numbers."""
-        fold = "" if self.fold is None else f" fold {self.fold}" + ("" if self.split else f" of {self.folds}")
-        return f"{self.split} {split}{fold}" if self.split else f"{split}{fold}"
-
-    def _divide(self) -> Parts:
-        ids = self._all().ids
-        if self.split is not None:
-            return self.splits[self.split](ids, self.fold or 0)
-        groups = [name.rpartition("/")[0] for name in ids] if self.grouped else None
-        return cross_validation(ids, self.fold or 0, self.folds, groups)
-
     def loader(
         self, dataset: SaliencyDataset | DomainSamples | SmallMixture, *, position: Position | None = None
     ) -> DataLoader[SaliencySample]:
         """Return batches of any samples with this module's options, in order.
 
         Args:
-            dataset: The samples.
             position: For training, returns the epoch and the number of its finished batches. Batches are then shuffled
                 by the run's seed and the epoch. A smaller last batch is dropped, unless images differ in size.
         """
         return make_loader(
             dataset, self.batch_size, num_workers=self.num_workers, pin_memory=self.pin_memory, position=position
         )
-
-
-def check_sigma(sigma: float | None) -> None:
-    """Raise if a number is not a standard deviation.
-
-    Raises:
-        UserError: If the number is 0 or negative.
-    """
-    if sigma is not None and not sigma > 0:
-        raise UserError(f"data.density_sigma={sigma}: a standard deviation in pixels must be positive")

@@ -87,7 +87,6 @@ def find_samples(sampler: object, attribute: str) -> Any:
     """Return the data set that a sampler draws from, found through wrapping samplers.
 
     Args:
-        sampler: The outermost sampler.
         attribute: An attribute that the data set has and no sampler has.
 
     Raises:

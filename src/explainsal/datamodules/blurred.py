@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Unpack
 
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
+from explainsal.data.dataset import SaliencyDataset
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.options import DataOptions, check_sigma
 
 
 class BlurredDataModule(SaliencyDataModule):
@@ -18,8 +21,14 @@ class BlurredDataModule(SaliencyDataModule):
     """
 
     sigma: ClassVar[float]  # pixels
+    reader: ClassVar[Callable[..., SaliencyDataset]]  # called with root and split, or with root alone
 
     def __init__(self, root: str | Path, *, density_sigma: float | None = None, **options: Unpack[DataOptions]) -> None:
         super().__init__(root, **options)
         check_sigma(density_sigma)
         self.density_sigma = self.sigma if density_sigma is None else density_sigma
+
+    def read(self, split: str) -> SaliencyDataset:
+        """Find and index one published part."""
+        parts = (split,) if len(self.published) > 1 else ()
+        return type(self).reader(self.root, *parts, density_sigma=self.density_sigma, reading=self.reading)

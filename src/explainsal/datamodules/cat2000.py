@@ -10,8 +10,8 @@ from explainsal.data.cat2000 import SIGMA, GroundTruth, read_cat2000
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sources import CAT2000
 from explainsal.data.splits import msinet_cat2000
-from explainsal.datamodules.base import DataOptions
 from explainsal.datamodules.blurred import BlurredDataModule
+from explainsal.datamodules.options import DataOptions
 
 
 class CAT2000DataModule(BlurredDataModule):

@@ -8,7 +8,8 @@ from typing import Unpack
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.folder import Chosen, read_folder
 from explainsal.data.folder_parts import read_parts, select_part
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.options import DataOptions, check_sigma
 from explainsal.errors import UserError
 
 

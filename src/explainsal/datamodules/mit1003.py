@@ -10,8 +10,8 @@ from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.mit1003 import SIGMA, GroundTruth, find_ground_truth, read_mit1003, release_name
 from explainsal.data.sources import MIT1003, MIT1003_SCANPATHS
 from explainsal.data.splits import every_tenth, held_out, msinet, pysaliency, unisal
-from explainsal.datamodules.base import DataOptions
 from explainsal.datamodules.blurred import BlurredDataModule
+from explainsal.datamodules.options import DataOptions
 
 
 class MIT1003DataModule(BlurredDataModule):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.osie import SIGMA, read_osie
 from explainsal.data.sources import OSIE
 from explainsal.data.splits import msinet
@@ -14,10 +13,7 @@ class OSIEDataModule(BlurredDataModule):
 
     name = "osie"
     sigma = SIGMA
+    reader = read_osie
     source = OSIE
     published = ("train", "val", "test", "all")
     splits = {"msinet": msinet(700, 200)}  # noqa: RUF012
-
-    def read(self, split: str) -> SaliencyDataset:
-        """Find and index one split."""
-        return read_osie(self.root, split, density_sigma=self.density_sigma, reading=self.reading)

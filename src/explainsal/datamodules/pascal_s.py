@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.pascal_s import SIGMA, read_pascal_s
 from explainsal.data.sources import PASCAL_S
 from explainsal.data.splits import msinet
@@ -14,11 +13,8 @@ class PASCALSDataModule(BlurredDataModule):
 
     name = "pascal_s"
     sigma = SIGMA
+    reader = read_pascal_s
     source = PASCAL_S
     published = ("all",)
     published_eval = "all"
     splits = {"msinet": msinet(850, 200)}  # noqa: RUF012
-
-    def read(self, split: str) -> SaliencyDataset:
-        """Find and index the images."""
-        return read_pascal_s(self.root, density_sigma=self.density_sigma, reading=self.reading)

@@ -11,7 +11,8 @@ import torch
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.salicon import GroundTruth, read_salicon, whole_file
 from explainsal.data.sources import SALICON, SALICON_MOUSE, Source
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule, check_sigma
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.options import DataOptions, check_sigma
 
 HOLDOUT_SEED = 0  # fixes the held-out training images in every run
 

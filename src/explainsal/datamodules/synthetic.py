@@ -8,7 +8,8 @@ from typing import Unpack
 
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.synthetic import VERSION, SyntheticSettings, choose_folder, read_synthetic, write_synthetic
-from explainsal.datamodules.base import DataOptions, SaliencyDataModule
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.options import DataOptions
 
 
 class SyntheticDataModule(SaliencyDataModule):

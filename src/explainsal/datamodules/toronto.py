@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sources import TORONTO
 from explainsal.data.toronto import SIGMA, read_toronto
 from explainsal.datamodules.blurred import BlurredDataModule
@@ -13,10 +12,7 @@ class TorontoDataModule(BlurredDataModule):
 
     name = "toronto"
     sigma = SIGMA
+    reader = read_toronto
     source = TORONTO
     published = ("all",)
     published_eval = "all"
-
-    def read(self, split: str) -> SaliencyDataset:
-        """Find and index the images."""
-        return read_toronto(self.root, density_sigma=self.density_sigma, reading=self.reading)

@@ -27,7 +27,6 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
     (its energy, or the part above its mean). Nothing is approximated.
 
     Args:
-        model: The standalone model.
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
         by: Property by which terms are grouped. ``"source"``: ``input/red-green``, ``center``, or the stage whose
             energy or half-wave it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is a blur of sigma 2 px),
@@ -49,8 +48,8 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
 class _Attribution:
     def __init__(self, model: Standalone, images: Tensor, by: str) -> None:
         self.model, self.by = model, by
-        self.seen = dict(zip((stage.name for stage in model.stages), model.seen(images), strict=True))
-        self.maps = model.stage_maps(list(self.seen.values()))
+        self.responses = dict(zip((stage.name for stage in model.stages), model.image_responses(images), strict=True))
+        self.maps = model.stage_maps(list(self.responses.values()))
         self.stages = {stage.name: stage for stage in model.stages}
         self._known: dict[tuple[str, int], dict[str, Tensor]] = {}
 
@@ -61,7 +60,7 @@ class _Attribution:
         return self._known[stage.name, number]
 
     def _made(self, stage: Stage, number: int) -> dict[str, Tensor]:
-        added = stage.contributions(self.maps, self.seen[stage.name], number)
+        added = stage.contributions(self.maps, self.responses[stage.name], number)
         whole = self.maps[stage.name][:, number]
         parts: dict[str, Tensor] = {}
         for term in range(added.shape[1]):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +17,7 @@ from explainsal.distillation.network import Standalone
 from explainsal.distillation.stage import Stage, StageTerms
 from explainsal.errors import CorruptFileError, MissingFilesError, UserError
 from explainsal.explanation.bank import FilterBank
+from explainsal.fetch.writing import write_file
 
 VERSIONS = (1, 2)  # of the format; files of other versions are rejected, because their graph may differ in meaning
 _KEY = "explainsal.standalone"
@@ -28,12 +28,10 @@ def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | 
     """Write a model; an existing file is replaced only after the new one is complete.
 
     Args:
-        model: Any state of a fit.
         path: Path that ends in ``.safetensors``.
         note: Plain values stored with it, e.g. its origin.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
     bank = asdict(model.bank)
     bank.pop("filters")
     stages = [{"name": s.name, "size": s.size, "sources": s.sources, "channels": s.channels} for s in model.stages]
@@ -47,9 +45,7 @@ def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | 
         for number, stage in enumerate(model.stages)
         for name in _TERMS
     }
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(save(tensors, metadata={_KEY: json.dumps(graph)}))  # save_file would deny other users access
-    os.replace(part, path)
+    write_file(path, save(tensors, metadata={_KEY: json.dumps(graph)}))  # save_file would deny other users access
     return path
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from explainsal.distillation.inputs import FitInputs, candidate_table, layer_outputs, seen_size
+from explainsal.distillation.inputs import FitInputs, candidate_table, layer_outputs, network_input_size
 from explainsal.distillation.moments import Moments
 from explainsal.distillation.network import Standalone
 from explainsal.distillation.options import DistillOptions
@@ -57,7 +57,7 @@ class Distillation:
             )
         self.samples, self.count, self.options, self.net = samples, count, options, net
         first = as_unit_float(next(iter(samples()))[0][:1])
-        self.input_size = input_size or seen_size(net, first)
+        self.input_size = input_size or network_input_size(net, first)
         self.layers = self._layers((int(first.shape[-2]), int(first.shape[-1])))
         self.explained: dict[str, list[float]] = {}
         model = Standalone(options.bank, options.input_maps, self.input_size, output=options.output)
@@ -118,12 +118,12 @@ class Distillation:
         moments: Moments | None = None
         start = 0
         for images, density in self.samples():
-            seen = as_unit_float(images).to(self.device)
-            candidates = self.inputs.candidates(sources, self.inputs.stage_size(layer), seen, start)[
+            pixels = as_unit_float(images).to(self.device)
+            candidates = self.inputs.candidates(sources, self.inputs.stage_size(layer), pixels, start)[
                 ..., ::stride, ::stride
             ]
-            target = self.inputs.target(layer, seen, density, start)[..., ::stride, ::stride]
-            weights = self.inputs.weights(layer, seen, density, start)
+            target = self.inputs.target(layer, pixels, density, start)[..., ::stride, ::stride]
+            weights = self.inputs.weights(layer, pixels, density, start)
             if moments is None:
                 moments = Moments(candidates.shape[1], target.shape[1], candidates.device)
             moments.add(candidates, target, None if weights is None else weights[..., ::stride, ::stride])

@@ -116,8 +116,8 @@ class FitInputs:
             return found
         stage = next(stage for stage in self.model.stages if stage.name == name)
         maps = {s: self._stage_maps(s, images, start) for s in stage.sources if s not in (INPUT, CENTER)}
-        served = self.options.bank.filters_for(self.input_size)
-        columns = [place * len(served) + served.index(which) for place, which in stage.image_pairs]
+        available = self.options.bank.filters_for(self.input_size)
+        columns = [place * len(available) + available.index(which) for place, which in stage.image_pairs]
         made = stage(maps, self._image_candidates(stage.size, images, start)[:, columns])
         self._keep(f"stage {name}", start, made)
         return made
@@ -170,11 +170,11 @@ def as_target(saliency: Tensor, output: Output) -> Tensor:
     return (saliency / saliency.mean((-2, -1), keepdim=True).clamp_min(1e-12)).clamp_min(_LEAST_DENSITY).log()
 
 
-def seen_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
+def network_input_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:
     """Return the height and width of an image ``(1, 3, H, W)`` at the network's first layer."""
     prepare = getattr(net, "preprocess", None)
-    seen = image if prepare is None else prepare(image)
-    return int(seen.shape[-2]), int(seen.shape[-1])
+    prepared = image if prepare is None else prepare(image)
+    return int(prepared.shape[-2]), int(prepared.shape[-1])
 
 
 def candidate_table(

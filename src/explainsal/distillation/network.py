@@ -61,16 +61,16 @@ class Standalone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(B, 3, H, W)``, RGB in [0, 1], to saliency maps ``(B, 1, h, w)``."""
-        return self.saliency(self.seen(images))
+        return self.saliency(self.image_responses(images))
 
-    def saliency(self, seen: Sequence[Tensor]) -> Tensor:
-        """Return the saliency maps, given the output of :meth:`seen`."""
-        maps = self.stage_maps(seen)[self.stages[-1].name][:, :1]
+    def saliency(self, responses: Sequence[Tensor]) -> Tensor:
+        """Return the saliency maps, given the output of :meth:`image_responses`."""
+        maps = self.stage_maps(responses)[self.stages[-1].name][:, :1]
         if self.output == "map":
             return maps
         return torch.softmax(maps.flatten(1), dim=1).reshape(maps.shape) * (maps.shape[-2] * maps.shape[-1])
 
-    def seen(self, images: Tensor) -> list[Tensor]:
+    def image_responses(self, images: Tensor) -> list[Tensor]:
         """Filter the image for each stage, ``(B, V, h, w)`` each; the results do not depend on the coefficients."""
         needed = [stage.image_pairs for stage in self.stages]
         place = {pair: i for i, pair in enumerate(sorted({pair for pairs in needed for pair in pairs}))}
@@ -82,16 +82,16 @@ class Standalone(nn.Module):
             for stage, pairs in zip(self.stages, needed, strict=True)
         ]
 
-    def stage_maps(self, seen: Sequence[Tensor]) -> dict[str, Tensor]:
+    def stage_maps(self, responses: Sequence[Tensor]) -> dict[str, Tensor]:
         """Return the maps of every stage, by name."""
         maps: dict[str, Tensor] = {}
-        for stage, one in zip(self.stages, seen, strict=True):
+        for stage, one in zip(self.stages, responses, strict=True):
             maps[stage.name] = stage(maps, one)
         return maps
 
     def maps(self, images: Tensor) -> dict[str, Tensor]:
         """Return the maps of the image and of every stage, by name."""
-        return {INPUT: input_maps(images, self.input_kind), **self.stage_maps(self.seen(images))}
+        return {INPUT: input_maps(images, self.input_kind), **self.stage_maps(self.image_responses(images))}
 
     @property
     def coefficients(self) -> int:

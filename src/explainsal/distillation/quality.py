@@ -29,7 +29,6 @@ def stage_quality(
     """Compare every stage's maps with the activation maps that they reproduce.
 
     Args:
-        fit: A finished fit to a network.
         batches: Images ``(B, 3, H, W)`` that were not part of the fit.
         ids: A name per image.
 
@@ -41,10 +40,10 @@ def stage_quality(
 
     kinds, rows, names = {layer.name: layer.kind for layer in fit.layers}, [], iter(ids)
     for images, _ in batches:
-        seen = as_unit_float(images).to(fit.device)
+        pixels = as_unit_float(images).to(fit.device)
         layers = [stage.name for stage in fit.model.stages]
-        outputs = layer_outputs(_network(fit), seen, layers, last=fit.layers[-1].name)
-        maps = fit.model.maps(resize(seen, fit.input_size))
+        outputs = layer_outputs(_network(fit), pixels, layers, last=fit.layers[-1].name)
+        maps = fit.model.maps(resize(pixels, fit.input_size))
         image_names = [next(names) for _ in images]
         for number, stage in enumerate(fit.model.stages):
             wanted = resize(outputs[stage.name][:, list(stage.channels)], stage.size)
@@ -92,7 +91,6 @@ def attribution_table(parts: Mapping[str, Tensor], ids: Sequence[str], by: str =
     Args:
         parts: Maps ``(B, h, w)``, from :func:`~explainsal.distillation.attribute`.
         ids: A name per image.
-        by: Property by which the parts are grouped.
 
     Returns:
         Columns image, by, part, mean (over the pixels; the means add up to the map's) and variation. The variation is

@@ -50,11 +50,9 @@ def refine(
     """Refine in place; the result is deterministic for a seed on one machine.
 
     Args:
-        model: A finished fit.
         images: Shape ``(N, 3, H, W)``, at the model's input size; may be on disk.
         deep: Shape ``(N, 1, h, w)``, the network's maps; None if ``options.deep`` is 0.
         density: Shape ``(N, h, w)``; None if ``options.fixations`` is 0.
-        options: Options of the refinement.
         after_epoch: Called with the number of the epoch, from 1, and its mean loss, after the model is updated.
         store: Folder for the filtered images, which do not depend on the coefficients; about 5 MB per image at 96 x
             128. Each epoch then takes a quarter of the time. None: they are recomputed in every step.
@@ -63,7 +61,7 @@ def refine(
         The model.
     """
     refinement = _Refinement(model, options, steps=options.epochs * math.ceil(len(images) / options.batch_size))
-    seen = _SeenImages(model, images, options.mirror, store)
+    responses = _StoredResponses(model, images, options.mirror, store)
     targets = [
         (weight, maps, center_level(maps, options.decenter))
         for weight, maps in ((options.deep, deep), (options.fixations, density))
@@ -77,7 +75,7 @@ def refine(
         for rows in order.split(options.batch_size):
             flip = flips[rows] & options.mirror
             wanted = [(weight, _take(maps, rows, flip) / level) for weight, maps, level in targets]
-            losses.append(refinement.step(seen.take(rows, flip), wanted))
+            losses.append(refinement.step(responses.take(rows, flip), wanted))
         refinement.write()
         after_epoch(epoch, sum(losses) / len(losses))
     return model
@@ -102,8 +100,8 @@ class _Refinement:
     def values(self) -> dict[str, Tensor]:
         return {name: base + self.change[name] * self.unit[name] for name, base in self.base.items()}
 
-    def step(self, seen: list[Tensor], targets: list[tuple[float, Tensor]]) -> float:
-        maps = functional_call(_Saliency(self.model), self.values, (seen,)).clamp_min(0)
+    def step(self, responses: list[Tensor], targets: list[tuple[float, Tensor]]) -> float:
+        maps = functional_call(_Saliency(self.model), self.values, (responses,)).clamp_min(0)
         loss = sum(
             weight * kl_div_cc(maps, resize(target.to(maps.device), (maps.shape[-2], maps.shape[-1])))
             for weight, target in targets
@@ -139,11 +137,11 @@ class _Saliency(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, seen: list[Tensor]) -> Tensor:
-        return self.model.saliency(seen)
+    def forward(self, responses: list[Tensor]) -> Tensor:
+        return self.model.saliency(responses)
 
 
-class _SeenImages:
+class _StoredResponses:
     """Original and mirrored images, filtered for each stage."""
 
     def __init__(self, model: Standalone, images: Tensor, mirror: bool, folder: Path | None) -> None:
@@ -166,7 +164,7 @@ class _SeenImages:
 
     def _seen(self, images: Tensor) -> list[Tensor]:
         with torch.no_grad():
-            return self.model.seen(images.float().to(self.device))
+            return self.model.image_responses(images.float().to(self.device))
 
 
 def _take(values: Tensor, rows: Tensor, flip: Tensor) -> Tensor:

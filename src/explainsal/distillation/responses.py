@@ -45,7 +45,6 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
 
     Args:
         maps: Shape ``(B, P, h, w)``.
-        bank: The filters.
         pairs: Map and position in ``bank.filters``, for each response.
 
     Returns:
@@ -74,9 +73,9 @@ def pair_responses(maps: Tensor, bank: FilterBank, pairs: Sequence[Pair]) -> Ten
 
 def transfer_rows(bank: FilterBank, size: tuple[int, int], filters: Sequence[int]) -> list[int]:
     """Return the rows of ``transfer_functions(bank, size)`` that hold the filters; parts of a response share one."""
-    served = bank.filters_for(size)
-    position = {which: i for i, which in enumerate(served)}
-    gabors = len(served) - len(bank.low_pass) * len(bank.low_pass_parts)
+    available = bank.filters_for(size)
+    position = {which: i for i, which in enumerate(available)}
+    gabors = len(available) - len(bank.low_pass) * len(bank.low_pass_parts)
     first = gabors // len(bank.parts)
     rows = []
     for which in filters:

@@ -89,36 +89,36 @@ class Stage(nn.Module):
         """Pairs of image map and filter that the stage needs."""
         return self._pairs(self.sources.index(INPUT)) if INPUT in self.sources else []
 
-    def forward(self, maps: Mapping[str, Tensor], seen: Tensor) -> Tensor:
+    def forward(self, maps: Mapping[str, Tensor], responses: Tensor) -> Tensor:
         """Return the stage's maps.
 
         Args:
             maps: Maps ``(B, ., ., .)`` of the earlier stages among the sources.
-            seen: Shape ``(B, V, h, w)``: the image filtered by `image_pairs`, at the stage's size.
+            responses: Shape ``(B, V, h, w)``: the image filtered by `image_pairs`, at the stage's size.
 
         Returns:
             Shape ``(B, P, h, w)``.
         """
-        combined = torch.einsum("pu,buhw->bphw", self._matrix(), self.candidates(maps, seen))
+        combined = torch.einsum("pu,buhw->bphw", self._matrix(), self.candidates(maps, responses))
         return torch.maximum(combined + self.constant[:, None, None], self.lowest[:, None, None])
 
-    def contributions(self, maps: Mapping[str, Tensor], seen: Tensor, number: int = 0) -> Tensor:
+    def contributions(self, maps: Mapping[str, Tensor], responses: Tensor, number: int = 0) -> Tensor:
         """Return each term's contribution to one map, ``(B, T, h, w)``.
 
         With the constant they sum to the unclamped map.
         """
-        candidates = self.candidates(maps, seen)[:, self.slot[number]]
+        candidates = self.candidates(maps, responses)[:, self.slot[number]]
         return candidates * (self.weight[number] * (self.source[number] >= 0))[:, None, None]
 
-    def candidates(self, maps: Mapping[str, Tensor], seen: Tensor) -> Tensor:
+    def candidates(self, maps: Mapping[str, Tensor], responses: Tensor) -> Tensor:
         """Return the U distinct candidates of all terms, at the stage's size: shape ``(B, U, h, w)``."""
-        count, parts = seen.shape[0], []
+        count, parts = responses.shape[0], []
         for source in sorted({row[0] for row in self.table}):
             pairs = self._pairs(source)
             if source < 0:
                 parts.append(self.weight.new_zeros(1, 1, *self.size).expand(count, -1, -1, -1))
             elif self.sources[source] == INPUT:
-                parts.append(seen)
+                parts.append(responses)
             elif self.sources[source] == CENTER:
                 fixed = center_maps(self.size, device=self.weight.device)[[place for place, _ in pairs]]
                 parts.append(fixed.to(self.weight.dtype).expand(count, -1, -1, -1))

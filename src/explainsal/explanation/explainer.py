@@ -66,6 +66,7 @@ class Explainer:
                     "was made from"
                 )
         self._plans: dict[tuple[Any, ...], tuple[list[NetworkLayer], str]] = {}
+        self._normalized: dict[tuple[Any, ...], bool] = {}  # whether the network normalizes its last map
         self._last_steps: dict[tuple[Any, ...], tuple[str, ...]] = {}
         self._calls: dict[tuple[Any, ...], list[str]] = {}  # calls of all modules, in the order of their ends
 
@@ -153,14 +154,26 @@ class Explainer:
             watch_layers(self.core, chain.names, chain.rebuild),
         ):
             saliency = one_map(self.net(images.clone()), len(images))  # the network may change its input in place
+        description = str(getattr(self.net, "description", ""))
         explained = chain.finish(final)
+        explainable = self._as_saliency(images, explained, saliency)
+        return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
+
+    def _as_saliency(self, images: Tensor, explained: Tensor, saliency: Tensor) -> Tensor:
+        """Convert the reconstruction of the last map to the units and the size of the saliency map.
+
+        If the network itself normalizes its last map, it runs once more with the reconstruction in place of that map.
+        """
+        final, normalized = self._plan(images)[1], self._normalized[_form(images)]
+        if normalized:
+            with watch_layers(self.core, [final], lambda name, output: output.copy_(explained)):
+                return one_map(self.net(images.clone()), len(images))
+        place = self._placement(images)
         if place is not None:
             explained = place.scaled((explained.shape[-2], explained.shape[-1])).crop(explained)
         explainable = resize_bilinear(explained, (saliency.shape[-2], saliency.shape[-1]))
         finish = getattr(self.net, "finish", None)  # e.g. a softmax after the last explained layer
-        explainable = finish(explainable) if callable(finish) else explainable
-        description = str(getattr(self.net, "description", ""))
-        return Explanation(saliency, explainable, tuple(chain.done), self.preset, self.options, description)
+        return finish(explainable) if callable(finish) else explainable
 
     def _weights(self, images: Tensor) -> OutputWeights | None:
         layers = [layer.name for layer in self._plan(images)[0] if layer.skipped is None]
@@ -206,7 +219,7 @@ class Explainer:
         """Return the layers for images of this form, from one traced pass over the first image."""
         key = _form(images)
         if key not in self._plans:
-            calls, final = trace_layers(self.net, images[:1], self.core)
+            calls, final, self._normalized[key] = trace_layers(self.net, images[:1], self.core)
             self._calls[key] = [call.name for call in calls if call.name != OUTPUT]
             self._plans[key] = select_layers(calls, self.options.layers, final), final
             self._last_steps[key] = last_step(calls, self.core)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -116,6 +117,37 @@ def _errors_of_both_signs(own: InParts, candidates: Candidates, options: Options
         straight.masked_fill_(unusable, torch.inf)
         opposite.masked_fill_(unusable, torch.inf)
     return straight.div_(mine.shape[-1]), opposite.div_(mine.shape[-1])
+
+
+def signed_errors(activations: Tensor, candidates: Candidates, options: Options, at_once: int) -> tuple[Tensor, Tensor]:
+    """Compute Eq. 2 for maps and for negated maps at scale 1, on any device and from chunks in any order.
+
+    Args:
+        activations: Shape ``(B, A, H, W)``, finite.
+        candidates: N candidates of the same images and size; rooted ones are compared without their roots.
+        options: Options; those of the descriptor are used.
+        at_once: Maps to describe together.
+
+    Returns:
+        Both errors ``(B, A, N)``; infinite at empty places.
+    """
+    options, pixels = replace(options, scales=(1,)), candidates.pixel_weights
+    own = InParts(activations, at_once, lambda some: scaled(some, options.scaling, pixel_weights=pixels))
+    [heavy] = _block_weights(pixels, candidates.size, options)
+    [mine] = _describe(own, options)
+    mine = mine if heavy is None else mine * heavy
+    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2  # block means change their sign
+    opposite = torch.cat([-mine[..., :flipped], mine[..., flipped:]], dim=-1)
+    root = None if pixels is None or not candidates.rooted else pixels.sqrt().unflatten(-1, candidates.size)
+    found: list[list[tuple[Tensor, Tensor]]] = [[], []]
+    for index, maps in candidates.chunks():
+        [theirs] = _describe([maps if root is None else maps / root], options)
+        theirs = theirs if heavy is None else theirs * heavy
+        for errors, one in zip(found, (mine, opposite), strict=True):
+            errors.append((index, pairwise_mae(one, theirs)))
+    unusable = ~candidates.usable[:, None]
+    straight, reverse = (in_order(errors).masked_fill(unusable, torch.inf) for errors in found)
+    return straight, reverse
 
 
 def _compare(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor | None]:

@@ -22,8 +22,10 @@ class Options:
         scaling: Scaling of activations and candidates before comparison: ``"none"`` (the paper), ``"min_max"`` to [0,
             1], ``"standardize"`` to zero mean and unit variance.
         coefficients: ``"inverse_mae"`` (Eq. 3); ``"least_squares"``: the candidates matched by Eq. 2, weighted by least
-            squares instead of by their errors; ``"omp"`` (signed orthogonal matching pursuit); ``"nnls"`` (the same
-            with non-negative weights).
+            squares instead of by their errors; ``"greedy"``: the weights of Eq. 3, with either sign, of candidates
+            chosen one after the other so that their weighted sum fits best
+            (:func:`~explainsal.functional.greedy.inverse_error_pursuit`); ``"omp"`` (signed orthogonal matching
+            pursuit); ``"nnls"`` (the same with non-negative weights).
         top_k: Candidates per reconstruction (for matching, per scale).
         scales: Relative scales of the matching; only for ``"inverse_mae"`` and ``"least_squares"``.
         joint_scales: Whether all scales share the candidates of smallest mean error, instead of selecting their own.
@@ -66,7 +68,7 @@ class Options:
 
     bank: FilterBank
     scaling: Literal["none", "min_max", "standardize"]
-    coefficients: Literal["inverse_mae", "least_squares", "omp", "nnls"]
+    coefficients: Literal["inverse_mae", "least_squares", "greedy", "omp", "nnls"]
     top_k: int
     scales: tuple[float, ...]
     block_size: int
@@ -92,7 +94,7 @@ class Options:
 
     @property
     def matching(self) -> bool:
-        """True if candidates are selected by their block statistics (Eq. 2), not by pursuit."""
+        """True if each candidate is selected by its own block statistics (Eq. 2), not together with others."""
         return self.coefficients in ("inverse_mae", "least_squares")
 
     def __post_init__(self) -> None:
@@ -108,6 +110,8 @@ class Options:
         for name in ("ridge", "noise_floor"):
             if not _is_number(getattr(self, name)) or getattr(self, name) < 0:
                 raise ValueError(f"{name} must be a number from 0, got {getattr(self, name)!r}")
+        if self.coefficients == "greedy" and self.scaling != "standardize":
+            raise ValueError(f'coefficients="greedy" needs scaling="standardize", got {self.scaling!r}')
         if not _is_number(self.output_weight) or not 0 <= self.output_weight <= 1:
             raise ValueError(f"output_weight must be a number from 0 to 1, got {self.output_weight!r}")
         if not self.scales or not all(_is_number(scale) and scale > 0 for scale in self.scales):
@@ -154,7 +158,7 @@ class BankChanges:
 
 _CHOICES: dict[str, tuple[str, ...]] = {
     "scaling": ("none", "min_max", "standardize"),
-    "coefficients": ("inverse_mae", "least_squares", "omp", "nnls"),
+    "coefficients": ("inverse_mae", "least_squares", "greedy", "omp", "nnls"),
     "partial_blocks": ("keep", "crop"),
     "descriptor": ("variance", "mean_deviation"),
     "fusion": ("root_sum_squares", "mean"),

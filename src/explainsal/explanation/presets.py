@@ -65,27 +65,29 @@ _PAPER = Options(
 PRESETS: dict[str, Options] = {
     # Section II-B exactly as written.
     "paper": _PAPER,
-    # The same steps with changes that make inverse-error weights work, measured in docs/decisions/0003.
+    # The errors and weights of Eq. 2 and 3 with changes that make them work: docs/decisions/0003 and 0029. Candidates
+    # are chosen together, and one width of the paper's four is as faithful at a tenth of the products.
     "normalized": replace(
         _PAPER,
         bank=replace(
             BANKS["paper"],
             wavelengths=(3.0, 6.0, 12.0, 24.0),
+            sigma_on_f=_PAPER_WIDTHS[:1],
+            sigma_theta=_PAPER_WIDTHS[:1],
             low_pass=_BLURS,
             low_pass_parts=_BLUR_PARTS,
         ),
         scaling="standardize",
+        coefficients="greedy",
         scales=(1,),
         block_size=4,
         descriptor="mean_deviation",
         signed=True,
         fusion="mean",
         rescale="moments",
-        selection="correlation",
-        pool_size=20,
+        selection="coverage",
         chain="graph",
-        image_candidates=True,
-        fill_pool=True,
+        output_weight=0.98,
     ),
     # A few signed coefficients per map along the true graph, instead of Eq. 2 to 4.
     "sparse": replace(

@@ -1,4 +1,4 @@
-"""Rebuild a layer by sparse least squares: a few candidates and one constant per activation map."""
+"""Rebuild a layer from a few candidates per map, each chosen to complete the others, and one constant."""
 
 from __future__ import annotations
 
@@ -10,12 +10,14 @@ from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.combination import combine_candidates, in_order
+from explainsal.explanation.matching import signed_errors
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
 from explainsal.explanation.views import View
 from explainsal.functional.coefficients import above_noise, matching_pursuit
 from explainsal.functional.covering import correlations_of_terms
+from explainsal.functional.greedy import inverse_error_pursuit
 from explainsal.functional.reconstruction import products
 from explainsal.functional.weighted import scale_rows
 
@@ -37,8 +39,12 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     forms, mean, std = _standardized(activations, candidates.pixel_weights, at_once)
     cross, gram = _inner_products(forms, candidates)
     nonnegative = options.coefficients == "nnls"
-    fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
-    if options.noise_floor > 0 and not nonnegative:
+    if options.coefficients == "greedy":
+        errors = signed_errors(activations, candidates, options, at_once)
+        fit = inverse_error_pursuit(gram, cross, *errors, options.top_k)
+    else:
+        fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)
+    if options.noise_floor > 0 and options.coefficients == "omp":
         least = options.noise_floor * chance_share(len(candidates), candidates.size[0] * candidates.size[1], own)
         fit = above_noise(fit, gram, cross, least.to(gram.device), options.ridge)
     weight = fit.weights * std

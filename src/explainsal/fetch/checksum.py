@@ -49,7 +49,6 @@ class Checksum:
         """Compute the checksum of a file by the same algorithm.
 
         Args:
-            path: The file.
             advance: Called with the number of bytes read, for a progress bar.
         """
         digest = hashlib.new("sha1" if self.algorithm == "git" else self.algorithm, usedforsecurity=False)

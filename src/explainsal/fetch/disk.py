@@ -36,16 +36,13 @@ def human(size: float) -> str:
 
 
 def require_space(folder: Path, needed: int, what: str, elsewhere: str = ELSEWHERE) -> None:
-    """Raise if disk space is insufficient.
+    """Raise a DiskError if disk space is insufficient.
 
     Args:
         folder: Target folder; it need not exist yet.
         needed: Required space in bytes.
         what: Activity for the message, e.g. ``unpacking DATA.zip``.
         elsewhere: Options that choose another folder, for the message.
-
-    Raises:
-        DiskError: If less space is free.
     """
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
@@ -62,7 +59,6 @@ def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -
 
     Args:
         what: Activity for the message, e.g. ``unpacking DATA.zip``.
-        folder: Target folder.
         elsewhere: Options that choose another folder, for the message.
 
     Raises:

@@ -78,8 +78,6 @@ def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) ->
     can verify the result; otherwise it starts again.
 
     Args:
-        remote: The file to download.
-        target: Path of the downloaded file.
         retry: Number and timing of attempts; None for the defaults.
 
     Raises:

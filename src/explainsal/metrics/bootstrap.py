@@ -75,7 +75,6 @@ def paired_difference(
         first: Shape ``(N,)``, one value per image of one model.
         second: Shape ``(N,)``, of another model on the same images in the same order. Images with a NaN are ignored.
         confidence: Coverage probability of the interval.
-        resamples: Number of resamples.
         seed: Equal seeds and images give equal intervals.
 
     Raises:

@@ -56,8 +56,8 @@ class Profile:
         if unknown:
             raise ValueError(f"unknown metrics {unknown}; known are {', '.join(METRICS)}")
         options = {m: {**self.of(m), **changes.get(m, {})} for m in METRICS}
-        said = [f"{m}.{key}={value}" for m in METRICS for key, value in changes.get(m, {}).items()]
-        return replace(self, options=options, name=", ".join([self.name, *said]))
+        changed = [f"{m}.{key}={value}" for m in METRICS for key, value in changes.get(m, {}).items()]
+        return replace(self, options=options, name=", ".join([self.name, *changed]))
 
 
 _MIT_CONSTANT = {"nan_for_constant": True}

@@ -40,24 +40,21 @@ def score(
         preds: Shape ``(B, H, W)``, at the size of the displayed images.
         fixations: Points. None: the metrics that need them are NaN.
         density: Fixation densities. None: the metrics that need them are NaN.
-        profile: The conventions.
         names: Metrics to compute, from `profiles.METRICS`.
         index: Shape ``(B,)``, int64, the images' positions in the data set (and in the pool of non-fixations). None:
             the positions are unknown.
         first: Number of earlier images; seeds the random negatives if positions are unknown.
         nonfixations: Pool for ``sauc``.
         center_bias: Baseline for ``ig``.
-        seed: Seed for profiles that draw random negatives.
 
     Returns:
         Metric -> shape ``(B,)``, float64, on the device of `preds`. The metrics at fixations are NaN for images without
         fixations; the metrics against a density are NaN for images whose density is 0 everywhere.
     """
     maps = Maps(preds)
-    if fixations is not None and not isinstance(fixations, FixationBatch):
-        raise TypeError(f"fixations must be a FixationBatch, got {type(fixations).__name__}")
-    if density is not None and not isinstance(density, DensityMap):
-        raise TypeError(f"density must be a DensityMap, got {type(density).__name__}")
+    for given, kind in ((fixations, FixationBatch), (density, DensityMap)):
+        if given is not None and not isinstance(given, kind):
+            raise TypeError(f"ground truth must be a {kind.__name__}, got {type(given).__name__}")
     points = None if fixations is None else Points.of(fixations.to(preds.device), maps.size)
     target = None if density is None else Maps.of(density.to(preds.device), "density")
     positions = _Positions(index, first, len(preds), preds.device)

@@ -55,7 +55,6 @@ class _AgainstDensity(_Single):
         """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` against densities.
 
         Args:
-            preds: Saliency maps.
             target: Densities of the same shape.
             density: Alternative name of `target`, for a collection that also receives fixations.
             index: Shape ``(B,)``, positions in the data set; a repeated image counts once. None: every image counts.
@@ -75,7 +74,6 @@ class _AtFixations(_Single):
         """Score maps ``(B, H, W)`` or ``(B, 1, H, W)`` at fixations.
 
         Args:
-            preds: Saliency maps.
             target: Fixations, in a form that `as_fixations` accepts.
             fixations: Alternative name of `target`, for a collection that also receives densities.
             index: Shape ``(B,)``, positions in the data set; a repeated image counts once. None: every image counts.
@@ -157,21 +155,14 @@ class ShuffledAUC(_AtFixations):
 
     Args:
         nonfixations: Fixations of the whole data set.
-        profile: Name of the conventions, or a `Profile`.
-        options: Keyword arguments of the metric's function that replace those of the profile.
+        args: `profile` and `options`, as for the other metrics.
         kwargs: Further arguments of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "sauc"
 
-    def __init__(
-        self,
-        nonfixations: Nonfixations,
-        profile: str | Profile = "tuebingen",
-        options: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(profile, options, nonfixations=nonfixations, **kwargs)
+    def __init__(self, nonfixations: Nonfixations, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, nonfixations=nonfixations, **kwargs)
 
 
 class InformationGain(_AtFixations):
@@ -179,21 +170,14 @@ class InformationGain(_AtFixations):
 
     Args:
         center_bias: Function from (H, W) and positions in the data set to densities.
-        profile: Name of the conventions, or a `Profile`.
-        options: Keyword arguments of the metric's function that replace those of the profile.
+        args: `profile` and `options`, as for the other metrics.
         kwargs: Further arguments of `SaliencyMetrics` (`seed`) and `torchmetrics.Metric`.
     """
 
     column = "ig"
 
-    def __init__(
-        self,
-        center_bias: CenterBiasMap,
-        profile: str | Profile = "tuebingen",
-        options: Mapping[str, Any] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(profile, options, center_bias=center_bias, **kwargs)
+    def __init__(self, center_bias: CenterBiasMap, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, center_bias=center_bias, **kwargs)
 
 
 HIGHER_IS_BETTER = {

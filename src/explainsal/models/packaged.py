@@ -47,7 +47,6 @@ def package_network(model: SaliencyModel, path: Path, card: dict[str, Any]) -> d
     """Write the weights of a trained network in float16, and their card.
 
     Args:
-        model: The network.
         path: The file to write, ``NAME.safetensors``.
         card: Entries that cannot be derived from the file: network, licence, trained_on, unseen_splits, recipe, scores.
 

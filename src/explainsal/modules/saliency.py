@@ -37,7 +37,7 @@ class SaliencyModule(LightningModule):
         channels_last: Whether weights use the channels-last memory format; faster on a CPU, especially in bfloat16.
 
     Raises:
-        UserError: If the loss takes a different number of tensors than this module passes.
+        UserError: If the loss takes a different number of tensors than this module passes, or no optimizer is given.
     """
 
     loss_takes: tuple[str, ...] = ("predicted maps", "target densities")
@@ -57,6 +57,8 @@ class SaliencyModule(LightningModule):
         if channels_last:
             put_channels_last(model)
         check_loss(loss, self.loss_takes)
+        if optimizer is None:
+            raise UserError("a training needs an optimizer: to train nothing, choose module=frozen")
         self.loss = loss
         self.optimizer = optimizer
         self.scheduler = scheduler
@@ -149,14 +151,11 @@ class SaliencyModule(LightningModule):
 
 
 def check_loss(loss: Callable[..., Tensor], given: Sequence[str]) -> None:
-    """Raise if a loss takes a different number of tensors than a training passes.
+    """Raise a UserError if a loss takes a different number of tensors than a training passes.
 
     Args:
         loss: Any callable, including a `functools.partial`.
         given: Names of the tensors that the training passes.
-
-    Raises:
-        UserError: If the numbers differ.
     """
     parameters = inspect.signature(loss).parameters.values()
     places = [p for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]

@@ -19,7 +19,6 @@ def follow_optimizer(optimizer: Optimizer, fresh: Optimizer) -> list[str]:
 
     Args:
         optimizer: Restored optimizer; `follow_options` adapts its schedule.
-        fresh: A new optimizer with the current options.
 
     Returns:
         Names of the options that differed.
@@ -57,10 +56,6 @@ def follow_options(scheduler: LRScheduler, make: Callable[[Optimizer], LRSchedul
     """Set a restored schedule to the state that it would have if the current options had applied from the first epoch.
 
     Restoring a schedule also restores its old options, e.g. another length of training.
-
-    Args:
-        scheduler: Restored scheduler, with its optimizer.
-        make: Builds the schedule with the current options.
 
     Returns:
         Whether the options differed; if not, nothing is changed.

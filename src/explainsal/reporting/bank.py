@@ -26,7 +26,6 @@ def bank_figure(bank: FilterBank, title: str = "") -> Figure:
     filters' own orientation; the even parts of the filters of each wavelength.
 
     Args:
-        bank: The bank.
         title: Title above the picture, e.g. the bank's name.
     """
     # the parts of a response share one transfer function, which is drawn and counted once

@@ -22,8 +22,6 @@ def write_doctor(folder: Path, title: str, diagnosis: Diagnosis) -> Path:
 
     Args:
         folder: Folder of the files; created if necessary.
-        title: Name and place of the data set.
-        diagnosis: Findings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with styled():

@@ -180,7 +180,7 @@ def _fidelity(run: Run) -> dict[str, Any] | None:
         svg = Markup(themed_svg(figure, "fidelity-figure", "Fidelity by layer", text))
     depths = {preset: tables.depth.to_dict("records") for preset, tables in run.explanations.items()}
     nulls = {
-        preset: None if tables.fidelity_beside_nulls is None else null_table(tables.fidelity_beside_nulls)
+        preset: None if tables.fidelity_with_nulls is None else null_table(tables.fidelity_with_nulls)
         for preset, tables in run.explanations.items()
     }
     distances = {preset: distance_text(table) for preset, table in nulls.items() if table is not None}

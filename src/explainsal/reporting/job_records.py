@@ -48,10 +48,10 @@ def _scores(folder: Path) -> dict[str, float]:
 def _fidelity(folder: Path) -> dict[str, float]:
     """Return the fidelity of the last preset of a run, as reports do; empty if nothing was explained."""
     tables = sorted(folder.glob("explanation/*/fidelity.csv"), key=lambda path: preset_order(path.parent.name))
-    return _beside_nulls(pd.read_csv(tables[-1], dtype={"image": str})) if tables else {}
+    return _with_nulls(pd.read_csv(tables[-1], dtype={"image": str})) if tables else {}
 
 
-def _beside_nulls(table: pd.DataFrame) -> dict[str, float]:
+def _with_nulls(table: pd.DataFrame) -> dict[str, float]:
     wide = table.pivot(index="image", columns="variant", values=["cc_to_deep", "layer_correlation"])
     own = mean_interval(wide["cc_to_deep", "explanation"])
     values = {"cc_to_deep": own.mean, "cc_to_deep_low": own.low, "cc_to_deep_high": own.high}

@@ -103,17 +103,13 @@ def write_manifest(
     *,
     command: Sequence[str] = (),
     device: torch.device | None = None,
-    anew: bool = False,
+    restarted: bool = False,
     **known: Any,
 ) -> None:
     """Write ``config.yaml`` and the manifest into the folder of a run; call it again at the end of the run.
 
     Args:
-        folder: The folder.
-        config: The options of the run.
-        command: Name of the command and its arguments.
-        device: Device of the computation.
-        anew: Whether the run starts now, in a folder that may hold the manifest of an earlier one.
+        restarted: Whether the run starts now, in a folder that may hold the manifest of an earlier one.
         known: Other fields of the `Manifest`; omitted fields keep their value.
     """
     write_file(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
@@ -124,7 +120,7 @@ def write_manifest(
         old,
         task=command[0] if command else "",
         command=f"python -m explainsal.{command[0]} {shlex.join(command[1:])}".strip() if command else "",
-        started=now if anew or not old.started else old.started,
+        started=now if restarted or not old.started else old.started,
         finished=now,
         seed=config.get("seed"),
         git_commit=commit,

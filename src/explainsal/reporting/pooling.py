@@ -24,7 +24,6 @@ def pool_runs(folder: Path, *, seed: int = 0) -> pd.DataFrame:
 
     Args:
         folder: Folder of a multirun, with one folder per run.
-        seed: Seed of the bootstrap.
 
     Returns:
         The results table; its column ``split`` names the pooled folds.

@@ -52,7 +52,6 @@ def write_figure(run: Run, name: str, *, preset: str | None = None, folder: Path
     """Draw one figure as PNG and PDF.
 
     Args:
-        run: The run.
         name: One of :data:`FIGURES`.
         preset: Preset of the explanation. None: the last one, usually the most faithful, for ``usage`` and ``bank``;
             all for ``layers``.

@@ -115,7 +115,7 @@ class ExplanationTables:
     cascade: pd.DataFrame | None = None
 
     @property
-    def fidelity_beside_nulls(self) -> pd.DataFrame | None:
+    def fidelity_with_nulls(self) -> pd.DataFrame | None:
         """The table `fidelity`; None if it has no null models."""
         return None if self.fidelity is None or self.fidelity["variant"].nunique() < 2 else self.fidelity
 

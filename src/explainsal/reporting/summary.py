@@ -102,7 +102,6 @@ def sentences(table: ResultsTable, per_image: pd.DataFrame | None = None) -> lis
     """Summarize the numbers together with their references.
 
     Args:
-        table: The results.
         per_image: Scores of single images, for comparisons on the same images.
     """
     cells = table.cells

@@ -32,7 +32,7 @@ _REDUCTIONS = (
 _IMAGE = -1  # number that stands for the input image among the calls
 
 
-def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) -> tuple[list[NetworkLayer], str]:
+def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) -> tuple[list[NetworkLayer], str, bool]:
     """Run a network once and list every module call, in the order in which the calls ended.
 
     Args:
@@ -41,9 +41,10 @@ def trace_layers(net: nn.Module, images: Tensor, core: nn.Module | None = None) 
         core: Part of `net` whose layers are listed, e.g. the network without its preprocessing. Default: all of `net`.
 
     Returns:
-        All calls, including composite modules, with their direct parents; and the name of the network's last map. This
-        name is ``"output"``, appended to the list, if functional operations computed the map. If these were a softmax
-        or a scaling by the map's own extremes, it is the last one-channel layer before them.
+        All calls, including composite modules, with their direct parents; the name of the network's last map; and
+        whether `core` normalizes this map afterwards. The name is ``"output"``, appended to the list, if functional
+        operations computed the map. If these were a softmax or a scaling by the map's own extremes, it is the last
+        one-channel layer before them, and the last value is True.
 
     Raises:
         ModelError: If `net` does not return one map per image.
@@ -104,11 +105,11 @@ class _Tracer(TorchDispatchMode):
             for handle in handles:
                 handle.remove()
 
-    def result(self) -> tuple[list[NetworkLayer], str]:
-        """Return all calls with their parents' names, and the last map; calls without effect on it are skipped."""
+    def result(self) -> tuple[list[NetworkLayer], str, bool]:
+        """Return what :func:`trace_layers` does; calls without effect on the last map are skipped."""
         if self.output is None:
             raise ValueError("the bare network must return one tensor; this one did not")
-        final = self._final()
+        final, normalized = self._final()
         needed, reached = self._ancestors(final), self._reached()
         if final not in reached:
             raise ValueError(
@@ -122,7 +123,7 @@ class _Tracer(TorchDispatchMode):
             reason = reason or (None if i in needed else "the network's last map does not depend on it")
             parents = tuple(names[j] for j in sorted(self.parents[i]))
             layers.append(replace(call, parents=parents, skipped=reason))
-        return layers, self.calls[final].name
+        return layers, self.calls[final].name, normalized
 
     def _enter(self, module: nn.Module, args: Any) -> None:
         for storage in _storages(args):
@@ -157,24 +158,27 @@ class _Tracer(TorchDispatchMode):
             self._made_by[storage] = call
             self._normalized.discard(storage)
 
-    def _final(self) -> int:
-        """Return the number of the call that computed the network's last map; add the output as a call if necessary."""
+    def _final(self) -> tuple[int, bool]:
+        """Return the call that computed the network's last map, and whether the map is normalized afterwards.
+
+        The network's output becomes a call of its own if necessary.
+        """
         assert self.output is not None
         storage = StorageWeakRef(self.output.untyped_storage())
         maker, reached = self._made_by.get(storage), self._reached()
         if maker is not None and _is_one_map(self.calls[maker]):
-            return maker
+            return maker, False
         single = [
             i
             for i in self._collect_ancestors(self._sources.get(storage, frozenset()))
             if i in reached and i != _IMAGE and _is_one_map(self.calls[i])
         ]
         if storage in self._normalized and single:
-            return max(single)
+            return max(single), True
         shape = tuple(self.output.shape[1:])
         self.calls.append(NetworkLayer(OUTPUT, "Tensor", "output", shape, ()))
         self.parents.append(self._sources.get(storage, frozenset()))
-        return len(self.calls) - 1
+        return len(self.calls) - 1, False
 
     def _reached(self) -> set[int]:
         """Return the calls that depend on the image; the others compute priors, positions or weights."""

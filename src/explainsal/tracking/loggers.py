@@ -39,8 +39,6 @@ def log_run(loggers: Sequence[Logger], folder: Path, config: Mapping[str, Any], 
 
     Args:
         loggers: Only loggers to W&B are used.
-        folder: Folder of the run.
-        config: Options of the run.
         weights: Weight file used by the run, if any.
     """
     for logger in wandb_loggers(loggers):

@@ -35,7 +35,6 @@ def build_wandb_logger(save_dir: str, **options: Any) -> GuardedWandbLogger | No
     Offline runs are stored in ``<save_dir>/wandb``; ``wandb sync <folder>`` uploads them.
 
     Args:
-        save_dir: The run's output folder.
         options: Passed to ``wandb.init`` through Lightning (project, name, tags, id, ...).
 
     Returns:
@@ -126,10 +125,8 @@ class GuardedWandbLogger(WandbLogger):
             name: Name of the artifact. It is unique in the project; versions of one thing share it.
             kind: Type: ``model``, ``explanation``, ``results``.
             files: Name in the artifact -> file.
-            aliases: Aliases of this version.
             used: Whether it is an input of this run rather than an output. W&B treats equal files with equal names as
                 one version, so its lineage graph links the run that wrote the files to this run.
-            metadata: Plain values about it.
         """
         with self.guarded(f"the artifact {name}"):
             import wandb
@@ -139,9 +136,7 @@ class GuardedWandbLogger(WandbLogger):
                 return
             artifact = wandb.Artifact(name, type=kind, metadata=dict(metadata or {}))
             for place, file in files.items():
-                staged = _beside(
-                    Path(run.dir).parent / "artifacts" / name / "_".join(("files", *aliases)) / place, file
-                )
+                staged = _stage(Path(run.dir).parent / "artifacts" / name / "_".join(("files", *aliases)) / place, file)
                 artifact.add_file(str(staged), name=place, policy="immutable", skip_cache=True)
             if not used:
                 run.log_artifact(artifact, aliases=list(aliases) or None)
@@ -239,7 +234,7 @@ def _data_dir(folder: Path) -> Iterator[None]:
         del os.environ["WANDB_DATA_DIR"]
 
 
-def _beside(staged: Path, file: Path) -> Path:
+def _stage(staged: Path, file: Path) -> Path:
     """Copy a file, so that later writing does not change it; checkpoints, which are only replaced, are linked."""
     staged.parent.mkdir(parents=True, exist_ok=True)
     staged.unlink(missing_ok=True)

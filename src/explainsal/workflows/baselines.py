@@ -101,8 +101,8 @@ def available(names: Iterable[str], datamodule: SaliencyDataModule) -> list[str]
     if not has_training_fixations(datamodule):
         instead["center_bias"] = "center_bias_loo" if enough else None
     for name in [name for name in wanted if name in instead]:
-        said = f"using {instead[name]} (of the other evaluated images)" if instead[name] else "it is omitted"
-        log.warning("%s: no fixations to learn %s from; %s", dataset.name, name, said)
+        outcome = f"using {instead[name]} (of the other evaluated images)" if instead[name] else "it is omitted"
+        log.warning("%s: no fixations to learn %s from; %s", dataset.name, name, outcome)
     chosen = (instead.get(name, name) for name in wanted)
     return list(dict.fromkeys(name for name in chosen if name is not None))
 

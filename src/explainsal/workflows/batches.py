@@ -16,10 +16,8 @@ def read_batches(
     """Read images in batches of one size.
 
     Args:
-        dataset: The images.
         positions: The images to read, in this order.
         batch_size: Largest number of images in a batch. A batch ends where the next image has another size.
-        device: Device of the batches.
     """
     batch: list[SaliencySample] = []
     for position in positions:

@@ -43,7 +43,6 @@ def use_one_process(what: str, devices: int | str | Sequence[int]) -> None:
     """Warn if several devices are requested for work that a single process does.
 
     Args:
-        what: The work, for the warning.
         devices: As ``trainer.devices``.
 
     Example:

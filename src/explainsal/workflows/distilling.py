@@ -24,7 +24,7 @@ from explainsal.distillation import (
     load_standalone,
     save_standalone,
 )
-from explainsal.distillation.inputs import seen_size
+from explainsal.distillation.inputs import network_input_size
 from explainsal.distillation.quality import stage_quality, write_tables
 from explainsal.distillation.samples import StoredSamples
 from explainsal.errors import MissingFilesError, UserError
@@ -78,7 +78,6 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
     Args:
         model: The network to imitate, on the device of the fit; see `make_teacher`.
         sets: Name -> prepared data module; the fit uses their training and validation splits together.
-        run: The output folder.
         options: See `FitOptions`.
 
     Returns:
@@ -169,11 +168,7 @@ def make_teacher(
 
 
 def check_null_model(null_model: str | None) -> None:
-    """Raise if a null model is unknown.
-
-    Raises:
-        UserError: If the null model is unknown.
-    """
+    """Raise a UserError if a null model is unknown."""
     if null_model not in (None, *NULL_MODELS):
         raise UserError(f"null_model={null_model}: choose {', '.join(NULL_MODELS)}, or null for the real fit")
 
@@ -189,7 +184,7 @@ def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
 
 def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
     """Store the images of a data set on disk at the network's input size."""
-    size = seen_size(model, as_unit_float(next(_batches(dataset))[0]))
+    size = network_input_size(model, as_unit_float(next(_batches(dataset))[0]))
     samples = StoredSamples(folder, len(dataset), size)
     task = progress.add_task(f"reading {folder.name}", total=len(dataset))
     return samples.fill(_batches(dataset), lambda count: progress.advance(task, count))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,8 +20,9 @@ from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import Standalone
 from explainsal.explanation.per_layer import described
 from explainsal.explanation.run import ExplanationRun
+from explainsal.metrics import SaliencyMetrics
 from explainsal.models import SaliencyModel
-from explainsal.models.published import seen_warning
+from explainsal.models.published import training_data_warning
 from explainsal.modules.evaluation import DEEP, EvaluationModule
 from explainsal.reporting.results.files import choose_gallery, summarize, write_gallery, write_results
 from explainsal.reporting.results.printing import print_results
@@ -31,7 +32,7 @@ from explainsal.workflows.baselines import available, make_baselines, make_postp
 from explainsal.workflows.loading import describe, description, model_name
 from explainsal.workflows.null_models import check_nulls, write_nulls
 from explainsal.workflows.options import EvaluationOptions
-from explainsal.workflows.postprocessing import NONE
+from explainsal.workflows.postprocessing import NONE, Postprocessing
 from explainsal.workflows.runs import RunFolder
 from explainsal.workflows.scoring import describe_data, describe_protocol, prepare_metrics, score_images
 from explainsal.workflows.stored_maps import StoredMaps
@@ -51,7 +52,6 @@ def evaluate(
     Args:
         model: A network, or any module that maps images to saliency maps.
         datamodule: The data, prepared.
-        run: The output folder.
         options: See `EvaluationOptions`.
         explanations: One per explainable model; ignored for a classical or a standalone model.
 
@@ -88,7 +88,6 @@ def evaluate_predictions(
     Args:
         path: A folder or an HDF5 file of maps.
         datamodule: The data, prepared.
-        run: The output folder.
         options: See `EvaluationOptions`.
     """
     dataset = datamodule.dataset(datamodule.eval_split)
@@ -116,7 +115,6 @@ def evaluate_model(
     Args:
         model: The model, listed in the table under `name`.
         datamodule: The data, prepared.
-        folder: Output folder.
         options: See `EvaluationOptions`.
         explanations: One per explainable model; for networks only.
         name: ``deep`` for a network, otherwise the model's own name.
@@ -126,20 +124,11 @@ def evaluate_model(
     """
     datamodule.setup("test")
     dataset = datamodule.dataset(datamodule.eval_split)
-    if seen := seen_warning(getattr(model, "weights", None), datamodule.name, dataset.split):
-        log.warning(seen)
+    if warning := training_data_warning(getattr(model, "weights", None), datamodule.name, dataset.split):
+        log.warning(warning)
     postprocessing = make_postprocessing(options.postprocessing, datamodule)
     new_metrics, gain_over = prepare_metrics(options, datamodule)
-    names = [b for b in options.baselines if b != name]
-    baselines = make_baselines(available(names, datamodule), datamodule)
-    module = EvaluationModule(
-        {name: model, **baselines.models},
-        new_metrics,
-        explainable=[each.name for each in explanations],
-        postprocessing={name: postprocessing},
-        gold_standard=baselines.gold_standard,
-        by_profile={p: partial(new_metrics, profile=p) for p in options.profiles if p != options.profile},
-    )
+    module = _evaluation_module(name, model, datamodule, options, new_metrics, postprocessing, explanations)
     trainer, per_image = score_images(options, module, datamodule, explanations)
     origin = description(model)
     steps = ", ".join(step for step in (origin, postprocessing.description) if step not in ("", NONE)) or NONE
@@ -158,6 +147,28 @@ def evaluate_model(
         show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
     write_explanation_nulls(model, dataset, explanations, options)
     return results
+
+
+def _evaluation_module(
+    name: str,
+    model: nn.Module,
+    datamodule: SaliencyDataModule,
+    options: EvaluationOptions,
+    new_metrics: Callable[..., SaliencyMetrics],
+    postprocessing: Postprocessing,
+    explanations: Sequence[ExplanationRun],
+) -> EvaluationModule:
+    """Build the module that scores the model, its explainable models and the baselines."""
+    names = [baseline for baseline in options.baselines if baseline != name]
+    baselines = make_baselines(available(names, datamodule), datamodule)
+    return EvaluationModule(
+        {name: model, **baselines.models},
+        new_metrics,
+        explainable=[each.name for each in explanations],
+        postprocessing={name: postprocessing},
+        gold_standard=baselines.gold_standard,
+        by_profile={p: partial(new_metrics, profile=p) for p in options.profiles if p != options.profile},
+    )
 
 
 def write_explanation_nulls(

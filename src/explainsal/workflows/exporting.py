@@ -12,6 +12,7 @@ from torch import nn
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
 from explainsal.models.export import SUFFIXES, export_model
+from explainsal.models.export import check_format as check_format
 from explainsal.models.published import trained_on
 from explainsal.models.saliency_model import UNTRAINED
 from explainsal.reporting.manifest import git_state
@@ -30,9 +31,7 @@ def export(
     """Write a network as one file, and check the file against the network.
 
     Args:
-        model: The network.
         folder: Folder of the file, which gets the network's name unless `to` is given.
-        to: Path of the file.
         format: ``"onnx"``, or ``"torch_export"`` for ``torch.export.load``.
         size: Height and width of input images; None: any size that the network allows.
         bare: Export the network alone, without pre- and post-processing.
@@ -53,16 +52,6 @@ def export(
     print(f"{describe_export(model, size, bare=bare)}: its maps differ by {difference:.1e} of the largest value")
     print(f"model: {path} ({path.stat().st_size / 1e6:.1f} MB)")
     return path
-
-
-def check_format(format: str) -> None:
-    """Raise if a file format is unknown.
-
-    Raises:
-        UserError: If the format is unknown.
-    """
-    if format not in SUFFIXES:
-        raise UserError(f"format={format}: choose one of {', '.join(SUFFIXES)}")
 
 
 def describe_export(model: SaliencyModel, size: tuple[int, int] | None, *, bare: bool) -> str:

@@ -92,11 +92,7 @@ def with_preprocessing(model: nn.Module) -> nn.Module:
 
 
 def require_network(model: nn.Module) -> SaliencyModel:
-    """Return the model if it is a network.
-
-    Raises:
-        UserError: If it is a classical model, which has no layers.
-    """
+    """Return the model; raise a UserError if it is a classical model, which has no layers."""
     if not isinstance(model, SaliencyModel):
         raise UserError(
             f"{model_name(model)} is not a network: it has no layers to rebuild. Explain a network (checkpoint=... or "

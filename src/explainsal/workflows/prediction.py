@@ -83,9 +83,6 @@ def predict(model: nn.Module, datamodule: SaliencyDataModule, run: RunFolder, op
     """Write one map per picture, at the picture's size and under its name.
 
     Args:
-        model: A network or a classical model.
-        datamodule: The pictures.
-        run: The output folder.
         options: See `PredictionOptions`.
 
     Returns:

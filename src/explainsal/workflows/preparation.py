@@ -43,8 +43,6 @@ def prepare(datamodule: SaliencyDataModule, fetching: FetchOptions, *, decode: b
     """Fetch missing files of a data set, index every split, and print its counts next to the published ones.
 
     Args:
-        datamodule: The data set.
-        fetching: Options for fetching files.
         decode: Whether to read every picture and map once, to find damaged ones.
 
     Raises:
@@ -75,9 +73,6 @@ def export_pysaliency(
     """Prepare a data set, then write every split as pysaliency's HDF5 files, each into its own folder.
 
     Args:
-        datamodule: The data set.
-        fetching: Options for fetching files.
-        folder: Target folder.
         decode: Whether to read every picture and map once, to find damaged ones.
         pictures: Whether the files hold the pictures themselves.
 
@@ -106,7 +101,6 @@ def diagnose(datamodule: SaliencyDataModule, outputs: Path) -> Diagnosis:
     """Examine every file of a data set, and write a report; damaged or missing files do not stop the examination.
 
     Args:
-        datamodule: The data set.
         outputs: Folder of all outputs; the report goes into its ``doctor/<data>``.
 
     Raises:

@@ -24,7 +24,6 @@ def prepare_weights(
     """Fetch published weights and their card into a folder, and print the card.
 
     Args:
-        model: Name of the network.
         weights: ``published``, ``published:VARIANT`` or the variant alone; None for the first, most general ones.
         folder: Folder of all weights, with one subfolder per network.
         mirror: URL of a folder with the same file, used instead of its own sources.

@@ -91,7 +91,7 @@ def refine_best(
         if value > best:
             best, state = value, _copied(model)
 
-    refine(model, train.samples.images, train.deep, density, options, keep, store=work / "seen")
+    refine(model, train.samples.images, train.deep, density, options, keep, store=work / "responses")
     model.load_state_dict(state)
 
 

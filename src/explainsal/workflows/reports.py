@@ -13,7 +13,7 @@ from explainsal.reporting.results.printing import print_results, write_table
 from explainsal.reporting.results.table import results_tables
 from explainsal.reporting.run_figures import FIGURES, write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
-from explainsal.reporting.sweep import write_sweep
+from explainsal.reporting.sweep import write_sweep as write_sweep
 
 
 def rebuild_report(folder: Path) -> list[Path]:
@@ -35,11 +35,6 @@ def rebuild_figure(folder: Path, figure: str | None, preset: str | None = None) 
     if figure is None:
         raise UserError(f"which figure? Give figure=NAME: {', '.join(FIGURES)}")
     return write_figure(read_run(folder), figure, preset=preset)
-
-
-def rebuild_sweep(folder: Path) -> list[Path]:
-    """Write the table and figures of a sweep again, also while its jobs run; return the files."""
-    return write_sweep(folder)
 
 
 def draw_banks(name: str | None, folder: Path) -> list[Path]:

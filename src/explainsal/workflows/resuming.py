@@ -92,8 +92,6 @@ def take_over(resume: Path, output: Path, steps: int) -> None:
     """Copy a resumed training's metrics and its best and last checkpoint into this run's folder.
 
     Args:
-        resume: The checkpoint.
-        output: This run's folder.
         steps: Training steps at the checkpoint; later metrics and checkpoints are not copied.
     """
     folder = output / CHECKPOINTS

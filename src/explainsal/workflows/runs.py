@@ -37,16 +37,18 @@ class RunFolder:
     command: Sequence[str] = ()
     device: torch.device | None = None
 
-    def record(self, model: dict[str, Any] | None = None, *, anew: bool = False, **known: Any) -> None:
+    def record(self, model: dict[str, Any] | None = None, *, restarted: bool = False, **known: Any) -> None:
         """Write the manifest of the run.
 
         Args:
             model: Description of the model, as `describe` returns it.
-            anew: Whether the folder may hold the manifest of an earlier run.
+            restarted: Whether the folder may hold the manifest of an earlier run.
             known: Other fields of the :class:`~explainsal.reporting.manifest.Manifest`.
         """
         command, device = self.command, self.device
-        write_manifest(self.folder, self.config, command=command, device=device, anew=anew, model=model, **known)
+        write_manifest(
+            self.folder, self.config, command=command, device=device, restarted=restarted, model=model, **known
+        )
 
     def log_config(self) -> None:
         """Log the options and the record; call `record` first."""

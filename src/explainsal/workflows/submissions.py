@@ -42,7 +42,6 @@ def check_submission_file(
     Args:
         maps: An HDF5 file, an archive, or a folder of maps.
         submission: The required form, and whether images of the benchmark may be missing on disk.
-        datamodule: The images.
 
     Raises:
         UserError: If `maps` or `submission` is None.

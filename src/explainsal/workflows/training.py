@@ -25,11 +25,7 @@ from explainsal.workflows.runs import RunFolder
 
 
 def require_trainable(model: nn.Module) -> SaliencyModel:
-    """Return the model if it is a network.
-
-    Raises:
-        UserError: If it is a classical model, which has no weights.
-    """
+    """Return the model; raise a UserError if it is a classical model, which has no weights."""
     if not isinstance(model, SaliencyModel):
         raise UserError(f"{model_name(model)} has no weights to train: evaluate it, or train a network (model=cmrnet)")
     return model
@@ -53,9 +49,7 @@ def train(
         training_data: The training and validation splits, prepared.
         run: The output folder; the checkpoints are expected in its ``checkpoints``.
         trainer: The Lightning trainer, with its callbacks and loggers.
-        resume: A checkpoint to continue from.
         test_data: The data of the evaluation; None: no evaluation.
-        options: Options of the evaluation.
         explanations: One per explainable model in the results table.
 
     Returns:

@@ -18,11 +18,7 @@ from explainsal.workflows.loading import model_name
 
 
 def video_model(model: nn.Module) -> UNISALModel:
-    """Return the model if it accepts videos.
-
-    Raises:
-        UserError: If the model accepts only single images.
-    """
+    """Return the model; raise a UserError if it accepts only single images."""
     if isinstance(model, UNISALModel) and model.options["domain"] in VIDEOS:
         return model
     choices = f"model=unisal model.domain=NAME of {', '.join(VIDEOS)}"
@@ -35,11 +31,8 @@ def video_maps(
     """Yield the position and map ``(1, 1, H, W)`` of each selected frame; a map depends on all frames before it.
 
     Args:
-        dataset: The frames of all videos.
         model: See `video_model`; on the device.
-        wanted: Positions of the selected frames.
         batch_size: Number of frames in memory at a time; it does not change the maps.
-        device: Device.
 
     Raises:
         UserError: If the frames of a video differ in size.

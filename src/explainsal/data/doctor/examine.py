@@ -45,17 +45,11 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     splits: tuple[SplitStatistics, ...]
 
-    @property
-    def healthy(self) -> bool:
-        """True if there are no findings."""
-        return not self.findings
-
 
 def examine(root: Path, datasets: Iterable[SaliencyDataset], refused: Iterable[Finding] = ()) -> Diagnosis:
     """Run all checks.
 
     Args:
-        root: Folder of the data set.
         datasets: Its splits, read with ``as_recorded=True`` and without those that contain others.
         refused: Findings about splits that could not be read.
     """
@@ -67,10 +61,10 @@ def examine(root: Path, datasets: Iterable[SaliencyDataset], refused: Iterable[F
         if points is not None:
             turned = quarter_turned(dataset)
             findings += [*check_turned(points, turned), *check_points(points.without(turned) if turned else points)]
-        seen = look_at(dataset)
-        findings += seen.found
-        pictures.append(seen)
-        statistics.append(_statistics(dataset, points, np.array(seen.nss)))
+        looked = look_at(dataset)
+        findings += looked.found
+        pictures.append(looked)
+        statistics.append(_statistics(dataset, points, np.array(looked.nss)))
     return Diagnosis((*findings, *check_copies(pictures)), tuple(statistics))
 
 

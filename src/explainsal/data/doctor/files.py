@@ -22,7 +22,6 @@ def check_files(root: Path, datasets: Iterable[SaliencyDataset]) -> list[Finding
     """Find faults of the files below the root in their names and headers.
 
     Args:
-        root: Folder of the data set.
         datasets: Its splits; files outside them are tried one by one.
     """
     if not root.is_dir():

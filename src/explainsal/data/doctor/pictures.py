@@ -47,13 +47,13 @@ class Pictures:
 
 def look_at(dataset: SaliencyDataset) -> Pictures:
     """Decode all pictures and densities of a split once, and check them."""
-    seen = Pictures(dataset.split, dataset.ids)
+    pictures = Pictures(dataset.split, dataset.ids)
     points = dataset.all_fixations()[0] if dataset.has_fixations else None
     odd: dict[str, list[str]] = defaultdict(list)
     for i in track(range(len(dataset)), f"looking at {dataset.split}", transient=True):
-        _look_at_image(dataset, i, seen, odd, points[i] if points is not None else None)
+        _look_at_image(dataset, i, pictures, odd, points[i] if points is not None else None)
         density = _density(dataset, i, odd)
-        seen.nss.append(_fit(density, points[i]) if density is not None and points is not None else np.nan)
+        pictures.nss.append(_fit(density, points[i]) if density is not None and points is not None else np.nan)
     texts = {
         "unreadable": "{n} pictures cannot be decoded: unpack or copy them again",
         "blank image": "{n} images have only one color",
@@ -62,49 +62,49 @@ def look_at(dataset: SaliencyDataset) -> Pictures:
         "density size": "{n} densities differ in size from their image",
     }
     for kind, text in texts.items():
-        seen.found += finding(kind, dataset.split, text, odd[kind])  # type: ignore[arg-type]
-    seen.found += _mismatches(seen)
-    seen.found += _mirrored(seen)
-    return seen
+        pictures.found += finding(kind, dataset.split, text, odd[kind])  # type: ignore[arg-type]
+    pictures.found += _mismatches(pictures)
+    pictures.found += _mirrored(pictures)
+    return pictures
 
 
 def check_copies(splits: Sequence[Pictures]) -> list[Finding]:
     """Find images that occur twice in one split or, worse, in two."""
     found = []
     places: dict[str, list[tuple[str, str]]] = defaultdict(list)
-    for seen in splits:
-        for name, digest in zip(seen.ids, seen.digests, strict=True):
-            places[digest].append((seen.split, name))
+    for pictures in splits:
+        for name, digest in zip(pictures.ids, pictures.digests, strict=True):
+            places[digest].append((pictures.split, name))
     places.pop("", None)  # undecodable pictures
     copies = [group for group in places.values() if len(group) > 1]
-    for seen in splits:
-        groups = [[name for split, name in group if split == seen.split] for group in copies]
+    for pictures in splits:
+        groups = [[name for split, name in group if split == pictures.split] for group in copies]
         own = sorted(name for group in groups if len(group) > 1 for name in group)
-        found += finding("duplicate image", seen.split, "{n} images occur more than once", own)
+        found += finding("duplicate image", pictures.split, "{n} images occur more than once", own)
     shared = {f"{s}/{name}" for group in copies if len({s for s, _ in group}) > 1 for s, name in group}
     text = "{n} images are in two splits, so the model is tested on training images"
     return found + finding("leakage", "", text, sorted(shared))
 
 
 def _look_at_image(
-    dataset: SaliencyDataset, index: int, seen: Pictures, odd: dict[str, list[str]], points: np.ndarray | None
+    dataset: SaliencyDataset, index: int, pictures: Pictures, odd: dict[str, list[str]], points: np.ndarray | None
 ) -> None:
     name = dataset.ids[index]
     try:
         image = read_image(dataset.files[index])
     except UserError:
         odd["unreadable"].append(name)
-        seen.digests.append("")
+        pictures.digests.append("")
         return
     if points is not None and len(points):
         contrast = _contrast(image)
         upside_down = np.column_stack([points[:, 0], len(contrast) - points[:, 1]])
-        seen.mirrored.append(_fit(contrast, upside_down) - _fit(contrast, points))
+        pictures.mirrored.append(_fit(contrast, upside_down) - _fit(contrast, points))
     if float(image.std()) < BLANK:
         odd["blank image"].append(name)
     if _orientation(dataset.files[index]) not in (0, 1):
         odd["rotated"].append(name)
-    seen.digests.append(hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).hexdigest())
+    pictures.digests.append(hashlib.blake2b(np.ascontiguousarray(image).tobytes(), digest_size=16).hexdigest())
 
 
 def quarter_turned(dataset: SaliencyDataset) -> list[str]:
@@ -157,9 +157,9 @@ def _contrast(image: np.ndarray) -> np.ndarray:
     return contrast + 1e-6 * np.arange(contrast.size, dtype=np.float32).reshape(contrast.shape)  # avoids constant maps
 
 
-def _mirrored(seen: Pictures) -> list[Finding]:
+def _mirrored(pictures: Pictures) -> list[Finding]:
     """Report fixations that fit the pictures of a split better upside down."""
-    gains = np.array([gain for gain in seen.mirrored if not np.isnan(gain)])
+    gains = np.array([gain for gain in pictures.mirrored if not np.isnan(gain)])
     if len(gains) < ENOUGH_IMAGES or gains.mean() <= 0:
         return []
     if gains.mean() / (gains.std(ddof=1) / np.sqrt(len(gains)) + 1e-12) < SURE:
@@ -168,17 +168,17 @@ def _mirrored(seen: Pictures) -> list[Finding]:
         "the fixations fit the pictures better upside down: y may be counted from the bottom; "
         "if so, use the height minus y"
     )
-    return [Finding("mirrored", seen.split, text)]
+    return [Finding("mirrored", pictures.split, text)]
 
 
-def _mismatches(seen: Pictures) -> list[Finding]:
-    nss = np.array(seen.nss)
+def _mismatches(pictures: Pictures) -> list[Finding]:
+    nss = np.array(pictures.nss)
     if np.isnan(nss).all():
         return []
     median = float(np.nanmedian(nss))
     if median < USUAL:
         text = f"the densities do not fit the fixations (median NSS {median:.2f}): check images, release and axes"
-        return [Finding("density mismatch", seen.split, text)]
-    poor = [seen.ids[i] for i in np.flatnonzero(nss < POOR)]
+        return [Finding("density mismatch", pictures.split, text)]
+    poor = [pictures.ids[i] for i in np.flatnonzero(nss < POOR)]
     text = f"{{n}} densities do not fit the fixations of their image (NSS below {POOR}, median {median:.2f})"
-    return finding("density mismatch", seen.split, text, poor)
+    return finding("density mismatch", pictures.split, text, poor)

@@ -78,7 +78,6 @@ def check_turned(points: Points, turned: Collection[str]) -> list[Finding]:
     """Report pictures with a quarter-turn tag whose fixations were recorded on the turned picture.
 
     Args:
-        points: Fixations of one split.
         turned: Ids of the pictures with a tag for a quarter turn.
     """
     others = [name for name in points.ids if name not in turned]
@@ -188,11 +187,11 @@ def _repetitions(points: np.ndarray, observers: np.ndarray) -> int:
 
 
 def _same(points: Points) -> list[Finding]:
-    seen: dict[bytes, list[str]] = defaultdict(list)
+    images_by_points: dict[bytes, list[str]] = defaultdict(list)
     for name, xy in zip(points.ids, points.images, strict=True):
         if len(xy) > 2:
-            seen[xy.tobytes()].append(name)
-    same = [name for names in seen.values() if len(names) > 1 for name in names]
+            images_by_points[xy.tobytes()].append(name)
+    same = [name for names in images_by_points.values() if len(names) > 1 for name in names]
     return finding("same fixations", points.split, "{n} images have the same fixations as another one", same)
 
 

@@ -129,3 +129,36 @@ def pursue(
         len(target),
     )
     return index, weights
+
+
+def pursue_sums(
+    gram: Tensor, target: Tensor, errors: Tensor, opposite: Tensor, terms: int,
+    better: float, tie: float, least_energy: float,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """Run the pursuit with weights fixed by errors: see :func:`explainsal.functional.greedy.inverse_error_pursuit`.
+
+    Args:
+        gram: Shape ``(N, N)``.
+        target: Shape ``(R, N)``.
+        errors: Shape ``(R, N)``.
+        opposite: Shape ``(R, N)``.
+        terms: The number of terms T.
+        better: Least relative increase of the squared correlation.
+        tie: Relative difference below which squared correlations are equal.
+        least_energy: Sums of less energy are not used.
+
+    Returns:
+        Positions, int64, -1 at unused terms, and weights, float64, both ``(R, T)``.
+    """
+    from explainsal.functional.kernels import greedy_loops as loops
+
+    index = torch.full((len(target), terms), -1, dtype=torch.int64)
+    weights = torch.zeros(len(target), terms, dtype=torch.float64)
+    products, *rows = (one.contiguous().numpy() for one in (gram, target, errors, opposite))
+    places, found = index.numpy(), weights.numpy()
+
+    def work(run: slice) -> None:
+        loops.pursue_sums(products, *(one[run] for one in rows), better, tie, least_energy, places[run], found[run])
+
+    share_runs(work, len(target))
+    return index, weights

@@ -158,8 +158,6 @@ def build_table(
         outcomes: One outcome per row.
         per_image: Scores of the scored rows: model, index, the metrics.
         results: Means of the scores, see `summarize`.
-        caption: Protocol in words.
-        data: Name of the data set.
     """
     printed = paper_figures().query("table == @name")
     reference = _reference(outcomes)

@@ -30,7 +30,6 @@ def summarize(
         per_image: A row per model and image: model, id, index, fixations, then the metrics.
         protocol: Conditions of the numbers: profile, data, split, release, density_sigma, ig_baseline.
         postprocessing: Postprocessing of each model's maps before scoring; ``none`` for models that are not listed.
-        seed: Seed of the bootstrap.
 
     Returns:
         A row per model and metric: model, postprocessing, metric, mean, low, high, images, skipped, then the protocol.

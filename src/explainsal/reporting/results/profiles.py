@@ -18,7 +18,6 @@ def summarize_profiles(per_image: pd.DataFrame, *, seed: int) -> pd.DataFrame:
 
     Args:
         per_image: A row per profile, model and image: profile, model, index, then the metrics.
-        seed: Seed of the bootstrap.
 
     Returns:
         Columns `PROFILE_COLUMNS`, a row per profile, model and defined metric.

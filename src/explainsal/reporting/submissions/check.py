@@ -98,10 +98,7 @@ def check_submission(
     """Check every map in a file or folder.
 
     Args:
-        path: File or folder to be submitted.
         form: Format of the benchmark; its `kind` is the intended kind of the maps.
-        ids: Ids of the images.
-        pictures: Files of the images.
         sizes: Height and width of each image.
         track: Wraps the loop over the maps, to show progress.
 

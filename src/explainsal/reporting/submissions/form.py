@@ -105,7 +105,6 @@ class Submission:
 
         Args:
             ids: Ids of the images, e.g. ``Action/001``.
-            pictures: Files of the images.
 
         Example:
             >>> Submission("tuebingen", "density", "hdf5").names(["Action/001"], ["/data/Stimuli/Action/001.jpg"])

@@ -162,7 +162,6 @@ def only_writer(path: Path, option: str = "submission.to=FILE") -> Iterator[None
     """Lock the maps against other processes within the block; remove unfinished files of killed processes.
 
     Args:
-        path: Path of the maps.
         option: Option by which the user chooses another path, for the message.
 
     Raises:

@@ -61,8 +61,8 @@ def _bandwidth(tables: ExplanationTables) -> pd.DataFrame | None:
 
 
 def _nulls(tables: ExplanationTables) -> pd.DataFrame | None:
-    if tables.fidelity_beside_nulls is None:
+    if tables.fidelity_with_nulls is None:
         return None
-    cells = null_table(tables.fidelity_beside_nulls).cells
+    cells = null_table(tables.fidelity_with_nulls).cells
     rows = [(*key, cell.mean, cell.low, cell.high) for key, cell in cells.items()]
     return pd.DataFrame(rows, columns=["variant", "metric", "mean", "low", "high"])

@@ -100,8 +100,8 @@ def score_row(
         mine = per_image[per_image["model"] == each.name]
         return "; ".join(filter(None, [f"preset {options.preset}", note])), mine.assign(model=row.model)
     if row.group == "baseline":
-        beside = make_baselines([row.model], datamodule)
-        module = EvaluationModule(beside.models, new_metrics, gold_standard=beside.gold_standard)
+        baselines = make_baselines([row.model], datamodule)
+        module = EvaluationModule(baselines.models, new_metrics, gold_standard=baselines.gold_standard)
         return "", score_images(options.evaluation, module, datamodule)[1]
     scored, note = load_model_row(options, row, datamodule.name)
     postprocessing = make_postprocessing(options.evaluation.postprocessing, datamodule)
@@ -138,9 +138,9 @@ def load_network_row(options: TableOptions, network: str, data: str) -> tuple[Sa
     weights = find_weights(options, network)
     whole = weights in NETWORKS or Path(weights).suffix == ".ckpt"
     model = require_network(load_model(weights) if whole else load_model(network, weights))
-    seen = trained_on(model.weights or weights).get(data)
+    trained = trained_on(model.weights or weights).get(data)
     name = weights if weights in NETWORKS else Path(weights).name
-    return model, f"weights {name}" + (f", trained on {data}: {seen}" if seen else "")
+    return model, f"weights {name}" + (f", trained on {data}: {trained}" if trained else "")
 
 
 def find_weights(options: TableOptions, network: str) -> str:

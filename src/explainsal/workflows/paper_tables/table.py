@@ -40,7 +40,6 @@ def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOpt
     """Score every row that has no scores yet, and write the table and its report.
 
     Args:
-        datamodule: The data.
         run: The output folder, which may hold the rows of an earlier run.
         options: See `TableOptions`.
 
@@ -51,7 +50,7 @@ def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOpt
         MissingFilesError: If the data set is missing; the table is still written, with this reason in every row.
     """
     rows, folder = choose_rows(options), run.folder
-    run.record(anew=True)
+    run.record(restarted=True)
     try:
         datamodule.prepare_data()
     except MissingFilesError as error:
@@ -84,7 +83,6 @@ def make_row(row: Row, make: Callable[[], tuple[str, str]]) -> Outcome:
     """Make one row; a failing row does not abort the table.
 
     Args:
-        row: The row.
         make: Scores or submits the row; returns its status and label.
     """
     log.info("row %s", row.model)
@@ -143,13 +141,15 @@ def _caption(results: pd.DataFrame, data: str) -> str:
     """Return the protocol as a caption."""
     if results.empty:
         return f"{data}, nothing measured"
-    said = {
+    shown = {
         name: protocol_text(results[name].iloc[0]) for name in ("data", "split", "release", "profile", "density_sigma")
     }
     images = int(results["images"].max())
-    release = f", release {said['release']}" if said["release"] else ""
-    sigma = said["density_sigma"] + (" px" if said["density_sigma"].replace(".", "").isdigit() else "")
-    return f"{said['data']} {said['split']}{release}, {images} images, profile {said['profile']}, density sigma {sigma}"
+    release = f", release {shown['release']}" if shown["release"] else ""
+    sigma = shown["density_sigma"] + (" px" if shown["density_sigma"].replace(".", "").isdigit() else "")
+    return (
+        f"{shown['data']} {shown['split']}{release}, {images} images, profile {shown['profile']}, density sigma {sigma}"
+    )
 
 
 def _identity(options: TableOptions, row: Row, dataset: SaliencyDataset) -> dict[str, Any]:
