@@ -51,7 +51,7 @@ def inverse_error_pursuit(gram: Tensor, target: Tensor, errors: Tensor, opposite
         fits = [choice_kernels.pursue_sums(*some, terms, _BETTER, _TIE, _LEAST_ENERGY) for some in rows]
         index, weights = (torch.stack(some) for some in zip(*fits, strict=True))
     else:
-        index, weights = _chosen(*(one.double() for one in (gram, target, errors, opposite)), terms)
+        index, weights = _chosen(gram.double(), target.double(), errors.double(), opposite.double(), terms)
     return SparseFit(index, weights.to(target.dtype))
 
 
