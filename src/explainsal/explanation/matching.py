@@ -215,7 +215,7 @@ def _describe_some(maps: Tensor, options: Options) -> list[Tensor]:
 def _combined(
     activations: Tensor, candidates: Candidates, index: Tensor, weights: Tensor, options: Options, budget: int
 ) -> Tensor:
-    """Compute Eq. 3 and 4 from the selected candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
+    """Compute Eq. 3 and Eq. 4 from the selected candidates ``(B, A, S, T)``: the maps ``(B, A, H, W)``.
 
     If the combinations of all scales do not fit into memory, maps are processed in groups, with recomputed candidates.
     """

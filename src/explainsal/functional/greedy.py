@@ -48,7 +48,7 @@ def inverse_error_pursuit(gram: Tensor, target: Tensor, errors: Tensor, opposite
         raise ValueError(f"terms must be at least 1, got {terms}")
     if loops_run(gram, target, errors, opposite):
         rows = zip(gram, target, errors, opposite, strict=True)
-        fits = [choice_kernels.pursue_sums(g, t, e, o, terms, _BETTER, _TIE, _LEAST_ENERGY) for g, t, e, o in rows]
+        fits = [choice_kernels.pursue_sums(*some, terms, _BETTER, _TIE, _LEAST_ENERGY) for some in rows]
         index, weights = (torch.stack(some) for some in zip(*fits, strict=True))
     else:
         index, weights = _chosen(gram.double(), target.double(), errors.double(), opposite.double(), terms)

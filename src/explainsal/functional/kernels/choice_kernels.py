@@ -154,12 +154,13 @@ def pursue_sums(
 
     index = torch.full((len(target), terms), -1, dtype=torch.int64)
     weights = torch.zeros(len(target), terms, dtype=torch.float64)
-    products, rows, plus, minus = (one.contiguous().numpy() for one in (gram, target, errors, opposite))
+    products, rows, straight, reversed_ = (one.contiguous().numpy() for one in (gram, target, errors, opposite))
     places, found = index.numpy(), weights.numpy()
 
     def work(run: slice) -> None:
-        given = products, rows[run], plus[run], minus[run]
-        loops.pursue_sums(*given, better, tie, least_energy, places[run], found[run])
+        loops.pursue_sums(
+            products, rows[run], straight[run], reversed_[run], better, tie, least_energy, places[run], found[run]
+        )
 
     share_runs(work, len(target))
     return index, weights

@@ -41,15 +41,15 @@ def loops_run(*tensors: Tensor) -> bool:
         >>> loops_run(torch.zeros(3)), loops_run(torch.zeros(3), torch.zeros(3).double())
         (True, False)
     """
-    kinds = {tensor.dtype for tensor in tensors}
-    return (
-        not _plain.get()
-        and not (torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch._C._is_tracing())
-        and not any(tensor.requires_grad for tensor in tensors)
-        and all(tensor.device.type == "cpu" for tensor in tensors)
-        and len(kinds) == 1
-        and kinds <= {torch.float32, torch.float64}
-    )
+    if _plain.get() or torch.compiler.is_compiling() or torch.compiler.is_exporting() or torch._C._is_tracing():
+        return False
+    kind = tensors[0].dtype
+    if kind != torch.float32 and kind != torch.float64:
+        return False
+    for tensor in tensors:  # noqa: SIM110 - a generator takes longer, and an image needs thousands of calls
+        if tensor.dtype != kind or tensor.requires_grad or tensor.device.type != "cpu":
+            return False
+    return True
 
 
 @contextmanager
