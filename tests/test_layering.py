@@ -42,9 +42,6 @@ BELOW = {  # what the files of each folder may import, beside those of the folde
 HYDRA = {"app", *COMMANDS}  # the only places that know it
 
 
-UNSPLIT = {"explanation", "functional"}  # folders in which longer files and functions are still allowed
-
-
 def modules():
     return sorted(SOURCE.rglob("*.py"))
 
@@ -108,8 +105,6 @@ def test_functional_needs_torch_alone():
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(SOURCE)))
 def test_files_and_functions_are_short(path):
     """At most 300 lines in a file, 50 in a function with its docstring."""
-    if part(path) in UNSPLIT:
-        return
     text = path.read_text()
     assert text.count("\n") <= 300
     for node in ast.walk(ast.parse(text)):

@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from explainsal.functional.block_pooling import axis_parts, pool
 from explainsal.functional.kernels import block_kernels
 from explainsal.functional.kernels.dispatch import loops_run
 from explainsal.functional.resize import keeps_whole, resize_to_scale, scaled_size
@@ -42,7 +43,7 @@ def block_variance(maps: Tensor, block_size: int = 8, *, partial: Partial = "kee
     """
     if block_size < 1:
         raise ValueError(f"block_size must be at least 1 pixel, got {block_size}")
-    return _pool(_crop(maps, block_size, partial), None, block_size)[1]
+    return pool(_crop(maps, block_size, partial), None, block_size)[1]
 
 
 def scaled_block_variance(maps: Tensor, scale: float, block_size: int = 8, *, partial: Partial = "keep") -> Tensor:
@@ -115,7 +116,7 @@ def _plain_moments(
         else:
             means, within, cells = resize_to_scale(maps, scale), None, block_size
         within = None if within is None else _crop(within, cells, partial)
-        results.append(_pool(_crop(means, cells, partial), within, cells))
+        results.append(pool(_crop(means, cells, partial), within, cells))
     return results
 
 
@@ -228,77 +229,7 @@ def _parts(maps: Tensor, mean_size: float) -> _Parts:
     height, width = maps.shape[-2:]
     padded = F.pad(maps.reshape(1, -1, height, width), (1, 1, 1, 1), mode="replicate")
     padded = padded.reshape(*maps.shape[:-2], height + 2, width + 2)
-    return [_axis_parts(column, -2, mean_size) for column in _axis_parts(padded, -1, mean_size)]
-
-
-def _axis_parts(padded: Tensor, dim: int, mean_size: float) -> list[Tensor]:
-    """Compute the mean over each source pixel and the difference and curvature of its neighbours along one axis."""
-    length = padded.shape[dim] - 2
-    before, middle, after = (padded.narrow(dim, start, length) for start in range(3))
-    curvature = torch.add(before, after).sub_(middle, alpha=2)
-    return [torch.add(middle, curvature, alpha=mean_size / 2), torch.sub(after, before), curvature]
-
-
-def _pool(means: Tensor, within: Tensor | None, cells: int) -> tuple[Tensor, Tensor]:
-    """Compute the mean and variance of blocks of ``cells x cells`` cells from the cells' means and inner variances."""
-    rows = []
-    for top, height in _spans(means.shape[-2], cells):
-        row = []
-        for left, width in _spans(means.shape[-1], cells):
-            part = means.narrow(-2, top, height).narrow(-1, left, width)
-            inner = None if within is None else within.narrow(-2, top, height).narrow(-1, left, width)
-            row.append(_pool_whole(part, inner, min(cells, height), min(cells, width)))
-        rows.append(_joined(row, -1))
-    return _joined(rows, -2)
-
-
-def _joined(parts: list[tuple[Tensor, Tensor]], dim: int) -> tuple[Tensor, Tensor]:
-    if len(parts) == 1:
-        return parts[0]
-    return torch.cat([mean for mean, _ in parts], dim), torch.cat([variance for _, variance in parts], dim)
-
-
-def _pool_whole(means: Tensor, within: Tensor | None, rows: int, columns: int) -> tuple[Tensor, Tensor]:
-    """Apply :func:`_pool` to a map that holds a whole number of blocks of ``rows x columns`` cells."""
-    # On a CPU, halving by pairs avoids means of large numbers, and rows are contiguous in memory. On an accelerator,
-    # each halving costs launches and a pass over memory, so that a single reduction is faster.
-    by_pairs = means.device.type == "cpu"
-    while by_pairs and rows % 2 == 0:
-        means, within = _merge_pairs(means, within, -2)
-        rows //= 2
-    while by_pairs and columns % 2 == 0:
-        means, within = _merge_pairs(means, within, -1)
-        columns //= 2
-    if rows > 1 or columns > 1:
-        blocks = means.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows))  # (..., Hb, rows, Wb, columns)
-        between, mean = torch.var_mean(blocks, dim=(-3, -1), correction=0)
-        if within is not None:
-            between = between + within.unflatten(-1, (-1, columns)).unflatten(-3, (-1, rows)).mean(dim=(-3, -1))
-        return mean, between
-    return means, torch.zeros_like(means) if within is None else within
-
-
-def _merge_pairs(means: Tensor, within: Tensor | None, dim: int) -> tuple[Tensor, Tensor]:
-    """Merge pairs of neighbouring cells: mean of the means, mean of the variances + (half difference)^2."""
-    first, second = _alternate(means, dim)
-    half = torch.sub(second, first).mul_(0.5)
-    merged = torch.add(first, half)
-    half.square_()
-    if within is not None:
-        one, other = _alternate(within, dim)
-        half.add_(one, alpha=0.5).add_(other, alpha=0.5)
-    return merged, half
-
-
-def _alternate(maps: Tensor, dim: int) -> tuple[Tensor, Tensor]:
-    pairs = maps.unflatten(dim, (-1, 2))
-    return pairs.select(dim, 0), pairs.select(dim, 1)
-
-
-def _spans(length: int, block: int) -> list[tuple[int, int]]:
-    """Return the start and length of the whole blocks along an axis, then of the cut block; empty spans are omitted."""
-    whole = length // block * block
-    return [(start, size) for start, size in ((0, whole), (whole, length - whole)) if size]
+    return [axis_parts(column, -2, mean_size) for column in axis_parts(padded, -1, mean_size)]
 
 
 def _crop(maps: Tensor, block: int, partial: str) -> Tensor:

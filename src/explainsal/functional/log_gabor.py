@@ -35,8 +35,8 @@ def log_gabor_bank(
     .. math:: \exp\frac{-\log^2(f/f_0)}{2\log^2(\sigma_f/f_0)} \exp\frac{-\Delta(\theta,\theta_0)^2}{2\sigma_\theta^2},
         \quad f_0 = 1/\lambda_0
 
-    Two choices of docs/decisions/0002: `sigma_on_f` is the ratio :math:`\sigma_f/f_0`, and :math:`\Delta` is wrapped to
-    (-pi, pi]. Each filter covers one side of the spectrum, so its response is complex: even part + i odd part.
+    `sigma_on_f` is the ratio :math:`\sigma_f/f_0`, and :math:`\Delta` is wrapped to (-pi, pi] (decision 0002). Each
+    filter covers one side of the spectrum, so its response is complex: even part + i odd part.
 
     Args:
         size: Image height and width ``(H, W)``, in pixels.
@@ -44,21 +44,18 @@ def log_gabor_bank(
         orientations: Centre orientations, in radians; 0 is along +x, pi/2 along +y (down the rows).
         sigma_on_f: Radial widths, dimensionless, not 1; the band widens with ``|log(sigma_on_f)|``.
         sigma_theta: Angular widths, in radians, paired one to one with `sigma_on_f`.
-        sigma_unit: ``"absolute"`` reads `sigma_on_f` as :math:`\sigma_f` itself, in cycles per pixel, so that the
-            ratio of a filter is ``sigma * wavelength``.
+        sigma_unit: ``"absolute"`` reads `sigma_on_f` as :math:`\sigma_f` itself, in cycles per pixel.
         dtype: dtype of the result; the equation is evaluated in float64.
         device: Device of the result.
 
     Returns:
-        Shape ``(G, H, W)``, values in [0, 1], DC at ``[:, 0, 0]`` (``torch.fft.fft2`` order); orientation is slowest,
-        then wavelength, width fastest.
+        Shape ``(G, H, W)``, values in [0, 1], DC at ``[:, 0, 0]``; ordered by orientation, then wavelength, then width.
 
     Raises:
         ValueError: If a size, wavelength or width is not positive, a ratio is 1, or the width lists differ in length.
 
     Example:
-        >>> import math
-        >>> bank = log_gabor_bank((32, 48), [4.0], [0.0, math.pi / 2], sigma_on_f=[0.55], sigma_theta=[0.5])
+        >>> bank = log_gabor_bank((32, 48), [4.0], [0.0, 1.57], sigma_on_f=[0.55], sigma_theta=[0.5])
         >>> bank.shape, bank[0].argmax().item()    # 48 px / 4 px per cycle: column 12 of row 0
         (torch.Size([2, 32, 48]), 12)
     """
@@ -67,16 +64,29 @@ def log_gabor_bank(
     bank = torch.empty(len(orientations), len(wavelengths), len(sigma_on_f), *size, dtype=dtype, device=device)
     step = max(1, _PIXELS // size[1])
     for top in range(0, size[0], step):  # all rows in float64 would set the peak of the memory and exceed the cache
-        octaves, angle = _polar_rows(size, range(top, min(top + step, size[0])), bank.device)
-        for own, center in zip(bank, orientations, strict=True):
-            turned = angle - center
-            turned = turned.sub_(torch.round(turned / (2 * math.pi)).mul_(2 * math.pi)).square_()  # wrapped
-            for filters, wavelength, pairs in zip(own, wavelengths, widths, strict=True):
-                away = (octaves + math.log(wavelength)).square_()  # infinite at DC
-                for one, (radial, angular) in zip(filters, pairs, strict=True):
-                    one[top : top + step] = (away * radial).add_(turned, alpha=angular).exp_()
+        rows = range(top, min(top + step, size[0]))
+        part = bank[..., rows.start : rows.stop, :]
+        _write_rows(part, _polar_rows(size, rows, bank.device), orientations, wavelengths, widths)
     bank[..., 0, 0] = 0  # the limit at DC; also where a width is infinite
     return bank.flatten(0, 2)
+
+
+def _write_rows(
+    bank: Tensor,
+    polar: tuple[Tensor, Tensor],
+    orientations: Sequence[float],
+    wavelengths: Sequence[float],
+    widths: list[list[tuple[float, float]]],
+) -> None:
+    """Write some rows of all filters, whose frequencies `polar` gives in octaves and as angles."""
+    octaves, angle = polar
+    for own, center in zip(bank, orientations, strict=True):
+        turned = angle - center
+        turned = turned.sub_(torch.round(turned / (2 * math.pi)).mul_(2 * math.pi)).square_()  # wrapped
+        for filters, wavelength, pairs in zip(own, wavelengths, widths, strict=True):
+            away = (octaves + math.log(wavelength)).square_()  # infinite at DC
+            for one, (radial, angular) in zip(filters, pairs, strict=True):
+                one[:] = (away * radial).add_(turned, alpha=angular).exp_()
 
 
 def _width_factors(

@@ -134,7 +134,7 @@ def compare(target: Tensor, maps: Tensor, weights: Tensor | None = None) -> Tens
     target and row (0 where a row is constant up to rounding), their covariance, and the last three with the pixels
     weighted by `weights` ``(D,)``, where given.
     """
-    from explainsal.functional.kernels import row_loops as loops
+    from explainsal.functional.kernels import comparison_loops as loops
 
     target, maps, found = target.contiguous(), maps.contiguous(), target.new_empty(8, len(target))
     equal, own = (row_scaling(target.shape[1], target.dtype, some) for some in (None, weights))

@@ -74,7 +74,7 @@ def sampled_shuffled_auc(
     index: Tensor | None = None,
     draws: Tensor | None = None,
 ) -> Tensor:
-    """Compute the shuffled AUC with thresholds ``0, step, ..., 1`` on the min-max scaled map (MIT code, SALICON).
+    """Compute the shuffled AUC with thresholds ``0, step, ..., 1`` on the min-max scaled map.
 
     MIT code: ``Nonfixations.of_random_images`` and the defaults. SALICON: ``Nonfixations.others(...,
     drop_own_pixels=True)``, ``splits=None, step=0.01, unique=False, drop_maximum=True, nan_for_constant=False``.
@@ -83,28 +83,22 @@ def sampled_shuffled_auc(
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         fixations: Points in pixels of the maps.
         nonfixations: Counts ``(B, H, W)``, or ``(1, H, W)`` for all images.
-        splits: Random sets of non-fixated pixels, each as large as that of fixated pixels (or of non-fixated ones, if
-            fewer), drawn without repetition and without counts. None: every non-fixation by its count.
+        splits: Random sets of non-fixated pixels, each as large as that of fixated pixels, drawn without repetition
+            and without counts. None: every non-fixation by its count.
         step: Distance of thresholds; 0.1 lowers the value by about 0.013 against the exact `shuffled_auc`.
         unique: Count each fixated pixel once instead of every fixation.
         drop_maximum: Omit a threshold that equals the largest value, as ``arange(0, max, step)`` does.
         nan_for_constant: NaN instead of 1/2 where the prediction is constant.
-        seed: Seed of the draws, which depend only on `seed`, `index` and the non-fixations.
-        index: Data-set indices of the images, shape ``(B,)``, int64, for different draws per image; None: equal draws.
+        seed: Seed of the draws, which also depend on `index` and the non-fixations.
+        index: Data-set indices of the images, shape ``(B,)``, int64; None: equal draws for all images.
         draws: Negatives to use instead, shape ``(B, M, splits)``, int64: flat pixels, -1 for none.
 
     Returns:
         Shape ``(B,)``, float64, in [0, 1]; NaN for images without fixations or without non-fixations.
 
     Raises:
-        TypeError: If `fixations` is not a FixationBatch or `nonfixations` not a FixationMap.
+        TypeError: If fixations or non-fixations have another type.
         ValueError: If a fixation is outside the map, sizes differ, a value is not finite or an option out of range.
-
-    Example:
-        >>> preds, ones = torch.arange(6.0).reshape(1, 2, 3), FixationMap(torch.ones(1, 2, 3, dtype=torch.int64))
-        >>> fixations = FixationBatch.from_points([torch.tensor([[2.0, 1.0]])])
-        >>> round(sampled_shuffled_auc(preds, fixations, ones, splits=None).item(), 4)    # beats 5 of 6, ties with 1
-        0.9167
     """
     maps, points = placed(preds, fixations)
     _check(splits, step)
