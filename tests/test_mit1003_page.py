@@ -43,12 +43,14 @@ def test_the_claims_on_classical_models_follow_from_the_paired_differences():
         assert said in page
 
 
-@pytest.mark.parametrize(("title", "model"), [
-    ("explainable CMRNet, `sparse`", "explainable_cmrnet"), ("null: shuffled filters", "shuffled_filters_cmrnet"),
+@pytest.mark.parametrize(("title", "model", "file"), [
+    ("explainable CMRNet, `sparse`", "explainable_cmrnet", "per_image"),
+    ("null: shuffled filters", "shuffled_filters_cmrnet", "per_image"),
+    ("explainable UNISAL, `sparse`", "explainable_unisal", "explainable_unisal"),
 ])  # fmt: skip
-def test_the_explained_rows_are_the_means_of_ten_images(title, model):
+def test_the_explained_rows_are_the_means_of_ten_images(title, model, file):
     (row,) = [line for line in (HERE / "README.md").read_text().splitlines() if line.startswith(f"| {title} |")]
-    scores = pd.read_parquet(HERE / "explained" / "per_image.parquet").query("model == @model")
+    scores = pd.read_parquet(HERE / "explained" / f"{file}.parquet").query("model == @model")
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     shown = [f"{scores[m].mean():.3f}".removeprefix("0") for m in ("sim", "cc", "sauc", "auc_judd")]
     assert cells[1:7] == [*shown, f"{scores['nss'].mean():.2f}", f"{scores['cc_to_deep'].mean():.3f}".removeprefix("0")]
