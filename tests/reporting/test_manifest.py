@@ -11,6 +11,7 @@ import yaml
 from tests.disks import fill, small_disk
 
 from explainsal.reporting.manifest import Manifest, read_manifest, write_manifest
+from explainsal.workflows.runs import RunFolder
 
 CONFIG = {"seed": 3, "model": {"name": "deep", "size": 3}}
 
@@ -65,3 +66,13 @@ def test_values_of_a_wrong_type_count_as_missing(tmp_path: Path) -> None:
     old = {"command": ["python"], "seed": "three", "presets": [], "data": "osie", "files": "a.png", "started": 5}
     (tmp_path / "environment.json").write_text(json.dumps(old))
     assert read_manifest(tmp_path) == Manifest()
+
+
+def test_a_repeated_run_in_the_same_folder_has_its_own_start(tmp_path):
+    write_manifest(tmp_path, CONFIG, started="2026-01-01T00:00:00+00:00")
+    run = RunFolder(tmp_path, CONFIG)
+    run.record()
+    run.record({"name": "deep"})
+    found = read_manifest(tmp_path)
+    assert found.started == run.started != "2026-01-01T00:00:00+00:00"
+    assert found.started <= found.finished

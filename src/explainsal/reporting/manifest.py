@@ -103,25 +103,25 @@ def write_manifest(
     *,
     command: Sequence[str] = (),
     device: torch.device | None = None,
-    restarted: bool = False,
+    started: str | None = None,
     **known: Any,
 ) -> None:
     """Write ``config.yaml`` and the manifest into the folder of a run; call it again at the end of the run.
 
     Args:
-        restarted: Whether the run starts now, in a folder that may hold the manifest of an earlier one.
+        started: Start of the run in ISO format; None: as the folder's manifest says, or now.
         known: Other fields of the `Manifest`; omitted fields keep their value.
     """
     write_file(folder / CONFIG, yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True))
     old = read_manifest(folder) or Manifest()  # a damaged manifest is replaced
-    now = datetime.datetime.now().astimezone().isoformat(timespec="seconds")
+    time = now()
     commit, dirty = git_state()
     manifest = replace(
         old,
         task=command[0] if command else "",
         command=f"python -m explainsal.{command[0]} {shlex.join(command[1:])}".strip() if command else "",
-        started=now if restarted or not old.started else old.started,
-        finished=now,
+        started=started or old.started or time,
+        finished=time,
         seed=config.get("seed"),
         git_commit=commit,
         git_dirty=dirty,
@@ -133,6 +133,11 @@ def write_manifest(
         **{name: value for name, value in known.items() if value is not None},
     )
     write_json(folder / MANIFEST, asdict(manifest))
+
+
+def now() -> str:
+    """Return the time in ISO format, with the time zone."""
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")
 
 
 def name_device(device: torch.device) -> str:

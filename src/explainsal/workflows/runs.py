@@ -13,7 +13,7 @@ from explainsal import tracking
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.processes import first_only
 from explainsal.reporting.html import write_report
-from explainsal.reporting.manifest import write_manifest
+from explainsal.reporting.manifest import now, write_manifest
 from explainsal.reporting.run_figures import write_figures
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ class RunFolder:
         weights: Weight file given to the run, if any; logged as its input.
         command: Name of the command and its arguments; empty for a call from Python.
         device: Device of the run; None: a GPU if available.
+        started: Time in ISO format; default: now.
     """
 
     folder: Path
@@ -39,18 +40,18 @@ class RunFolder:
     weights: str | None = None
     command: Sequence[str] = ()
     device: torch.device | None = None
+    started: str = field(default_factory=now)
 
-    def record(self, model: dict[str, Any] | None = None, *, restarted: bool = False, **known: Any) -> None:
+    def record(self, model: dict[str, Any] | None = None, **known: Any) -> None:
         """Write the manifest of the run.
 
         Args:
             model: Description of the model, as `describe` returns it.
-            restarted: Whether the folder may hold the manifest of an earlier run.
             known: Other fields of the :class:`~explainsal.reporting.manifest.Manifest`.
         """
         command, device = self.command, self.device
         write_manifest(
-            self.folder, self.config, command=command, device=device, restarted=restarted, model=model, **known
+            self.folder, self.config, command=command, device=device, started=self.started, model=model, **known
         )
 
     def log_config(self) -> None:

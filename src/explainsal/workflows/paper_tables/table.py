@@ -50,7 +50,7 @@ def make_table(datamodule: SaliencyDataModule, run: RunFolder, options: TableOpt
         MissingFilesError: If the data set is missing; the table is still written, with this reason in every row.
     """
     rows, folder = choose_rows(options), run.folder
-    run.record(restarted=True)
+    run.record()
     try:
         datamodule.prepare_data()
     except MissingFilesError as error:
