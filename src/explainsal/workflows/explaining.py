@@ -62,8 +62,7 @@ def explain(
     check_nulls(options.nulls, model=model)
     record_evaluation(run, describe(model), dataset, options, [explaining])
     explain_pictures(run.folder, model, dataset, explaining, device=options.device)
-    limit, seed, device = options.explain_images, options.seed, options.device
-    write_nulls(options.nulls, model, dataset, [explaining], limit=limit, seed=seed, device=device)
+    write_explanation_nulls(model, dataset, [explaining], options)
     print_usage(explaining)
     run.finish(figures=False)  # writing figures takes longer than explaining a photo
     print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
@@ -114,6 +113,14 @@ def record_evaluation(
     """Write the manifest of a run that evaluates or explains; `model` as `describe` returns it."""
     presets = {explanation.preset: explanation.changes for explanation in explanations}
     run.record(model, data=describe_data(dataset), presets=presets, nulls=list(options.nulls))
+
+
+def write_explanation_nulls(
+    model: nn.Module, dataset: SaliencyDataset, explanations: Sequence[ExplanationRun], options: EvaluationOptions
+) -> None:
+    """Write the null models of the options for every explanation."""
+    limit, seed, device = options.explain_images, options.seed, options.device
+    write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
 
 
 def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Module) -> GalleryImage:

@@ -161,8 +161,8 @@ def block_moments(
         map_: Shape ``(H, W)``.
         cells: Side of a block in pixels of the map; blocks at the right and lower border may have fewer.
         enlarged: Whether the blocks are those of the enlarged map.
-            numbers: Three moments of the sample offsets t in a pixel: mean of \\|t\\| / 2; mean of t^2 / 4; and (mean
-                of t^2 minus the square of the mean of \\|t\\|) / 4.
+        numbers: Three moments of the sample offsets t in a pixel: mean of \\|t\\| / 2; mean of t^2 / 4; and (mean
+            of t^2 minus the square of the mean of \\|t\\|) / 4.
         sides: Work array, shape ``(3, W + 2)``.
         work: Work array, shape ``(7, W)``.
         mean: Shape ``(rows, columns)``.
@@ -216,9 +216,9 @@ def scaled_moments(maps: Array, faint: float, scales: Array, numbers: Array, mea
     Args:
         maps: Shape ``(n, H, W)``.
         faint: Bound below which all magnitudes of a very small map lie.
-            scales: Shape ``(S, 6)``, int64: the factor by which the map is reduced first (1, 2 or 4); the side of a
-                block; whether the blocks are those of the enlarged map; the numbers of rows and columns of blocks; the
-                position of the first.
+        scales: Shape ``(S, 6)``, int64: the factor by which the map is reduced first (1, 2 or 4); the side of a
+            block; whether the blocks are those of the enlarged map; the numbers of rows and columns of blocks; the
+            position of the first.
         numbers: Moments of the sample offsets, shape ``(S, 3)``: see :func:`block_moments`.
         mean: Shape ``(n, D)``.
         variance: Shape ``(n, D)``.
