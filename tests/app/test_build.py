@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -86,7 +87,8 @@ def test_null_members_and_null_groups_are_left_out():
     names = {type(callback).__name__ for callback in trainer.callbacks}
     assert "ModelCheckpoint" in names
     assert "InterruptCheckpoint" not in names
-    arguments = drop_null_groups(["callbacks=null", "logger=null", "data/augmentation=null", "fit.extra_data=null"])
+    given = ["callbacks=null", "logger=null", "data/augmentation=null", "fit.extra_data=null"]
+    arguments = drop_null_groups(given, Path(conf_dir(), "train.yaml"))
     cfg = config("train", "trainer=cpu", *arguments)
     assert build_loggers(cfg, "train") == []
     assert build_datamodule(cfg).augmentation is None
