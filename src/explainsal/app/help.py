@@ -180,7 +180,9 @@ def _given_values(command: str, arguments: Sequence[str], conf: Path) -> Iterato
     from omegaconf import OmegaConf
 
     given = [a for a in arguments if "=" in a and a[:1] not in "-~" and "${" not in a]
-    defaults = _compose(command, given, conf) if given else None
+    if not given:
+        return
+    defaults = _compose(command, given, conf)
     for override in OverridesParser.create().parse_overrides(given):
         known = OmegaConf.select(defaults, override.key_or_group, throw_on_resolution_failure=False)
         plain = OmegaConf.to_container(known) if OmegaConf.is_config(known) else known
