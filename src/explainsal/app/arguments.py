@@ -13,7 +13,6 @@ def drop_null_groups(arguments: Sequence[str], config: Path) -> list[str]:
     """Replace ``GROUP=null`` by ``~GROUP`` for the groups that a command can run without.
 
     Args:
-        arguments: The command line.
         config: The command's configuration file; the groups that are null there can be null as well.
     """
     optional = (*_OPTIONAL, *re.findall(r"^  - (\w+): null\b", config.read_text(), flags=re.MULTILINE))

@@ -67,7 +67,6 @@ def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
     """Build the model of ``checkpoint=...``, or of ``model=NAME`` with ``weights=...`` if it has any.
 
     Args:
-        cfg: The options of the command.
         default: Name of the model if the options name none; None makes that an error.
 
     Raises:

@@ -129,7 +129,6 @@ class _Command:
         """Return the message for an error that the user can solve, or None.
 
         Args:
-            error: The error.
             alone: Whether no further job follows. Only then may the defaults be looked up, which resets Hydra.
         """
         message = describe_error(error, Path(conf_dir()))

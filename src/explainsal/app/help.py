@@ -26,10 +26,8 @@ def format_help(command: str, summary: str, examples: Sequence[str], conf: Path)
     """Format the help of a command: purpose, examples, groups of options, where to read more.
 
     Args:
-        command: The command's name.
         summary: The command's purpose in one sentence.
         examples: Arguments of example calls.
-        conf: The configuration folder.
     """
     lines = [f"usage: python -m explainsal.{command} [GROUP=NAME] [KEY=VALUE] ...", "", summary, "", "Examples:"]
     lines += [f"  python -m explainsal.{command} {example}" for example in examples]
@@ -85,9 +83,6 @@ def explain_wrong_option(error: BaseException, command: str, arguments: Sequence
 
     Args:
         error: The error of Hydra or OmegaConf.
-        command: The command's name.
-        arguments: The command line.
-        conf: The configuration folder.
     """
     text = str(error)
     if isinstance(error, OverrideParseException) and (advice := explain_quoting(error.override)):
@@ -145,11 +140,6 @@ def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> 
 
     Such a value can cause later errors of any kind, whose own messages do not name the option.
 
-    Args:
-        command: The command's name.
-        arguments: The command line.
-        conf: The configuration folder.
-
     Returns:
         The message, or None if no option has such a value.
     """
@@ -163,7 +153,7 @@ def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> 
 
 
 def explain_null(command: str, arguments: Sequence[str], conf: Path) -> str | None:
-    """Describe an option that is null on the command line but has a default value, if any; arguments as above."""
+    """Describe an option that is null on the command line but has a default value, if any."""
     for line, value, known in _given_values(command, arguments, conf):
         if value is not None or known is None:
             continue

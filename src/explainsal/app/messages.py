@@ -36,7 +36,6 @@ def describe_error(error: BaseException, conf: Path) -> str | None:
     """Return the message for an error that the user can solve, or None if the traceback is needed.
 
     Args:
-        error: The error.
         conf: The configuration folder, where the nearest option to a wrong one is looked up.
     """
     if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised

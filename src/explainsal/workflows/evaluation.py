@@ -53,7 +53,6 @@ def evaluate(
     Args:
         model: A network, or any module that maps images to saliency maps.
         datamodule: The data, prepared.
-        options: See `EvaluationOptions`.
         explanations: One per explainable model; ignored for a classical or a standalone model.
 
     Returns:
@@ -97,7 +96,6 @@ def evaluate_predictions(
     Args:
         path: A folder or an HDF5 file of maps.
         datamodule: The data, prepared.
-        options: See `EvaluationOptions`.
     """
     dataset = datamodule.dataset(datamodule.eval_split)
     predictions = Predictions(str(path), dataset.ids, dataset.sizes)
@@ -124,7 +122,6 @@ def evaluate_model(
     Args:
         model: The model, listed in the table under `name`.
         datamodule: The data, prepared.
-        options: See `EvaluationOptions`.
         explanations: One per explainable model; for networks only.
         name: ``deep`` for a network, otherwise the model's own name.
 

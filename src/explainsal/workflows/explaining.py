@@ -46,10 +46,6 @@ def explain(
 
     Args:
         model: The network; a standalone model is its own explanation.
-        dataset: The pictures.
-        run: The output folder.
-        options: See `EvaluationOptions`.
-        explaining: How to explain.
 
     Returns:
         The output folder.
@@ -81,10 +77,6 @@ def explain_pictures(
 
     Args:
         output: Folder of maps and gallery; tables go into the folder of `explaining`.
-        model: The network.
-        dataset: The pictures.
-        explaining: How to explain.
-        device: Device; None: that of the model.
     """
     if device is not None:
         model.to(device)
