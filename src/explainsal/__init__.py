@@ -35,27 +35,9 @@ if TYPE_CHECKING:
 
 wait_passively()  # before PyTorch is imported
 
-_NAMES = {
-    "__version__": "explainsal.version",
-    "CMRNet": "explainsal.models",
-    "DensityMap": "explainsal.types",
-    "Distillation": "explainsal.distillation",
-    "Explainer": "explainsal.explanation",
-    "Explanation": "explainsal.explanation",
-    "FixationBatch": "explainsal.types",
-    "FolderDataModule": "explainsal.datamodules.folder",
-    "MIT1003DataModule": "explainsal.datamodules.mit1003",
-    "MSINet": "explainsal.models",
-    "OSIEDataModule": "explainsal.datamodules.osie",
-    "SaliconDataModule": "explainsal.datamodules.salicon",
-    "SaliencyMetrics": "explainsal.metrics",
-    "SaliencyModel": "explainsal.models",
-    "UNISAL": "explainsal.models",
-    "load_model": "explainsal.workflows.loading",
-}
 _SUBPACKAGES = (
     "callbacks", "classical", "data", "datamodules", "distillation", "explanation", "functional", "metrics", "models",
     "modules", "reporting", "tracing", "workflows",
 )  # fmt: skip
-__all__ = [*_NAMES, *_SUBPACKAGES]
-__getattr__, __dir__ = import_lazily(__name__, _NAMES, _SUBPACKAGES)
+__getattr__, __dir__ = import_lazily(__name__, _SUBPACKAGES)
+__all__ = __dir__()

@@ -22,6 +22,8 @@ EXAMPLES = (
 
 def explain(cfg: DictConfig) -> Path:
     """Explain the network of ``cfg`` on pictures, or on a data set with scores; return the output folder."""
+    import torch
+
     from explainsal.app import build
     from explainsal.app.options import build_evaluation
     from explainsal.app.runs import open_run
@@ -37,6 +39,7 @@ def explain(cfg: DictConfig) -> Path:
 
             return explain_data(cfg, run, options, explanation)
         build.warn_of_one_process(cfg, "explaining pictures without fixations")
+        torch.manual_seed(cfg.seed)  # for a network without trained weights
         network = build.build_network(cfg, PACKAGED)
         return explaining.explain(network, pictures, run, options, explanation)
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
-from collections.abc import Callable, Mapping, Sequence
+import pkgutil
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
 def import_lazily(
-    package: str, names: Mapping[str, str], subpackages: Sequence[str] = ()
+    package: str, subpackages: Sequence[str] = ()
 ) -> tuple[Callable[[str], Any], Callable[[], list[str]]]:
     """Return the functions ``__getattr__`` and ``__dir__`` of a package.
 
+    The public names are those that the package's ``__init__.py`` imports under ``if TYPE_CHECKING:``.
+
     Args:
         package: The package's ``__name__``.
-        names: Public name -> the module that defines it.
         subpackages: Names of the package's own modules.
     """
+    source = ast.parse(pkgutil.get_data(package, "__init__.py") or b"")
+    imports = [
+        node for block in source.body if isinstance(block, ast.If) for node in block.body
+        if isinstance(node, ast.ImportFrom)
+    ]  # fmt: skip
+    names = {alias.name: str(node.module) for node in imports for alias in node.names}
 
     def get(name: str) -> Any:
         if name in names:

@@ -29,8 +29,8 @@ EXAMPLES = (
 def predict(cfg: DictConfig) -> Path | Verdict:
     """Write one map per picture and return the folder, or check a submission with ``mode=check``."""
     from explainsal.app import build
-    from explainsal.app import prediction as options
     from explainsal.app.modes import run_mode
+    from explainsal.app.prediction import build_prediction, build_submission
     from explainsal.app.runs import open_run
     from explainsal.workflows import prediction
     from explainsal.workflows.loading import PACKAGED
@@ -38,14 +38,14 @@ def predict(cfg: DictConfig) -> Path | Verdict:
 
     def write(cfg: DictConfig) -> Path:
         with open_run(cfg, "predict") as run:
-            chosen = options.build_prediction(cfg)
+            chosen = build_prediction(cfg)
             build.warn_of_one_process(cfg, "predicting")
             datamodule = build.build_datamodule(cfg)
             prediction.choose_images(datamodule, chosen)  # missing pictures end the run before a network is built
             return prediction.predict(build.build_model(cfg, PACKAGED), datamodule, run, chosen)
 
     def check(cfg: DictConfig) -> Verdict:
-        return check_submission_file(cfg.predictions, options.build_submission(cfg), build.build_datamodule(cfg))
+        return check_submission_file(cfg.predictions, build_submission(cfg), build.build_datamodule(cfg))
 
     return run_mode(cfg, {"write": write, "check": check})
 

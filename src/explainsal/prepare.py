@@ -28,10 +28,9 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     from explainsal.app.build import build_datamodule, find_network_name
     from explainsal.app.modes import run_mode
     from explainsal.workflows import preparation
-    from explainsal.workflows.preparation import FetchOptions
     from explainsal.workflows.published_weights import prepare_weights
 
-    fetching = FetchOptions(download=cfg.download, mirror=cfg.mirror, verify=cfg.verify)
+    fetching = preparation.FetchOptions(download=cfg.download, mirror=cfg.mirror, verify=cfg.verify)
 
     def fetch(cfg: DictConfig) -> list[SplitCheck] | Path:
         if not cfg.get("model"):

@@ -23,6 +23,7 @@ EXAMPLES = (
 def report(cfg: DictConfig) -> list[Path]:
     """Write the files of the mode ``cfg.mode``; return their paths."""
     from explainsal.app.modes import run_mode
+    from explainsal.reporting.sweep import write_sweep
     from explainsal.workflows import reports
 
     def find_run(cfg: DictConfig) -> Path:
@@ -32,7 +33,7 @@ def report(cfg: DictConfig) -> list[Path]:
         "run": lambda cfg: reports.rebuild_report(find_run(cfg)),
         "figure": lambda cfg: reports.rebuild_figure(find_run(cfg), cfg.figure, cfg.preset),
         "bank": lambda cfg: reports.draw_banks(cfg.bank_name, Path.cwd()),
-        "sweep": lambda cfg: reports.write_sweep(find_run(cfg)),
+        "sweep": lambda cfg: write_sweep(find_run(cfg)),
         "folds": lambda cfg: reports.pool_folds(find_run(cfg)),
         "dashboard": lambda cfg: reports.publish_dashboard(cfg.project),
     })  # fmt: skip

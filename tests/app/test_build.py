@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.errors import InstantiationException
 from omegaconf import DictConfig
+from PIL import Image
 
 from explainsal.app.arguments import drop_null_groups
 from explainsal.app.build import (
     build_datamodule,
     build_explanation,
+    build_pictures,
     build_preset_explanations,
     choose_cfg_device,
     warn_of_one_process,
@@ -84,7 +87,8 @@ def test_null_members_and_null_groups_are_left_out():
     names = {type(callback).__name__ for callback in trainer.callbacks}
     assert "ModelCheckpoint" in names
     assert "InterruptCheckpoint" not in names
-    arguments = drop_null_groups(["callbacks=null", "logger=null", "data/augmentation=null", "fit.extra_data=null"])
+    given = ["callbacks=null", "logger=null", "data/augmentation=null", "fit.extra_data=null"]
+    arguments = drop_null_groups(given, Path(conf_dir(), "train.yaml"))
     cfg = config("train", "trainer=cpu", *arguments)
     assert build_loggers(cfg, "train") == []
     assert build_datamodule(cfg).augmentation is None
@@ -126,3 +130,13 @@ def test_one_process_is_said_where_several_devices_are_given(devices, several, c
     cfg = config("predict", "trainer=ddp", "trainer.accelerator=cpu", f"trainer.devices={devices}")
     warn_of_one_process(cfg, "predicting")
     assert caplog.text.count("predicting runs in one process: trainer.devices=") == several
+
+
+def test_only_pictures_without_ground_truth_are_read_without_a_data_module(tmp_path):
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (8, 6)).save(tmp_path / "images" / "a.png")
+    pictures = build_pictures(config("explain", f"image={tmp_path}"))
+    assert [sample.id for sample in pictures] == ["a"]
+    assert build_pictures(config("explain", f"image={tmp_path}", "data.eval_split=all")) is None
+    (tmp_path / "fixations.csv").write_text("image,x,y\na.png,3,2\n")
+    assert build_pictures(config("explain", f"image={tmp_path}")) is None

@@ -9,7 +9,9 @@ import pytest
 
 from explainsal.app import folders
 from explainsal.app.folders import LOCK, make_free_folder, own_folder
+from explainsal.app.messages import FOLDER_OPTIONS, describe_error
 from explainsal.errors import UserError
+from explainsal.fetch.disk import DiskError, require_space
 
 
 def make(base: str, results: multiprocessing.Queue) -> None:
@@ -93,3 +95,13 @@ def test_a_new_training_overwrites_no_checkpoint(tmp_path: Path) -> None:
     with own_folder(tmp_path, "train", "last.ckpt"):
         pass
     assert (tmp_path / "metrics.csv").is_file()
+
+
+def test_a_command_adds_the_options_of_folders_to_errors_of_the_disk(tmp_path):
+    with pytest.raises(DiskError) as caught:
+        require_space(tmp_path, 1 << 60, "unpacking a.zip")
+    text = str(caught.value)
+    assert "or choose another disk." in text
+    assert "data.root" not in text
+    assert describe_error(caught.value, tmp_path) == f"{text} {FOLDER_OPTIONS}"
+    assert "data.root, paths.data, paths.outputs" in FOLDER_OPTIONS

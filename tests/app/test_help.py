@@ -13,9 +13,18 @@ import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
 from hydra.errors import HydraException
+from omegaconf import OmegaConf
 
+from explainsal.app.arguments import drop_null_groups
 from explainsal.app.cli import conf_dir
-from explainsal.app.help import explain_quoting, explain_wrong_number, explain_wrong_option, find_nearest, format_help
+from explainsal.app.help import (
+    explain_null,
+    explain_quoting,
+    explain_wrong_number,
+    explain_wrong_option,
+    find_nearest,
+    format_help,
+)
 
 CONF = Path(conf_dir())
 COMMANDS = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -101,6 +110,38 @@ atexit.register(lambda: print("loaded:", *[name for name in {slow} if name in sy
 sys.argv[1:] = ["{argument}"]
 runpy.run_module("explainsal.{command}", run_name="__main__", alter_sys=True)
 """
+
+GROUPS = ["bank", "callbacks", "data", "data/augmentation", "evaluation", "explainer", "hydra", "logger", "metrics",
+          "model", "module", "module/loss", "module/optimizer", "module/scheduler", "paths", "submission",
+          "trainer"]  # fmt: skip
+REQUIRED = {"train": ("model", "module", "module/loss", "module/optimizer"), "explain": ("explainer",)}
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "explain", "predict"])
+def test_a_null_group_is_left_out_or_answered_with_its_choices(command):
+    text = (CONF / f"{command}.yaml").read_text()
+    used = [group for group in GROUPS if f"- {group}: " in text or (command == "train" and "/" in group)]
+    required = {"data", "evaluation", "hydra", "metrics", "paths", "trainer", *REQUIRED.get(command, ())}
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        for group in used:
+            arguments = drop_null_groups([f"{group}=null"], CONF / f"{command}.yaml")
+            if group not in required:
+                assert not OmegaConf.select(compose(command, overrides=arguments), group.replace("/", "."))
+                continue
+            with pytest.raises(ValueError, match="Config group override") as error:
+                compose(command, overrides=arguments)
+            message = explain_wrong_option(error.value, command, arguments, CONF)
+            assert message.startswith(f"{group}=null: this command needs one of ")
+
+
+@pytest.mark.parametrize(("command", "argument", "expected"), [
+    ("train", "fit=null", "this is a group of options; give single ones (size, extra_data, teacher, share)"),
+    ("explain", "nulls=null", "this option needs a value, by default []; [] is the empty list"),
+    ("evaluate", "evaluation.gallery=null", "this option needs a value, by default 6"),
+    ("predict", "to=null", None),
+])  # fmt: skip
+def test_a_null_option_is_named_with_its_default(command, argument, expected):
+    assert explain_null(command, [argument], CONF) == (expected and f"{argument}: {expected}")
 
 
 @pytest.mark.parametrize("command", COMMANDS)

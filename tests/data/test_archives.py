@@ -207,7 +207,7 @@ def test_a_process_waits_for_another(server, root, caplog, whole):
 @pytest.mark.parametrize("place", ["file", "file/salicon", "file/deeper/salicon"])
 def test_a_file_in_place_of_the_folder_is_one_line_that_names_both(server, tmp_path, place):
     (tmp_path / "file").write_text("")
-    with pytest.raises(UserError, match=rf"needs the folder {tmp_path / place}, but .*data\.root=FOLDER") as error:
+    with pytest.raises(UserError, match=rf"needs the folder {tmp_path / place}, but .*choose another folder") as error:
         fetch(server, tmp_path / place)
     assert f"({tmp_path}/file" in str(error.value)
     assert "\n" not in str(error.value)

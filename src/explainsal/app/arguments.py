@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from pathlib import Path
 
-_OPTIONAL = ("callbacks", "logger", "explainer", "bank", "data/augmentation", "module/scheduler")
+_OPTIONAL = ("callbacks", "logger", "bank", "data/augmentation", "module/scheduler")
 
 
-def drop_null_groups(arguments: Sequence[str]) -> list[str]:
+def drop_null_groups(arguments: Sequence[str], config: Path) -> list[str]:
     """Replace ``GROUP=null`` by ``~GROUP`` for the groups that a command can run without.
 
-    Example:
-        >>> drop_null_groups(["logger=null", "callbacks.progress=null", "data=osie"])
-        ['~logger', 'callbacks.progress=null', 'data=osie']
+    Args:
+        config: The command's configuration file; the groups that are null there can be null as well.
     """
-    dropped = {f"{group}=null": f"~{group}" for group in _OPTIONAL}
+    optional = (*_OPTIONAL, *re.findall(r"^  - (\w+): null\b", config.read_text(), flags=re.MULTILINE))
+    dropped = {f"{group}=null": f"~{group}" for group in optional}
     return [dropped.get(argument, argument) for argument in arguments]

@@ -51,25 +51,22 @@ def build_datamodule(cfg: DictConfig) -> SaliencyDataModule:
 def build_pictures(cfg: DictConfig) -> SaliencyDataset | None:
     """Read the pictures of ``image=...`` without a data module; None for a data set or pictures with ground truth.
 
-    The weights of a network that is built afterwards are drawn from ``cfg.seed``.
-
     Raises:
         MissingFilesError: If there is no such picture or folder, or it holds no picture.
     """
-    torch.manual_seed(cfg.seed)
     data = cfg.data
     if cfg.image is None or data.root != cfg.image or (data.split, data.fold, data.eval_split) != (None, None, None):
         return None
     reading = Reading(data.outside, data.unreadable, Path(data.cache) if data.cache else None, data.decoded)
     pictures = read_folder(data.root, reading=reading, chosen=Chosen(data.stimuli, data.fixations))
-    return None if pictures.has_density or read_parts(data.root) else pictures
+    known = pictures.has_fixations or pictures.has_density or read_parts(data.root)
+    return None if known else pictures
 
 
 def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
     """Build the model of ``checkpoint=...``, or of ``model=NAME`` with ``weights=...`` if it has any.
 
     Args:
-        cfg: The options of the command.
         default: Name of the model if the options name none; None makes that an error.
 
     Raises:

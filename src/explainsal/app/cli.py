@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from explainsal import signals
 from explainsal.app.arguments import drop_null_groups
 from explainsal.app.folders import follow_arguments, own_folder, shared_job
-from explainsal.app.help import asks_for_help, explain_wrong_number, format_help
+from explainsal.app.help import asks_for_help, explain_null, explain_wrong_number, format_help
 from explainsal.app.messages import (
     EXIT_USER_ERROR,
     describe_error,
@@ -96,7 +96,7 @@ class _Command:
         entry = hydra.main(version_base="1.3", config_path=conf_dir(), config_name=self.name)(job)
         traceback = os.environ.get("HYDRA_FULL_ERROR") == "1" and not signals.follows()
         os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra's shortened tracebacks hide the message
-        sys.argv[1:] = drop_null_groups(sys.argv[1:])
+        sys.argv[1:] = drop_null_groups(sys.argv[1:], Path(conf_dir(), f"{self.name}.yaml"))
         if signals.follows():
             sys.argv[1:] = follow_arguments(sys.argv[1:])
         with signals.handled():
@@ -129,13 +129,13 @@ class _Command:
         """Return the message for an error that the user can solve, or None.
 
         Args:
-            error: The error.
             alone: Whether no further job follows. Only then may the defaults be looked up, which resets Hydra.
         """
         message = describe_error(error, Path(conf_dir()))
-        vague = message is None or isinstance(error.__cause__, TypeError)
-        wrong = explain_wrong_number(self.name, sys.argv[1:], Path(conf_dir())) if vague and alone else None
-        return wrong or message
+        if not alone or (message is not None and not isinstance(error.__cause__, TypeError)):
+            return message
+        explain = explain_null if "NoneType" in str(error) else explain_wrong_number
+        return explain(self.name, sys.argv[1:], Path(conf_dir())) or message
 
     def run_with_messages(self, entry: Callable[[], None]) -> None:
         """Run all jobs. Print an error as one message if it occurs before the first job or in the last one."""

@@ -6,7 +6,7 @@ import difflib
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +26,8 @@ def format_help(command: str, summary: str, examples: Sequence[str], conf: Path)
     """Format the help of a command: purpose, examples, groups of options, where to read more.
 
     Args:
-        command: The command's name.
         summary: The command's purpose in one sentence.
         examples: Arguments of example calls.
-        conf: The configuration folder.
     """
     lines = [f"usage: python -m explainsal.{command} [GROUP=NAME] [KEY=VALUE] ...", "", summary, "", "Examples:"]
     lines += [f"  python -m explainsal.{command} {example}" for example in examples]
@@ -85,9 +83,6 @@ def explain_wrong_option(error: BaseException, command: str, arguments: Sequence
 
     Args:
         error: The error of Hydra or OmegaConf.
-        command: The command's name.
-        arguments: The command line.
-        conf: The configuration folder.
     """
     text = str(error)
     if isinstance(error, OverrideParseException) and (advice := explain_quoting(error.override)):
@@ -145,30 +140,43 @@ def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> 
 
     Such a value can cause later errors of any kind, whose own messages do not name the option.
 
-    Args:
-        command: The command's name.
-        arguments: The command line.
-        conf: The configuration folder.
-
     Returns:
         The message, or None if no option has such a value.
     """
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-    from omegaconf import OmegaConf
-
-    given = [a for a in arguments if "=" in a and a[:1] not in "-~" and "${" not in a and ".devices=" not in a]
-    if not given:
-        return None
-    defaults = _compose(command, given, conf)
-    for override in OverridesParser.create().parse_overrides(given):
-        known = OmegaConf.select(defaults, override.key_or_group, throw_on_resolution_failure=False)
-        value = override.value()
+    for line, value, known in _given_values(command, [a for a in arguments if ".devices=" not in a], conf):
         if isinstance(known, bool) or not isinstance(known, int | float):
             continue
         if isinstance(value, str) or (isinstance(known, int) and isinstance(value, float)):
             kind = "a whole number" if isinstance(known, int) else "a number"
-            return f"{override.input_line}: this option is {kind}, by default {known}"
+            return f"{line}: this option is {kind}, by default {known}"
     return None
+
+
+def explain_null(command: str, arguments: Sequence[str], conf: Path) -> str | None:
+    """Describe an option that is null on the command line but has a default value, if any."""
+    for line, value, known in _given_values(command, arguments, conf):
+        if value is not None or known is None:
+            continue
+        if isinstance(known, dict):
+            return f"{line}: this is a group of options; give single ones ({', '.join(map(str, known))})"
+        empty = "; [] is the empty list" if isinstance(known, list) else ""
+        return f"{line}: this option needs a value, by default {known}{empty}"
+    return None
+
+
+def _given_values(command: str, arguments: Sequence[str], conf: Path) -> Iterator[tuple[str, Any, Any]]:
+    """Yield each argument that sets an option, its value, and the option's default value."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from omegaconf import OmegaConf
+
+    given = [a for a in arguments if "=" in a and a[:1] not in "-~" and "${" not in a]
+    if not given:
+        return
+    defaults = _compose(command, given, conf)
+    for override in OverridesParser.create().parse_overrides(given):
+        known = OmegaConf.select(defaults, override.key_or_group, throw_on_resolution_failure=False)
+        plain = OmegaConf.to_container(known) if OmegaConf.is_config(known) else known
+        yield override.input_line or "", override.value(), plain
 
 
 def list_options(command: str, arguments: Sequence[str], wrong: str, conf: Path) -> list[str]:

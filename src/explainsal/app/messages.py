@@ -18,8 +18,10 @@ from explainsal import signals
 from explainsal.app.folders import CHECKPOINTS
 from explainsal.app.help import explain_wrong_option
 from explainsal.errors import UserError
+from explainsal.fetch.disk import DiskError
 
 EXIT_USER_ERROR = 2
+FOLDER_OPTIONS = "Options for another folder: data.root, paths.data, paths.outputs, to, submission.to."
 _NOTES = (
     ".*does not have many workers.*",  # small data, or a small machine
     ".*LeafSpec.*deprecated.*",  # inside Lightning
@@ -34,7 +36,6 @@ def describe_error(error: BaseException, conf: Path) -> str | None:
     """Return the message for an error that the user can solve, or None if the traceback is needed.
 
     Args:
-        error: The error.
         conf: The configuration folder, where the nearest option to a wrong one is looked up.
     """
     if isinstance(error, InstantiationException):  # Hydra wraps what a constructor raised
@@ -43,6 +44,8 @@ def describe_error(error: BaseException, conf: Path) -> str | None:
         if isinstance(error.__cause__, ValueError | TypeError):
             return f"{str(error).splitlines()[-1].replace('full_key: ', '')}: {error.__cause__}"
         return describe_error(error.__cause__, conf) if error.__cause__ else str(error)
+    if isinstance(error, DiskError):
+        return f"{error} {FOLDER_OPTIONS}"
     if isinstance(error, UserError) or type(error).__name__ == "MisconfigurationException":  # Lightning's user errors
         return str(error)
     if isinstance(error, UnicodeEncodeError) and error.reason.startswith("surrogates not allowed"):

@@ -15,7 +15,6 @@ def build_evaluation(cfg: DictConfig, *, explains: bool = True) -> EvaluationOpt
     """Build the options of an evaluation.
 
     Args:
-        cfg: The options of the command.
         explains: Whether the command explains any image.
 
     Raises:

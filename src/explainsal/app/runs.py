@@ -23,7 +23,6 @@ def open_run(cfg: DictConfig, command: str) -> Iterator[RunFolder]:
     """Yield the run of a command; its loggers are closed when the block returns or fails.
 
     Args:
-        cfg: The options of the command.
         command: The command's name, which W&B shows as the run's job type.
     """
     folder = Path(cfg.paths.output)

@@ -39,11 +39,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
 
 class InterruptCheckpoint(Callback):
-    """Save the state of the current step as ``interrupted.ckpt`` on Ctrl-C or SIGTERM during training.
-
-    Args:
-        dirpath: Folder of the checkpoints.
-    """
+    """Save the state of the current step as ``interrupted.ckpt`` on Ctrl-C or SIGTERM during training."""
 
     def __init__(self, dirpath: str) -> None:
         self.path = Path(dirpath) / "interrupted.ckpt"

@@ -27,7 +27,6 @@ class Fetched:
     """Result of fetching one archive.
 
     Args:
-        archive: The archive.
         file: Path of the archive; None if it was not needed.
         found: Number of its files on disk before.
         files: Number of its files on disk now.

@@ -17,8 +17,6 @@ class SplitCheck:
     """Counts of one split on disk, with published counts if they are known.
 
     Args:
-        split: Name of the split.
-        images: Number of images.
         published_images: Published number of images; None if unknown.
         fixations: Number of fixations; None if the split has no fixations.
         published_fixations: Published number of fixations; None if unknown.

@@ -28,7 +28,6 @@ class Header:
     """Header of one array.
 
     Args:
-        shape: Shape of the array.
         numeric: Whether it holds numbers, not text, structures or Python objects.
     """
 

@@ -40,7 +40,8 @@ def read_osie(
     root = Path(root)
     if split not in (*SPLITS, "all"):
         raise ValueError(f"split must be one of {(*SPLITS, 'all')}, got {split!r}")
-    base = _locate(root)
+    places = [root, *(place / "data" for place in unpacked(root, f"{REPOSITORY}-master", REPOSITORY))]
+    base = OSIE.locate(root, places, "stimuli", "eye/fixations.mat")
     mat = base / "eye" / "fixations.mat"
     ids = _ids(base, split)
 
@@ -70,16 +71,6 @@ def read_fixations(path: str | Path) -> dict[str, list[np.ndarray]]:
 
 def _points(subject: dict[str, np.ndarray]) -> np.ndarray:
     return np.stack([np.atleast_1d(subject["fix_x"]), np.atleast_1d(subject["fix_y"])], 1).astype(np.float64) - 0.5
-
-
-def _locate(root: Path) -> Path:
-    """Return the folder that holds ``stimuli`` and ``eye``."""
-    repositories = (f"{REPOSITORY}-master", REPOSITORY)
-    places = [root, *(place / "data" for place in unpacked(root, *repositories))]
-    for place in places:
-        if (place / "stimuli").is_dir() and (place / "eye" / "fixations.mat").is_file():
-            return place
-    raise OSIE.missing("stimuli/ and eye/fixations.mat", places if root.is_dir() else [root])
 
 
 def _ids(base: Path, split: str) -> list[str]:

@@ -33,7 +33,8 @@ def read_pascal_s(root: str | Path, *, density_sigma: float = SIGMA, reading: Re
         CorruptFileError: If a file cannot be read.
     """
     root = Path(root)
-    base = _locate(root)
+    places = list(unpacked(root, "datasets", "salObj/datasets"))
+    base = PASCAL_S.locate(root, places, "imgs/pascal", "fixations/pascalFix.mat")
     images = numbered(files_by_stem(base / "imgs" / "pascal", (".jpg",)))
     mat = base / "fixations" / "pascalFix.mat"
     every = cache(lambda: read_fixations(mat))
@@ -67,11 +68,3 @@ def _scanpaths(rows: np.ndarray) -> list[Scanpath]:
     y, x, observer = rows.astype(np.float64)
     points = np.stack([x, y], 1) - 0.5
     return [Scanpath(points[observer == who], int(who) - 1) for who in sorted(set(observer.tolist()))]
-
-
-def _locate(root: Path) -> Path:
-    places = list(unpacked(root, "datasets", "salObj/datasets"))
-    for place in places:
-        if (place / "imgs" / "pascal").is_dir() and (place / "fixations" / "pascalFix.mat").is_file():
-            return place
-    raise PASCAL_S.missing("imgs/pascal/*.jpg and fixations/pascalFix.mat", [places[0]] if root.is_dir() else [root])

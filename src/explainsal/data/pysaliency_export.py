@@ -23,7 +23,6 @@ from explainsal.fetch.disk import full_disk_is_reported
 from explainsal.fetch.writing import replaced_file
 
 STIMULI_FILE, FIXATIONS_FILE = "stimuli.hdf5", "fixations.hdf5"
-_PLACE = "to=FOLDER"
 
 
 def export_dataset(dataset: SaliencyDataset, folder: Path, *, pictures: bool = False) -> list[Path]:
@@ -42,7 +41,7 @@ def export_dataset(dataset: SaliencyDataset, folder: Path, *, pictures: bool = F
         CorruptFileError: If a picture cannot be read.
         UserError: If the disk is full or the folder is not writable.
     """
-    with full_disk_is_reported("writing pysaliency's files", folder, _PLACE):
+    with full_disk_is_reported("writing pysaliency's files", folder):
         folder.mkdir(parents=True, exist_ok=True)
         files = [folder / STIMULI_FILE]
         if pictures:

@@ -27,7 +27,6 @@ class SmallSamples(Dataset[SaliencySample]):
     """Pictures and densities of one small size, without fixations; each density sums to 1.
 
     Args:
-        ids: Id of each image.
         images: Shape ``(N, H, W, 3)``, uint8, RGB.
         densities: Shape ``(N, H, W)``, float32.
         transform: Function applied to every sample, e.g. an augmentation.

@@ -85,6 +85,17 @@ class Source:
     size: tuple[int, int] | None = None
     overrides: str = ""
 
+    def locate(self, root: Path, places: Sequence[Path], *needed: str) -> Path:
+        """Return the first of several folders that holds all needed files and folders.
+
+        Raises:
+            MissingFilesError: If none does; the message names the places, or only `root` if it does not exist.
+        """
+        for place in places:
+            if all((place / name).exists() for name in needed):
+                return place
+        raise self.missing(" and ".join(needed), places if root.is_dir() else [root])
+
     def missing(self, what: str, looked: Sequence[Path]) -> MissingFilesError:
         """Build the error for missing files.
 

@@ -34,7 +34,6 @@ class SyntheticSettings:
     """Settings that determine every pixel and fixation of a synthetic data set.
 
     Args:
-        seed: Seed of the scenes.
         size: Height and width in pixels.
         counts: Number of images per split (train, val, test).
         observers: Number of observers per image.

@@ -35,7 +35,8 @@ def read_toronto(root: str | Path, *, density_sigma: float = SIGMA, reading: Rea
         CorruptFileError: If a file cannot be read, or differs in size from its image.
     """
     root = Path(root)
-    base = _locate(root)
+    places = [place for base in unpacked(root, "eyetrackingdata") for place in (base / "fixdens", base)]
+    base = TORONTO.locate(root, places, PICTURES, "origfixdata.mat")
     images = numbered(files_by_stem(base / PICTURES, (".jpg",)))
     mat = base / "origfixdata.mat"
     maps = cache(lambda: read_fixation_maps(mat))
@@ -66,11 +67,3 @@ def _points(maps: list[np.ndarray], number: int, size: tuple[int, int], mat: Pat
             f"image {number} is {size[0]} x {size[1]} pixels (H x W), but its map in {mat} is {values.shape}"
         )
     return find_points(values > 0)
-
-
-def _locate(root: Path) -> Path:
-    places = [place for base in unpacked(root, "eyetrackingdata") for place in (base / "fixdens", base)]
-    for place in places:
-        if (place / PICTURES).is_dir() and (place / "origfixdata.mat").is_file():
-            return place
-    raise TORONTO.missing(f"{PICTURES}/ and origfixdata.mat", [places[0]] if root.is_dir() else [root])

@@ -21,7 +21,6 @@ class SizeGroupedBatchSampler(BatchSampler):
             which a batch shares). It is a `RandomSampler`, a `SequentialSampler`, or the `DistributedSampler` that
             Lightning uses in distributed runs; then its seed and epoch decide the order and its rank selects the
             batches.
-        batch_size: Images per batch.
         drop_last: Whether smaller batches are dropped.
 
     Raises:

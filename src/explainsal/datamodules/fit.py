@@ -52,7 +52,6 @@ class FitDataModule(L.LightningDataModule):
         size: Height and width of the shrunk training images.
         teacher: A trained network whose densities are part of the targets; None for none.
         share: The teacher's share of every target, 0 to 1; the rest is the fixation density.
-        device: Device of the teacher.
 
     Raises:
         UserError: If the size is not two positive numbers, the share is outside [0, 1], or the teacher is untrained.

@@ -28,7 +28,6 @@ def make_loader(
     """Return batches of one image size each.
 
     Args:
-        batch_size: Images per batch.
         num_workers: Worker processes; 0 loads in the main process.
         pin_memory: Whether batches are copied to page-locked memory.
         position: For training, returns the epoch and the number of its finished batches. Batches are then shuffled by

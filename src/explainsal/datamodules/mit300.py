@@ -26,8 +26,8 @@ class MIT300DataModule(SaliencyDataModule):
         """
         if split not in self.published:
             raise UserError(
-                "mit300 has no ground truth: its fixations are not public. Predict its maps "
-                "(python -m explainsal.predict data=mit300 ...) and submit them; evaluate on mit1003 instead"
+                "mit300 has no ground truth: its fixations are not public. Predict its maps and submit them; "
+                "evaluate on mit1003 instead"
             )
         return super().dataset(split)
 

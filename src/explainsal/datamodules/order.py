@@ -79,7 +79,6 @@ class TrainingBatches(SizeGroupedBatchSampler):
 
     Args:
         sampler: As in `SizeGroupedBatchSampler`, over `SeededSamples`; its order is ignored.
-        batch_size: Images per batch.
         drop_last: Whether smaller batches are dropped.
     """
 

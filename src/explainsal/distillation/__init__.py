@@ -18,15 +18,4 @@ if TYPE_CHECKING:
     from explainsal.distillation.stage import Stage as Stage
     from explainsal.distillation.terms import term_table as term_table
 
-__getattr__, __dir__ = import_lazily(__name__, {
-    "DistillOptions": "explainsal.distillation.options",
-    "Distillation": "explainsal.distillation.fit",
-    "RefineOptions": "explainsal.distillation.options",
-    "Stage": "explainsal.distillation.stage",
-    "Standalone": "explainsal.distillation.network",
-    "attribute": "explainsal.distillation.attribution",
-    "load_standalone": "explainsal.distillation.file",
-    "refine": "explainsal.distillation.refinement",
-    "save_standalone": "explainsal.distillation.file",
-    "term_table": "explainsal.distillation.terms",
-})  # fmt: skip
+__getattr__, __dir__ = import_lazily(__name__)

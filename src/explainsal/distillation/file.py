@@ -59,10 +59,7 @@ def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
     """
     path = Path(path)
     if not path.is_file():
-        raise MissingFilesError(
-            f"no standalone model at {path.absolute()}\n"
-            "  make one: python -m explainsal.distill checkpoint=outputs/.../best.ckpt data=..."
-        )
+        raise MissingFilesError(f"no standalone model at {path.absolute()}: distill a network to make one")
     graph, tensors = _read(path)
     if graph.get("version") not in VERSIONS:
         raise UserError(

@@ -32,7 +32,6 @@ class Distillation:
         net: Network, or a model with its own preprocessing. None fits the densities directly.
         samples: Iteration over the training images; it runs once per stage.
         count: Number of training images.
-        options: Options of the fit.
         input_size: ``(H, W)`` of the standalone model's input. None: the network's input size.
         store: Folder for values that every stage would recompute: the activations, the filtered images, the maps of
             finished stages. About 2 MB per image at 96 x 128. None: they are recomputed.

@@ -33,7 +33,6 @@ class FitInputs:
         net: Network; None if densities are the only target.
         layers: Layers with a stage.
         model: Model with the stages so far.
-        options: Options of the fit.
         store: Store of computed values.
     """
 

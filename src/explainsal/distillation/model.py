@@ -32,8 +32,8 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
     net, note = load_standalone(weights)
     if not note.get("finished", True):
         raise UserError(
-            f"{weights} is an interrupted fit, with {len(net.stages)} of its stages. Continue it with "
-            f"python -m explainsal.distill ... resume={Path(weights).parent}"
+            f"{weights} is an interrupted fit, with {len(net.stages)} of its stages: resume the "
+            f"distillation in {Path(weights).parent}"
         )
     model = SaliencyModel(net, name="standalone", options={}, input_size=net.input_size).eval()
     model.weights = str(weights)

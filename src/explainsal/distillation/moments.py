@@ -40,7 +40,6 @@ class Moments:
     Args:
         candidates: Number N of candidates.
         maps: Number A of activation maps.
-        device: Device of the sums.
     """
 
     def __init__(self, candidates: int, maps: int, device: torch.device | str = "cpu") -> None:

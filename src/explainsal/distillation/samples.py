@@ -16,7 +16,6 @@ class StoredSamples:
     """Images ``(N, 3, H, W)`` and densities ``(N, H, W)`` in memory-mapped float32 files.
 
     Args:
-        folder: Folder of the files.
         count: Number N of images.
         size: ``(H, W)``.
     """
@@ -64,7 +63,6 @@ class Store:
     """Maps of N images by name, each in a memory-mapped float32 file: computed once, read by later stages.
 
     Args:
-        folder: Folder of the files.
         count: Number N of images.
     """
 

@@ -49,12 +49,9 @@ class Stage(nn.Module):
     """P maps of size ``(h, w)``, which reproduce P activation maps of a layer.
 
     Args:
-        name: Name of the layer.
         size: Height and width ``(h, w)``.
         sources: Sources of the terms: ``"input"``, ``"center"``, or names of earlier stages.
         channels: Indices of the reproduced activation maps in the layer.
-        terms: Terms of the maps.
-        bank: Filter bank.
     """
 
     source: Tensor

@@ -17,14 +17,4 @@ if TYPE_CHECKING:
     from explainsal.explanation.result import Explanation as Explanation
     from explainsal.explanation.result import LayerExplanation as LayerExplanation
 
-__getattr__, __dir__ = import_lazily(__name__, {
-    "BANKS": "explainsal.explanation.presets",
-    "Coefficients": "explainsal.explanation.result",
-    "Explainer": "explainsal.explanation.explainer",
-    "Explanation": "explainsal.explanation.result",
-    "Filter": "explainsal.explanation.bank",
-    "FilterBank": "explainsal.explanation.bank",
-    "LayerExplanation": "explainsal.explanation.result",
-    "Options": "explainsal.explanation.options",
-    "PRESETS": "explainsal.explanation.presets",
-})  # fmt: skip
+__getattr__, __dir__ = import_lazily(__name__)

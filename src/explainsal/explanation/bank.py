@@ -10,8 +10,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from explainsal.functional.kernels.response_kernels import Part
 from explainsal.functional.log_gabor import gaussian_bank, log_gabor_bank
-from explainsal.functional.responses import Border, Part
+from explainsal.functional.responses import Border
 
 
 @dataclass(frozen=True)

@@ -37,9 +37,9 @@ class Explainer:
     affect other maps or images.
 
     Args:
-            net: Network from images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around
-                a bare network ``.net`` (as :func:`explainsal.load_model` returns) is explained by the layers of that
-                network.
+        net: Network from images ``(B, C, H, W)`` to one map per image. A module with its own pre-processing around
+            a bare network ``.net`` (as :func:`explainsal.load_model` returns) is explained by the layers of that
+            network.
         preset: ``"sparse"``, ``"normalized"`` or ``"paper"``; see :mod:`explainsal.explanation.presets`.
         options: Options that differ from the preset; None keeps the preset's value.
 

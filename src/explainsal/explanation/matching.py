@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from functools import partial
 
 import torch
@@ -20,7 +19,7 @@ from explainsal.functional.block_variance import scaled_block_moments
 from explainsal.functional.coefficients import inverse_mae_weights
 from explainsal.functional.computing import combinations_together, surely
 from explainsal.functional.reconstruction import fuse_scales, least, pairwise_mae
-from explainsal.functional.signed_matching import add_signed_differences, nearest_signed, signs_by_pairs
+from explainsal.functional.signed_matching import nearest_signed, signed_mae, signs_by_pairs
 from explainsal.functional.weighted import pair_products, scale_rows
 
 
@@ -37,11 +36,7 @@ def match_layer(activations: Tensor, candidates: Candidates, options: Options, b
         The reconstructions and their terms, ``top_k`` per scale.
     """
     pixels = candidates.pixel_weights
-    own = InParts(
-        activations,
-        maps_at_once(activations, budget),
-        lambda some: scaled(some, options.scaling, pixel_weights=pixels),
-    )
+    own = scaled_parts(activations, candidates, options, maps_at_once(activations, budget))
     signs = None
     if options.signed and len(options.scales) == 1 and candidates.views is not None and signs_by_pairs(activations):
         mae, index, signs = _nearest_signed(own, candidates, options)
@@ -78,7 +73,7 @@ def _nearest_signed(own: InParts, candidates: Candidates, options: Options) -> t
 
     A candidate enters Eq. 2 with the sign of its correlation with the activation map.
     """
-    straight, opposite = _errors_of_both_signs(own, candidates, options)
+    straight, opposite = signed_errors(own, candidates, options)
     forms = _joined([_centered(some, options.scaling, candidates.pixel_weights) for some in own])
     count, found = min(options.top_k, len(candidates)), []
     for b, (one, other) in enumerate(zip(straight, opposite, strict=True)):
@@ -98,56 +93,40 @@ def _negative_pairs(form: Tensor, candidates: Candidates, image: int, pairs: Ten
     return negative
 
 
-def _errors_of_both_signs(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor]:
-    """Compute Eq. 2 at one scale for maps and negated maps, ``(B, A, N)``; infinite at empty places."""
-    [heavy] = _block_weights(candidates.pixel_weights, candidates.size, options)
-    [mine] = _describe(own, options)
-    mine = mine if heavy is None else mine * heavy
-    # negating a map negates block means but not deviations
-    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
-    straight, opposite = mine.new_zeros(2, *mine.shape[:2], len(candidates))
-    for index, maps in candidates.chunks():
-        [theirs] = _describe([maps], options)
-        theirs = theirs if heavy is None else theirs * heavy
-        some = slice(int(index[0]), int(index[-1]) + 1)
-        for b, (one, other) in enumerate(zip(mine, theirs, strict=True)):
-            add_signed_differences(one, other, flipped, straight[b, :, some], opposite[b, :, some])
-    if not bool(candidates.usable.all()):
-        unusable = ~candidates.usable[:, None]
-        straight.masked_fill_(unusable, torch.inf)
-        opposite.masked_fill_(unusable, torch.inf)
-    return straight.div_(mine.shape[-1]), opposite.div_(mine.shape[-1])
+def scaled_parts(activations: Tensor, candidates: Candidates, options: Options, at_once: int) -> InParts:
+    """Return groups of maps, each scaled as the options say, with the weights of the candidates' pixels."""
+    pixels = candidates.pixel_weights
+    return InParts(activations, at_once, lambda some: scaled(some, options.scaling, pixel_weights=pixels))
 
 
-def signed_errors(activations: Tensor, candidates: Candidates, options: Options, at_once: int) -> tuple[Tensor, Tensor]:
-    """Compute Eq. 2 for maps and for negated maps at scale 1, on any device and from chunks in any order.
+def signed_errors(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor]:
+    """Compute Eq. 2 at one scale for maps and for negated maps, from chunks of candidates in any order.
 
     Args:
-        activations: Shape ``(B, A, H, W)``, finite.
+        own: Scaled activation maps, from :func:`scaled_parts`.
         candidates: N candidates of the same images and size; rooted ones are compared without their roots.
-        options: Options; those of the descriptor are used.
-        at_once: Maps to describe together.
+        options: Options with one scale; those of the descriptor are used.
 
     Returns:
         Both errors ``(B, A, N)``; infinite at empty places.
     """
-    options, pixels = replace(options, scales=(1,)), candidates.pixel_weights
-    own = InParts(activations, at_once, lambda some: scaled(some, options.scaling, pixel_weights=pixels))
+    pixels = candidates.pixel_weights
     [heavy] = _block_weights(pixels, candidates.size, options)
     [mine] = _describe(own, options)
     mine = mine if heavy is None else mine * heavy
-    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2  # block means change their sign
-    opposite = torch.cat([-mine[..., :flipped], mine[..., flipped:]], dim=-1)
+    # negating a map negates block means but not deviations
+    flipped = 0 if options.descriptor == "variance" else mine.shape[-1] // 2
     root = None if pixels is None or not candidates.rooted else pixels.sqrt().unflatten(-1, candidates.size)
     found: list[list[tuple[Tensor, Tensor]]] = [[], []]
     for index, maps in candidates.chunks():
         [theirs] = _describe([maps if root is None else maps / root], options)
         theirs = theirs if heavy is None else theirs * heavy
-        for errors, one in zip(found, (mine, opposite), strict=True):
-            errors.append((index, pairwise_mae(one, theirs)))
-    unusable = ~candidates.usable[:, None]
-    straight, reverse = (in_order(errors).masked_fill(unusable, torch.inf) for errors in found)
-    return straight, reverse
+        for errors, one in zip(found, signed_mae(mine, theirs, flipped), strict=True):
+            errors.append((index, one))
+    straight, opposite = map(in_order, found)
+    if not surely(usable := candidates.usable):
+        straight, opposite = (errors.masked_fill(~usable[:, None], torch.inf) for errors in (straight, opposite))
+    return straight, opposite
 
 
 def _compare(own: InParts, candidates: Candidates, options: Options) -> tuple[Tensor, Tensor | None]:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
 from explainsal.explanation.candidates import Candidates
 from explainsal.explanation.combination import combine_candidates, in_order
-from explainsal.explanation.matching import signed_errors
+from explainsal.explanation.matching import scaled_parts, signed_errors
 from explainsal.explanation.options import Options
 from explainsal.explanation.parts import InParts, maps_at_once
 from explainsal.explanation.rebuilt import Rebuilt, Terms
@@ -40,7 +41,8 @@ def pursue_layer(activations: Tensor, candidates: Candidates, options: Options, 
     cross, gram = _inner_products(forms, candidates)
     nonnegative = options.coefficients == "nnls"
     if options.coefficients == "greedy":
-        errors = signed_errors(activations, candidates, options, at_once)
+        own_maps = scaled_parts(activations, candidates, options, at_once)
+        errors = signed_errors(own_maps, candidates, replace(options, scales=(1,)))
         fit = inverse_error_pursuit(gram, cross, *errors, options.top_k)
     else:
         fit = matching_pursuit(gram, cross, options.top_k, nonnegative=nonnegative, ridge=options.ridge)

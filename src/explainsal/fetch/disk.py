@@ -15,7 +15,6 @@ MARGIN = 64 << 20  # bytes that stay free: a completely full disk breaks other p
 FULL = (errno.ENOSPC, errno.EDQUOT)
 FORBIDDEN = (errno.EACCES, errno.EPERM, errno.EROFS)
 NO_FOLDER = (errno.ENOTDIR, errno.EEXIST)
-ELSEWHERE = "data.root=FOLDER or paths.data=FOLDER"
 
 
 class DiskError(UserError):
@@ -35,31 +34,29 @@ def human(size: float) -> str:
     return f"{size:.0f} bytes"
 
 
-def require_space(folder: Path, needed: int, what: str, elsewhere: str = ELSEWHERE) -> None:
+def require_space(folder: Path, needed: int, what: str) -> None:
     """Raise a DiskError if disk space is insufficient.
 
     Args:
         folder: Target folder; it need not exist yet.
         needed: Required space in bytes.
         what: Activity for the message, e.g. ``unpacking DATA.zip``.
-        elsewhere: Options that choose another folder, for the message.
     """
     existing = next(place for place in (folder.absolute(), *folder.absolute().parents) if place.exists())
     free = shutil.disk_usage(existing).free
     if needed + MARGIN > free:
         raise DiskError(
             f"{what} needs {human(needed)} in {folder.absolute()}, but only {human(free)} are free. "
-            f"Free some space, or choose another disk with {elsewhere}."
+            f"Free some space, or choose another disk."
         )
 
 
 @contextmanager
-def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -> Iterator[None]:
+def full_disk_is_reported(what: str, folder: Path) -> Iterator[None]:
     """Turn the system's and HDF5's errors about full disks and unwritable folders into one message.
 
     Args:
         what: Activity for the message, e.g. ``unpacking DATA.zip``.
-        elsewhere: Options that choose another folder, for the message.
 
     Raises:
         DiskError: In place of such an error; finished files are kept.
@@ -75,14 +72,13 @@ def full_disk_is_reported(what: str, folder: Path, elsewhere: str = ELSEWHERE) -
             ) from error
         if number in FORBIDDEN:
             raise DiskError(
-                f"no permission for {what} in {folder.absolute()}: make the folder writable or choose another one with "
-                f"{elsewhere}."
+                f"no permission for {what} in {folder.absolute()}: make the folder writable or choose another one."
             ) from error
         if number in NO_FOLDER:
             file = getattr(error, "filename", None) or folder.absolute()
             raise DiskError(
                 f"{what} needs the folder {folder.absolute()}, but a file blocks its path ({file}): "
-                f"remove it or choose another folder with {elsewhere}."
+                f"remove it or choose another folder."
             ) from error
         raise
 

@@ -105,10 +105,10 @@ def download(remote: RemoteFile, target: Path, *, retry: Retry | None = None) ->
 
 def _fetch(remote: RemoteFile, target: Path, retry: Retry) -> Path:
     """Download the complete, unchecked file to a path next to `target`."""
-    host = urlsplit(remote.address).netloc
     import gdown  # like requests, imported only for a download, since it takes a tenth of a second
     import requests
 
+    host = urlsplit(remote.address).netloc
     _require_known_host(remote.address)
     refused = False
     for attempt in range(retry.attempts):

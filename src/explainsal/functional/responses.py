@@ -10,11 +10,10 @@ from torch import Tensor
 
 from explainsal.functional.kernels import response_kernels
 from explainsal.functional.kernels.dispatch import loops_run
-from explainsal.functional.kernels.response_kernels import PARTS
+from explainsal.functional.kernels.response_kernels import PARTS, Part
 from explainsal.functional.kernels.row_kernels import RowScaling
 
 Border = Literal["circular", "reflect"]
-Part = Literal["energy", "even", "odd", "half_wave", "half_squared"]
 
 # Elements of a complex work array on a CPU (2**19 x 8 bytes = 4 MiB stay in the cache) and on an accelerator (256 MiB).
 _CPU_CHUNK, _ACCELERATOR_CHUNK = 2**19, 2**25

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from explainsal.functional.kernels import block_kernels, choice_kernels
 from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.reconstruction import pairwise_mae
 
 
 def signs_by_pairs(activations: Tensor) -> bool:
@@ -16,22 +17,32 @@ def signs_by_pairs(activations: Tensor) -> bool:
     return loops_run(activations)
 
 
-def add_signed_differences(mine: Tensor, theirs: Tensor, flipped: int, straight: Tensor, opposite: Tensor) -> None:
-    """Add the sums of absolute differences between descriptors, and those for negated maps.
+def signed_mae(mine: Tensor, theirs: Tensor, flipped: int) -> tuple[Tensor, Tensor]:
+    """Compute the mean absolute errors between descriptors of maps and of candidates, and those of negated maps.
 
     Args:
-        mine: Descriptors of activation maps, shape ``(A, D)``.
-        theirs: Descriptors of candidates, shape ``(N, D)``.
+        mine: Descriptors of activation maps, shape ``(B, A, D)``.
+        theirs: Descriptors of candidates, shape ``(B, N, D)``.
         flipped: How many leading numbers of a descriptor change sign with the map.
-        straight: Sums for the maps, shape ``(A, N)``.
-        opposite: Sums for the negated maps, shape ``(A, N)``; zeros before.
+
+    Returns:
+        The errors of the maps and those of the negated maps, both ``(B, A, N)``.
+
+    Example:
+        >>> [errors.tolist() for errors in signed_mae(torch.tensor([[[1.0, 2.0]]]), torch.tensor([[[3.0, 0.0]]]), 1)]
+        [[[[2.0]]], [[[3.0]]]]
     """
-    negated = torch.cat([-mine[:, :flipped], mine[:, flipped:]], dim=1)
-    block_kernels.absolute_differences(mine, theirs, straight, slice(flipped, None))
-    opposite.copy_(straight)
-    if flipped:
-        block_kernels.absolute_differences(mine, theirs, straight, slice(flipped))
-        block_kernels.absolute_differences(negated, theirs, opposite, slice(flipped))
+    negated = torch.cat([-mine[..., :flipped], mine[..., flipped:]], dim=-1)
+    if not loops_run(mine, theirs):
+        return pairwise_mae(mine, theirs), pairwise_mae(negated, theirs)
+    straight = mine.new_zeros(*mine.shape[:-1], theirs.shape[-2])
+    for one, other, sums in zip(mine, theirs, straight, strict=True):
+        block_kernels.absolute_differences(one, other, sums, slice(flipped, None))
+    opposite = straight.clone()  # the numbers that keep their sign are compared once
+    for some, totals in ((mine, straight), (negated, opposite)) if flipped else ():
+        for one, other, sums in zip(some, theirs, totals, strict=True):
+            block_kernels.absolute_differences(one, other, sums, slice(flipped))
+    return straight.div_(mine.shape[-1]), opposite.div_(mine.shape[-1])
 
 
 def nearest_signed(

@@ -28,25 +28,4 @@ if TYPE_CHECKING:
     from explainsal.metrics.single import LogLikelihood as LogLikelihood
     from explainsal.metrics.single import ShuffledAUC as ShuffledAUC
 
-__getattr__, __dir__ = import_lazily(__name__, {
-    "AUC": "explainsal.metrics.single",
-    "AUCBorji": "explainsal.metrics.single",
-    "AUCJudd": "explainsal.metrics.single",
-    "CC": "explainsal.metrics.single",
-    "EMD": "explainsal.metrics.single",
-    "HIGHER_IS_BETTER": "explainsal.metrics.profiles",
-    "InformationGain": "explainsal.metrics.single",
-    "Interval": "explainsal.metrics.bootstrap",
-    "KLDiv": "explainsal.metrics.single",
-    "LogLikelihood": "explainsal.metrics.single",
-    "METRICS": "explainsal.metrics.profiles",
-    "NSS": "explainsal.metrics.single",
-    "PROFILES": "explainsal.metrics.profiles",
-    "Profile": "explainsal.metrics.profiles",
-    "SIM": "explainsal.metrics.single",
-    "SaliencyMetrics": "explainsal.metrics.collection",
-    "ShuffledAUC": "explainsal.metrics.single",
-    "get_profile": "explainsal.metrics.profiles",
-    "mean_interval": "explainsal.metrics.bootstrap",
-    "paired_difference": "explainsal.metrics.bootstrap",
-})  # fmt: skip
+__getattr__, __dir__ = import_lazily(__name__)

@@ -26,7 +26,6 @@ class PublishedWeights:
 
     Args:
         model: Name of the network in this project.
-        variant: Name of the variant.
         file: File name on disk; for a zip archive the name of the archive.
         address: URL at the authors' own site; "" if unknown.
         page: Page with the description.

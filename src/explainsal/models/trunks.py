@@ -30,7 +30,6 @@ class Bottleneck(nn.Module):
     """Bottleneck block (He et al., 2016): 1x1, 3x3 and 1x1 convolutions with BatchNorm, and a shortcut.
 
     Args:
-        channels_in: Channels of the input.
         width: Channels of the 3x3 convolution; the output has four times as many.
         stride: Stride of the first convolution, as in the original code.
         dilation: Dilation of the 3x3 convolution.

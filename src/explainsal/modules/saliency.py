@@ -113,9 +113,8 @@ class SaliencyModule(LightningModule):
         if not torch.isfinite(loss):
             raise UserError(
                 f"the loss became {loss.item()} at step {self.global_step} on the images {', '.join(batch.ids)}. "
-                "The weights of the last checkpoint are kept. Look at these images and their densities "
-                "(python -m explainsal.prepare data=...), or train with a smaller rate (module.optimizer.lr=...) or "
-                "trainer.gradient_clip_val=1."
+                "The weights of the last checkpoint are kept. Look at these images and their densities, "
+                "or train with a smaller learning rate (lr) or with clipped gradients (gradient_clip_val)."
             )
         self.log("train/loss_step", loss, prog_bar=True, batch_size=len(batch))
         self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(batch))

@@ -23,8 +23,6 @@ class _Comparison:
     """A measure of an explanation and of its best null model.
 
     Args:
-        label: Name of the measure.
-        own: Value of the explanation.
         null: Name and value of the best null model; None without null models.
     """
 

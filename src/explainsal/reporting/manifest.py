@@ -43,11 +43,8 @@ class Manifest:
         command: Shell line that repeats the run; empty for a call from Python.
         started: Time in ISO format.
         finished: Time of the last write, in ISO format.
-        seed: The seed.
         git_commit: Commit of the code; None for an installed wheel.
         git_dirty: Whether the working tree had changes.
-        device: Device of the computation.
-        python: Version of Python.
         platform: Operating system and machine.
         packages: Versions of the packages that affect numbers.
         model: Name, size and weights of the model, see `workflows.loading.describe`.

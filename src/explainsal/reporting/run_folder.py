@@ -23,7 +23,7 @@ EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpo
 TRAIN = "python -m explainsal.train"
 GRAPH = "explanation/standalone/graph.csv"  # graph of a standalone model, which is its own explanation
 
-PARTS = (  # every run has at least one of them
+RUN_FILES = (  # every run has at least one of them
     "config.yaml", "environment.json", "metrics.csv", "results.csv", "per_image.parquet", "gallery", "explanation",
 )  # fmt: skip
 RESULT_COLUMNS = ("model", "metric", "mean", "low", "high")
@@ -39,21 +39,21 @@ COEFFICIENT_COLUMNS = ("image", "layer", "map", "term", "weight", "wavelength", 
 
 
 @dataclass(frozen=True)
-class MissingPart:
-    """A part that this run lacks.
+class MissingFile:
+    """A file or folder that this run lacks.
 
     Args:
-        part: Name of the part, e.g. ``training curves``.
-        path: Its file or folder, relative to the run.
+        content: Its content, e.g. ``training curves``.
+        path: Its path in the run's folder.
         command: The command that writes it.
     """
 
-    part: str
+    content: str
     path: str
     command: str
 
     def __str__(self) -> str:
-        return f"No {self.part}: {self.path} is not in this run. `{self.command}` writes it."
+        return f"No {self.content}: {self.path} is not in this run. `{self.command}` writes it."
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,7 +144,7 @@ class Run:
     per_image: pd.DataFrame | None
     gallery: tuple[GalleryImage, ...]
     explanations: dict[str, ExplanationTables]
-    missing: tuple[MissingPart, ...]
+    missing: tuple[MissingFile, ...]
     profiles: pd.DataFrame | None = None
     paper_table: PaperTable | None = None
     graph: pd.DataFrame | None = None
@@ -166,7 +166,7 @@ class Run:
 
     def why_missing(self, path: str) -> str:
         """Return the sentence to print in place of the part at `path`; empty if it is present."""
-        return next((str(part) for part in self.missing if part.path == path), "")
+        return next((str(file) for file in self.missing if file.path == path), "")
 
 
 def read_run(folder: Path | str) -> Run:
@@ -184,12 +184,12 @@ def read_run(folder: Path | str) -> Run:
         raise MissingFilesError(
             f"no run at {folder}: give a folder that a command wrote, e.g. run=outputs/<date>/<time>"
         )
-    missing: list[MissingPart] = []
+    missing: list[MissingFile] = []
 
     def part(name: str, path: str, command: str, read: Any) -> Any:
         if (folder / path).exists():
             return read(folder / path)
-        missing.append(MissingPart(name, path, command))
+        missing.append(MissingFile(name, path, command))
         return None
 
     profiles = folder / "profiles.csv"  # written on request only, so never missing
@@ -213,8 +213,8 @@ def read_run(folder: Path | str) -> Run:
             read_csv(attribution, columns=ATTRIBUTION_COLUMNS, text=("image", "part")) if attribution.exists() else None
         ),
     )
-    if not any((folder / path).exists() for path in PARTS):
-        raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {', '.join(PARTS)}")
+    if not any((folder / path).exists() for path in RUN_FILES):
+        raise MissingFilesError(f"nothing in {folder} comes from a run: it holds none of {', '.join(RUN_FILES)}")
     return Run(**{**run.__dict__, "missing": tuple(missing)})
 
 
@@ -230,11 +230,11 @@ def _read_gallery_image(path: Path) -> GalleryImage:
     return GalleryImage(path.stem, image, density, fixations, arrays, description)
 
 
-def _read_explanations(folder: Path, missing: list[MissingPart]) -> dict[str, ExplanationTables]:
+def _read_explanations(folder: Path, missing: list[MissingFile]) -> dict[str, ExplanationTables]:
     presets = sorted((path for path in folder.iterdir() if path.is_dir()), key=lambda path: preset_order(path.name))
     found = {path.name: _read_explanation(path, missing) for path in presets if (path / "layers.csv").exists()}
     missing.extend(
-        MissingPart(f"layers of preset {path.name}", f"explanation/{path.name}/layers.csv", EXPLAIN)
+        MissingFile(f"layers of preset {path.name}", f"explanation/{path.name}/layers.csv", EXPLAIN)
         for path in presets
         if path.name not in found and not (path / Path(GRAPH).name).exists()
     )
@@ -246,11 +246,11 @@ def preset_order(name: str) -> tuple[int, str]:
     return (PRESET_ORDER.index(name) if name in PRESET_ORDER else len(PRESET_ORDER), name)
 
 
-def _read_explanation(folder: Path, missing: list[MissingPart]) -> ExplanationTables:
+def _read_explanation(folder: Path, missing: list[MissingFile]) -> ExplanationTables:
     def optional(name: str, file: str, read: Any) -> Any:
         if (folder / file).exists():
             return read(folder / file)
-        missing.append(MissingPart(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
+        missing.append(MissingFile(f"{name} of preset {folder.name}", f"explanation/{folder.name}/{file}", EXPLAIN))
         return None
 
     nulls, cascade = folder / "fidelity.csv", folder / "cascade.csv"

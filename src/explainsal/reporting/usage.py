@@ -119,7 +119,6 @@ class Trend:
         rank_correlation: Spearman's correlation, in [-1, 1]; NaN with fewer than three layers or equal numbers.
         first: Mean over the first third of the layers.
         last: Mean over the last third.
-        layers: Number of layers.
         image_range: Lowest and highest rank correlation of single images.
     """
 

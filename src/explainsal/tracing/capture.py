@@ -22,7 +22,6 @@ def watch_layers(core: nn.Module, names: Collection[str], handle: Callable[[str,
     The handler must clone maps that it keeps, because a later in-place operation may overwrite them.
 
     Args:
-        core: The network.
         names: Layer names, see :class:`~explainsal.tracing.layers.NetworkLayer`.
         handle: Function of a layer's name and output.
     """
@@ -60,7 +59,6 @@ def same_calls(core: nn.Module, expected: Sequence[str]) -> Iterator[None]:
     """Raise at the first module call of a forward pass that differs from the expected calls.
 
     Args:
-        core: The network.
         expected: Names of all calls in the order in which they end, including composite modules, as `trace_layers`
             lists them.
 

@@ -12,9 +12,4 @@ if TYPE_CHECKING:
     from explainsal.tracking.loggers import log_run as log_run
     from explainsal.tracking.wandb import run_id_in as run_id_in
 
-__getattr__, __dir__ = import_lazily(__name__, {
-    "close_loggers": "explainsal.tracking.loggers",
-    "log_config": "explainsal.tracking.loggers",
-    "log_run": "explainsal.tracking.loggers",
-    "run_id_in": "explainsal.tracking.wandb",
-})  # fmt: skip
+__getattr__, __dir__ = import_lazily(__name__)

@@ -168,11 +168,7 @@ class GuardedWandbLogger(WandbLogger):
 
 
 class RunIdInCheckpoint(Callback):
-    """Store the W&B run's id in every checkpoint, so that a resumed training continues the same run.
-
-    Args:
-        logger: Logger of that run.
-    """
+    """Store the W&B run's id in every checkpoint, so that a resumed training continues the same run."""
 
     def __init__(self, logger: GuardedWandbLogger) -> None:
         self.logger = logger

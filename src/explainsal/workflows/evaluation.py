@@ -29,9 +29,9 @@ from explainsal.reporting.results.printing import print_results
 from explainsal.reporting.results.profiles import summarize_profiles
 from explainsal.reporting.run_folder import GalleryImage
 from explainsal.workflows.baselines import available, make_baselines, make_postprocessing
-from explainsal.workflows.explaining import gallery_image, print_usage, record_evaluation
+from explainsal.workflows.explaining import gallery_image, print_usage, record_evaluation, write_explanation_nulls
 from explainsal.workflows.loading import describe, description, model_name
-from explainsal.workflows.null_models import check_nulls, write_nulls
+from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.postprocessing import NONE, Postprocessing
 from explainsal.workflows.runs import RunFolder
@@ -53,7 +53,6 @@ def evaluate(
     Args:
         model: A network, or any module that maps images to saliency maps.
         datamodule: The data, prepared.
-        options: See `EvaluationOptions`.
         explanations: One per explainable model; ignored for a classical or a standalone model.
 
     Returns:
@@ -97,7 +96,6 @@ def evaluate_predictions(
     Args:
         path: A folder or an HDF5 file of maps.
         datamodule: The data, prepared.
-        options: See `EvaluationOptions`.
     """
     dataset = datamodule.dataset(datamodule.eval_split)
     predictions = Predictions(str(path), dataset.ids, dataset.sizes)
@@ -124,7 +122,6 @@ def evaluate_model(
     Args:
         model: The model, listed in the table under `name`.
         datamodule: The data, prepared.
-        options: See `EvaluationOptions`.
         explanations: One per explainable model; for networks only.
         name: ``deep`` for a network, otherwise the model's own name.
 
@@ -154,8 +151,7 @@ def evaluate_model(
             described(profiles, origins).to_csv(folder / "profiles.csv", index=False)
         print_results(results)
         show_images(folder, options.gallery, module, dataset, explanations, per_image, name)
-    limit, seed, device = options.explain_images, options.seed, options.device
-    write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
+    write_explanation_nulls(model, dataset, explanations, options)
     return results
 
 

@@ -46,10 +46,6 @@ def explain(
 
     Args:
         model: The network; a standalone model is its own explanation.
-        dataset: The pictures.
-        run: The output folder.
-        options: See `EvaluationOptions`.
-        explaining: How to explain.
 
     Returns:
         The output folder.
@@ -62,8 +58,7 @@ def explain(
     check_nulls(options.nulls, model=model)
     record_evaluation(run, describe(model), dataset, options, [explaining])
     explain_pictures(run.folder, model, dataset, explaining, device=options.device)
-    limit, seed, device = options.explain_images, options.seed, options.device
-    write_nulls(options.nulls, model, dataset, [explaining], limit=limit, seed=seed, device=device)
+    write_explanation_nulls(model, dataset, [explaining], options)
     print_usage(explaining)
     run.finish(figures=False)  # writing figures takes longer than explaining a photo
     print(f"to write its figures as PNG and PDF: python -m explainsal.report run={run.folder}")
@@ -82,10 +77,6 @@ def explain_pictures(
 
     Args:
         output: Folder of maps and gallery; tables go into the folder of `explaining`.
-        model: The network.
-        dataset: The pictures.
-        explaining: How to explain.
-        device: Device; None: that of the model.
     """
     if device is not None:
         model.to(device)
@@ -114,6 +105,14 @@ def record_evaluation(
     """Write the manifest of a run that evaluates or explains; `model` as `describe` returns it."""
     presets = {explanation.preset: explanation.changes for explanation in explanations}
     run.record(model, data=describe_data(dataset), presets=presets, nulls=list(options.nulls))
+
+
+def write_explanation_nulls(
+    model: nn.Module, dataset: SaliencyDataset, explanations: Sequence[ExplanationRun], options: EvaluationOptions
+) -> None:
+    """Write the null models of the options for every explanation."""
+    limit, seed, device = options.explain_images, options.seed, options.device
+    write_nulls(options.nulls, model, dataset, explanations, limit=limit, seed=seed, device=device)
 
 
 def gallery_image(sample: SaliencySample, maps: dict[str, Tensor], model: nn.Module) -> GalleryImage:

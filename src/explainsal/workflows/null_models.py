@@ -68,12 +68,9 @@ def write_nulls(
 
     Args:
         nulls: Names of the null models.
-        model: The explained model.
         dataset: The images; the first `limit` are used.
         explanations: Explanations of these images.
         limit: Number of images; None: all.
-        seed: Seed of the null models.
-        device: Device; None: that of the model.
     """
     if not nulls:
         return

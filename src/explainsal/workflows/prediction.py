@@ -49,7 +49,6 @@ class PredictionOptions:
         postprocessing: Steps applied to the maps.
         submission: Write a submission instead of a folder of maps.
         model_options: Options of a classical model, which the model itself does not record.
-        device: Device.
 
     Raises:
         UserError: If options exclude each other, or the format is unknown.

@@ -13,7 +13,6 @@ from explainsal.reporting.results.printing import print_results, write_table
 from explainsal.reporting.results.table import results_tables
 from explainsal.reporting.run_figures import FIGURES, write_bank, write_figure, write_figures
 from explainsal.reporting.run_folder import read_run
-from explainsal.reporting.sweep import write_sweep as write_sweep
 
 
 def rebuild_report(folder: Path) -> list[Path]:

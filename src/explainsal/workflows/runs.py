@@ -25,7 +25,6 @@ class RunFolder:
     """The output folder of one run.
 
     Args:
-        folder: Path of the folder.
         config: The options of the run, for its record.
         loggers: Lightning loggers that receive the run.
         weights: Weight file given to the run, if any; logged as its input.

@@ -13,7 +13,6 @@ class StoredMaps(nn.Module):
     """Model that ignores the image and reads the stored map at its position in the data set.
 
     Args:
-        predictions: The maps.
         checked: Result of `Predictions.check`.
     """
 

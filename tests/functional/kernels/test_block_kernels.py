@@ -32,7 +32,7 @@ def test_moments_are_those_of_the_materialised_maps(height, width, block, partia
         torch.testing.assert_close(mean[:, 0, 0], corner, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("size", [(9, 12), (18, 24), (36, 48), (37, 81)])
+@pytest.mark.parametrize("size", [(8, 12), (20, 24), (36, 48), (28, 80)])
 def test_moments_of_a_map_do_not_depend_on_the_maps_beside_it(size):
     maps = noise(70, *size, dtype=torch.float32)
     maps[3], maps[10], maps[-1] = 0, maps[10] * 1e-20, torch.nan

@@ -22,8 +22,6 @@ class SplitStatistics:
     """Statistics of one split for the report's figures.
 
     Args:
-        split: Name of the split.
-        images: Number of images.
         sizes: ``(height, width)`` -> number of images of that size, the most frequent first.
         counts: Shape ``(n,)``: fixations per image; None if the split has no fixations.
         center_bias: Shape `GRID`, sums to 1: distribution of all fixations; None without fixations.

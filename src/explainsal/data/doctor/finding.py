@@ -21,7 +21,6 @@ class Finding:
     """A fault or suspected fault.
 
     Args:
-        kind: Kind of fault.
         split: Affected split; "" for the whole folder.
         text: Description with numbers and advice.
         items: Affected ids or files; empty if all are affected.

@@ -28,8 +28,6 @@ class Pictures:
     """Results for the pictures of one split.
 
     Args:
-        split: Its name.
-        ids: Id of each image.
         digests: Hash of the decoded pixels of each image; "" if it cannot be decoded.
         nss: NSS of each density at its own fixations; NaN if unknown.
         mirrored: Per image, the local contrast of the picture at the vertically flipped fixations minus that at the

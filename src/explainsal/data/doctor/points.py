@@ -24,8 +24,6 @@ class Points:
     """All fixations of a split.
 
     Args:
-        split: Its name.
-        ids: Id of each image.
         images: One ``(N_i, 2)`` array of (x, y) per image.
         observers: One ``(N_i,)`` array per image.
         sizes: Shape ``(n, 2)``: width and height of every image.

@@ -65,8 +65,8 @@ def write_part(rows: Array, part: int, level: float, out: Array, width: int) -> 
 
     Args:
         rows: Real and imaginary parts interleaved; there may be more rows and columns than the map has.
-            part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: excess of the real part over its mean; 4:
-                the square of 3.
+        part: 0: magnitude (Eq. 1); 1: real part; 2: imaginary part; 3: excess of the real part over its mean; 4:
+            the square of 3.
         level: Factor of the response.
         out: Shape ``(H * W,)``.
         width: Width W of the map.
@@ -93,8 +93,8 @@ def write_parts(
     Args:
         responses: Shape ``(n, g, H', 2 W')``.
         first: Number of the first of these filters.
-            takes: Shape ``(k, 3)``, int64: a filter, the part of its response (see :func:`write_part`), and the
-                position of that part among the maps of a row of `out`.
+        takes: Shape ``(k, 3)``, int64: a filter, the part of its response (see :func:`write_part`), and the
+            position of that part among the maps of a row of `out`.
         level: Factors of the responses to each map, shape ``(n,)``.
         out: Memory in which a row of maps begins every `step` numbers.
         bits: The same memory as integers, see :func:`largest_magnitude`.

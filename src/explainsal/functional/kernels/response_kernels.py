@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -12,7 +13,8 @@ from explainsal.functional.kernels.row_kernels import RowScaling, bits_of, memor
 
 _RESPONSES = 2**17  # values of complex responses at a time: two such arrays stay in the second-level cache
 
-PARTS = ("energy", "even", "odd", "half_wave", "half_squared")
+Part = Literal["energy", "even", "odd", "half_wave", "half_squared"]
+PARTS = get_args(Part)
 """The parts of a complex response: see :func:`explainsal.functional.responses.take_parts`."""
 
 

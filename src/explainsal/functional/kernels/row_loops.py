@@ -58,8 +58,8 @@ def is_constant(
         mean: Mean of the row.
         std: Standard deviation of the row.
         rounding: The share.
-            reach: Greatest possible distance of a value from the mean, in standard deviations. Most rows can be decided
-                by this bound without reading their values.
+        reach: Greatest possible distance of a value from the mean, in standard deviations. Most rows can be decided
+            by this bound without reading their values.
     """
     if std * (1 - 2 * rounding * reach) > 2 * rounding * abs(mean):
         return False

@@ -55,8 +55,8 @@ def cc(preds: Tensor | Maps, target: DensityMap | Maps, *, nan_for_constant: boo
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         target: Fixation densities of the same shape.
-            nan_for_constant: NaN instead of 0 where the prediction is constant. A constant target always gives NaN, as
-                in pysaliency and the MIT code, because the correlation with it is undefined.
+        nan_for_constant: NaN instead of 0 where the prediction is constant. A constant target always gives NaN, as
+            in pysaliency and the MIT code, because the correlation with it is undefined.
 
     Returns:
         Shape ``(B,)``, float64, in [-1, 1]; 1 is best.
@@ -87,8 +87,8 @@ def kl_div(
     Args:
         preds: Shape ``(B, H, W)``, any scale, or `Maps`.
         target: Fixation densities of the same shape.
-            normalization: Conversion of both maps to densities: ``sum`` (pysaliency, Tuebingen) or ``raw`` (MIT code,
-                which does not shift negative maps: its value on log-densities is meaningless).
+        normalization: Conversion of both maps to densities: ``sum`` (pysaliency, Tuebingen) or ``raw`` (MIT code,
+            which does not shift negative maps: its value on log-densities is meaningless).
         eps: The two :math:`\epsilon` above. 0 with ``offset=1e-20`` is pysaliency's `image_based_kl_divergence`.
         offset: Value added to both maps before their normalisation.
         nan_for_constant: NaN where either map is constant, instead of a uniform density.

@@ -135,10 +135,10 @@ class Maps:
         """Return the maps as densities over pixels, shape ``(B, H*W)``, or some rows and columns of it (read-only).
 
         Args:
-                normalization: ``sum``: shifted by the minimum where that is negative, then divided by the sum; a map of
-                    zeros becomes uniform (pysaliency). ``minmax``: shifted by the minimum, then divided by the sum; a
-                    map of zeros stays zero, any other constant map is NaN (MIT). ``raw``: divided by the sum; a map of
-                    zeros stays zero (MIT).
+            normalization: ``sum``: shifted by the minimum where that is negative, then divided by the sum; a map of
+                zeros becomes uniform (pysaliency). ``minmax``: shifted by the minimum, then divided by the sum; a
+                map of zeros stays zero, any other constant map is NaN (MIT). ``raw``: divided by the sum; a map of
+                zeros stays zero (MIT).
             offset: Value added before the division, so that no density is 0.
             rows: Slice of the images.
             columns: Slice of the pixels.

@@ -24,8 +24,8 @@ class Nonfixations:
     non-fixation may coincide with a fixation of the image.
 
     Args:
-            points: One ``(N_i, 2)`` array of (x, y) per image, in pixels of that image; ``(0, 2)`` for an image without
-                fixations. The position in the list is the index for `others`.
+        points: One ``(N_i, 2)`` array of (x, y) per image, in pixels of that image; ``(0, 2)`` for an image without
+            fixations. The position in the list is the index for `others`.
         sizes: Height and width of each image.
 
     Raises:
@@ -67,14 +67,14 @@ class Nonfixations:
         Args:
             index: Each map's image in the pool, shape ``(B,)``, int64; -1 for an image that is not in the pool.
             size: Height and width of the maps.
-                drop_own_pixels: Also drop the non-fixations on fixated pixels of the image, as the SALICON evaluation
-                    does.
+            drop_own_pixels: Also drop the non-fixations on fixated pixels of the image, as the SALICON evaluation
+                does.
 
         Returns:
             Counts ``(B, H, W)``, int32, on the device of `index`.
 
         Raises:
-        ValueError: If an index is not in [-1, number of images).
+            ValueError: If an index is not in [-1, number of images).
         """
         image, pixel = self._own(index, size)
         total = self._total(size, index.device)
@@ -98,7 +98,7 @@ class Nonfixations:
             Zeros and ones ``(B, H, W)``, int32, on the device of `index`.
 
         Raises:
-        ValueError: If an index is not in [-1, number of images).
+            ValueError: If an index is not in [-1, number of images).
         """
         own = self._checked(index)
         candidates = torch.arange(len(self))

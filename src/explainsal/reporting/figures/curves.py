@@ -20,7 +20,6 @@ class Panel:
     """Panel of a figure.
 
     Args:
-        title: Title of the panel.
         text: Its content as a sentence with numbers, for readers who cannot see it.
         draw: Function that draws it.
     """

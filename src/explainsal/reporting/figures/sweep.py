@@ -63,7 +63,6 @@ def parallel_figure(table: pd.DataFrame, parameters: Sequence[str], objectives: 
 
     Args:
         table: Finished jobs: columns of `parameters`, `objectives` and `FRONT`.
-        parameters: Swept parameters.
         objectives: Measure -> ``"maximize"`` or ``"minimize"``.
     """
     figure = new_figure(PAGE_WIDTH, 2.9)

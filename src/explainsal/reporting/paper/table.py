@@ -72,7 +72,6 @@ class PaperTable:
     """A table of the paper, compared with the same rows measured here.
 
     Args:
-        about: Description of the table.
         rows: `table.csv`: a row per model; for each metric ``<metric>_paper``, the mean and its interval, and the
             paired difference to the reference row with its interval and Holm-adjusted p-value.
     """

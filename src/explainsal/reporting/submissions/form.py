@@ -18,7 +18,6 @@ class Benchmark:
     """Rules of one evaluator.
 
     Args:
-        title: Name of the benchmark.
         kinds: Accepted kinds, see `Submission`.
         containers: Accepted containers: "" for a folder, otherwise suffixes of files.
         suffixes: Suffixes of the files in a folder or archive.

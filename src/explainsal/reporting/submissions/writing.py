@@ -93,7 +93,7 @@ class WrittenMaps:
         Raises:
             UserError: If the disk has too little space for the maps, or the folder is not writable.
         """
-        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent):
             if self._removed():
                 self.path.replace(self.parts)
             self.parts.mkdir(parents=True, exist_ok=True)
@@ -101,7 +101,7 @@ class WrittenMaps:
             write_file(self.parts / RECIPE, json.dumps(self.recipe, indent=1).encode())
         if self.form.file != "png":
             needed = sum(sizes[i][0] * sizes[i][1] * 4 for i in self.missing())
-            require_space(self.path.parent, needed, f"writing {self.path.name}", self.option)
+            require_space(self.path.parent, needed, f"writing {self.path.name}")
 
     def write(self, index: int, values: np.ndarray) -> None:
         """Write the map ``(H, W)`` of one image.
@@ -112,7 +112,7 @@ class WrittenMaps:
         if np.isnan(values).any() or np.isposinf(values).any():
             raise UserError(f"the model's map of {self.names[index]} holds NaN or infinity: check its weights")
         content = encode(self.names[index], values, self.form.file, self.comment)
-        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent):
             write_file(self._files[index], content)
 
     def finish(self, track: Track = iter) -> None:
@@ -125,9 +125,9 @@ class WrittenMaps:
             UserError: If the disk is full; the parts are kept.
         """
         total = sum(file.stat().st_size for file in self._files)
-        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent, self.option):
+        with full_disk_is_reported(f"writing {self.path.name}", self.path.parent):
             if self.form.suffix:
-                require_space(self.path.parent, total, f"writing {self.path.name}", self.option)
+                require_space(self.path.parent, total, f"writing {self.path.name}")
                 make = _collect_hdf5 if self.form.file == "hdf5" else _collect_zip
                 with replaced_file(self.path, within=self.parts) as temporary:  # `begin` removes files left by a kill
                     make(temporary, self.names, track(self._files), self.comment)
@@ -210,7 +210,7 @@ def write_map(path: Path, saliency_map: np.ndarray, comment: str = "") -> None:
     Raises:
         UserError: If the disk is full or not writable.
     """
-    with full_disk_is_reported(f"writing {path.name}", path.parent, "paths.outputs=FOLDER"):
+    with full_disk_is_reported(f"writing {path.name}", path.parent):
         write_file(path, encode(path.name, saliency_map, "png" if path.suffix == ".png" else "npy", comment))
 
 

@@ -24,7 +24,6 @@ class TableOptions:
         baselines: Further rows that the paper does not have.
         rows: Only these rows; None: all.
         explain_batch_size: Number of images explained together.
-        evaluation: Options for scoring rows.
         submission: Options for submitting rows if the fixations are not public.
     """
 
