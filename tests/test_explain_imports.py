@@ -10,7 +10,17 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-SLOW = ("lightning", "torchmetrics", "torch._dynamo", "scipy.signal", "scipy.io", "gdown", "requests", "albumentations")
+SLOW = (
+    "lightning",
+    "torchmetrics",
+    "torch._dynamo",
+    "sympy",
+    "scipy.signal",
+    "scipy.io",
+    "gdown",
+    "requests",
+    "albumentations",
+)
 COMMAND = """
 import json, runpy, sys
 sys.argv[1:] = {arguments}

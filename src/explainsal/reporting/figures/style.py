@@ -12,6 +12,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 COLUMN_WIDTH = 3.5  # inches: one column of a two-column paper
@@ -115,7 +116,9 @@ def themed_svg(figure: Figure, name: str, title: str, description: str = "") -> 
         description: Content of the figure for screen readers.
     """
     text = StringIO()
-    figure.savefig(text, format="svg", facecolor="none", metadata={"Date": None})
+    figure.set_facecolor("none")
+    figure.dpi = mpl.rcParams["savefig.dpi"]
+    FigureCanvasSVG(figure).print_svg(text, metadata={"Date": None})  # `savefig` would draw everything twice
     svg = text.getvalue()
     svg = svg[svg.index("<svg") :]
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
