@@ -194,12 +194,13 @@ def _fast_moments(
             flat = maps.reshape(-1, *size)
             at_once = max(1, int(_PIXELS / (scale * scale * size[0] * size[1])))
             parts = [
-                block_kernels.block_moments(resize_to_scale(some, scale), [blocks])[0] for some in flat.split(at_once)
+                block_kernels.block_moments(resize_to_scale(some, scale), [blocks], block_size)[0]
+                for some in flat.split(at_once)
             ]
             shape = (*maps.shape[:-2], blocks.rows, blocks.columns)
             mean, variance = (torch.cat(some).reshape(shape) for some in zip(*parts, strict=True))
             found[scale] = mean, variance
-    found |= zip(together, block_kernels.block_moments(maps, list(together.values())), strict=True)
+    found |= zip(together, block_kernels.block_moments(maps, list(together.values()), block_size), strict=True)
     return [found[scale] for scale in scales]
 
 

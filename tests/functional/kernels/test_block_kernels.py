@@ -32,6 +32,33 @@ def test_moments_are_those_of_the_materialised_maps(height, width, block, partia
         torch.testing.assert_close(mean[:, 0, 0], corner, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.parametrize("size", [(8, 12), (20, 24), (36, 48), (28, 80)])
+def test_moments_of_a_map_do_not_depend_on_the_maps_beside_it(size):
+    maps = noise(70, *size, dtype=torch.float32)
+    maps[3], maps[10], maps[-1] = 0, maps[10] * 1e-20, torch.nan
+    for alone, together in zip(
+        zip(*(scaled_block_moments(one, SCALES) for one in maps), strict=True),
+        scaled_block_moments(maps, SCALES),
+        strict=True,
+    ):
+        for part in range(2):
+            expected = torch.stack([one[part] for one in alone])
+            torch.testing.assert_close(together[part], expected, rtol=0, atol=0, equal_nan=True)
+    assert all(not part[3].any() and part[-1].isnan().all() for part in scaled_block_moments(maps, SCALES)[0])
+
+
+@settings(deadline=None, max_examples=25)
+@given(
+    st.lists(st.booleans(), min_size=1, max_size=12), st.integers(1, 5), st.sampled_from([torch.nan, torch.inf, 1.0])
+)
+def test_rows_of_zeros_have_the_distances_of_any_other_rows(zeros, count, last):
+    theirs, mine = noise(len(zeros), 600), noise(count, 600)
+    theirs[torch.tensor(zeros)] = 0
+    mine[-1, -1] = last
+    expected = (mine[:, None] - theirs).abs().mean(-1)
+    torch.testing.assert_close(pairwise_mae(mine, theirs), expected, rtol=1e-12, atol=0, equal_nan=True)
+
+
 @pytest.mark.parametrize("wavelength", [3, 12, 48, 200])
 def test_smooth_maps_keep_their_variance_in_float32(wavelength):
     x = torch.arange(101, dtype=torch.float64)

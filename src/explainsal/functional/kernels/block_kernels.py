@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from explainsal.functional.kernels.dispatch import share_runs
 
+Plan = tuple[int, int, int, int]
 _FAINT = {torch.float32: 2.0**-30, torch.float64: 2.0**-300}
 
 
@@ -33,7 +36,7 @@ class Blocks(NamedTuple):
     size: float = 0.0
 
 
-def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, Tensor]]:
+def block_moments(maps: Tensor, scales: Sequence[Blocks], block_size: int) -> list[tuple[Tensor, Tensor]]:
     """Compute the mean and variance of blocks of maps ``(..., H, W)``: two ``(..., rows, columns)`` per scale."""
     from explainsal.functional.kernels import block_loops as loops
 
@@ -43,21 +46,57 @@ def block_moments(maps: Tensor, scales: Sequence[Blocks]) -> list[tuple[Tensor, 
     sizes = [one.rows * one.columns for one in scales]
     starts = [sum(sizes[:s]) for s in range(len(scales))]
     found = flat.new_empty(2, len(flat), sum(sizes))
-    plan = [
-        (one.shrink, one.cells, one.square > 0, one.rows, one.columns, start)
-        for one, start in zip(scales, starts, strict=True)
-    ]
-    offsets = [(one.size / 2, one.square / 4, (one.square - one.size**2) / 4) for one in scales]
-    numbers, plans = torch.tensor(offsets, dtype=flat.dtype).numpy(), torch.tensor(plan, dtype=torch.int64).numpy()
-    given, (mean, variance), faint = flat.numpy(), found.numpy(), _FAINT[flat.dtype]
-    share_runs(lambda run: loops.scaled_moments(given[run], faint, plans, numbers, mean[run], variance[run]), len(flat))
+    plans = [(one, (one.cells, one.rows, one.columns, start)) for one, start in zip(scales, starts, strict=True)]
+    own = _integers([(one.shrink, *plan) for one, plan in plans if not one.square], 5)
+    pairs, numbers = _pairs([(one, plan) for one, plan in plans if one.square])
+    how = (
+        _FAINT[flat.dtype],
+        block_size,
+        own,
+        _integers(pairs, 2, 4),
+        np.array(numbers, flat.numpy().dtype).reshape(-1, 8),
+    )
+    given, (mean, variance) = flat.numpy(), found.numpy()
+    share_runs(lambda run: loops.scaled_moments(given[run], *how, mean[run], variance[run]), len(flat))
     shape = maps.shape[:-2]
     parts = [found[..., start : start + size] for start, size in zip(starts, sizes, strict=True)]
     return [
-        (part[0].unflatten(-1, (how.rows, how.columns)).reshape(*shape, how.rows, how.columns),
-         part[1].unflatten(-1, (how.rows, how.columns)).reshape(*shape, how.rows, how.columns))
-        for part, how in zip(parts, scales, strict=True)
-    ]  # fmt: skip
+        (part[0].reshape(*shape, one.rows, one.columns), part[1].reshape(*shape, one.rows, one.columns))
+        for part, one in zip(parts, scales, strict=True)
+    ]
+
+
+def _integers(numbers: Sequence[object], *shape: int) -> npt.NDArray[np.int64]:
+    return np.array(numbers, np.int64).reshape(-1, *shape)
+
+
+def _pairs(plans: Sequence[tuple[Blocks, Plan]]) -> tuple[list[tuple[Plan, Plan]], list[list[float]]]:
+    """Pair an enlarging scale with factor 2, which shares its work; a scale that is left has a partner without blocks.
+
+    Factor 2 has the partner of factor 4, if no other, so that its sums are the same beside any scales of a preset.
+    """
+    pairs: list[tuple[Plan, Plan]] = []
+    numbers: list[list[float]] = []
+    twice = [(one, plan) for one, plan in plans if _bend(one) == 0]
+    for one, plan in [each for each in plans if each not in twice]:
+        slope, bend, other, partner = _slope(one), _bend(one), 0.0, (plan[0], 0, 0, 0)
+        if twice and twice[0][0].size == one.size:
+            two, partner = twice.pop()
+            other = _slope(two)
+        pairs.append((plan, partner))
+        numbers.append([one.size / 2, slope, slope**2, bend, slope * bend, bend**2, other, other**2])
+    for one, plan in twice:
+        pairs.append(((plan[0] // 2 if plan[0] % 2 == 0 else plan[0], 0, 0, 0), plan))
+        numbers.append([one.size / 2, 0, 0, 0, 0, 0, _slope(one), _slope(one) ** 2])
+    return pairs, numbers
+
+
+def _slope(one: Blocks) -> float:
+    return one.square / 4
+
+
+def _bend(one: Blocks) -> float:
+    return (one.square - one.size**2) / 4
 
 
 def absolute_differences(
@@ -71,7 +110,7 @@ def absolute_differences(
         out: Tensor to which the sums are added; None: a new one.
         columns: The columns to compare; None: all.
     """
-    from explainsal.functional.kernels import block_loops as loops
+    from explainsal.functional.kernels import comparison_loops as loops
 
     total = first.new_zeros(len(first), len(second)) if out is None else out
     start, stop, _ = (columns or slice(None)).indices(first.shape[1])

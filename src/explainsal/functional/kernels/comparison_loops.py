@@ -9,6 +9,9 @@ import numpy as np
 from explainsal.functional.kernels.jit import Array, loop, summing_loop
 from explainsal.functional.kernels.row_loops import PART, is_constant, product, total
 
+LENGTH = 512
+"""Length of a piece of the rows of a distance, such that all pieces stay in the second-level cache."""
+
 
 @summing_loop
 def differences(target: Array, row: Array, mean: float, other: float) -> tuple[float, float, float, float, float]:
@@ -118,3 +121,63 @@ def compare(
         out[3, i] = deviation(two, its, magnitude, other, sums[3], rounding, reaches[0])
         out[5, i] = deviation(one, mine, magnitude, heavy, sums[5], rounding, reaches[1])
         out[6, i] = deviation(two, its, magnitude, second, sums[6], rounding, reaches[1])
+
+
+@summing_loop
+def distances(w: Array, x: Array, y: Array, z: Array, p: Array, q: Array, sums: Array) -> None:
+    """Write the sums of absolute differences between four rows and two others to `sums` ``(4, 2)``."""
+    zero = p.dtype.type(0)
+    wp, xp, yp, zp, wq, xq, yq, zq = zero, zero, zero, zero, zero, zero, zero, zero
+    for d in range(len(p)):
+        wp += abs(w[d] - p[d])
+        xp += abs(x[d] - p[d])
+        yp += abs(y[d] - p[d])
+        zp += abs(z[d] - p[d])
+        wq += abs(w[d] - q[d])
+        xq += abs(x[d] - q[d])
+        yq += abs(y[d] - q[d])
+        zq += abs(z[d] - q[d])
+    sums[0, 0], sums[1, 0], sums[2, 0], sums[3, 0] = wp, xp, yp, zp
+    sums[0, 1], sums[1, 1], sums[2, 1], sums[3, 1] = wq, xq, yq, zq
+
+
+@loop
+def is_zero(row: Array) -> bool:
+    """Return whether all numbers of a row are 0."""
+    for x in range(len(row)):  # noqa: SIM110 - numba does not compile generators
+        if row[x] != 0:
+            return False
+    return True
+
+
+@loop
+def absolute_differences(first: Array, second: Array, columns: tuple[int, int], total: Array) -> None:
+    """Add sums of absolute differences between all rows of ``(A, D)`` and ``(N, D)`` to `total` ``(A, N)``.
+
+    The loop takes four rows times two at a time, whose sums stay in registers. The last row replaces missing rows. Rows
+    of zeros, which the paper's chain has many of, are compared once.
+
+    Args:
+        first: Shape ``(A, D)``.
+        second: Shape ``(N, D)``.
+        columns: First column, and the column after the last.
+        total: Shape ``(A, N)``.
+    """
+    zero = np.array([is_zero(first[i, columns[0] : columns[1]]) for i in range(len(first))])
+    dead = np.nonzero(zero)[0]
+    rows = np.append(np.nonzero(~zero)[0], dead[:1])
+    sums, last, end = np.empty((4, 2), first.dtype), len(rows) - 1, len(second) - 1
+    for start in range(columns[0], columns[1], LENGTH):
+        stop = min(start + LENGTH, columns[1])
+        for j in range(0, len(second), 2):
+            p, q = second[j, start:stop], second[min(j + 1, end), start:stop]
+            for i in range(0, len(rows), 4):
+                w, x = first[rows[i], start:stop], first[rows[min(i + 1, last)], start:stop]
+                y, z = first[rows[min(i + 2, last)], start:stop], first[rows[min(i + 3, last)], start:stop]
+                distances(w, x, y, z, p, q, sums)
+                for r in range(min(4, len(rows) - i)):
+                    for c in range(min(2, len(second) - j)):
+                        total[rows[i + r], j + c] += sums[r, c]
+                        if zero[rows[i + r]]:
+                            for k in dead[1:]:
+                                total[k, j + c] += sums[r, c]
