@@ -16,9 +16,11 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.evaluate import evaluate
 from explainsal.functional.metrics import cc
 from explainsal.models import load_network
-from explainsal.models.cmrnet_osie import WEIGHTS
+from explainsal.models.packaged import packaged_file
 from explainsal.models.published import training_data_warning
 from explainsal.workflows import evaluation
+
+WEIGHTS = packaged_file("cmrnet_osie")
 
 
 def test_the_card_describes_the_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import shlex
 
 import pytest
@@ -11,11 +12,15 @@ from hydra import compose, initialize_config_dir
 
 from explainsal.app.cli import conf_dir
 from explainsal.models import load_network
-from explainsal.models.packaged import FOLDER, package_network, packaged_file, read_card
-from explainsal.models.published import training_data_warning
+from explainsal.models.packaged import FOLDER, package_network, packaged_file
+from explainsal.models.published import card_path, training_data_warning
 from explainsal.workflows.loading import load_model
 
 NAMES = ("cmrnet_eyes", "cmrnet_osie")
+
+
+def read_card(name):
+    return json.loads(card_path(packaged_file(name)).read_text())
 
 
 def test_these_are_all():

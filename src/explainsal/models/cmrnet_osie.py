@@ -7,11 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from explainsal.models.packaged import build_packaged, packaged_file
+from explainsal.models.packaged import build_packaged
 from explainsal.models.saliency_model import SaliencyModel
-
-WEIGHTS = packaged_file("cmrnet_osie")
-WIDTH, INPUT_SIZE = 32, (96, 128)
 
 
 def build(*, weights: str | Path | None = None) -> SaliencyModel:
@@ -24,4 +21,4 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
         >>> build().trained
         True
     """
-    return build_packaged("cmrnet_osie", width=WIDTH, input_size=INPUT_SIZE, weights=weights)
+    return build_packaged("cmrnet_osie", weights)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,7 +10,7 @@ from safetensors.torch import load_file, save_file
 
 from explainsal.fetch.fingerprints import sha256
 from explainsal.models.cmrnet import CMRNet
-from explainsal.models.published import card_path, write_card
+from explainsal.models.published import write_card
 from explainsal.models.saliency_model import SaliencyModel
 
 FOLDER = Path(__file__).resolve().parent / "pretrained"
@@ -22,19 +21,14 @@ def packaged_file(name: str) -> Path:
     return FOLDER / f"{name}.safetensors"
 
 
-def build_packaged(
-    name: str, *, width: int, input_size: tuple[int, int], weights: str | Path | None = None
-) -> SaliencyModel:
-    """Build CMRNet with packaged weights.
+def build_packaged(name: str, weights: str | Path | None = None) -> SaliencyModel:
+    """Build a CMRNet of width 32 at 96 x 128 pixels, by default with its packaged weights.
 
     Args:
         name: Name of the network, of the module that builds it, and of its files.
-        width: See `CMRNet`.
-        input_size: Height and width that images are resized to.
-        weights: Other weights of the same network. Default: the packaged ones.
+        weights: Other weights of the same network.
     """
-    options: dict[str, object] = {}
-    model = SaliencyModel(CMRNet(width), name=name, options=options, input_size=input_size)
+    model = SaliencyModel(CMRNet(32), name=name, options={}, input_size=(96, 128))
     if weights is not None:
         return model.load_weights(weights)
     file = packaged_file(name)
@@ -74,9 +68,3 @@ def write_packaged_card(path: Path, card: dict[str, Any]) -> dict[str, Any]:
     whole = known | card | {"date": datetime.now(UTC).date().isoformat()}
     write_card(path, whole)
     return whole
-
-
-def read_card(name: str) -> dict[str, Any]:
-    """Return the card of a packaged network."""
-    card: dict[str, Any] = json.loads(card_path(packaged_file(name)).read_text())
-    return card
