@@ -11,21 +11,24 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from explainsal.metrics.bootstrap import mean_interval, paired_difference
+from explainsal.metrics.bootstrap import paired_difference
 from explainsal.reporting.figures.style import MUTED, PAGE_WIDTH, SERIES, new_figure, save_figure, styled
 from explainsal.reporting.sweep import pareto_front
 
 HERE = Path(__file__).resolve().parent
 EXPLANATION, NULL = "explanation", "shuffled_filters"
+NETWORKS = {"unisal": "UNISAL (published)", "cmrnet_osie": "cmrnet_osie"}
 
 
 def summary(results: pd.DataFrame) -> pd.DataFrame:
-    """Return both correlations of explanation and null model, and their distances, per group and change."""
+    """Return both correlations of explanation and null model, and their distances, per network, group and change."""
     rows = []
-    for (group, name), part in results.groupby(["group", "change"], sort=False):
+    numbers: dict[tuple[str, str], int] = {}
+    for (network, group, name), part in results.groupby(["network", "group", "change"], sort=False):
         wide = part.pivot(index="image", columns="variant")
         row = {
-            "number": len(rows) + 1,
+            "network": network,
+            "number": numbers.setdefault((group, name), len(numbers) + 1),
             "group": group,
             "change": name,
             "images": len(wide),
@@ -33,51 +36,53 @@ def summary(results: pd.DataFrame) -> pd.DataFrame:
         }
         for measure in ("cc_to_deep", "layer_correlation"):
             one, null = wide[measure, EXPLANATION].fillna(0), wide[measure, NULL].fillna(0)
-            gap = paired_difference(one, null)
-            row |= {measure: one.mean(), f"{measure}_null": null.mean(), f"{measure}_gap": gap.mean}
-            row[f"{measure}_interval"] = mean_interval(one)
+            row |= {measure: one.mean(), f"{measure}_null": null.mean()}
+            row[f"{measure}_gap"] = paired_difference(one, null).mean
+        row["least"] = wide["cc_to_deep", EXPLANATION].fillna(0).min()
         rows.append(row)
     return pd.DataFrame(rows)
 
 
 def markdown(table: pd.DataFrame) -> str:
-    head = (
-        "| # | group | change | CC to deep map | null | distance | layer correlation | null | distance | s/image |\n"
-        "|---|---|---|---|---|---|---|---|---|---|\n"
-    )
-    lines = []
-    for row in table.itertuples():
-        interval = row.cc_to_deep_interval
-        lines.append(
+    """Return a table of Markdown with a part for each network."""
+    parts = []
+    for network, title in NETWORKS.items():
+        mine = table[table["network"] == network]
+        head = f"{title}, {mine['images'].max()} images: means, and the lowest image in brackets.\n\n"
+        head += "| # | preset | change | CC to deep map | null | distance | layer correlation | null | s/image |\n"
+        lines = [
             f"| {row.number} | `{row.group}` | {'**as it is**' if row.change == 'preset' else row.change} "
-            f"| {row.cc_to_deep:.3f} [{interval.low:.3f}, {interval.high:.3f}] | {row.cc_to_deep_null:.3f} "
-            f"| {row.cc_to_deep_gap:.3f} | {row.layer_correlation:.3f} | {row.layer_correlation_null:.3f} "
-            f"| {row.layer_correlation_gap:.3f} | {row.seconds:.1f} |"
-        )
-    return head + "\n".join(lines) + "\n"
+            f"| {row.cc_to_deep:.3f} [{row.least:.3f}] | {row.cc_to_deep_null:.3f} | {row.cc_to_deep_gap:.3f} "
+            f"| {row.layer_correlation:.3f} | {row.layer_correlation_null:.3f} | {row.seconds:.1f} |"
+            for row in mine.itertuples()
+        ]
+        parts.append(head + "|---|---|---|---|---|---|---|---|---|\n" + "\n".join(lines) + "\n")
+    return "\n".join(parts)
 
 
 def draw(table: pd.DataFrame) -> Figure:
     """Draw explanation and null model of every variant, connected by a line that shows their distance."""
     groups = list(table["group"].unique())
-    heights = [int((table["group"] == group).sum()) + 1 for group in groups]  # half a row above and below
+    names = {group: list(table[table["group"] == group]["change"].unique()) for group in groups}
+    heights = [len(names[group]) + 1 for group in groups]  # half a row above and below
     figure = new_figure(PAGE_WIDTH, 0.6 + 0.4 * len(groups) + 0.15 * sum(heights))
     figure.set_layout_engine("constrained")
-    axes = figure.subplots(len(groups), 2, height_ratios=heights, squeeze=False)
-    measures = {"cc_to_deep": "CC of explainable to deep map", "layer_correlation": "mean layer correlation"}
+    axes = figure.subplots(len(groups), len(NETWORKS), height_ratios=heights, squeeze=False)
     for row, group in zip(axes, groups, strict=True):
-        part = table[table["group"] == group]
-        y = np.arange(len(part))[::-1]
-        for ax, (measure, label) in zip(row, measures.items(), strict=True):
-            ax.hlines(y, part[f"{measure}_null"], part[measure], color=MUTED, linewidth=0.8)
-            ax.plot(part[measure], y, "o", color=SERIES[0], markersize=4, label="explanation")
-            ax.plot(part[f"{measure}_null"], y, "s", color=SERIES[1], markersize=3.5, label="shuffled filters")
-            ax.axvline(part[measure].iloc[0], color=SERIES[0], linewidth=0.6, alpha=0.5)
+        for ax, (network, title) in zip(row, NETWORKS.items(), strict=True):
+            part = table[(table["group"] == group) & (table["network"] == network)].set_index("change")
+            part = part.reindex(names[group])
+            y = np.arange(len(part))[::-1]
+            ax.hlines(y, part["cc_to_deep_null"], part["cc_to_deep"], color=MUTED, linewidth=0.8)
+            ax.plot(part["cc_to_deep"], y, "o", color=SERIES[0], markersize=4, label="explanation")
+            ax.plot(part["cc_to_deep_null"], y, "s", color=SERIES[1], markersize=3.5, label="shuffled filters")
+            ax.axvline(part["cc_to_deep"].iloc[0], color=SERIES[0], linewidth=0.6, alpha=0.5)
             ax.set_ylim(-0.7, len(part) - 0.3)
-            ax.set_xlabel(label)
-            ax.set_yticks(y, ["preset as it is" if v == "preset" else v for v in part["change"]])
-        row[1].tick_params(labelleft=False)
-        row[0].set_title(group)
+            ax.set_xlabel("CC of explainable to deep map")
+            ax.set_yticks(y, ["preset as it is" if name == "preset" else name for name in names[group]])
+            ax.set_title(f"{group}, {title}")
+        for ax in row[1:]:
+            ax.tick_params(labelleft=False)
     handles, labels = axes[0, 0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper right", ncols=2, frameon=False)
     return figure
@@ -86,29 +91,32 @@ def draw(table: pd.DataFrame) -> Figure:
 def draw_frontier(table: pd.DataFrame) -> Figure:
     """Draw fidelity against the distance to the null model, with one point per variant.
 
-    Variants that no other variant of their preset beats in both are connected and numbered. Dotted lines: the targets.
+    Variants that no other variant of their preset beats in both are connected and numbered.
     """
-    figure = new_figure(PAGE_WIDTH, 4.2)
+    figure = new_figure(PAGE_WIDTH, 3.2)
     figure.set_layout_engine("constrained")
-    labels = {"cc_to_deep": "CC of explainable to deep map", "layer_correlation": "mean layer correlation"}
-    aims = {"cc_to_deep": (0.25, [0.95, 0.75]), "layer_correlation": (None, [0.70])}
-    for ax, (measure, label) in zip(figure.subplots(1, 2), labels.items(), strict=True):
-        for family, color in {"sparse": SERIES[0], "normalized": SERIES[1]}.items():
-            part = table[table["group"].str.startswith(family)]
-            gap = f"{measure}_gap"
-            front = part[pareto_front(part, {measure: "maximize", gap: "maximize"})].sort_values(gap)
-            ax.plot(part[gap], part[measure], "o", color=color, markersize=3, alpha=0.5)
-            ax.plot(front[gap], front[measure], "o-", color=color, markersize=5, linewidth=0.8, label=family)
+    for ax, (network, title) in zip(figure.subplots(1, len(NETWORKS)), NETWORKS.items(), strict=True):
+        for group, color in {"sparse": SERIES[0], "normalized": SERIES[1]}.items():
+            part = table[(table["group"] == group) & (table["network"] == network)]
+            front = part[pareto_front(part, {"cc_to_deep": "maximize", "cc_to_deep_gap": "maximize"})]
+            front = front.sort_values("cc_to_deep_gap")
+            ax.plot(part["cc_to_deep_gap"], part["cc_to_deep"], "o", color=color, markersize=3, alpha=0.5)
+            ax.plot(
+                front["cc_to_deep_gap"],
+                front["cc_to_deep"],
+                "o-",
+                color=color,
+                markersize=5,
+                linewidth=0.8,
+                label=group,
+            )
             for place, row in enumerate(front.to_dict("records")):
                 shift = (2, 4) if place % 2 else (-6, -9)
-                ax.annotate(row["number"], (row[gap], row[measure]), xytext=shift, textcoords="offset points", size=6)
-        distance, levels = aims[measure]
-        for level in levels:
-            ax.axhline(level, color=MUTED, linewidth=0.6, linestyle=":")
-        if distance is not None:
-            ax.axvline(distance, color=MUTED, linewidth=0.6, linestyle=":")
+                at = row["cc_to_deep_gap"], row["cc_to_deep"]
+                ax.annotate(row["number"], at, xytext=shift, textcoords="offset points", size=6)
         ax.set_xlabel("distance to shuffled filters")
-        ax.set_ylabel(label)
+        ax.set_ylabel("CC of explainable to deep map")
+        ax.set_title(title)
     figure.axes[0].legend(loc="lower left", frameon=False)
     return figure
 

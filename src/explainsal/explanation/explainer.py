@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from explainsal.explanation.chain import Chain, images_at_once
 from explainsal.explanation.input_maps import input_maps
-from explainsal.explanation.output_weights import OutputWeights, last_step, map_influence, output_sensitivity
+from explainsal.explanation.output_weights import OutputWeights, last_step, output_influence
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.kernels.dispatch import threads_for_shares
@@ -184,12 +184,9 @@ class Explainer:
         def run() -> Tensor:
             return one_map(self.net(images.clone()), len(images))
 
-        sensitivity = output_sensitivity(run, self.core, last)
-        if not sensitivity:
-            return None
-        pooled = self.options.selection == "coverage"
-        influence = map_influence(run, self.core, layers) if pooled else {}
-        return OutputWeights(sensitivity, self.options.output_weight, influence)
+        pooled = layers if self.options.selection == "coverage" else ()
+        sensitivity, influence = output_influence(run, self.core, self._expected_calls(images), last, pooled)
+        return OutputWeights(sensitivity, self.options.output_weight, influence) if sensitivity else None
 
     def _check_each(self, images: Tensor) -> None:
         """Raise if images run other layers alone than together, since results would then depend on the batch."""

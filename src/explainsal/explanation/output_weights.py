@@ -112,54 +112,53 @@ def last_step(calls: Sequence[NetworkLayer], core: nn.Module) -> tuple[str, ...]
     return ()
 
 
-def output_sensitivity(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
+def output_influence(
+    run: Callable[[], Tensor], core: nn.Module, calls: Sequence[str], last: Sequence[str], layers: Sequence[str]
+) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Compute the influence of pixels and of whole maps on the saliency map from one forward pass.
+
+    Args:
+        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
+        core: The module that contains the layers.
+        calls: Names of all calls in execution order.
+        last: Names of the calls of the last step, from :func:`last_step`.
+        layers: Names of the calls whose maps are measured.
+
+    Returns:
+        The sensitivity :math:`d` by name of a layer of the last step, shape ``(B, 1, h, w)``, and the influence
+        :math:`v` by name of a layer, shape ``(B, A)``, both non-negative. Layers without a derivative to the map are
+        omitted; if the first layer of the last step has none, both are empty.
+    """
+    names = sorted({*last, *layers}, key=[*calls, OUTPUT].index)
+    with torch.inference_mode(False), _derivable(core, names) as found:
+        saliency = run()
+        if last[0] not in found or not saliency.requires_grad:
+            return {}, {}
+        sensitivity = _sensitivity(saliency, {name: found[name] for name in last if name in found})
+        influence = _influence(saliency, {name: found[name] for name in layers if name in found}) if layers else {}
+    return sensitivity, influence
+
+
+def _sensitivity(saliency: Tensor, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Compute the sensitivity :math:`d` of the saliency map to each pixel of the layers of the last step.
 
     The sum of absolute changes over all pixels is computed from four signed sums: squares of equal sign on a
     checkerboard, and the board shifted by half a square along y, x or both. If the last step is local, or local except
     for a normalization, one of the four contains the whole effect of each pixel.
-
-    Args:
-        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
-        core: The module that contains the layers.
-        layers: Names of the calls, from :func:`last_step`.
-
-    Returns:
-        Sensitivity by name of a layer, shape ``(B, 1, h, w)``, non-negative. Layers without a derivative to the map are
-        omitted; if the first layer has none, the result is empty.
     """
-    with torch.inference_mode(False), _derivable(core, layers) as found:
-        saliency = run()
-        if layers[0] not in found or not saliency.requires_grad:
-            return {}
-        sizes = {name: torch.zeros_like(maps[:, :1]) for name, maps in found.items()}
-        for board in _boards(found[layers[0]], saliency.detach()):
-            for name, change in _derivatives(saliency, board, found).items():
-                sizes[name] = torch.maximum(sizes[name], change.abs().sum(1, keepdim=True))
+    sizes = {name: torch.zeros_like(maps[:, :1]) for name, maps in found.items()}
+    for board in _boards(next(iter(found.values())), saliency.detach()):
+        for name, change in _derivatives(saliency, board, found).items():
+            sizes[name] = torch.maximum(sizes[name], change.abs().sum(1, keepdim=True))
     return {name: _where_finite(size) for name, size in sizes.items()}
 
 
-def map_influence(run: Callable[[], Tensor], core: nn.Module, layers: Sequence[str]) -> dict[str, Tensor]:
-    """Return the influence of each map of each layer on the saliency map, to first order: :math:`v`.
-
-    This takes one forward and one backward pass, with a checkerboard of six squares along the longer side.
-
-    Args:
-        run: Function that runs the network on a batch and returns its saliency maps ``(B, 1, H, W)``.
-        core: The module that has the layers.
-        layers: Names of the calls in execution order.
-
-    Returns:
-        Influence by name of a layer, shape ``(B, A)``, non-negative; without the layers that no derivative reaches.
-    """
-    with torch.inference_mode(False), _derivable(core, layers) as found:
-        saliency = run()
-        if not found or not saliency.requires_grad:
-            return {}
-        size = saliency.shape[-2:]
-        cell = max(1, -(-max(size) // _SQUARES))
-        board = _unseen_removed(_board(size, (cell, cell), (0, 0), saliency.detach()), saliency.detach())
-        changes = _derivatives(saliency, board, found)
+def _influence(saliency: Tensor, found: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Compute the influence :math:`v` of each map, to first order, with six squares along the longer side."""
+    size = saliency.shape[-2:]
+    cell = max(1, -(-max(size) // _SQUARES))
+    board = _unseen_removed(_board(size, (cell, cell), (0, 0), saliency.detach()), saliency.detach())
+    changes = _derivatives(saliency, board, found)
     deviation = {name: maps.detach() - maps.detach().mean((-2, -1), keepdim=True) for name, maps in found.items()}
     return {name: _where_finite((changes[name] * deviation[name]).abs().mean((-2, -1))) for name in found}
 
