@@ -164,7 +164,7 @@ class _Pursuit:
 
     def run_signed(self) -> None:
         """Orthogonalise all candidates to each chosen one (Gram-Schmidt), without reading values on the host."""
-        left, nothing = self.target.clone(), self.target.new_zeros(())
+        left, nothing, forever = self.target.clone(), self.target.new_zeros(()), self.target.new_full((), torch.inf)
         diagonal = self.gram.diagonal(dim1=-2, dim2=-1)
         novelty = torch.where(diagonal > 0.5, diagonal, nothing)[self.image[:, 0]]
         basis = self.target.new_empty(*self.index.shape, self.target.shape[1])  # inner products with the chosen ones
@@ -174,7 +174,7 @@ class _Pursuit:
             live, before = best > _FAINT, basis[:, :step]
             others = before.gather(2, candidate[..., None].expand(-1, step, 1)).transpose(1, 2)  # (R, 1, step)
             row = torch.baddbmm(self.gram[self.image, candidate], others, before, alpha=-1)[:, 0]
-            norm = novelty.gather(1, candidate).clamp_min_(_DEPENDENT).rsqrt_().mul_(live)  # 0 where none is taken
+            norm = torch.where(live, novelty.gather(1, candidate), forever).rsqrt_()  # 0 where none is taken
             row = torch.mul(row, norm, out=basis[:, step])
             left.addcmul_(row, left.gather(1, candidate).mul_(norm), value=-1)
             novelty.addcmul_(row, row, value=-1)
@@ -259,7 +259,7 @@ class _Pursuit:
 def _first_largest(values: Tensor) -> tuple[Tensor, Tensor]:
     """Find the largest value of every row ``(R, N)`` and its first position up to rounding, ``(R, 1)`` each."""
     most = values.amax(1, keepdim=True)
-    return most, (values >= most * (1 - _TIE)).to(torch.int8).argmax(1, keepdim=True)
+    return most, (values >= most * (1 - _TIE)).view(torch.uint8).argmax(1, keepdim=True)
 
 
 def _put(table: Tensor, column: Tensor, value: Tensor | bool, *, where: Tensor) -> None:

@@ -31,26 +31,20 @@ def covering(gram: Tensor, cross: Tensor, count: int) -> Tensor:
     """
     if loops_run(gram, cross):
         return choice_kernels.covering(gram, cross, min(count, gram.shape[1]), _COPY, _TIE)
-    novelty, explained = gram.diagonal(dim1=1, dim2=2).clone(), cross.square().sum(1)  # (B, A) each
-    copy, nothing, forever = _COPY * novelty, gram.new_zeros(()), gram.new_full((), torch.inf)
-    rows = shares = gram[:, :0]  # (B, s, A): residual covariances of the chosen with all; over variances
-    order = torch.arange(gram.shape[1], device=gram.device)
-    columns = cross[:, :, :0]  # (B, A, s): residual covariances of the activation maps with them
+    copy, nothing, forever = _COPY * gram.diagonal(dim1=1, dim2=2), gram.new_zeros(()), gram.new_full((), torch.inf)
+    gram, cross = gram.clone(), cross.clone()  # from here on without what the chosen maps explain
     chosen, taken = [], []
-    for _ in range(min(count, gram.shape[1])):  # the matrices are only read, each step reads one of them once
+    for _ in range(min(count, gram.shape[1])):
+        novelty, explained = gram.diagonal(dim1=1, dim2=2), cross.square().sum(1)  # (B, A) each
         share_of = torch.where(novelty > copy, explained / novelty, nothing)
         most = share_of.amax(1, keepdim=True)  # (B, 1)
-        best = torch.where(share_of >= most * (1 - _TIE), order, len(order)).amin(1, keepdim=True)
+        best = (share_of >= most * (1 - _TIE)).view(torch.uint8).argmax(1, keepdim=True)  # the first
         live, place = most > 0, best[..., None]
-        known = shares.gather(2, place.expand(-1, shares.shape[1], -1))  # (B, s, 1)
-        row = gram.gather(1, place.expand(-1, -1, gram.shape[2])) - known.mT @ rows  # (B, 1, A)
-        column = cross.gather(2, place.expand(-1, cross.shape[1], -1)) - columns @ known  # (B, A, 1)
+        row = gram.gather(1, place.expand(-1, -1, gram.shape[2]))  # (B, 1, A)
+        column = cross.gather(2, place.expand(-1, cross.shape[1], -1))  # (B, A, 1)
         share = row / torch.where(live[..., None], row.gather(2, place), forever)
-        both = column.mT @ cross - (column.mT @ columns) @ shares
-        lost = share * (2 * both - share * column.square().sum(1, keepdim=True))
-        explained, novelty = (explained - lost[:, 0]).clamp_min(0), novelty - (row * share)[:, 0]
-        rows, shares = torch.cat([rows, row], dim=1), torch.cat([shares, share], dim=1)
-        columns = torch.cat([columns, column], dim=2)
+        gram.baddbmm_(row.mT, share, alpha=-1)
+        cross.baddbmm_(column, share, alpha=-1)
         chosen.append(best)
         taken.append(live)
     return torch.cat(chosen, dim=1).masked_fill_(~torch.cat(taken, dim=1), -1)
