@@ -105,7 +105,7 @@ PRESETS: dict[str, Options] = {
         chain="graph",
         input_maps="opponent",
         output_weight=0.98,
-        noise_floor=1.0,
+        noise_floor=0.7,
     ),
 }
 
