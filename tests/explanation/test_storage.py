@@ -31,7 +31,7 @@ def test_what_is_saved_comes_back(preset, tmp_path):
 
 
 def test_tables_hold_what_the_tensors_hold(tmp_path):
-    out = Explainer(Functional(), "sparse", pool_size=2)(torch.rand(2, 3, 16, 24), keep_maps=2)
+    out = Explainer(Functional(), "sparse", pool_size=2, noise_floor=0)(torch.rand(2, 3, 16, 24), keep_maps=2)
     out.save(tmp_path, ids=["a", "b"])
     layers = pd.read_csv(tmp_path / "layers.csv")
     assert list(layers["name"]) == 2 * [layer.name for layer in out.layers]

@@ -105,6 +105,8 @@ def responses(array, bank, energies, low_pass_parts=("even",)):
 def covering(activations, maps, count, counts=None, influence=None):
     """Greedy choice of the reconstructions that together explain most of all activations, by least squares anew.
 
+    Of reconstructions that explain equally much, e.g. multiples of the same candidate, the first is taken.
+
     counts: how much each pixel counts; influence: how much each activation map does.
     """
     live = [a for a in range(len(maps)) if standardized(activations[a]).any()]
@@ -113,7 +115,7 @@ def covering(activations, maps, count, counts=None, influence=None):
     if influence is not None:
         x *= np.sqrt(influence)[live][:, None]
     r = np.array([(root * standardized(one, counts)).ravel() for one in maps])
-    chosen = []
+    chosen, left = [], (x**2).sum()
     for _ in range(min(count, len(maps))):
         rest = {}
         for j in range(len(maps)):
@@ -121,7 +123,9 @@ def covering(activations, maps, count, counts=None, influence=None):
                 basis = r[[*chosen, j]].T
                 rest[j] = ((x.T - basis @ np.linalg.lstsq(basis, x.T, rcond=None)[0]) ** 2).sum()
         if rest:
-            chosen.append(min(rest, key=lambda j: (rest[j], j)))
+            most = left - min(rest.values())
+            chosen.append(min(j for j in rest if left - rest[j] >= most * (1 - 1e-6)))
+            left = rest[chosen[-1]]
     return chosen
 
 
