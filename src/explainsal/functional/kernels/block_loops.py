@@ -9,12 +9,12 @@ import math
 
 import numpy as np
 
-from explainsal.functional.kernels.column_loops import add_columns, add_to, finish_columns, merge_columns
+from explainsal.functional.kernels.column_loops import add_columns, clear, finish_columns, merge_columns, move_to
 from explainsal.functional.kernels.enlarged_loops import add_enlarged, along_y
 from explainsal.functional.kernels.jit import Array, loop, summing_loop
 from explainsal.functional.kernels.map_loops import shrink
 
-WIDE = 512
+WIDE = 256
 """Numbers in a row of a strip: a dozen such rows stay in the first-level cache."""
 
 
@@ -36,10 +36,11 @@ def own_moments(
         variance: Shape ``(n, D)``.
     """
     cells, length = plan[0], strip.shape[1] - 2
-    sums, work = np.empty((3, length), strip.dtype), np.empty((6, length), strip.dtype)
+    sums, work = np.zeros((3, length), strip.dtype), np.empty((6, length), strip.dtype)
     for i in range(plan[1]):
         top, bottom = i * cells, min((i + 1) * cells, len(strip))
-        sums[:] = 0
+        clear(sums[0])
+        clear(sums[1])
         add_columns(strip, top, bottom, sums[0], sums[1])
         finish_columns(sums[0], sums[1], sums[2], strip[top, 1 : length + 1], bottom - top, work)
         merge_columns(work, layout, plan, i, chosen, mean, variance)
@@ -72,14 +73,16 @@ def enlarged_moments(
             if y // fine < fine_rows:
                 finish_columns(sums[0], sums[1], sums[2], shift, y % fine + 1, work)
                 merge_columns(work, layout, plans[0], y // fine, chosen, mean, variance)
-            add_to(wide[0], sums[0])
-            add_to(wide[1], sums[1])
-            sums[:3] = 0
+            move_to(wide[0], sums[0])
+            move_to(wide[1], sums[1])
+            clear(sums[2])
         if (y + 1) % coarse == 0 or end:
             if y // coarse < coarse_rows:
                 finish_columns(wide[0], wide[1], sums[3], shift, y % coarse + 1, work)
                 merge_columns(work, layout, plans[1], y // coarse, chosen, mean, variance)
-            wide[:], sums[3], top = 0, 0, y + 1
+            for row in (wide[0], wide[1], sums[3]):
+                clear(row)
+            top = y + 1
 
 
 @loop

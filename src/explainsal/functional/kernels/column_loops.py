@@ -119,7 +119,15 @@ def copy(row: Array, out: Array) -> None:
 
 
 @loop
-def add_to(total: Array, row: Array) -> None:
-    """Add a row to sums."""
+def clear(row: Array) -> None:
+    """Write zeros to a row; an assignment to a slice of two dimensions would take many times as long."""
+    for x in range(len(row)):
+        row[x] = 0
+
+
+@loop
+def move_to(total: Array, row: Array) -> None:
+    """Add a row to sums, and write zeros to it."""
     for x in range(len(total)):
         total[x] += row[x]
+        row[x] = 0
