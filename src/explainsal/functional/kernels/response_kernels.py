@@ -48,12 +48,12 @@ def write_responses(
     """
     grid, filters = bank[0].numel(), max(1, min(len(bank), _RESPONSES // bank[0].numel()))
     rows = max(1, min(len(spectra), _RESPONSES // (filters * grid)))  # 1 where the filters are split
-    alive = torch.view_as_real(spectra).flatten(1).count_nonzero(1) > 0
-    for i in torch.nonzero(~alive)[:, 0].tolist():  # the paper's chain has many maps of zeros; so are their responses
-        out[i].zero_()
-    tasks = [
-        (i, g) for i in range(0, len(spectra), rows) if alive[i : i + rows].any() for g in range(0, len(bank), filters)
-    ]
+    alive = (torch.view_as_real(spectra).flatten(1) != 0).any(1).tolist()
+    for i in range(len(spectra)):  # the paper's chain has many maps of zeros; so are their responses
+        if not alive[i]:
+            out[i].zero_()
+    living = [i for i in range(0, len(spectra), rows) if any(alive[i : i + rows])]
+    tasks = [(i, g) for i in living for g in range(0, len(bank), filters)]
     work = _ResponseWriter(spectra.contiguous(), bank.contiguous(), takes, level, out, scaling, (rows, filters))
     share_runs(lambda run: work(tasks[run]), len(tasks))
 
