@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import yaml
 from matplotlib.figure import Figure
 
 from explainsal.metrics.bootstrap import paired_difference
@@ -79,6 +80,7 @@ def draw(table: pd.DataFrame) -> Figure:
             ax.axvline(part["cc_to_deep"].iloc[0], color=SERIES[0], linewidth=0.6, alpha=0.5)
             ax.set_ylim(-0.7, len(part) - 0.3)
             ax.set_xlabel("CC of explainable to deep map")
+            ax.locator_params(axis="x", nbins=6)
             ax.set_yticks(y, ["preset as it is" if name == "preset" else name for name in names[group]])
             ax.set_title(f"{group}, {title}")
         for ax in row[1:]:
@@ -117,12 +119,16 @@ def draw_frontier(table: pd.DataFrame) -> Figure:
         ax.set_xlabel("distance to shuffled filters")
         ax.set_ylabel("CC of explainable to deep map")
         ax.set_title(title)
-    figure.axes[0].legend(loc="lower left", frameon=False)
+    figure.axes[0].legend(loc="lower right", frameon=False)
     return figure
 
 
 def main() -> None:
-    table = summary(pd.read_csv(HERE / "results.csv"))
+    variants = yaml.safe_load((HERE / "variants.yaml").read_text())
+    order = [(group, name) for group, changes in variants.items() for name in changes]
+    results = pd.read_csv(HERE / "results.csv")
+    places = [order.index(each) for each in zip(results["group"], results["change"], strict=True)]
+    table = summary(results.iloc[np.argsort(places, kind="stable")])
     (HERE / "table.md").write_text(markdown(table))
     with styled():
         save_figure(draw(table), HERE, "ablations")
