@@ -9,7 +9,7 @@ import math
 
 import numpy as np
 
-from explainsal.functional.kernels.column_loops import add_columns, clear, finish_columns, merge_columns, move_to
+from explainsal.functional.kernels.column_loops import add_columns, clear, copy, finish_columns, merge_columns, move_to
 from explainsal.functional.kernels.enlarged_loops import add_enlarged, along_y
 from explainsal.functional.kernels.jit import Array, loop, summing_loop
 from explainsal.functional.kernels.map_loops import shrink
@@ -128,8 +128,7 @@ def fill_strip(one: Array, start: int, strip: Array) -> None:
     width = one.shape[1]
     for y in range(len(one)):
         row, out = one[y], strip[y, start : start + width + 2]
-        for x in range(width):
-            out[x + 1] = row[x]
+        copy(row, out[1:])
         out[0], out[width + 1] = row[0], row[width - 1]
 
 
