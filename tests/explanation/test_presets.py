@@ -66,7 +66,7 @@ def test_wavelengths_are_a_series_of_which_single_values_change():
     changed = resolve_options("sparse", bank={"n_wavelengths": 3, "sigma_on_f": 0.5}).bank
     assert changed.wavelengths == own.wavelengths[:3]
     assert (changed.sigma_on_f, changed.sigma_theta) == ((0.5,), own.sigma_theta)
-    assert resolve_options("sparse", bank={"min_wavelength": 4}).bank.wavelengths == tuple(4.0 * 2**i for i in range(9))
+    assert resolve_options("sparse", bank={"min_wavelength": 4}).bank.wavelengths == tuple(4.0 * 2**i for i in range(4))
     coarse = resolve_options("sparse", bank={"wavelength_factor": 3, "n_wavelengths": 3, "min_wavelength": 2}).bank
     assert coarse.wavelengths == (2.0, 6.0, 18.0)
     with pytest.raises(ValueError, match="given twice: omit wavelengths or n_wavelengths"):

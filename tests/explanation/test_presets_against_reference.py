@@ -72,7 +72,7 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("size", [(16, 24), (13, 18)])
+@pytest.mark.parametrize("size", [(16, 24), (17, 26)])  # of 9 columns, an 8 px blur leaves only rounding errors
 @pytest.mark.parametrize("preset", list(CASES))
 def test_every_layer_is_rebuilt_as_the_plain_transcription_does(preset, size):
     changes, parents, axes = CASES[preset]

@@ -11,7 +11,7 @@ from explainsal.app.build import build_group
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
-from explainsal.explanation.presets import resolve_options
+from explainsal.explanation.presets import as_bank
 from explainsal.workflows.distilling import FitOptions, check_null_model
 
 
@@ -49,7 +49,7 @@ def build_distill_options(cfg: DictConfig) -> DistillOptions:
     """
     given = _given(cfg.distill)
     if "bank" in given or cfg.null_model == "shuffled_filters":
-        bank = resolve_options("sparse", bank=given.pop("bank", None)).bank
+        bank = as_bank(given.pop("bank", {}), DistillOptions().bank)
         given["bank"] = bank.shuffled(cfg.seed) if cfg.null_model == "shuffled_filters" else bank
     if isinstance(given.get("layers"), list):
         given["layers"] = tuple(given["layers"])

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from explainsal.explanation.bank import FilterBank
 
 
-def _sparse_bank() -> FilterBank:
-    from explainsal.explanation.presets import PRESETS  # the command line reads these options before it needs PyTorch
+def _default_bank() -> FilterBank:
+    from explainsal.explanation.presets import BANKS, PRESETS  # the command line reads these options before PyTorch
 
-    return PRESETS["sparse"].bank
+    octave = BANKS["octave"]
+    return replace(PRESETS["sparse"].bank, wavelengths=octave.wavelengths, n_orientations=octave.n_orientations)
 
 
 _CHOICES = {
@@ -27,7 +28,8 @@ class DistillOptions:
     """Options of a fit.
 
     Args:
-        bank: Filter bank; by default that of the preset ``sparse``.
+        bank: Filter bank; by default that of the preset ``sparse``, with all wavelengths and orientations of
+            the bank ``octave``.
         layers: Layers with a stage, see :func:`~explainsal.tracing.layers.select_layers`. The last map always has a
             stage; with ``()`` it is the only one, computed directly from the image.
         largest_map: Longest side, in pixels, of a layer with a stage (except the last). Larger layers are close to the
@@ -48,7 +50,7 @@ class DistillOptions:
             pixels are redundant.
     """
 
-    bank: FilterBank = field(default_factory=_sparse_bank)
+    bank: FilterBank = field(default_factory=_default_bank)
     layers: str | tuple[str, ...] = "block"
     largest_map: int = 64
     terms: int = 20
