@@ -54,7 +54,8 @@ def cc(first: Tensor, second: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def trained() -> nn.Module:
     torch.manual_seed(0)
-    net, (images, density) = Foreign(), scenes(TRAINED_ON, seed=0)
+    net, (images, density) = Foreign().double(), scenes(TRAINED_ON, seed=0)  # in float64 every machine gets this network
+    images, density = images.double(), density.double()
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=STEPS)
     for _ in range(STEPS):
@@ -64,12 +65,12 @@ def trained() -> nn.Module:
         loss.backward()
         optimizer.step()
         schedule.step()
-    return net.eval()
+    return net.float().eval()
 
 
 @pytest.mark.slow
 def test_the_default_explanation_of_a_foreign_network_is_faithful(trained):
-    """Measured: .986 (lowest .975), without output weights .959 (.938), with shuffled filters .80 (.68)."""
+    """Measured: .985 (lowest .978), with shuffled filters .79."""
     images, density = scenes(6, seed=1)
     assert cc(trained(images), density).mean() > 0.6  # it has learned something that is worth explaining
     explainer = Explainer(trained)

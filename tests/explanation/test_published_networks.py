@@ -46,7 +46,7 @@ def test_a_real_image_is_explained(photo, name, preset):
         assert out.explainable_map.max() <= 1
     if preset == "sparse":  # generated weights or not, ten terms rebuild the last map far better than by chance
         assert out.layers[-1].weighted_correlation.nanmean() > 0.5  # in the measure that these weights are solved in
-        alike = Explainer(model, preset, layers=layers, output_weight=0.0, noise_floor=0.0)(photo)
+        alike = Explainer(model, preset, layers=layers, output_weight=0.0, noise_floor=0.0, pool_size=10)(photo)
         assert alike.layers[-1].correlation.nanmean() > 0.5
 
 
