@@ -54,8 +54,8 @@ def cc(first: Tensor, second: Tensor) -> Tensor:
 @pytest.fixture(scope="module")
 def trained() -> nn.Module:
     torch.manual_seed(0)
-    net, (images, density) = Foreign().double(), scenes(TRAINED_ON, seed=0)  # in float64 every machine gets this network
-    images, density = images.double(), density.double()
+    net, (images, density) = Foreign().double(), scenes(TRAINED_ON, seed=0)
+    images, density = images.double(), density.double()  # in float64 every machine gets the same network
     optimizer = torch.optim.Adam(net.parameters(), lr=1e-2)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 1e-2, total_steps=STEPS)
     for _ in range(STEPS):
