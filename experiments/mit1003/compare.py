@@ -1,6 +1,7 @@
-"""Compare the networks and the RARE-style model with the classical models: python experiments/mit1003/compare.py.
+"""Compare networks and explainable models with classical models and null models: python experiments/mit1003/compare.py.
 
-Writes every_tenth/differences.csv: paired differences over the same images, with 95% bootstrap intervals.
+Writes every_tenth/differences.csv and explained/differences.csv: paired differences over the same images, with 95%
+bootstrap intervals.
 """
 
 from __future__ import annotations
@@ -11,23 +12,40 @@ import pandas as pd
 
 from explainsal.metrics.bootstrap import paired_difference
 
-FOLDER = Path(__file__).resolve().parent / "every_tenth"
+HERE = Path(__file__).resolve().parent
 CLASSICAL = ("itti", "icl", "hft", "gbvs", "rare_style")
 METRICS = ("sim", "cc", "sauc", "auc_judd", "nss")
 
 
-def main() -> None:
-    scores = pd.read_parquet(FOLDER / "per_image.parquet")
-    parts = {str(model): part.set_index("id") for model, part in scores.groupby("model")}
+def read(folder: str) -> dict[str, pd.DataFrame]:
+    """Return the scores per image of each row of a table."""
+    scores = pd.read_parquet(HERE / folder / "per_image.parquet")
+    return {str(model): part.set_index("id") for model, part in scores.groupby("model")}
+
+
+def write(folder: str, parts: dict[str, pd.DataFrame], pairs: list[tuple[str, str]]) -> None:
+    """Write the differences of pairs of rows, on the images that both have."""
     rows = []
-    for model in ("unisal", "cmrnet", "rare_style"):
-        for other in CLASSICAL:
-            for metric in METRICS if other != model else ():
-                mine = parts[model].loc[parts[other].index, metric]
-                gain = paired_difference(mine.to_numpy(), parts[other][metric].to_numpy())
-                rows.append([model, other, metric, gain.images, gain.mean, gain.low, gain.high])
+    for model, other in pairs:
+        images = parts[model].index.intersection(parts[other].index)
+        for metric in METRICS:
+            mine, its = (parts[name].loc[images, metric].to_numpy() for name in (model, other))
+            gain = paired_difference(mine, its)
+            rows.append([model, other, metric, gain.images, gain.mean, gain.low, gain.high])
     table = pd.DataFrame(rows, columns=["model", "other", "metric", "images", "gain", "low", "high"])
-    table.to_csv(FOLDER / "differences.csv", index=False, float_format="%.4f")
+    table.to_csv(HERE / folder / "differences.csv", index=False, float_format="%.4f")
+
+
+def main() -> None:
+    parts = read("every_tenth")
+    models = ("unisal", "cmrnet", "rare_style")
+    write("every_tenth", parts, [(model, other) for model in models for other in CLASSICAL if other != model])
+    parts |= read("explained")
+    pairs = [("explainable_unisal", "explainable_cmrnet")]
+    for name in ("cmrnet", "unisal"):
+        nulls = [row for row in (f"shuffled_filters_{name}", f"untrained_network_{name}") if row in parts]
+        pairs += [(f"explainable_{name}", other) for other in (name, *nulls, *CLASSICAL)]
+    write("explained", parts, pairs)
 
 
 if __name__ == "__main__":

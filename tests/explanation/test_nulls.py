@@ -103,6 +103,15 @@ def test_the_table_has_a_row_per_variant_and_image():
     assert mine["layer_correlation"].tolist() == pytest.approx(layer_correlation(out).tolist(), abs=1e-6)
 
 
+@pytest.mark.parametrize("null", NULLS)
+def test_a_null_model_made_while_nothing_is_recorded_for_derivatives_is_the_same(null):
+    """Lightning tests in inference mode, and a copy of a network made there used to have no derivatives."""
+    explainer, images = Explainer(Plain().eval(), "sparse"), torch.rand(1, 3, 24, 32)
+    with torch.inference_mode():
+        there = null_explainer(explainer, null)(images).explainable_map
+    torch.testing.assert_close(there, null_explainer(explainer, null)(images).explainable_map)
+
+
 def test_an_unknown_null_is_refused():
     with pytest.raises(ValueError, match="shuffled_filters"):
         null_explainer(Explainer(Plain()), "noise")

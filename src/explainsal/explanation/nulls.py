@@ -58,8 +58,9 @@ def untrained_copy(net: nn.Module, *, seed: int = 0, keep: Callable[[str], bool]
         ModelError: If a parameter belongs to a module that cannot redraw it.
     """
     require_drawable(net, keep=keep)
-    fresh = copy.deepcopy(net)
-    with torch.random.fork_rng(devices=[]):
+    # a copy made in inference mode, such as during Lightning's test, would have no derivatives for the output weights
+    with torch.inference_mode(False), torch.random.fork_rng(devices=[]):
+        fresh = copy.deepcopy(net)
         torch.manual_seed(seed)
         for name, module in fresh.named_modules():
             if not keep(name) and _own_parameters(module):
