@@ -9,9 +9,9 @@ from tests.commands import run
 SMALL = (
     "-m", "+experiment=table1", "data=synthetic", "data.image_size=[48,64]", "data.sizes={train:8,val:2,test:4}",
     "data.num_workers=0", "trainer=cpu", "table.null_images=1",
-    "table.weights.unisal=absent.pth", "evaluation.explain_images=1", "evaluation.profiles=[]", "table.nulls=[]",
-    "table.baselines=[center_bias]",
-    "table.rows=[itti,explainable_cmrnet,cmrnet,unisal,center_bias]",
+    "table.weights.unisal=absent.pth", "evaluation.explain_images=1", "evaluation.profiles=[]", "table.nulls=[untrained_network]",
+    "table.baselines=[center_bias,gold_standard]",
+    "table.rows=[itti,explainable_cmrnet,untrained_network_cmrnet,cmrnet,unisal,center_bias,gold_standard]",
 )  # fmt: skip
 
 
@@ -20,7 +20,8 @@ def test_a_table_has_every_row_and_is_not_computed_twice(tmp_path):
     run(tmp_path, "evaluate", *SMALL)
     (folder,) = (tmp_path / "outputs" / "tables").glob("table1-*")
     table = pd.read_csv(folder / "table.csv").drop_duplicates("model").set_index("model")
-    assert set(table.index) == {"itti", "explainable_cmrnet", "cmrnet", "unisal", "center_bias"}
+    explained = {"explainable_cmrnet", "untrained_network_cmrnet"}
+    assert set(table.index) == explained | {"itti", "cmrnet", "unisal", "center_bias", "gold_standard"}
     assert table.loc["unisal", "status"] == "missing"
     assert "no weights at table.weights.unisal=absent.pth" in table.loc["unisal", "note"]
     assert set(table["status"].drop("unisal")) == {"scored"}
