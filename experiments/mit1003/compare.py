@@ -13,7 +13,7 @@ import pandas as pd
 from explainsal.metrics.bootstrap import paired_difference
 
 HERE = Path(__file__).resolve().parent
-CLASSICAL = ("itti", "icl", "hft", "gbvs", "rare_style")
+CLASSICAL = ("itti", "icl", "hft", "gbvs", "rare_style", "sim_grouping")
 METRICS = ("sim", "cc", "sauc", "auc_judd", "nss")
 
 
