@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -13,6 +14,7 @@ ROWS = {
     "CMRNet, `cmrnet_osie` (trained on OSIE)": "cmrnet",
     "GBVS": "gbvs",
     "RARE-style": "rare_style",
+    "SIMgrouping-style": "sim_grouping",
     "ICL": "icl",
     "ITTI": "itti",
     "HFT": "hft",
@@ -43,15 +45,21 @@ def test_the_claims_on_classical_models_follow_from_the_paired_differences():
         assert said in page
 
 
-@pytest.mark.parametrize(("title", "model", "file"), [
-    ("explainable CMRNet, `sparse`", "explainable_cmrnet", "per_image"),
-    ("null: shuffled filters", "shuffled_filters_cmrnet", "per_image"),
-    ("explainable UNISAL, `sparse`", "explainable_unisal", "explainable_unisal"),
+@pytest.mark.parametrize(("title", "model", "images"), [
+    ("explainable UNISAL", "explainable_unisal", 101),
+    ("UNISAL, null: shuffled filters", "shuffled_filters_unisal", 30),
+    ("UNISAL, null: untrained network", "untrained_network_unisal", 30),
+    ("explainable CMRNet", "explainable_cmrnet", 101),
+    ("CMRNet, null: shuffled filters", "shuffled_filters_cmrnet", 30),
+    ("CMRNet, null: untrained network", "untrained_network_cmrnet", 30),
 ])  # fmt: skip
-def test_the_explained_rows_are_the_means_of_ten_images(title, model, file):
-    (row,) = [line for line in (HERE / "README.md").read_text().splitlines() if line.startswith(f"| {title} |")]
-    scores = pd.read_parquet(HERE / "explained" / f"{file}.parquet").query("model == @model")
-    cells = [cell.strip() for cell in row.strip("|").split("|")]
-    shown = [f"{scores[m].mean():.3f}".removeprefix("0") for m in ("sim", "cc", "sauc", "auc_judd")]
-    assert cells[1:7] == [*shown, f"{scores['nss'].mean():.2f}", f"{scores['cc_to_deep'].mean():.3f}".removeprefix("0")]
-    assert len(scores) == 10
+def test_the_explained_rows_are_the_means_of_the_scores(title, model, images):
+    (row,) = [
+        line for line in (HERE / "README.md").read_text().splitlines() if line.startswith(f"| {title} | {images}")
+    ]
+    scores = pd.read_parquet(HERE / "explained" / "per_image.parquet").query("model == @model")
+    cells = [re.split(r"[([]", cell)[0].strip() for cell in row.strip("|").split("|")]
+    means = [f"{scores[m].mean():.3f}" for m in ("sim", "cc", "sauc", "auc_judd", "cc_to_deep")]
+    *shown, to_deep = [mean.replace("0.", ".", 1) for mean in means]
+    assert cells[2:8] == [*shown, f"{scores['nss'].mean():.2f}", to_deep]
+    assert len(scores) == images

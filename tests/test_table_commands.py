@@ -9,8 +9,8 @@ from tests.commands import run
 SMALL = (
     "-m", "+experiment=table1", "data=synthetic", "data.image_size=[48,64]", "data.sizes={train:8,val:2,test:4}",
     "data.num_workers=0", "trainer=cpu", "table.null_images=1",
-    "table.weights.unisal=absent.pth", "evaluation.explain_images=1", "evaluation.profiles=[]", "table.nulls=[untrained_network]",
-    "table.baselines=[center_bias,gold_standard]",
+    "table.weights.unisal=absent.pth", "evaluation.explain_images=1", "evaluation.profiles=[]",
+    "table.nulls=[untrained_network]", "table.baselines=[center_bias,gold_standard]",
     "table.rows=[itti,explainable_cmrnet,untrained_network_cmrnet,cmrnet,unisal,center_bias,gold_standard]",
 )  # fmt: skip
 

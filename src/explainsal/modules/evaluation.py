@@ -130,8 +130,8 @@ class EvaluationModule(LightningModule):
 
     def on_test_epoch_end(self) -> None:
         """Log a warning if maps of the evaluated model, or of explanations, are constant."""
-        first = list(self.models)[:1]  # none if only the gold standard is scored
-        own = [name for name in first if not getattr(self.models[name], "needs_index", False)]  # else checked on loading
+        first = list(self.models)[:1]  # none if only the gold standard is scored; stored maps are checked on loading
+        own = [name for name in first if not getattr(self.models[name], "needs_index", False)]
         for name in (*own, *self.to_deep):
             if self.constant[name]:
                 title = self._title(name) if name in self.models else name
