@@ -43,8 +43,8 @@ def main() -> None:
     parts |= read("explained")
     pairs = [("explainable_unisal", "explainable_cmrnet")]
     for name in ("cmrnet", "unisal"):
-        nulls = [row for row in (f"shuffled_filters_{name}", f"untrained_network_{name}") if row in parts]
-        pairs += [(f"explainable_{name}", other) for other in (name, *nulls, *CLASSICAL)]
+        others = (name, f"shuffled_filters_{name}", f"untrained_network_{name}", *CLASSICAL)
+        pairs += [(f"explainable_{name}", other) for other in others]
     write("explained", parts, pairs)
 
 

@@ -97,7 +97,7 @@ PRESETS: dict[str, Options] = {
             BANKS["octave"],
             wavelengths=BANKS["octave"].wavelengths[:4],
             n_orientations=4,
-            sigma_on_f=(0.65,),
+            sigma_on_f=(0.65,),  # one width is as faithful as two
             sigma_theta=BANKS["octave"].sigma_theta[:1],
             low_pass=_BLURS,
             low_pass_parts=_BLUR_PARTS,
