@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import albumentations as A
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch.plugins.precision import Precision
 
 from explainsal.data.augmentation import Augmentation
+from explainsal.data.sample import SaliencyBatch
 from explainsal.data.small import shrink_dataset, shrink_density
-from explainsal.datamodules.fit import FitDataModule, describe_teacher
+from explainsal.datamodules.fit import FitDataModule, blend, describe_teacher
 from explainsal.datamodules.synthetic import SyntheticDataModule
 from explainsal.errors import UserError
 from explainsal.models import load_network
+from explainsal.types import DensityMap
 
 SIZE = (12, 16)
 COUNTS = {"train": 6, "val": 2, "test": 1}
@@ -97,3 +102,32 @@ def test_wrong_options_are_refused(sets, options, message):
         options = {"teacher": load_network("cmrnet", width=4)}
     with pytest.raises(UserError, match=message):
         FitDataModule(sets, **{"size": SIZE} | options)
+
+
+def test_relabeling_shows_the_teacher_the_augmented_image(sets, teacher):
+    sets["data"].augmentation = Augmentation({"flip": A.HorizontalFlip(p=1)})
+    fit = FitDataModule({"data": sets["data"]}, size=SIZE, teacher=teacher, share=0.25, relabel=True)
+    fit.prepare_data()
+    given = next(iter(fit.train_dataloader()))
+    fit.trainer = SimpleNamespace(training=True, precision_plugin=Precision())
+    target = fit.on_after_batch_transfer(given, 0).density.values
+    with torch.no_grad():
+        seen = teacher(given.images)[:, 0]
+    density = seen / seen.sum((-2, -1), keepdim=True)
+    torch.testing.assert_close(target, 0.75 * given.density.values + 0.25 * density, rtol=1e-4, atol=1e-7)
+    fit.trainer.training = False  # a validation batch
+    assert fit.on_after_batch_transfer(given, 0) is given
+
+
+def test_a_crop_without_fixations_gets_the_label_of_the_teacher_alone():
+    densities = DensityMap(torch.tensor([[[0.0, 0.0]], [[1.0, 3.0]]]))
+    batch = SaliencyBatch(("a", "b"), torch.arange(2), torch.zeros(2, 3, 1, 2, dtype=torch.uint8), None, densities)
+    target = blend(batch, torch.tensor([[[1.0, 1.0]], [[2.0, 2.0]]]), 0.5).density.values
+    torch.testing.assert_close(target, torch.tensor([[[0.5, 0.5]], [[0.375, 0.625]]]))
+
+
+def test_relabeling_needs_a_teacher_with_a_share(sets, teacher):
+    with pytest.raises(UserError, match="needs a teacher"):
+        FitDataModule(sets, size=SIZE, relabel=True)
+    with pytest.raises(UserError, match="needs a teacher"):
+        FitDataModule(sets, size=SIZE, teacher=teacher, share=0.0, relabel=True)

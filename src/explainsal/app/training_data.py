@@ -55,7 +55,14 @@ def build_fit_data(cfg: DictConfig, datamodule: SaliencyDataModule) -> FitDataMo
             f"fit.teacher={model_name(teacher)} is not a network: choose one, e.g. +model@fit.teacher=unisal"
         )
     sets = {"data": datamodule} | build_group(cfg.fit.extra_data)
-    return FitDataModule(sets, size=cfg.fit.size, teacher=teacher, share=cfg.fit.share, device=choose_cfg_device(cfg))
+    return FitDataModule(
+        sets,
+        size=cfg.fit.size,
+        teacher=teacher,
+        share=cfg.fit.share,
+        relabel=cfg.fit.relabel,
+        device=choose_cfg_device(cfg),
+    )
 
 
 def check_resume(cfg: DictConfig) -> None:

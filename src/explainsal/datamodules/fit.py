@@ -10,16 +10,18 @@ from pathlib import Path
 import lightning as L
 import numpy as np
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
 from explainsal.data.cache import cache_folder
 from explainsal.data.domains import DomainSamples
-from explainsal.data.sample import SaliencySample
+from explainsal.data.sample import SaliencyBatch, SaliencySample
 from explainsal.data.small import Predict, SmallMixture, SmallSamples, predict_densities, shrink_dataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.datamodules.order import find_position
 from explainsal.errors import UserError
 from explainsal.models.saliency_model import SaliencyModel
+from explainsal.types import DensityMap
 
 
 class MixedSamples(DomainSamples):
@@ -52,9 +54,13 @@ class FitDataModule(L.LightningDataModule):
         size: Height and width of the shrunk training images.
         teacher: A trained network whose densities are part of the targets; None for none.
         share: The teacher's share of every target, 0 to 1; the rest is the fixation density.
+        relabel: Whether the teacher predicts every augmented image, so that each crop gets a density of its own;
+            otherwise it predicts each whole image once, and the augmentation changes this density with its image.
+        device: Device of the teacher for whole images; default: the CPU.
 
     Raises:
-        UserError: If the size is not two positive numbers, the share is outside [0, 1], or the teacher is untrained.
+        UserError: If the size is not two positive numbers, the share is outside [0, 1], the teacher is untrained, or
+            images are to be relabeled without a teacher.
     """
 
     def __init__(
@@ -64,6 +70,7 @@ class FitDataModule(L.LightningDataModule):
         size: Sequence[int],
         teacher: SaliencyModel | None = None,
         share: float = 0.5,
+        relabel: bool = False,
         device: torch.device | None = None,
     ) -> None:
         super().__init__()
@@ -73,12 +80,15 @@ class FitDataModule(L.LightningDataModule):
             raise UserError(f"fit.share={share}: the teacher's share of the target must be between 0 and 1")
         if teacher is not None and not teacher.trained:
             raise UserError("fit.teacher has no trained weights: give fit.teacher.weights=FILE")
+        if relabel and (teacher is None or share == 0):
+            raise UserError("fit.relabel=true needs a teacher with a share: +model@fit.teacher=unisal fit.share=0.5")
         self.sets = dict(sets)
         self.size = int(size[0]), int(size[1])
-        self.teacher, self.share = teacher, share
+        self.teacher, self.share, self.relabel = teacher, share, relabel
         self.device = device or torch.device("cpu")
         self._first = next(iter(self.sets.values()))
         self._small: list[SmallSamples] | None = None
+        self._quick_teacher: SaliencyModel | None = None
 
     def prepare_data(self) -> None:
         """Check and index every data set, and write the shrunk samples, once per machine."""
@@ -97,6 +107,18 @@ class FitDataModule(L.LightningDataModule):
         """Return all validation splits at native size, one after another."""
         return self._first.loader(MixedSamples({n: m.dataset(m.fit_splits[1]) for n, m in self.sets.items()}))
 
+    def on_after_batch_transfer(self, batch: SaliencyBatch, dataloader_idx: int) -> SaliencyBatch:
+        """Let the teacher label a training batch after its augmentation, in the precision of the training."""
+        trainer = self.trainer
+        if self.teacher is None or not self.relabel or trainer is None or not trainer.training:
+            return batch
+        if self._quick_teacher is None:
+            self._quick_teacher = self.teacher.for_prediction()
+        teacher = self._quick_teacher.to(batch.images.device)
+        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+            maps = teacher(batch.images)[:, 0].float()
+        return blend(batch, maps.clone(), self.share)
+
     def _samples(self) -> list[SmallSamples]:
         if self._small is None:
             self._small = [self._shrunk(module) for module in self.sets.values()]
@@ -106,10 +128,22 @@ class FitDataModule(L.LightningDataModule):
         dataset = module.dataset(module.fit_splits[0])
         folder = cache_folder(module.root, module.reading.cache)
         samples = shrink_dataset(dataset, self.size, folder)
-        if self.teacher is None or self.share == 0:
+        if self.teacher is None or self.share == 0 or self.relabel:
             return samples
         predict, identity = _make_predictor(self.teacher, self.device), describe_teacher(self.teacher)
         return samples.blended(predict_densities(dataset, predict, identity, self.size, folder), self.share)
+
+
+def blend(batch: SaliencyBatch, maps: Tensor, share: float) -> SaliencyBatch:
+    """Return a batch with a share of other maps ``(B, H, W)`` in its densities; both are divided by their sums first.
+
+    A density without any mass, e.g. of a crop without fixations, is replaced by the map alone.
+    """
+    assert batch.density is not None
+    own = batch.density.values.float()
+    own, other = (values / values.sum((-2, -1), keepdim=True).clamp(min=1e-12) for values in (own, maps))
+    weight = torch.where(own.sum((-2, -1), keepdim=True) > 0, share, 1.0)
+    return replace(batch, density=DensityMap((1 - weight) * own + weight * other))
 
 
 def describe_teacher(model: SaliencyModel) -> str:
