@@ -13,7 +13,7 @@ from explainsal.models.saliency_model import SaliencyModel
 
 
 def build(*, weights: str | Path | None = None) -> SaliencyModel:
-    """Build CMRNet of width 32 at 96 x 128 pixels with its trained weights, stored in float16.
+    """Build CMRNet of width 32 at 144 x 192 pixels with its trained weights, stored in float16.
 
     Args:
         weights: Other weights of the same network. Default: the packaged ones.
@@ -22,4 +22,4 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
         >>> build().trained
         True
     """
-    return build_packaged("cmrnet_eyes", weights)
+    return build_packaged("cmrnet_eyes", (144, 192), weights)

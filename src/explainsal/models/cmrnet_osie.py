@@ -21,4 +21,4 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
         >>> build().trained
         True
     """
-    return build_packaged("cmrnet_osie", weights)
+    return build_packaged("cmrnet_osie", (96, 128), weights)

@@ -21,14 +21,15 @@ def packaged_file(name: str) -> Path:
     return FOLDER / f"{name}.safetensors"
 
 
-def build_packaged(name: str, weights: str | Path | None = None) -> SaliencyModel:
-    """Build a CMRNet of width 32 at 96 x 128 pixels, by default with its packaged weights.
+def build_packaged(name: str, input_size: tuple[int, int], weights: str | Path | None = None) -> SaliencyModel:
+    """Build a CMRNet of width 32, by default with its packaged weights.
 
     Args:
         name: Name of the network, of the module that builds it, and of its files.
+        input_size: Height and width that images are resized to.
         weights: Other weights of the same network.
     """
-    model = SaliencyModel(CMRNet(32), name=name, options={}, input_size=(96, 128))
+    model = SaliencyModel(CMRNet(32), name=name, options={}, input_size=input_size)
     if weights is not None:
         return model.load_weights(weights)
     file = packaged_file(name)
