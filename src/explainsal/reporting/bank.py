@@ -16,6 +16,7 @@ from explainsal.explanation.transfer import transfer_functions
 from explainsal.reporting.figures.style import INK, MUTED, PAGE_WIDTH, SERIES, USAGE_CMAP, new_figure
 
 _SIDE = 256  # side of the frequency grid
+MARGINS = {"left": 0.07, "right": 0.99, "bottom": 0.29, "top": 0.84, "wspace": 0.25}  # constrained layout is slow
 
 
 def bank_figure(bank: FilterBank, title: str = "") -> Figure:
@@ -31,7 +32,8 @@ def bank_figure(bank: FilterBank, title: str = "") -> Figure:
     # the parts of a response share one transfer function, which is drawn and counted once
     bank = replace(bank, parts=bank.parts[:1], low_pass_parts=bank.low_pass_parts[:1])
     figure = new_figure(PAGE_WIDTH, 2.6)
-    plane, profile, patches = figure.subplots(1, 3, width_ratios=[1, 1.25, 1.1])
+    figure.set_layout_engine("none")
+    plane, profile, patches = figure.subplots(1, 3, width_ratios=[1, 1.25, 1.1], gridspec_kw=MARGINS)
     transfer = transfer_functions(bank, (_SIDE, _SIDE), dtype=torch.float64).numpy()
     if bank.border == "reflect":
         transfer = transfer[:, ::2, ::2]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.textpath import TextPath
 
 from explainsal.reporting.figures.style import COLUMN_WIDTH, MARKERS, SERIES, new_figure
 from explainsal.reporting.run_folder import ExplanationTables
 
 MEASURES = {"correlation": "correlation", "relative_mae": "relative MAE"}
-ROW_HEIGHT = 0.115  # inches; keeps names at 6 points apart
+NAME_SIZE = 6  # points
+ROW_HEIGHT = 0.115  # inches; keeps names of this size apart
 WORST_RELATIVE_MAE = 2.0  # a larger error means a failed reconstruction, and would compress the scale
 
 
@@ -29,21 +31,35 @@ def fidelity_figure(explanations: Mapping[str, ExplanationTables], width: float 
     if not explanations:
         raise ValueError("this run has no explanation to draw")
     deepest = max((tables.depth for tables in explanations.values()), key=len)
-    figure = new_figure(width, 0.75 + ROW_HEIGHT * len(deepest))
-    left, right = figure.subplots(1, 2, sharey=True)
+    height = 0.75 + ROW_HEIGHT * len(deepest)
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")  # constrained layout would measure hundreds of names, in half a second
+    margins = {
+        "left": (_name_width(deepest["name"]) + 0.1) / width,
+        "right": 1 - 0.1 / width,
+        "bottom": 0.42 / height,
+        "top": 1 - 0.22 / height,
+    }
+    left, right = figure.subplots(1, 2, sharey=True, gridspec_kw=margins | {"wspace": 0.25})
     for axes, measure in ((left, "correlation"), (right, "relative_mae")):
         for (preset, tables), color, marker in zip(explanations.items(), SERIES, MARKERS, strict=False):
             _draw_measure(axes, tables, measure, preset, color, marker)
         axes.set_title(MEASURES[measure])
     left.set_xlim(min(0.0, left.get_xlim()[0]), 1.02)
     right.set_xlim(0, min(WORST_RELATIVE_MAE, max(1.02, right.get_xlim()[1])))
-    left.set_yticks(deepest["layer"], deepest["name"], fontsize=6)
+    left.set_yticks(deepest["layer"], deepest["name"], fontsize=NAME_SIZE)
     left.set_ylim(deepest["layer"].max() + 0.7, deepest["layer"].min() - 0.7)
     left.tick_params(axis="y", length=0)
     right.tick_params(axis="y", length=0)
     handles, labels = left.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=min(3, len(labels)))
+    figure.legend(handles, labels, loc="lower center", ncols=min(3, len(labels)))
     return figure
+
+
+def _name_width(names: Iterable[str]) -> float:
+    """Return the width of the longest name in inches."""
+    extents = TextPath((0, 0), max(names, key=len), size=NAME_SIZE).get_extents()
+    return float(extents.width) / 72
 
 
 def _draw_measure(axes: Axes, tables: ExplanationTables, measure: str, preset: str, color: str, marker: str) -> None:
