@@ -84,7 +84,7 @@ def test_it_says_what_it_has_seen_of_two_data_sets():
 
 def test_packaging_keeps_the_function_to_sixteen_bits(tmp_path):
     torch.manual_seed(0)
-    model = load_network("cmrnet", width=32, input_size=(96, 128))
+    model = load_network("cmrnet", width=32, input_size=(144, 192))
     card = package_network(model, tmp_path / "other.safetensors", {"network": "a CMRNet", "scores": "none"})
     assert (card["model"], card["network"]) == ("other", "a CMRNet")
     assert (tmp_path / "other.safetensors.card.json").is_file()
