@@ -1,6 +1,6 @@
 """Compare networks and explainable models with classical models and null models: python experiments/mit1003/compare.py.
 
-Writes every_tenth/differences.csv and explained/differences.csv: paired differences over the same images, with 95%
+Writes differences.csv into whole/, every_tenth/ and explained/: paired differences over the same images, with 95%
 bootstrap intervals.
 """
 
@@ -37,9 +37,11 @@ def write(folder: str, parts: dict[str, pd.DataFrame], pairs: list[tuple[str, st
 
 
 def main() -> None:
-    parts = read("every_tenth")
-    models = ("unisal", "cmrnet", "rare_style")
-    write("every_tenth", parts, [(model, other) for model in models for other in CLASSICAL if other != model])
+    for folder in ("whole", "every_tenth"):
+        parts = read(folder)
+        others = [other for other in CLASSICAL if other in parts]
+        models = ("unisal", "cmrnet", "rare_style")
+        write(folder, parts, [(model, other) for model in models for other in others if other != model])
     parts |= read("explained")
     pairs = [("explainable_unisal", "explainable_cmrnet")]
     for name in ("cmrnet", "unisal"):

@@ -135,7 +135,7 @@ def test_a_null_group_is_left_out_or_answered_with_its_choices(command):
 
 
 @pytest.mark.parametrize(("command", "argument", "expected"), [
-    ("train", "fit=null", "this is a group of options; give single ones (size, extra_data, teacher, share)"),
+    ("train", "fit=null", "this is a group of options; give single ones (size, extra_data, teacher, share, relabel)"),
     ("explain", "nulls=null", "this option needs a value, by default []; [] is the empty list"),
     ("evaluate", "evaluation.gallery=null", "this option needs a value, by default 6"),
     ("predict", "to=null", None),
