@@ -171,7 +171,7 @@ def test_weights_in_a_zip_are_unpacked(server, tmp_path):
 
 @pytest.mark.parametrize(("model", "weights", "message"), [
     ("cmrnet", None, "no weights of 'cmrnet' were published: choose model=NAME of unisal, msinet"),
-    ("unisal", "hub", "unisal has no published weights 'hub': choose weights=NAME of all, mit1003, encoder"),
+    ("unisal", "hub", "unisal has no published weights 'hub': choose published:NAME of all, mit1003, encoder"),
 ])  # fmt: skip
 def test_weights_that_no_one_published(model, weights, message):
     with pytest.raises(UserError, match=message):

@@ -32,6 +32,7 @@ def distill(cfg: DictConfig) -> Path:
         seed_everything(cfg)
         options, device = build_fit_options(cfg), build.choose_cfg_device(cfg)
         build.warn_of_one_process(cfg, "distilling")
+        build.check_model_options(cfg)  # before data are read or generated
         sets = build_sets(cfg)
         network = build.build_network(cfg)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)

@@ -35,6 +35,10 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
         seed_everything(cfg)
         has_network = cfg.predictions is None and cfg.get("table") is None
         options = build_evaluation(cfg, explains=has_network and bool(cfg.evaluation.presets))
+        if cfg.predictions is not None and (cfg.checkpoint is not None or cfg.get("model") is not None):
+            raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
+        if has_network:
+            build.check_model_options(cfg)  # before data are read or generated
         datamodule = build.build_datamodule(cfg)
         if cfg.get("table") is not None:
             return make_table(datamodule, run, build_table(cfg))
@@ -42,8 +46,6 @@ def evaluate(cfg: DictConfig) -> pd.DataFrame:
         if cfg.predictions is None:
             model = build.build_model(cfg)
             return evaluation.evaluate(model, datamodule, run, options, build.build_preset_explanations(cfg))
-        if cfg.checkpoint is not None or cfg.get("model") is not None:
-            raise UserError("predictions=... are scored as they are: leave out checkpoint=... and model=...")
         return evaluation.evaluate_predictions(cfg.predictions, datamodule, run, options)
 
 

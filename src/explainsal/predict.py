@@ -47,7 +47,7 @@ def predict(cfg: DictConfig) -> Path | Verdict:
     def check(cfg: DictConfig) -> Verdict:
         return check_submission_file(cfg.predictions, build_submission(cfg), build.build_datamodule(cfg))
 
-    return run_mode(cfg, {"write": write, "check": check})
+    return run_mode(cfg, {"write": write, "check": check}, {"predictions": "check"})
 
 
 @command("predict", examples=EXAMPLES, interrupted=RESUMED)

@@ -27,6 +27,7 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     """Fetch the weights of ``cfg.model``, or run the mode ``cfg.mode`` on the data of ``cfg.data``."""
     from explainsal.app.build import build_datamodule, find_network_name
     from explainsal.app.modes import run_mode
+    from explainsal.errors import UserError
     from explainsal.workflows import preparation
     from explainsal.workflows.published_weights import prepare_weights
 
@@ -34,6 +35,8 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
 
     def fetch(cfg: DictConfig) -> list[SplitCheck] | Path:
         if not cfg.get("model"):
+            if cfg.weights is not None:
+                raise UserError(f"weights={cfg.weights}: of which network? Give model=NAME, e.g. model=unisal")
             return preparation.prepare(build_datamodule(cfg), fetching, decode=cfg.decode)
         network, folder, mirror = find_network_name(cfg.model), Path(cfg.paths.weights), cfg.mirror
         return prepare_weights(network, cfg.weights, folder, mirror=mirror, verify=cfg.verify, fetch=cfg.download)
@@ -44,7 +47,7 @@ def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
         "pysaliency": lambda cfg: preparation.export_pysaliency(
             build_datamodule(cfg), fetching, cfg.to, decode=cfg.decode, pictures=cfg.pictures
         ),
-    })  # fmt: skip
+    }, {"to": "pysaliency"})  # fmt: skip
 
 
 @command("prepare", examples=EXAMPLES, interrupted=RESUMED)

@@ -36,7 +36,7 @@ def report(cfg: DictConfig) -> list[Path]:
         "sweep": lambda cfg: write_sweep(find_run(cfg)),
         "folds": lambda cfg: reports.pool_folds(find_run(cfg)),
         "dashboard": lambda cfg: reports.publish_dashboard(cfg.project),
-    })  # fmt: skip
+    }, {"figure": "figure", "preset": "figure", "bank_name": "bank", "project": "dashboard"})  # fmt: skip
 
 
 @command("report", examples=EXAMPLES)

@@ -24,13 +24,14 @@ def train(cfg: DictConfig) -> dict[str, float]:
     from explainsal.app import build
     from explainsal.app.options import build_evaluation
     from explainsal.app.runs import open_run
-    from explainsal.app.training import build_module, build_trainer, seed_everything
+    from explainsal.app.training import build_module, build_trainer, refuse_classical, seed_everything
     from explainsal.app.training_data import build_training_data, check_resume
     from explainsal.workflows import training
 
     check_resume(cfg)
     with open_run(cfg, "train") as run:
         options = build_evaluation(cfg, explains=not cfg.evaluate or bool(cfg.evaluation.presets))
+        refuse_classical(cfg)
         seed_everything(cfg)
         datamodule = build.build_datamodule(cfg)
         data = build_training_data(cfg, datamodule)

@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 from explainsal.app.arguments import drop_null_groups
 from explainsal.app.cli import conf_dir
 from explainsal.app.help import (
+    explain_dashes,
     explain_null,
     explain_quoting,
     explain_wrong_number,
@@ -89,6 +90,7 @@ def test_a_path_that_must_be_quoted_is_shown_quoted(name):
 @pytest.mark.parametrize(("arguments", "expected"), [
     (["+experiment=demo", "trainer.max_epochs=three"], "trainer.max_epochs=three: this option is a whole number, "),
     (["+experiment=cmrnet", "module.optimizer.lr=fast"], "module.optimizer.lr=fast: this option is a number, "),
+    (["model.input_size=96"], "model.input_size=96: this option is a list, by default [320, 480]"),
     (["trainer.max_epochs=2.5"], "trainer.max_epochs=2.5: this option is a whole number, by default 20"),
     (["seed=3", "trainer.max_epochs=4", "trainer.devices=auto", "+new=text", "data.root=text"], None),
     ([], None),
@@ -96,6 +98,26 @@ def test_a_path_that_must_be_quoted_is_shown_quoted(name):
 def test_text_in_place_of_a_number_is_named(arguments, expected):
     found = explain_wrong_number("train", arguments, CONF)
     assert found is expected is None or found.startswith(expected)
+
+
+@pytest.mark.parametrize(("argument", "expected"), [
+    ("photo.jpg", "photo.jpg: options are written KEY=VALUE; see the examples in --help"),
+    ("img=photo.jpg", "there is no option 'img'. Did you mean image?"),
+])  # fmt: skip
+def test_a_word_that_is_no_option_is_answered(argument, expected):
+    with pytest.raises(HydraException) as raised, initialize_config_dir(str(CONF), version_base="1.3"):
+        compose("explain", overrides=[argument])
+    assert explain_wrong_option(raised.value, "explain", [argument], CONF).startswith(expected)
+
+
+@pytest.mark.parametrize(("arguments", "expected"), [
+    (["--image", "photo.jpg"], "--image: options are written without dashes: image=photo.jpg"),
+    (["--model=unisal"], "--model=unisal: options are written without dashes: model=unisal"),
+    (["--data.batch_size", "8"], "--data.batch_size: options are written without dashes: data.batch_size=8"),
+    (["--cfg", "job", "--package", "data", "-m", "image=photo.jpg", "--hydra-help", "--config-dir", "x"], None),
+])  # fmt: skip
+def test_options_in_another_form_are_shown_in_the_right_one(arguments, expected):
+    assert explain_dashes(arguments, "explain", CONF) == expected
 
 
 def test_what_is_wrong_within_quotes_stays_hydras_own_message():

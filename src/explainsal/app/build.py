@@ -70,21 +70,30 @@ def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
         default: Name of the model if the options name none; None makes that an error.
 
     Raises:
-        UserError: If the options give no model, both a checkpoint and a model, or a classical model with weights.
+        UserError: If the options give no model, both a checkpoint and a model, or weights that no model takes.
     """
-    if default is not None and cfg.checkpoint is None and cfg.get("model") is None:
+    check_model_options(cfg, default)
+    if cfg.checkpoint is None and cfg.get("model") is None:
         print(f"neither checkpoint= nor model= is given: using {default}, the network that comes with explainsal")
-        return load_model(default)
-    if (cfg.checkpoint is None) == (cfg.get("model") is None):
-        raise UserError(
-            "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
-            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
-        )
+        return load_model(str(default))
     if cfg.checkpoint is not None:
         return load_model(cfg.checkpoint)
     model = _build_named(cfg)
     warn_if_untrained(model)
     return model
+
+
+def check_model_options(cfg: DictConfig, default: str | None = None) -> None:
+    """Raise if the options name no model, although there is no default, or two, or only the weights of one."""
+    model, checkpoint = cfg.get("model") is not None, cfg.checkpoint is not None
+    if cfg.weights is not None and not model:
+        instead = " instead of checkpoint=..., which has its own weights" if checkpoint else ""
+        raise UserError(f"weights={cfg.weights}: of which network? Give model=NAME, e.g. model=unisal{instead}")
+    if (model and checkpoint) or not (model or checkpoint or default):
+        raise UserError(
+            "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
+            f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
+        )
 
 
 def _build_named(cfg: DictConfig) -> nn.Module:

@@ -18,7 +18,7 @@ from omegaconf import DictConfig
 from explainsal import signals
 from explainsal.app.arguments import drop_null_groups
 from explainsal.app.folders import follow_arguments, own_folder, shared_job
-from explainsal.app.help import asks_for_help, explain_null, explain_wrong_number, format_help
+from explainsal.app.help import asks_for_help, explain_dashes, explain_null, explain_wrong_number, format_help
 from explainsal.app.messages import (
     EXIT_USER_ERROR,
     describe_error,
@@ -71,6 +71,8 @@ def command(
         def main() -> None:
             if asks_for_help(sys.argv[1:]):
                 print(format_help(config_name, _summary(task), examples, Path(conf_dir())))
+            elif advice := explain_dashes(sys.argv[1:], config_name, Path(conf_dir())):
+                end(advice, EXIT_USER_ERROR)
             else:
                 run()
 
@@ -157,10 +159,12 @@ class _Command:
 
 
 def _require_image(cfg: DictConfig) -> None:
-    """Raise before anything slow is imported if there is no such picture or folder."""
+    """Raise before anything slow is imported if there is no such picture or folder, or it would be ignored."""
     image = cfg.get("image")
     if image is not None and not Path(image).exists():
         raise MissingFilesError(f"no such picture or folder: {Path(image).absolute()}")
+    if image is not None and cfg.data.root != image:
+        raise UserError(f"image={image} and the data set in {cfg.data.root}: give only image=... or only data=...")
 
 
 def _run(task: Task, cfg: DictConfig, command: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from explainsal.app.build import build_group
+from explainsal.app.options import is_count
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.distillation import DistillOptions, RefineOptions
 from explainsal.errors import UserError
@@ -30,6 +31,10 @@ def build_fit_options(cfg: DictConfig) -> FitOptions:
         UserError: If an option is out of range.
     """
     check_null_model(cfg.null_model)
+    if cfg.images is not None and not is_count(cfg.images):
+        raise UserError(f"images={cfg.images}: give a number from 1, or null for all images")
+    if cfg.input_size is not None and not (OmegaConf.is_list(cfg.input_size) and len(cfg.input_size) == 2):
+        raise UserError(f"input_size={cfg.input_size}: give height and width in pixels, input_size=[96,128]")
     return FitOptions(
         stages=build_distill_options(cfg),
         refinement=build_refine_options(cfg),

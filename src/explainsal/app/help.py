@@ -85,8 +85,11 @@ def explain_wrong_option(error: BaseException, command: str, arguments: Sequence
         error: The error of Hydra or OmegaConf.
     """
     text = str(error)
-    if isinstance(error, OverrideParseException) and (advice := explain_quoting(error.override)):
-        return advice
+    if isinstance(error, OverrideParseException):
+        if "=" not in error.override:
+            return f"{error.override}: options are written KEY=VALUE; see the examples in --help"
+        if advice := explain_quoting(error.override):
+            return advice
     if found := re.search(r"Ambiguous value for argument '(.*)'$", text, re.MULTILINE):
         key, _, values = found[1].partition("=")
         quoted = _quote(found[1])
@@ -108,6 +111,17 @@ def explain_wrong_option(error: BaseException, command: str, arguments: Sequence
         hint = f" Did you mean {group}={nearest}?" if nearest else ""
         return f"{group}={wrong} does not exist.{hint} Choose one of {', '.join(names)}."
     return f"{text}\nThe options are in `--help`. Add new keys with +key=value."
+
+
+def explain_dashes(arguments: Sequence[str], command: str, conf: Path) -> str | None:
+    """Return how to write an option that was given in the form ``--key value``, or None if there is none."""
+    known = set(re.findall(r"^(?:  - )?(\w+):", (conf / f"{command}.yaml").read_text(), flags=re.MULTILINE)) - {"hydra"}
+    for position, argument in enumerate(arguments):
+        key, _, value = argument.removeprefix("--").partition("=")
+        if argument.startswith("--") and key.split(".")[0] in known:
+            value = value or next(iter(arguments[position + 1 :]), "VALUE")
+            return f"{argument}: options are written without dashes: {key}={value}"
+    return None
 
 
 def explain_quoting(argument: str) -> str | None:
@@ -136,7 +150,7 @@ def _quote(argument: str) -> str | None:
 
 
 def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> str | None:
-    """Describe an option whose value is text instead of a number, or a fraction instead of a whole number, if any.
+    """Describe an option with text instead of a number, a fraction instead of a whole number, or one value of a list.
 
     Such a value can cause later errors of any kind, whose own messages do not name the option.
 
@@ -144,6 +158,8 @@ def explain_wrong_number(command: str, arguments: Sequence[str], conf: Path) -> 
         The message, or None if no option has such a value.
     """
     for line, value, known in _given_values(command, [a for a in arguments if ".devices=" not in a], conf):
+        if isinstance(known, list) and not isinstance(value, list):
+            return f"{line}: this option is a list, by default {known}"
         if isinstance(known, bool) or not isinstance(known, int | float):
             continue
         if isinstance(value, str) or (isinstance(known, int) and isinstance(value, float)):

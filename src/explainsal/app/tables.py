@@ -6,7 +6,7 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from explainsal.app.options import build_evaluation
+from explainsal.app.options import build_evaluation, require_list
 from explainsal.app.prediction import build_submission
 from explainsal.workflows.paper_tables.options import TableOptions
 
@@ -14,6 +14,8 @@ from explainsal.workflows.paper_tables.options import TableOptions
 def build_table(cfg: DictConfig) -> TableOptions:
     """Build the options of a table of the paper."""
     table = cfg.table
+    for name in ("rows", "baselines", "nulls"):
+        require_list(f"table.{name}", table[name])
     return TableOptions(
         name=table.name,
         weights=dict(table.weights),

@@ -32,6 +32,12 @@ def build_module(cfg: DictConfig) -> LightningModule:
     return cast(LightningModule, instantiate(cfg.module, model=require_trainable(instantiate(cfg.model))))
 
 
+def refuse_classical(cfg: DictConfig) -> None:
+    """Raise before data are read or generated if ``cfg.model`` is a classical model, which has nothing to train."""
+    if str(cfg.model._target_).startswith("explainsal.classical."):
+        require_trainable(instantiate(cfg.model))
+
+
 def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
     """Build the trainer of ``cfg.trainer`` with ``cfg.callbacks``; without a logger, learning rates are not logged."""
     callbacks = [*build_group(cfg.get("callbacks")).values(), *logger_callbacks(loggers), StopOnSignal()]

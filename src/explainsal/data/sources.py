@@ -11,8 +11,6 @@ from explainsal.errors import MissingFilesError
 from explainsal.fetch.disk import human
 from explainsal.fetch.writing import read_yaml
 
-ALTERNATIVE = "python -m explainsal.train +experiment=cmrnet data=synthetic"
-
 
 @dataclass(frozen=True)
 class Archive:
@@ -109,7 +107,7 @@ class Source:
         lines += [f"  {archive}" for archive in self.archives]
         lines += ["Layout below the data root (set data.root=FOLDER for another folder):"]
         lines += [f"  {step}" for step in self.unpack]
-        lines += [f"Licence: {self.licence}", "Without it, generated scenes can be used:", f"  {ALTERNATIVE}"]
+        lines += [f"Licence: {self.licence}", "data=synthetic uses generated scenes instead."]
         return MissingFilesError("\n".join(lines))
 
 

@@ -192,7 +192,7 @@ def _shuffled(items: Sequence[int], *, seed: int) -> list[int]:
 
 
 def _check_fold(fold: int, folds: int) -> None:
-    if not 0 <= fold < folds:
+    if not isinstance(fold, int) or not 0 <= fold < folds:
         known = f"the folds are numbered 0 to {folds - 1}" if folds > 1 else "this split has no folds"
         raise UserError(f"data.fold={fold}: {known}")
 

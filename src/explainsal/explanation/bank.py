@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
@@ -84,7 +84,7 @@ class FilterBank:
 
     def __post_init__(self) -> None:
         for name in ("wavelengths", "sigma_on_f", "sigma_theta", "low_pass"):  # converts lists of a configuration
-            object.__setattr__(self, name, tuple(float(value) for value in getattr(self, name)))
+            object.__setattr__(self, name, _read_numbers(name, getattr(self, name)))
         object.__setattr__(self, "parts", tuple(self.parts))
         if not self.parts or not set(self.parts) <= {"energy", "even", "odd"}:
             raise ValueError(f"parts must be some of 'energy', 'even', 'odd'; got {self.parts}")
@@ -93,8 +93,8 @@ class FilterBank:
             raise ValueError(
                 f"low_pass_parts must be some of 'even', 'half_wave', 'half_squared'; got {self.low_pass_parts}"
             )
-        if self.n_orientations < 1:
-            raise ValueError(f"a bank needs at least 1 orientation, got {self.n_orientations}")
+        if not isinstance(self.n_orientations, int) or self.n_orientations < 1:
+            raise ValueError(f"n_orientations must be a whole number from 1, got {self.n_orientations}")
         object.__setattr__(self, "filters", self._table())
         self._check()
 
@@ -140,3 +140,10 @@ class FilterBank:
             Filter("low_pass", part, 2 * math.pi * sigma) for sigma in self.low_pass for part in self.low_pass_parts
         ]
         return (*gabors, *blurs)
+
+
+def _read_numbers(name: str, values: Any) -> tuple[float, ...]:
+    try:
+        return tuple(float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be a list of numbers, got {values!r}") from None

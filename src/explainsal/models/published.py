@@ -83,7 +83,7 @@ def published_weights(model: str, variant: str | None = None) -> PublishedWeight
         known = ", ".join(dict.fromkeys(weights.model for weights in PUBLISHED))
         raise UserError(f"no weights of {model!r} were published: choose model=NAME of {known}")
     if variant is not None and variant not in of_model:
-        raise UserError(f"{model} has no published weights {variant!r}: choose weights=NAME of {', '.join(of_model)}")
+        raise UserError(f"{model} has no published weights {variant!r}: choose published:NAME of {', '.join(of_model)}")
     return of_model[variant] if variant else next(iter(of_model.values()))
 
 

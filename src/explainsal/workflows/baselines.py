@@ -18,11 +18,11 @@ from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.metrics.scoring import CenterBiasMap
 from explainsal.modules.evaluation import GOLD_STANDARD
+from explainsal.workflows.options import LEARNED
 from explainsal.workflows.postprocessing import Postprocessing, PostprocessingOptions, mean_quantiles
 
 log = logging.getLogger(__name__)
 
-LEARNED = ("center_bias", "center_bias_loo", GOLD_STANDARD)  # learned from fixations
 _DENSITIES = 50  # number of training densities for the histogram
 
 

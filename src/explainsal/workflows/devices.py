@@ -10,6 +10,7 @@ import torch
 from explainsal.errors import UserError
 
 log = logging.getLogger(__name__)
+_ACCELERATORS = ("auto", "cpu", "gpu", "cuda", "mps")
 
 
 def choose_device(accelerator: str = "auto", devices: int | str | Sequence[int] = 1) -> torch.device:
@@ -20,12 +21,14 @@ def choose_device(accelerator: str = "auto", devices: int | str | Sequence[int] 
         devices: As ``trainer.devices``; a list with one GPU selects that GPU, anything else the current one.
 
     Raises:
-        UserError: If this machine has no such device.
+        UserError: If the accelerator is unknown, or this machine has none.
 
     Example:
         >>> choose_device("cpu")
         device(type='cpu')
     """
+    if accelerator not in _ACCELERATORS:
+        raise UserError(f"trainer.accelerator={accelerator}: choose one of {', '.join(_ACCELERATORS)}")
     if accelerator == "mps":
         if not torch.backends.mps.is_available():
             raise UserError("trainer.accelerator=mps: this machine has no such device; use auto or cpu")

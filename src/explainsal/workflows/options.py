@@ -8,12 +8,17 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from explainsal.classical import MODELS
+from explainsal.errors import UserError
+from explainsal.metrics.profiles import METRICS, PROFILES
 from explainsal.workflows.devices import choose_device
 from explainsal.workflows.null_models import check_nulls
 from explainsal.workflows.postprocessing import PostprocessingOptions
 
 if TYPE_CHECKING:
     from lightning import Trainer
+
+LEARNED = ("center_bias", "center_bias_loo", "gold_standard")  # baselines that are learned from fixations
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class EvaluationOptions:
         device: Device of explanations outside a Lightning loop.
 
     Raises:
-        UserError: If a null model is unknown.
+        UserError: If a null model, profile, metric or baseline is unknown.
     """
 
     profile: str = "tuebingen"
@@ -51,3 +56,7 @@ class EvaluationOptions:
 
     def __post_init__(self) -> None:
         check_nulls(self.nulls)
+        known = {"profiles": tuple(PROFILES), "extra_metrics": METRICS, "baselines": (*LEARNED, *MODELS)}
+        for name, choices in known.items():
+            if unknown := [given for given in getattr(self, name) if given not in choices]:
+                raise UserError(f"evaluation.{name}: no {', '.join(unknown)}; choose among {', '.join(choices)}")

@@ -14,6 +14,7 @@ from explainsal.callbacks.log_gabor_reconstruction import LogGaborReconstruction
 from explainsal.callbacks.stopping import StopOnSignal, interrupts
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.errors import UserError
 from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.metrics import Nonfixations
 from explainsal.metrics import SaliencyMetrics, get_profile
@@ -26,9 +27,17 @@ from explainsal.workflows.options import EvaluationOptions
 def prepare_metrics(
     options: EvaluationOptions, datamodule: SaliencyDataModule
 ) -> tuple[Callable[..., SaliencyMetrics], str]:
-    """Return a factory of metrics for the evaluated images, and the name of the baseline of information gain."""
-    center_bias, gain_over = information_gain_baseline(datamodule)
+    """Return a factory of metrics for the evaluated images, and the name of the baseline of information gain.
+
+    Raises:
+        UserError: If the images have no ground truth.
+    """
     profile, dataset = get_profile(options.profile), datamodule.dataset(datamodule.eval_split)
+    if not (dataset.has_fixations or dataset.has_density):
+        raise UserError(
+            f"{dataset.name} has neither fixations nor densities, so nothing can be scored; see docs/train.md"
+        )
+    center_bias, gain_over = information_gain_baseline(datamodule)
     names = (*profile.metrics, *options.extra_metrics)
     if not dataset.fixated_images:  # only densities are available
         names = tuple(name for name in names if name in AGAINST_DENSITY)
