@@ -161,7 +161,7 @@ def test_a_missing_data_set_says_where_it_comes_from_and_what_works_without_it(t
         read(tmp_path / "nowhere")
     message = str(error.value)
     for part in (str(tmp_path / "nowhere"), "1g8j-hTT-51IG1UFwP0xTGhLdgIUCW5e5", "eb2a1bb706633d1b31fc2e01422c5757",
-                 "3.0 GB", "CC BY 4.0", "python -m explainsal.train +experiment=cmrnet data=synthetic"):  # fmt: skip
+                 "3.0 GB", "CC BY 4.0", "data=synthetic uses generated scenes"):  # fmt: skip
         assert part in message
 
 
