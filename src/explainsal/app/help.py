@@ -40,7 +40,8 @@ def format_help(command: str, summary: str, examples: Sequence[str], conf: Path)
         "",
         "All options with their values: --cfg job        Those of one group: --cfg job --package data",
         "Several runs: -m KEY=A,B                        Hydra's own options: --hydra-help",
-        f"Every option is explained in {conf / f'{command}.yaml'}.",
+        f"Options are explained in {conf / f'{command}.yaml'}; those of a group in the",
+        "folder of its name beside that file.",
     ]
     return "\n".join(lines)
 
