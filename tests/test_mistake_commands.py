@@ -44,7 +44,7 @@ PARTS = {"train": NAMES[:4], "val": NAMES[4:6], "test": NAMES[6:]}
     (["trainer.max_epochs=three"], "trainer.max_epochs=three: this option is a whole number"),
     (["module.optimizer.lr=fast"], "module.optimizer.lr=fast: this option is a number"),
     (["data.batch_size=two"], "data.batch_size=two: this option is a whole number"),
-    (["fit=null"], "fit=null: this is a group of options; give single ones (size, extra_data, teacher, share, relabel)"),
+    (["fit=null"], "fit=null: this is a group of options; give single ones (size, extra_data, teacher, share,"),
     (["data.batch_size=16", "+trainer.limit_train_batches=.5"], "limit_train_batches=1.0"),
     (["resume=my run (1)/last.ckpt"], "\"resume='my run (1)/last.ckpt'\""),
 ])  # fmt: skip
