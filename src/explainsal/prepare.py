@@ -25,18 +25,16 @@ EXAMPLES = (
 
 def prepare(cfg: DictConfig) -> list[SplitCheck] | Diagnosis | Path:
     """Fetch the weights of ``cfg.model``, or run the mode ``cfg.mode`` on the data of ``cfg.data``."""
-    from explainsal.app.build import build_datamodule, find_network_name
+    from explainsal.app.build import build_datamodule, check_weights, find_network_name
     from explainsal.app.modes import run_mode
-    from explainsal.errors import UserError
     from explainsal.workflows import preparation
     from explainsal.workflows.published_weights import prepare_weights
 
     fetching = preparation.FetchOptions(download=cfg.download, mirror=cfg.mirror, verify=cfg.verify)
 
     def fetch(cfg: DictConfig) -> list[SplitCheck] | Path:
+        check_weights(cfg)
         if not cfg.get("model"):
-            if cfg.weights is not None:
-                raise UserError(f"weights={cfg.weights}: of which network? Give model=NAME, e.g. model=unisal")
             return preparation.prepare(build_datamodule(cfg), fetching, decode=cfg.decode)
         network, folder, mirror = find_network_name(cfg.model), Path(cfg.paths.weights), cfg.mirror
         return prepare_weights(network, cfg.weights, folder, mirror=mirror, verify=cfg.verify, fetch=cfg.download)

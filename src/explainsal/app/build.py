@@ -85,15 +85,20 @@ def build_model(cfg: DictConfig, default: str | None = None) -> nn.Module:
 
 def check_model_options(cfg: DictConfig, default: str | None = None) -> None:
     """Raise if the options name no model, although there is no default, or two, or only the weights of one."""
+    check_weights(cfg)
     model, checkpoint = cfg.get("model") is not None, cfg.checkpoint is not None
-    if cfg.weights is not None and not model:
-        instead = " instead of checkpoint=..., which has its own weights" if checkpoint else ""
-        raise UserError(f"weights={cfg.weights}: of which network? Give model=NAME, e.g. model=unisal{instead}")
     if (model and checkpoint) or not (model or checkpoint or default):
         raise UserError(
             "which model? Give either checkpoint=FILE.ckpt (written by explainsal.train) or model=NAME, "
             f"weights=FILE or weights=published; names: {', '.join((*NETWORKS, *MODELS))}"
         )
+
+
+def check_weights(cfg: DictConfig) -> None:
+    """Raise if the options give weights without the network that they belong to."""
+    if cfg.weights is not None and cfg.get("model") is None:
+        instead = " instead of checkpoint=..., which has its own weights" if cfg.get("checkpoint") is not None else ""
+        raise UserError(f"weights={cfg.weights}: of which network? Give model=NAME, e.g. model=unisal{instead}")
 
 
 def _build_named(cfg: DictConfig) -> nn.Module:

@@ -115,9 +115,9 @@ class FitDataModule(L.LightningDataModule):
         if self._quick_teacher is None:
             self._quick_teacher = self.teacher.for_prediction()
         teacher = self._quick_teacher.to(batch.images.device)
-        with torch.inference_mode(), trainer.precision_plugin.forward_context():
+        with torch.no_grad(), trainer.precision_plugin.forward_context():
             maps = teacher(batch.images)[:, 0].float()
-        return blend(batch, maps.clone(), self.share)
+        return blend(batch, maps, self.share)
 
     def _samples(self) -> list[SmallSamples]:
         if self._small is None:
