@@ -3,8 +3,8 @@
     python benchmarks/threads.py --busy 2     # with two other processes that each use a whole core
     python benchmarks/threads.py              # on an otherwise idle machine
 
-Each run is a separate process that includes imports, data loading and four explanations. The script prints one JSON
-line per command with the medians and the ratio of the default to one thread.
+Each run is a separate process that includes imports and data loading; `explain` explains twelve photos by the packaged
+network. The script prints one JSON line per command with the medians and the ratio of the default to one thread.
 """
 
 from __future__ import annotations
@@ -24,19 +24,8 @@ HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[1] / "shared"))
 OSIE = SHARED / "data" / "osie"
 
-EXPLAIN = f"""
-from explainsal import Explainer, load_model
-import torch
-from explainsal.data.osie import read_osie
-from explainsal.threads import use_threads
-use_threads()
-image = torch.from_numpy(read_osie({str(OSIE)!r}, "val")[0].image.copy()).permute(2, 0, 1)[None].float() / 255
-explainer = Explainer(load_model("cmrnet_osie"))
-for _ in range(4):
-    explainer(image)
-"""
 COMMANDS = {
-    "explain": ["-c", EXPLAIN],
+    "explain": ["-m", "explainsal.explain", f"image={OSIE}/data/stimuli", "evaluation.explain_images=12"],
     "evaluate": [
         "-m", "explainsal.evaluate", "model=cmrnet_osie", "evaluation.presets=[]", "data=osie", f"data.root={OSIE}",
     ],

@@ -27,6 +27,17 @@ def test_a_container_says_how_much_it_may_use(tmp_path, files, expected):
     assert threads.container_quota(tmp_path) == expected
 
 
+@pytest.mark.parametrize("name", ["memory.max", "memory/memory.limit_in_bytes"])
+def test_a_container_says_how_much_memory_it_has(tmp_path, name):
+    whole = threads.usable_memory(tmp_path)
+    assert whole > 10**8
+    (tmp_path / name).parent.mkdir(exist_ok=True)
+    (tmp_path / name).write_text("4096\n")
+    assert threads.usable_memory(tmp_path) == 4096
+    (tmp_path / name).write_text("max\n")
+    assert threads.usable_memory(tmp_path) == whole
+
+
 def test_no_more_threads_than_cores_or_than_asked_for(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     monkeypatch.setattr(threads, "container_quota", lambda: 0.5)

@@ -60,3 +60,14 @@ def container_quota(root: Path = _CGROUP) -> float:
         except (OSError, ValueError):  # no such file, or "max"
             continue
     return math.inf
+
+
+def usable_memory(root: Path = _CGROUP) -> int:
+    """Return the bytes of the machine's memory or of the container's limit, the smaller; 0 if unknown."""
+    known = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")] if hasattr(os, "sysconf") else []
+    for name in ("memory.max", "memory/memory.limit_in_bytes"):  # cgroups 2 and 1
+        try:
+            known.append(int((root / name).read_text()))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return min(known, default=0)

@@ -77,8 +77,8 @@ def test_sampled_filters_are_remembered_within_a_quarter_of_the_budget():
             assert _sampled.bytes <= 50_000
         with sampled_bytes_at_most(10**9):  # an inner limit cannot be wider
             transfer_functions(BANKS["kovesi"], (40, 40))
-            assert _sampled.limit == 50_000
-    assert _sampled.limit == REMEMBERED_BYTES
+            assert _sampled.limit.get() == 50_000
+    assert _sampled.limit.get() == REMEMBERED_BYTES
 
 
 PROGRAM = """

@@ -68,7 +68,7 @@ class Chain:
         self.remembered = Remembered()
         self.done: list[LayerExplanation] = []
         self.final: tuple[str, Tensor] | None = None
-        self.budget = _budget(options, first_pool.device)
+        self.budget = allowed_bytes(options, first_pool.device)
         self.for_banks = _for_banks(self.budget)
 
     @property
@@ -218,14 +218,15 @@ def images_at_once(options: Options, layers: Sequence[NetworkLayer], images: Ten
     offered = [sum(maps[source] for source in sources) for sources in find_sources(taken, options).values()]
     pixels = max(count * layer.shape[1] * layer.shape[2] for count, layer in zip(offered, taken, strict=True))
     each = pixels * len(options.bank) * images.element_size()
-    budget = _budget(options, images.device)
+    budget = allowed_bytes(options, images.device)
     rest = 0.9 * (budget - _for_banks(budget))  # 1/10 for activations and pools
     _, room = for_making_and_keeping(for_candidates(int(rest), images.device), images.device)
     parts = -(-len(images) // max(1, int(room / each)))
     return -(-len(images) // parts)
 
 
-def _budget(options: Options, device: torch.device) -> int:
+def allowed_bytes(options: Options, device: torch.device) -> int:
+    """Return the bytes that the explanation of an image may use."""
     return default_budget(device) if options.memory_budget is None else options.memory_budget
 
 

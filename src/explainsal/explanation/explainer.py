@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Sequence
+from copy import copy, deepcopy
 from dataclasses import replace
+from threading import Lock
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from explainsal.explanation.chain import Chain, images_at_once
+from explainsal.explanation.chain import Chain, allowed_bytes, images_at_once
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.output_weights import OutputWeights, last_step, output_influence
 from explainsal.explanation.presets import resolve_options
 from explainsal.explanation.result import Explanation
-from explainsal.functional.kernels.dispatch import threads_for_shares
+from explainsal.functional.computing import independent_shares
+from explainsal.functional.kernels.dispatch import share_among, threads_for_shares
 from explainsal.functional.outputs import one_map
 from explainsal.functional.placement import Placement
 from explainsal.functional.resize import resize_bilinear
+from explainsal.threads import usable_memory
 from explainsal.tracing.capture import as_in_evaluation, same_calls, unwrapped, watch_layers
 from explainsal.tracing.graph import trace_layers
 from explainsal.tracing.layers import OUTPUT, NetworkLayer, select_layers
@@ -29,8 +33,9 @@ class Explainer:
 
     The network runs in evaluation mode without autocast, on its own device (images are moved there), and is restored
     afterwards, including the mode of each module. An image's result does not depend on the others in its batch. On a
-    CPU images are processed one by one, on an accelerator as many together as fit the memory budget; there only the
-    network's own rounding may depend on the batch size.
+    CPU every thread processes one image at a time with its own copy of the network, so that results are the same for
+    any number of threads. On an accelerator as many images as fit the memory budget are processed together; there only
+    the network's own rounding may depend on the batch size.
 
     A *dead* (constant) activation map has no correlation (NaN) and an infinite relative error, and only plain MAE
     selects it for a pool. A map with NaN or infinity is rebuilt as NaN, uses no candidates, is in no pool, and does not
@@ -57,8 +62,7 @@ class Explainer:
         self.preset = preset
         self.options = resolve_options(preset, **options)
         self.net = unwrapped(net)
-        inner = getattr(self.net, "net", None)
-        self.core = unwrapped(inner) if isinstance(inner, nn.Module) and hasattr(self.net, "preprocess") else self.net
+        self.core = _core(self.net)
         for name, part in self.net.named_modules():
             if isinstance(part, torch.jit.ScriptModule):
                 raise ValueError(
@@ -102,7 +106,7 @@ class Explainer:
             keep_maps: Activations and reconstructions that stay in the result: all, those of the named layers, or, for
                 a number, the first maps of each layer's pool. Otherwise only one layer's maps exist at a time.
             progress: Function called after every layer with the number of rebuilt layers and their total, summed over
-                images that are explained one after the other.
+                images that are not explained together.
 
         Returns:
             The explanation, on the network's device.
@@ -113,14 +117,56 @@ class Explainer:
             ValueError: If the images have another shape.
         """
         images = self._as_input(images)
-        with as_in_evaluation(self.net), threads_for_shares():
+        with as_in_evaluation(self.net):
             step = images_at_once(self.options, self._plan(images)[0], images)
             if step > 1:
                 self._check_each(images)
-            starts = range(0, len(images), step)
-            report = None if progress is None else self._counter(progress, images, len(starts))
-            parts = [self._explain(images[i : i + step], keep_maps, report) for i in starts]
-        return Explanation.joined(parts)
+        return Explanation.joined(self.explain_each(images.split(step), keep_maps=keep_maps, progress=progress))
+
+    def explain_each(
+        self,
+        batches: Sequence[Tensor],
+        *,
+        keep_maps: bool | int | Sequence[str] = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Explanation]:
+        """Explain images or batches of any sizes: on a CPU as many at the same time as :attr:`side_by_side`.
+
+        Arguments and errors are those of a call; each batch is explained together.
+        """
+        batches = [self._as_input(images) for images in batches]
+
+        def explain(worker: Explainer, images: Tensor) -> Explanation:
+            with as_in_evaluation(worker.net):
+                return worker._explain(images, keep_maps, report)
+
+        with as_in_evaluation(self.net), threads_for_shares():
+            report = self._counter(progress, batches)
+            return share_among(self._copies(min(self.side_by_side, len(batches))), explain, batches)
+
+    @property
+    def side_by_side(self) -> int:
+        """Number of images or batches that :meth:`explain_each` explains at the same time.
+
+        On a CPU these are as many as threads, if their memory budgets fit half of the machine's memory.
+        """
+        device = next((p.device for p in self.net.parameters()), torch.device("cpu"))
+        fitting = usable_memory() // (2 * allowed_bytes(self.options, device))
+        return max(1, min(independent_shares(device), fitting))
+
+    def _copies(self, wanted: int) -> list[Explainer]:
+        """Return explainers with their own copies of the network; only this one if it cannot be copied."""
+        found = [self]
+        for _ in range(1, wanted):
+            other = copy(self)  # shares the layers found so far, which are known by name
+            try:
+                with torch.inference_mode(False):  # copies of weights need derivatives
+                    other.net = deepcopy(self.net)
+            except (RuntimeError, TypeError):
+                return [self]
+            other.core = _core(other.net)
+            found.append(other)
+        return found
 
     def output_weights(self, images: Tensor) -> OutputWeights | None:
         """Return the weights of each pixel of each layer for these images; None for equal weights.
@@ -135,11 +181,21 @@ class Explainer:
         with as_in_evaluation(self.net):
             return self._weights(images)
 
-    def _counter(self, progress: Callable[[int, int], None], images: Tensor, times: int) -> Callable[[str], None]:
-        """Return a function that counts reported layers, with each layer rebuilt `times` times."""
-        total = times * sum(layer.skipped is None for layer in self._plan(images)[0])
-        numbers = itertools.count(1)
-        return lambda name: progress(next(numbers), total)
+    def _counter(
+        self, progress: Callable[[int, int], None] | None, batches: Sequence[Tensor]
+    ) -> Callable[[str], None] | None:
+        """Find the layers of all batches, and return a function that counts reported layers."""
+        layers = [self._plan(images)[0] for images in batches]
+        if progress is None:
+            return None
+        total = sum(layer.skipped is None for each in layers for layer in each)
+        numbers, lock = itertools.count(1), Lock()
+
+        def report(name: str) -> None:
+            with lock:
+                progress(next(numbers), total)
+
+        return report
 
     def _explain(
         self, images: Tensor, keep_maps: bool | int | Sequence[str], report: Callable[[str], None] | None = None
@@ -221,6 +277,12 @@ class Explainer:
             self._plans[key] = select_layers(calls, self.options.layers, final), final
             self._last_steps[key] = last_step(calls, self.core)
         return self._plans[key]
+
+
+def _core(net: nn.Module) -> nn.Module:
+    """Return the bare network inside a module with its own pre-processing, or else the module."""
+    inner = getattr(net, "net", None)
+    return unwrapped(inner) if isinstance(inner, nn.Module) and hasattr(net, "preprocess") else net
 
 
 def _form(images: Tensor) -> tuple[Any, ...]:

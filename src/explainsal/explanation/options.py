@@ -63,7 +63,8 @@ class Options:
             the sources of these.
         layers: Layers to rebuild; see :func:`~explainsal.tracing.layers.select_layers`.
         memory_budget: Bytes that an explanation may use beyond the network's own forward pass; None: 2 GB on a CPU, 8
-            GB on an accelerator. If it is too small for a layer, an error states the required number.
+            GB on an accelerator. If it is too small for a layer, an error states the required number. On a CPU, each of
+            the images that are explained at the same time has its own.
     """
 
     bank: FilterBank

@@ -117,6 +117,17 @@ class ExplanationRun:
         """Explain images ``(B, 3, H, W)`` without adding them to the run's tables."""
         return self.explainer_for(model)(images, keep_maps=keep_maps, progress=progress)
 
+    def explain_each(
+        self,
+        model: nn.Module,
+        batches: Sequence[Tensor],
+        *,
+        keep_maps: bool | int = False,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> list[Explanation]:
+        """Explain batches of images of any sizes side by side, without adding them to the run's tables."""
+        return self.explainer_for(model).explain_each(batches, keep_maps=keep_maps, progress=progress)
+
     def explain_batch(self, model: nn.Module, images: Tensor, index: Tensor) -> Iterator[tuple[slice, Explanation]]:
         """Explain the selected images of a batch in groups.
 

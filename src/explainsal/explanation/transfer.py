@@ -6,6 +6,8 @@ import math
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import RLock
 from typing import Any
 
 import torch
@@ -104,36 +106,39 @@ def _members(
 
 
 class _Remembered:
-    """Cache of sampled banks, limited in size, since images of many sizes need one bank each."""
+    """Cache of sampled banks, limited in size, since images of many sizes need one bank each; shared by all threads."""
 
     def __init__(self, limit: int) -> None:
-        self.limit, self.bytes, self.banks = limit, 0, OrderedDict[tuple[Any, ...], Tensor]()
+        self.bytes, self.banks = 0, OrderedDict[tuple[Any, ...], Tensor]()
+        self.limit, self._lock = ContextVar("limit", default=limit), RLock()
 
     def __call__(self, *key: Any) -> Tensor:
-        if key in self.banks:
-            self.banks.move_to_end(key)
-        else:
-            with torch.inference_mode(False):  # otherwise unusable with gradients
-                self.banks[key] = _sample(*key)
-            self.bytes += self.banks[key].nbytes
-        self._forget()
-        return self.banks[key]
+        with self._lock:
+            if key in self.banks:
+                self.banks.move_to_end(key)
+            else:
+                with torch.inference_mode(False):  # otherwise unusable with gradients
+                    self.banks[key] = _sample(*key)
+                self.bytes += self.banks[key].nbytes
+            self._forget()
+            return self.banks[key]
 
     def _forget(self) -> None:
-        while len(self.banks) > 1 and self.bytes > self.limit:
-            self.bytes -= self.banks.popitem(last=False)[1].nbytes
+        with self._lock:
+            while len(self.banks) > 1 and self.bytes > self.limit.get():
+                self.bytes -= self.banks.popitem(last=False)[1].nbytes
 
     @contextmanager
     def at_most(self, limit: int) -> Iterator[None]:
         """Limit the cached bytes inside the block, except for the latest bank."""
-        before, self.limit = self.limit, min(self.limit, limit)
+        token = self.limit.set(min(self.limit.get(), limit))
         self._forget()
         try:
             yield
         finally:
-            self.limit = before
+            self.limit.reset(token)
 
 
-_sampled = _Remembered(2 * _WHOLE_BYTES)
-REMEMBERED_BYTES = _sampled.limit
+REMEMBERED_BYTES = 2 * _WHOLE_BYTES
+_sampled = _Remembered(REMEMBERED_BYTES)
 sampled_bytes_at_most = _sampled.at_most

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from explainsal.functional.kernels.dispatch import loops_run
+from explainsal.functional.kernels.dispatch import loops_run, shares
 
 KEPT_SHARE = 0.75  # share of their budget for all candidates of a layer on an accelerator
 _FOR_CANDIDATES = 0.5, 0.75  # share of a layer's memory on a CPU and on an accelerator
@@ -61,6 +61,11 @@ def images_together(most: int, device: torch.device) -> int:
     This is one on a CPU, where the rounding of convolutions and matrix products can depend on the batch size.
     """
     return 1 if device.type == "cpu" else most
+
+
+def independent_shares(device: torch.device) -> int:
+    """Return how many independent computations run at the same time: as many as threads on a CPU, else one."""
+    return shares() if device.type == "cpu" else 1
 
 
 def in_one_array(like: Tensor) -> bool:

@@ -81,16 +81,19 @@ def explain_pictures(
     if device is not None:
         model.to(device)
     count = int(min(explaining.limit, len(dataset)))
-    for index in range(count):
-        sample = dataset[index]
-        explanation = _explain_visibly(model, sample, explaining, f"{index + 1} of {count}: {sample.id}")
-        deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
-        print(f"{sample.id}: {agreement(explainable, deep)}")
-        explaining.add(explanation, [sample.id], coefficients=True)
-        maps = {DEEP: deep[0], explaining.name: explainable[0].clamp(min=0)}
-        write_gallery(output, gallery_image(sample, maps, model))
-        for name, values in (("deep", maps[DEEP]), ("explainable", maps[explaining.name])):
-            write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
+    together = explaining.explainer_for(model).side_by_side
+    for start in range(0, count, together):
+        samples = [dataset[index] for index in range(start, min(start + together, count))]
+        numbers = str(start + 1) if len(samples) == 1 else f"{start + 1} to {start + len(samples)}"
+        title = f"{numbers} of {count}: {', '.join(sample.id for sample in samples)}"
+        for sample, explanation in zip(samples, _explain_visibly(model, samples, explaining, title), strict=True):
+            deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
+            print(f"{sample.id}: {agreement(explainable, deep)}")
+            explaining.add(explanation, [sample.id], coefficients=True)
+            maps = {DEEP: deep[0], explaining.name: explainable[0].clamp(min=0)}
+            write_gallery(output, gallery_image(sample, maps, model))
+            for name, values in (("deep", maps[DEEP]), ("explainable", maps[explaining.name])):
+                write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
     explaining.save()
     print(f"maps: {output / 'maps'}")
 
@@ -136,14 +139,14 @@ def agreement(explainable: Tensor, deep: Tensor) -> str:
 
 
 def _explain_visibly(
-    model: SaliencyModel, sample: SaliencySample, explaining: ExplanationRun, title: str
-) -> Explanation:
-    """Explain one picture, with a progress bar over its layers."""
-    images = torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0)
+    model: SaliencyModel, samples: Sequence[SaliencySample], explaining: ExplanationRun, title: str
+) -> list[Explanation]:
+    """Explain pictures side by side, with a progress bar over their layers."""
+    images = [torch.from_numpy(sample.image).permute(2, 0, 1).unsqueeze(0) for sample in samples]
     columns = (*Progress.get_default_columns()[:3], MofNCompleteColumn(), TextColumn("layers"), TimeRemainingColumn())
     with Progress(*columns) as bar:
         show = partial(_show, bar, bar.add_task(title, total=None))
-        return explaining.explain(model, images, keep_maps=explaining.maps_per_layer, progress=show)
+        return explaining.explain_each(model, images, keep_maps=explaining.maps_per_layer, progress=show)
 
 
 def _show(bar: Progress, task: TaskID, done: int, total: int) -> None:

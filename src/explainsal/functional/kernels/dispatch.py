@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, copy_context
 from functools import lru_cache
 from threading import Barrier
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
+Worker, Item, Result = TypeVar("Worker"), TypeVar("Item"), TypeVar("Result")
 _plain: ContextVar[bool] = ContextVar("plain", default=False)
 _shared: ContextVar[int] = ContextVar("shared", default=0)
 
@@ -80,8 +83,8 @@ def shares() -> int:
 def share(work: Callable[[int], object], count: int) -> None:
     """Call `work` with every number below `count`, on :func:`shares` threads.
 
-    Each thread waits without using its core and calls loops that release the interpreter's lock. An exception in a
-    thread is raised here.
+    Each thread waits without using its core and calls loops that release the interpreter's lock. A share of the work
+    is not divided again. An exception in a thread is raised here.
 
     Example:
         >>> done = []
@@ -97,10 +100,38 @@ def share(work: Callable[[int], object], count: int) -> None:
         mode, gradients = torch.is_inference_mode_enabled(), torch.is_grad_enabled()
 
         def as_here(number: int) -> None:
+            _shared.set(1)
             with torch.inference_mode(mode), torch.set_grad_enabled(gradients and not mode):
                 work(number)
 
-        list(_pool(threads).map(as_here, range(count)))
+        contexts = [copy_context() for _ in range(count)]
+        list(_pool(threads).map(lambda number: contexts[number].run(as_here, number), range(count)))
+
+
+def share_among(
+    workers: Sequence[Worker], work: Callable[[Worker, Item], Result], items: Sequence[Item]
+) -> list[Result]:
+    """Return ``work(worker, item)`` of all items in their order; each worker has one item at a time.
+
+    A single worker computes here, and may divide its work among :func:`shares` threads.
+
+    Example:
+        >>> share_among(["a", "b"], lambda worker, item: item + 1, [1, 2, 3])
+        [2, 3, 4]
+    """
+    if len(workers) == 1:
+        return [work(workers[0], item) for item in items]
+    free, found = deque(workers), dict[int, Result]()  # both safe to use from several threads
+
+    def as_next_worker(number: int) -> None:
+        worker = free.popleft()
+        try:
+            found[number] = work(worker, items[number])
+        finally:
+            free.append(worker)
+
+    share(as_next_worker, len(items))
+    return [found[number] for number in range(len(items))]
 
 
 def share_runs(work: Callable[[slice], object], count: int) -> None:
