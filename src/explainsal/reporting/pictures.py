@@ -36,7 +36,7 @@ def gray_uri(values: np.ndarray, side: int) -> tuple[str, float, float]:
     unit = (finite - low) / (high - low) if high > low else np.zeros_like(finite)
     small = np.asarray(_shrunk(Image.fromarray(unit), side))
     gray = Image.fromarray((small.clip(0, 1) * 255).round().astype(np.uint8), "L")
-    return _uri(gray, "PNG", optimize=True), low, high
+    return _uri(gray, "PNG", compress_level=3), low, high  # a tenth larger than with 9, in half of the time
 
 
 def figure_uri(figure: Figure) -> str:

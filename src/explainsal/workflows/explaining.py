@@ -87,15 +87,21 @@ def explain_pictures(
         numbers = str(start + 1) if len(samples) == 1 else f"{start + 1} to {start + len(samples)}"
         title = f"{numbers} of {count}: {', '.join(sample.id for sample in samples)}"
         for sample, explanation in zip(samples, _explain_visibly(model, samples, explaining, title), strict=True):
-            deep, explainable = explanation.saliency_map[:, 0], explanation.explainable_map[:, 0]
-            print(f"{sample.id}: {agreement(explainable, deep)}")
+            print(f"{sample.id}: {agreement(explanation.explainable_map[:, 0], explanation.saliency_map[:, 0])}")
             explaining.add(explanation, [sample.id], coefficients=True)
-            maps = {DEEP: deep[0], explaining.name: explainable[0].clamp(min=0)}
-            write_gallery(output, gallery_image(sample, maps, model))
-            for name, values in (("deep", maps[DEEP]), ("explainable", maps[explaining.name])):
-                write_map(output / "maps" / f"{sample.id}_{name}.png", values.cpu().numpy(), description(model))
+            _write_picture(output, sample, explanation, explaining.name, model)
     explaining.save()
     print(f"maps: {output / 'maps'}")
+
+
+def _write_picture(
+    output: Path, sample: SaliencySample, explanation: Explanation, name: str, model: SaliencyModel
+) -> None:
+    """Write the maps of a picture as PNG, and its entry of the report's gallery."""
+    maps = {DEEP: explanation.saliency_map[0, 0], name: explanation.explainable_map[0, 0].clamp(min=0)}
+    write_gallery(output, gallery_image(sample, maps, model))
+    for kind, values in zip(("deep", "explainable"), maps.values(), strict=True):
+        write_map(output / "maps" / f"{sample.id}_{kind}.png", values.cpu().numpy(), description(model))
 
 
 def record_evaluation(

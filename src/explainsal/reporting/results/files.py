@@ -73,7 +73,7 @@ def write_gallery(folder: Path, picture: GalleryImage) -> None:
         replaced_file(path) as temporary,
         open(temporary, "wb") as file,
     ):  # numpy would append .npz to an id with another ending
-        np.savez_compressed(file, **arrays)  # type: ignore[arg-type]  # its stub mistakes the maps for a flag
+        np.savez(file, **arrays)  # type: ignore[arg-type]  # its stub mistakes the maps for a flag
 
 
 def choose_gallery(per_image: pd.DataFrame, count: int, *, by: str = "cc", among: str = "deep") -> list[int]:
