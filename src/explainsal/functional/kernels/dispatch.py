@@ -14,7 +14,10 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
-Worker, Item, Result = TypeVar("Worker"), TypeVar("Item"), TypeVar("Result")
+Worker = TypeVar("Worker")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
 _plain: ContextVar[bool] = ContextVar("plain", default=False)
 _shared: ContextVar[int] = ContextVar("shared", default=0)
 
