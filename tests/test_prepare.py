@@ -138,6 +138,15 @@ def test_weights_come_with_a_card(server, tmp_path, capsys):
     assert "model=unisal weights=published:all" in shown
 
 
+def test_weights_in_the_users_cache_are_not_fetched_again(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    cached = tmp_path / "cache" / "explainsal" / "weights" / "unisal" / "weights_best.pth"
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(b"weights")
+    assert prepare_weights("unisal", None, tmp_path / "weights", verify=False, fetch=False) == cached
+    assert "model=unisal weights=published:all" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("arrival", ["downloaded", "by hand"])
 def test_other_weights_than_the_published_ones_are_refused(server, tmp_path, arrival):
     server.files = {"weights_best.pth": b"weights"}

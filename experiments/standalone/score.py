@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from explainsal import Explainer
 from explainsal.classical.center_bias import CenterBias
+from explainsal.classical.gold_standard import GOLD_STANDARD
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
@@ -25,7 +26,7 @@ from explainsal.datamodules.mit1003 import MIT1003DataModule
 from explainsal.distillation.refinement import center_level
 from explainsal.functional.metrics import Nonfixations, cc
 from explainsal.metrics import SaliencyMetrics
-from explainsal.modules.evaluation import GOLD_STANDARD, EvaluationModule
+from explainsal.modules.evaluation import EvaluationModule
 from explainsal.types import DensityMap
 from explainsal.workflows.baselines import gold_standard
 from explainsal.workflows.loading import load_model

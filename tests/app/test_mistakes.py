@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -10,15 +11,18 @@ from omegaconf import DictConfig, OmegaConf
 from PIL import Image
 
 from explainsal.app.build import build_datamodule, build_explanation, build_model, choose_cfg_device
-from explainsal.app.cli import _require_image, conf_dir
+from explainsal.app.cli import _require_image, _require_true_or_false, conf_dir
 from explainsal.app.distilling import build_fit_options
 from explainsal.app.modes import run_mode
 from explainsal.app.options import build_evaluation, build_postprocessing
 from explainsal.app.tables import build_table
 from explainsal.app.training import refuse_classical
+from explainsal.distillation.model import build
 from explainsal.errors import UserError
+from explainsal.explanation.run import ExplanationRun
 from explainsal.prepare import prepare
 from explainsal.report import report
+from explainsal.workflows.explaining import explain
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.scoring import prepare_metrics
 
@@ -124,3 +128,20 @@ def test_pictures_without_ground_truth_are_not_scored(tmp_path: Path):
     datamodule = build_datamodule(config("evaluate", "data=folder", f"data.root={tmp_path}"))
     with pytest.raises(UserError, match="has neither fixations nor densities"):
         prepare_metrics(EvaluationOptions(), datamodule)
+
+
+@pytest.mark.parametrize(
+    ("override", "meant"), [("evaluate=no", "false"), ("data.decoded=Off", "false"), ("a.b=on", "true")]
+)
+def test_words_for_yes_and_no_are_not_taken_for_text(override, meant):
+    key = override.partition("=")[0]
+    with pytest.raises(UserError, match=f"{override}: give {key}={meant}"):
+        _require_true_or_false(["seed=1", override])
+    _require_true_or_false(["evaluate=false", f"{key}='no'", "model=unisal"])
+
+
+@pytest.mark.parametrize("options", [{"preset": "paper"}, {"preset": "sparse", "options": {"top_k": 3}}])
+def test_a_standalone_model_takes_no_options_of_an_explanation(options, tmp_path):
+    run = ExplanationRun(folder=tmp_path, **options)
+    with pytest.raises(UserError, match=r"leave out explainer=\.\.\. and bank="):
+        explain(build(), Mock(), Mock(), EvaluationOptions(), run)

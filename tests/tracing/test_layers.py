@@ -159,6 +159,14 @@ def test_a_selection_of_nothing_says_what_there_is():
     assert [name for name, one in listed(Plain(), "last").items() if not one.skipped] == ["last"]
 
 
+def test_of_many_layers_a_wrong_name_shows_those_that_resemble_it():
+    net = nn.Sequential(*(nn.Conv2d(3, 3, 1) for _ in range(39)), nn.Conv2d(3, 1, 1))
+    with pytest.raises(UserError, match=r"40 layers such as 0, 1, 2, 3, 4; Explainer\(net\).layers\(\) lists them"):
+        listed(net, "encoder")
+    with pytest.raises(UserError, match=r"40 layers such as 27; "):
+        listed(net, "27b")
+
+
 def test_in_place_operations_on_a_view_keep_the_sources_of_both():
     class Halves(nn.Module):
         def __init__(self):

@@ -34,6 +34,7 @@ from explainsal.errors import MissingFilesError, UserError
 from explainsal.processes import is_first
 from explainsal.threads import use_threads
 
+_YES_OR_NO = ("yes", "no", "on", "off")
 RESUMED = "Run the same command again to resume."
 Task = Callable[[DictConfig], Any]
 
@@ -112,6 +113,7 @@ class _Command:
         self.jobs += 1
         try:
             _require_image(cfg)
+            _require_true_or_false(HydraConfig.get().overrides.task)
             silence_notes()
             use_threads()
             return _run(self.task, cfg, self.name)
@@ -165,6 +167,15 @@ def _require_image(cfg: DictConfig) -> None:
         raise MissingFilesError(f"no such picture or folder: {Path(image).absolute()}")
     if image is not None and cfg.data.root != image:
         raise UserError(f"image={image} and the data set in {cfg.data.root}: give only image=... or only data=...")
+
+
+def _require_true_or_false(overrides: Sequence[str]) -> None:
+    """Raise if an option is a word such as ``no``, which YAML here reads as text, so that it would count as true."""
+    for override in overrides:
+        key, _, value = override.partition("=")
+        if value.lower() in _YES_OR_NO:
+            meant = "true" if value.lower() in ("yes", "on") else "false"
+            raise UserError(f"{override}: give {key}={meant} (or \"{key}='{value}'\", if a text is meant)")
 
 
 def _run(task: Task, cfg: DictConfig, command: str) -> Any:

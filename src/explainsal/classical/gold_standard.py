@@ -10,6 +10,8 @@ from torch import Tensor
 from explainsal.functional.postprocessing import blur_matrix
 from explainsal.types import FixationBatch
 
+GOLD_STANDARD = "gold_standard"  # its name in tables and options
+
 
 class GoldStandard:
     """Prediction of each observer of an image by the kernel density of the other observers' fixations.

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from explainsal.explanation.chain import Chain, allowed_bytes, images_at_once
 from explainsal.explanation.input_maps import input_maps
 from explainsal.explanation.output_weights import OutputWeights, last_step, output_influence
-from explainsal.explanation.presets import resolve_options
+from explainsal.explanation.presets import DEFAULT_PRESET, resolve_options
 from explainsal.explanation.result import Explanation
 from explainsal.functional.computing import independent_shares
 from explainsal.functional.kernels.dispatch import share_among, threads_for_shares
@@ -58,7 +58,7 @@ class Explainer:
         (torch.Size([2, 1, 32, 48]), ['0', '1', '2'])
     """
 
-    def __init__(self, net: nn.Module, preset: str = "sparse", **options: Any) -> None:
+    def __init__(self, net: nn.Module, preset: str = DEFAULT_PRESET, **options: Any) -> None:
         self.preset = preset
         self.options = resolve_options(preset, **options)
         self.net = unwrapped(net)

@@ -11,6 +11,7 @@ from explainsal.explanation.bank import FilterBank
 from explainsal.explanation.options import BankChanges, Options
 from explainsal.functional.kernels.response_kernels import Part
 
+DEFAULT_PRESET = "sparse"
 _PAPER_WIDTHS = tuple(0.5 * 1.5**j for j in range(4))
 _BLURS = (1.0, 2.0, 4.0, 8.0)  # sigmas in px; below 1 px a blur is almost a copy, which helps the null model as well
 _BLUR_PARTS: tuple[Part, ...] = ("even", "half_wave", "half_squared")

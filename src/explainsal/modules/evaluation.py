@@ -12,7 +12,7 @@ import torch
 from lightning import LightningModule
 from torch import Tensor, nn
 
-from explainsal.classical.gold_standard import GoldStandard
+from explainsal.classical.gold_standard import GOLD_STANDARD, GoldStandard
 from explainsal.data.sample import SaliencyBatch
 from explainsal.functional.metrics import cc, kl_div, sim
 from explainsal.functional.outputs import check_finite, one_map, taking_rgb
@@ -21,8 +21,6 @@ from explainsal.metrics.per_image import PerImageTable
 from explainsal.types import DensityMap
 
 log = logging.getLogger(__name__)
-
-GOLD_STANDARD = "gold_standard"
 
 
 class DeepAgreement(PerImageTable):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from typing import Literal
 
@@ -15,6 +16,7 @@ Kind = Literal["conv", "norm", "activation", "pool", "resize", "other", "block",
 
 OUTPUT = "output"  # name of the network's own output, which is a layer if functional operations computed it
 SELECTIONS = ("leaf", "conv", "block", "paper")  # kinds of layers; any other word is a pattern of names
+_LISTED, _SIMILAR = 30, 5  # names in an error: all of so many layers, else a few
 INPUT = "input"  # name of the image as a parent
 
 _KINDS: tuple[tuple[Kind, tuple[type[nn.Module], ...]], ...] = (
@@ -110,7 +112,7 @@ def select_layers(
         single = [layer.name for layer in layers if layer.skipped is None and layer.kind != "block"]
         raise UserError(
             f"layers={select!r} selects nothing that can be explained; give {', '.join(SELECTIONS)}, or patterns of "
-            f"{', '.join(single)}"
+            f"{_some_of(single, select)}"
         )
     nearest: dict[str, tuple[str, ...]] = {INPUT: (INPUT,)}
     result = []
@@ -123,6 +125,15 @@ def select_layers(
             reason = layer.skipped or f"not selected by layers={select!r}"
             result.append(replace(layer, parents=parents, skipped=reason))
     return result
+
+
+def _some_of(names: Sequence[str], select: str | Sequence[str]) -> str:
+    """Return the names, or of many those that resemble what was asked for, or else the first ones."""
+    if len(names) <= _LISTED:
+        return ", ".join(names)
+    asked = [select] if isinstance(select, str) else select
+    similar = list(dict.fromkeys(name for one in asked for name in get_close_matches(one, names, _SIMILAR)))
+    return f"{len(names)} layers such as {', '.join(similar or names[:_SIMILAR])}; Explainer(net).layers() lists them"
 
 
 def _selected_names(layers: Sequence[NetworkLayer], select: str | Sequence[str]) -> set[str]:

@@ -12,12 +12,11 @@ from torch import Tensor, nn
 
 from explainsal.classical import MODELS, classical_model
 from explainsal.classical.center_bias import CenterBias, LeaveOneOutCenterBias
-from explainsal.classical.gold_standard import GoldStandard
+from explainsal.classical.gold_standard import GOLD_STANDARD, GoldStandard
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.datamodules.base import SaliencyDataModule
 from explainsal.errors import UserError
 from explainsal.metrics.scoring import CenterBiasMap
-from explainsal.modules.evaluation import GOLD_STANDARD
 from explainsal.workflows.options import LEARNED
 from explainsal.workflows.postprocessing import Postprocessing, PostprocessingOptions, mean_quantiles
 

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from explainsal.data.dataset import SaliencyDataset
 from explainsal.data.sample import SaliencySample
 from explainsal.distillation import Standalone
+from explainsal.errors import UserError
 from explainsal.explanation import Explanation
+from explainsal.explanation.presets import DEFAULT_PRESET
 from explainsal.explanation.run import ExplanationRun
 from explainsal.functional.kernels.dispatch import share
 from explainsal.functional.metrics import cc
@@ -52,9 +54,11 @@ def explain(
         The output folder.
 
     Raises:
-        UserError: If null models are given for a standalone model.
+        UserError: If null models, a preset or its options are given for a standalone model.
     """
     if isinstance(model.net, Standalone):
+        if explaining.preset != DEFAULT_PRESET or explaining.changes:
+            raise UserError("a standalone model is its own explanation: leave out explainer=... and bank=...")
         return explain_standalone(model, dataset, run, options)
     check_nulls(options.nulls, model=model)
     record_evaluation(run, describe(model), dataset, options, [explaining])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from explainsal.classical import MODELS
+from explainsal.classical.gold_standard import GOLD_STANDARD
 from explainsal.errors import UserError
 from explainsal.metrics.profiles import METRICS, PROFILES
 from explainsal.workflows.devices import choose_device
@@ -18,7 +19,7 @@ from explainsal.workflows.postprocessing import PostprocessingOptions
 if TYPE_CHECKING:
     from lightning import Trainer
 
-LEARNED = ("center_bias", "center_bias_loo", "gold_standard")  # baselines that are learned from fixations
+LEARNED = ("center_bias", "center_bias_loo", GOLD_STANDARD)  # baselines that are learned from fixations
 
 
 @dataclass(frozen=True)

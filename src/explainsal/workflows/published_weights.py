@@ -9,7 +9,7 @@ from rich.table import Table
 
 from explainsal.fetch.disk import human
 from explainsal.models.published import PublishedWeights, card_path, describe_weights, published_weights
-from explainsal.models.weight_sources import WORD, obtain_weights
+from explainsal.models.weight_sources import WORD, obtain_weights, weight_folders
 
 
 def prepare_weights(
@@ -21,11 +21,12 @@ def prepare_weights(
     verify: bool = True,
     fetch: bool = True,
 ) -> Path:
-    """Fetch published weights and their card into a folder, and print the card.
+    """Find published weights, or fetch them into a folder, write their card beside them, and print it.
 
     Args:
         weights: ``published``, ``published:VARIANT`` or the variant alone; None for the first, most general ones.
-        folder: Folder of all weights, with one subfolder per network.
+        folder: Folder of all weights, with one subfolder per network. Without a mirror, the user's
+            cache is searched as well.
         mirror: URL of a folder with the same file, used instead of its own sources.
         verify: Whether the file must have its published checksum.
         fetch: Whether to fetch a missing file.
@@ -38,7 +39,8 @@ def prepare_weights(
         CorruptFileError: If the file is not the published one.
     """
     chosen = published_weights(model, (weights or "").removeprefix(WORD).removeprefix(":") or None)
-    path = obtain_weights(chosen, [folder], mirror=mirror, verify=verify, fetch=fetch)
+    folders = [folder] if mirror else [folder, *weight_folders(folder)]
+    path = obtain_weights(chosen, folders, mirror=mirror, verify=verify, fetch=fetch)
     print_card(path, chosen)
     return path
 

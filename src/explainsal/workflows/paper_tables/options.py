@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from explainsal.explanation.presets import DEFAULT_PRESET
 from explainsal.workflows.options import EvaluationOptions
 from explainsal.workflows.submissions import SubmissionOptions
 
@@ -30,7 +31,7 @@ class TableOptions:
     name: str
     weights: Mapping[str, str]
     weights_folder: Path
-    preset: str = "sparse"
+    preset: str = DEFAULT_PRESET
     nulls: Sequence[str] = ("shuffled_filters", "untrained_network")
     null_images: int | None = 30
     baselines: Sequence[str] = ("gold_standard", "center_bias", "center_bias_loo", "chance")
