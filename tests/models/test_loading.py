@@ -41,6 +41,17 @@ def test_maps_have_the_size_of_the_stimuli_and_uint8_equals_float(model):
     assert torch.equal(maps, model(images.float() / 255))
 
 
+def test_floating_point_images_of_0_to_255_are_warned_of_once(model, caplog):
+    images = torch.randint(0, 256, (2, 3, 37, 45), dtype=torch.uint8)
+    for fine in (images, images / 255, 1.5 * torch.randn(1, 3, 24, 32).clamp(-2, 2)):
+        model(fine)
+    assert not caplog.messages
+    for _ in range(2):
+        model(images.float())
+    assert len(caplog.messages) == 1
+    assert "values up to 255; floating-point images are expected in 0 to 1: divide them by 255" in caplog.messages[0]
+
+
 def test_errors_say_what_to_do(tmp_path, model):
     with pytest.raises(UserError, match="no model named 'resnet'; choose cmrnet"):
         load_network("resnet")

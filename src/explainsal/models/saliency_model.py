@@ -24,6 +24,7 @@ DEEP = "deep"  # name of a network's own map in tables and pictures, next to tho
 UNTRAINED = "untrained weights"
 TRAINED_HERE = "trained here"  # weights of a network that a training run changes
 RECORD = "explainsal"  # key of the record in a checkpoint
+_TOO_BRIGHT = 4.0  # a value that images in 0 to 1 do not have, even after resampling or noise
 _NEGATIVE = 0.05  # relative to a map's largest value; a value further below 0 is neither rounding nor overshoot
 
 
@@ -98,7 +99,7 @@ class SaliencyModel(nn.Module):
         self.options = dict(options)
         self.input_size = None if input_size is None else (int(input_size[0]), int(input_size[1]))
         self.weights: str | None = None
-        self._warned_of_negative = False
+        self._warned_of_negative = self._warned_of_range = False
 
     @property
     def trained(self) -> bool:
@@ -175,17 +176,31 @@ class SaliencyModel(nn.Module):
                 *(self.name, low, high),
             )
 
+    def _warn_of_range(self, images: Tensor) -> None:
+        """Warn once if images in floating point seem to be in 0 to 255."""
+        if self._warned_of_range or self.training or torch.compiler.is_compiling() or images.is_meta:
+            return
+        if images.is_floating_point() and images.numel() and (largest := float(images.detach().max())) > _TOO_BRIGHT:
+            self._warned_of_range = True
+            log.warning(
+                "%s got images with values up to %.3g; floating-point images are expected in 0 to 1: divide them by 255, "
+                "or give uint8",
+                *(self.name, largest),
+            )
+
     def forward(self, images: Tensor) -> Tensor:
         """Predict saliency.
 
         Args:
-            images: Shape ``(B, 3, H, W)``, RGB, float in [0, 1] or uint8; any size.
+            images: Shape ``(B, 3, H, W)``, RGB, float in [0, 1] or uint8; any size. A warning is logged once if
+                floating-point images hold values far above 1.
 
         Returns:
             Shape ``(B, 1, H, W)``, non-negative.
         """
         if images.ndim != 4 or images.shape[1] != 3:
             raise ValueError(f"expected RGB images of shape (B, 3, H, W), got {tuple(images.shape)}")
+        self._warn_of_range(images)
         return self.postprocess(self.run(self.preprocess(images)), (images.shape[-2], images.shape[-1]))
 
     def log_density(self, images: Tensor) -> Tensor:
