@@ -183,8 +183,8 @@ class SaliencyModel(nn.Module):
         if images.is_floating_point() and images.numel() and (largest := float(images.detach().max())) > _TOO_BRIGHT:
             self._warned_of_range = True
             log.warning(
-                "%s got images with values up to %.3g; floating-point images are expected in 0 to 1: divide them by 255, "
-                "or give uint8",
+                "%s got images with values up to %.3g; floating-point images are expected in 0 to 1: divide them by "
+                "255, or give uint8",
                 *(self.name, largest),
             )
 
