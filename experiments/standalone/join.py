@@ -13,6 +13,7 @@ import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -69,10 +70,18 @@ def join(one: Standalone, other: Standalone) -> Standalone:
     return Standalone(one.bank, one.input_kind, one.input_size, stages)
 
 
+def _short(note: dict[str, Any]) -> dict[str, Any]:
+    """Return what the file of one model says about itself, without the quality of each of its maps."""
+    kept = {name: value for name, value in note.items() if name != "explained"}
+    return kept | ({"start": _short(note["start"])} if "start" in note else {})
+
+
 def main() -> None:
     (one, first), (other, second) = (load_standalone(Path(path)) for path in sys.argv[1:3])
     model = join(one, other)
-    path = save_standalone(model, sys.argv[3], {"finished": True, "joined": [first, second]})
+    path = save_standalone(
+        model, sys.argv[3], {"finished": True, "seed": first["seed"], "joined": [_short(first), _short(second)]}
+    )
     print(f"{path}: {model.coefficients} coefficients")
 
 

@@ -41,12 +41,21 @@ def save_standalone(model: Standalone, path: str | Path, note: dict[str, Any] | 
         "stages": stages, "note": note or {}, "written_by": f"explainsal {version('explainsal')}",
     }  # fmt: skip
     tensors: dict[str, Tensor] = {
-        f"{number}.{name}": getattr(stage, name).detach().cpu().contiguous()
+        f"{number}.{name}": _short(getattr(stage, name).detach().cpu().contiguous())
         for number, stage in enumerate(model.stages)
         for name in _TERMS
     }
     write_file(path, save(tensors, metadata={_KEY: json.dumps(graph)}))  # save_file would deny other users access
     return path
+
+
+def _short(values: Tensor) -> Tensor:
+    """Store indices in two bytes; there are far fewer filters, maps and sources than 32,768."""
+    return values if values.is_floating_point() else values.short()
+
+
+def _whole(values: Tensor) -> Tensor:
+    return values if values.is_floating_point() else values.long()
 
 
 def load_standalone(path: str | Path) -> tuple[Standalone, dict[str, Any]]:
@@ -93,7 +102,7 @@ def _model(graph: dict[str, Any], tensors: dict[str, Tensor]) -> Standalone:
     bank = FilterBank(**stored)
     stages = []
     for number, entry in enumerate(graph["stages"]):
-        terms = StageTerms(**{name: tensors[f"{number}.{name}"] for name in _TERMS})
+        terms = StageTerms(**{name: _whole(tensors[f"{number}.{name}"]) for name in _TERMS})
         _check(terms, len(entry["sources"]), len(bank))
         size = (int(entry["size"][0]), int(entry["size"][1]))
         stages.append(Stage(entry["name"], size, tuple(entry["sources"]), tuple(entry["channels"]), terms, bank))

@@ -1,8 +1,8 @@
 """The explanation without its network, as an ordinary model: ``load_model("standalone")``.
 
-The packaged file was refined against the published UNISAL; ``weights=FILE`` takes another one that
-``python -m explainsal.distill`` wrote. No network is loaded or needed. docs/decisions/0023 describes the graph and its
-fit, ``pretrained/standalone.safetensors.card.json`` its training data and scores.
+The packaged file joins two graphs that were refined against the published UNISAL; ``weights=FILE`` takes another one
+that ``python -m explainsal.distill`` wrote. No network is loaded or needed. docs/decisions/0023 describes the graph and
+its fit, ``pretrained/standalone.safetensors.card.json`` its training data and scores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
 
     Example:
         >>> build().net.coefficients
-        1554
+        4119
     """
     weights = packaged_file("standalone") if weights is None else weights
     net, note = load_standalone(weights)
