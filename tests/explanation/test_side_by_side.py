@@ -128,6 +128,38 @@ def test_an_error_in_one_image_is_raised_and_the_explainer_stays_usable():
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in net.modules())
 
 
+def test_an_interruption_ends_the_other_images_after_their_layer():
+    """The first image fails at its end, when the second, whose forward pass waits for that, has layers left."""
+    ended, failing, layers = threading.Event(), threading.Event(), []
+
+    class Waits(Told):
+        def forward(self, images):
+            if images[0, 0, 0, 0] == 3:
+                failing.wait(20)
+            try:
+                return super().forward(images)
+            finally:
+                if images[0, 0, 0, 0] == 3 and failing.is_set():
+                    ended.set()
+
+        def __deepcopy__(self, memo):
+            other = Waits()
+            other.load_state_dict(self.state_dict())
+            other.seen = self.seen
+            return other
+
+    batches = pictures(*2 * [(24, 32)])
+    batches[0][0, 0, 0, 0], batches[1][0, 0, 0, 0] = 2, 3
+    explainer = Explainer(Waits(), output_weight=0.0)
+    explainer.layers((24, 32))
+    with threads(2):
+        with pytest.raises(ModelError, match="an image of two"):
+            explainer.explain_each(batches, progress=lambda done, total: layers.append(done))
+        failing.set()
+        assert ended.wait(20)
+    assert layers == []  # the second image raised at its first layer
+
+
 def test_filters_are_kept_within_their_limit_and_the_limit_is_restored():
     with threads(2):
         Explainer(Functional(), memory_budget=10**7).explain_each(pictures((24, 32), (32, 24), (16, 40), (40, 16)))

@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Sequence
 from copy import copy, deepcopy
 from dataclasses import replace
-from threading import Lock
+from threading import Event, Lock
 from typing import Any
 
 import torch
@@ -140,9 +140,14 @@ class Explainer:
             with as_in_evaluation(worker.net):
                 return worker._explain(images, keep_maps, report)
 
+        stopped = Event()
         with as_in_evaluation(self.net), threads_for_shares():
-            report = self._counter(progress, batches)
-            return share_among(self._copies(min(self.side_by_side, len(batches))), explain, batches)
+            report = self._counter(progress, batches, stopped)
+            try:
+                return share_among(self._copies(min(self.side_by_side, len(batches))), explain, batches)
+            except BaseException:  # an interruption, too: the other images end after their current layer
+                stopped.set()
+                raise
 
     @property
     def side_by_side(self) -> int:
@@ -182,23 +187,24 @@ class Explainer:
             return self._weights(images)
 
     def _counter(
-        self, progress: Callable[[int, int], None] | None, batches: Sequence[Tensor]
-    ) -> Callable[[str], None] | None:
-        """Find the layers of all batches, and return a function that counts reported layers."""
+        self, progress: Callable[[int, int], None] | None, batches: Sequence[Tensor], stopped: Event
+    ) -> Callable[[str], None]:
+        """Find the layers of all batches, and return a function that counts reported layers and ends when stopped."""
         layers = [self._plan(images)[0] for images in batches]
-        if progress is None:
-            return None
         total = sum(layer.skipped is None for each in layers for layer in each)
         numbers, lock = itertools.count(1), Lock()
 
         def report(name: str) -> None:
+            if stopped.is_set():
+                raise InterruptedError(f"stopped after {name}, since another image failed or was interrupted")
             with lock:
-                progress(next(numbers), total)
+                if progress is not None:
+                    progress(next(numbers), total)
 
         return report
 
     def _explain(
-        self, images: Tensor, keep_maps: bool | int | Sequence[str], report: Callable[[str], None] | None = None
+        self, images: Tensor, keep_maps: bool | int | Sequence[str], report: Callable[[str], None]
     ) -> Explanation:
         layers, final = self._plan(images)
         place = self._placement(images)
