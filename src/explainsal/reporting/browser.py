@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from explainsal.functional.kernels.dispatch import share_among, shares
 from explainsal.reporting.figures.style import SALIENCY_CMAP
 from explainsal.reporting.pictures import colors, gray_uri, photo_uri
 from explainsal.reporting.run_folder import ExplanationTables, MapKey, Run
@@ -63,7 +61,8 @@ class _Album:
     def bytes(self) -> int:
         return sum(map(len, self.uris))
 
-    def add(self, uri: str, low: float, high: float) -> _Place:
+    def add(self, values: np.ndarray) -> _Place:
+        uri, low, high = gray_uri(values, self.side)
         if uri not in self._known:
             self._known[uri] = len(self.uris)
             self.uris.append(uri)
@@ -76,21 +75,16 @@ def _fitting(explanations: dict[str, ExplanationTables], keep: dict[str, list[Ma
     while True:
         wanted = [(name, key) for name, keys in keep.items() for key in keys]
         sides = [side for side in sides if _estimated(explanations, wanted, side) <= budget] or sides[-1:]
-        album, pairs = _Album(sides[0]), [explanations[name].maps[key] for name, key in wanted]
-        both = [values for pair in pairs for values in (pair.activation, pair.reconstruction)]
-        encoded = iter(share_among(range(shares()), partial(_encode, album.side), both))
-        for place in wanted:
-            album.places[place] = album.add(*next(encoded)), album.add(*next(encoded))
+        album = _Album(sides[0])
+        for name, key in wanted:
+            pair = explanations[name].maps[key]
+            album.places[name, key] = (album.add(pair.activation), album.add(pair.reconstruction))
         if album.bytes <= budget:
             return album
         if len(sides) > 1:
             sides = sides[1:]
         elif not _drop_last_maps(keep):
             return album
-
-
-def _encode(side: int, worker: int, values: np.ndarray) -> tuple[str, float, float]:
-    return gray_uri(values, side)
 
 
 def _estimated(explanations: dict[str, ExplanationTables], wanted: list[tuple[str, MapKey]], side: int) -> float:

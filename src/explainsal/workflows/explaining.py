@@ -20,7 +20,6 @@ from explainsal.errors import UserError
 from explainsal.explanation import Explanation
 from explainsal.explanation.presets import DEFAULT_PRESET
 from explainsal.explanation.run import ExplanationRun
-from explainsal.functional.kernels.dispatch import share
 from explainsal.functional.metrics import cc
 from explainsal.models import SaliencyModel
 from explainsal.models.saliency_model import DEEP
@@ -91,20 +90,18 @@ def explain_pictures(
         samples = [dataset[index] for index in range(start, min(start + together, count))]
         numbers = str(start + 1) if len(samples) == 1 else f"{start + 1} to {start + len(samples)}"
         title = f"{numbers} of {count}: {', '.join(sample.id for sample in samples)}"
-        explained = list(zip(samples, _explain_visibly(model, samples, explaining, title), strict=True))
-        for sample, explanation in explained:
+        for sample, explanation in zip(samples, _explain_visibly(model, samples, explaining, title), strict=True):
             print(f"{sample.id}: {agreement(explanation.explainable_map[:, 0], explanation.saliency_map[:, 0])}")
             explaining.add(explanation, [sample.id], coefficients=True)
-        share(partial(_write_picture, output, explaining.name, model, explained), len(explained))
+            _write_picture(output, sample, explanation, explaining.name, model)
     explaining.save()
     print(f"maps: {output / 'maps'}")
 
 
 def _write_picture(
-    output: Path, name: str, model: SaliencyModel, explained: Sequence[tuple[SaliencySample, Explanation]], place: int
+    output: Path, sample: SaliencySample, explanation: Explanation, name: str, model: SaliencyModel
 ) -> None:
     """Write the maps of a picture as PNG, and its entry of the report's gallery."""
-    sample, explanation = explained[place]
     maps = {DEEP: explanation.saliency_map[0, 0], name: explanation.explainable_map[0, 0].clamp(min=0)}
     write_gallery(output, gallery_image(sample, maps, model))
     for kind, values in zip(("deep", "explainable"), maps.values(), strict=True):
