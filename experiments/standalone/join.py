@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from explainsal.distillation import Standalone, load_standalone, save_standalone
 from explainsal.distillation.stage import Stage, StageTerms
 
 OFFSET = 100
-FIELDS = ("source", "place", "filter", "weight", "constant", "spread", "scale", "lowest")
+FIELDS = tuple(field.name for field in fields(StageTerms))
 
 
 def joined_terms(one: Stage, other: Stage, counts: dict[str, int]) -> StageTerms:

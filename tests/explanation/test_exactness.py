@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import functools
 import math
-from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +18,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.distillation.pretended import DEVICE, pretended_device
 from tests.reference import explanation as plain
+from tests.threads import threads
 from torch.testing import assert_close
 
 from explainsal.explanation import PRESETS, FilterBank
@@ -32,16 +32,6 @@ BANK = FilterBank(wavelengths=(3.0, 6.0), n_orientations=2, sigma_on_f=(0.55,), 
 # odd, not divisible by 8, smaller than a block. Not below 5: standardised maps of one block of `normalized` (4 x 4) all
 # have mean 0 and deviation 1, and of candidates that are equal up to rounding either may be taken
 SIZES = st.tuples(st.integers(5, 21), st.integers(5, 21))
-
-
-@contextmanager
-def threads(count):
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def noise(count, size, seed, dtype=torch.float64):

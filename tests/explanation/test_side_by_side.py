@@ -1,27 +1,17 @@
 """Several images at the same time on a CPU: the same results as one after the other, whatever the network."""
 
 import threading
-from contextlib import contextmanager
 
 import pytest
 import torch
 from tests.explanation.nets import Functional, Odd
+from tests.threads import threads
 from torch import nn
 
 from explainsal.errors import ModelError
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.explanation.transfer import REMEMBERED_BYTES, _sampled
 from explainsal.functional.kernels.dispatch import loops_run
-
-
-@contextmanager
-def threads(count):
-    before = torch.get_num_threads()
-    torch.set_num_threads(count)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def pictures(*sizes):

@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from PIL import Image
+from tests.threads import threads
 
 from explainsal.datamodules.folder import FolderDataModule
 from explainsal.explanation.run import ExplanationRun
@@ -25,21 +26,17 @@ def pictures(tmp_path):
     return FolderDataModule(tmp_path / "photos", batch_size=1, num_workers=0).dataset("all")
 
 
-def explained(pictures, folder, threads):
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
+def explained(pictures, folder, count):
+    with threads(count):
         run = ExplanationRun("sparse", folder / "explanation", options={"layers": "conv", "top_k": 2})
         torch.manual_seed(0)
         model = SaliencyModel(CMRNet(2), name="cmrnet", options={}, input_size=(32, 48)).eval()
         explain_pictures(folder, model, pictures, run)
-    finally:
-        torch.set_num_threads(before)
     return folder
 
 
 def test_two_threads_write_the_same_files_as_one(pictures, tmp_path, capsys):
-    one, two = (explained(pictures, tmp_path / str(threads), threads) for threads in (1, 2))
+    one, two = (explained(pictures, tmp_path / str(count), count) for count in (1, 2))
     files = sorted(path.relative_to(one) for path in one.rglob("*") if path.is_file())
     assert files == sorted(path.relative_to(two) for path in two.rglob("*") if path.is_file())
     assert len([path for path in files if path.suffix == ".png"]) == 2 * len(SIZES)
