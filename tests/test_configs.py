@@ -47,7 +47,8 @@ def unknown(keys: set[str], target) -> set[str]:
 def test_each_choice_names_its_module(group, name):
     node = composed("train", f"{group}={name}")[group]
     package = "explainsal.classical" if group == "model" and name in MODELS else PACKAGE[group]
-    module = "explainsal.distillation.model" if name == "standalone" else f"{package}.{name}"
+    elsewhere = {"standalone": "explainsal.distillation.model", "graph": "explainsal.distillation.graph"}
+    module = elsewhere.get(name, f"{package}.{name}")
     assert node._target_.startswith(f"{module}.")
 
 

@@ -17,16 +17,17 @@ EXAMPLES = (
     "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
     "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
     "model=unisal weights=published data=osie start=FILE refine.epochs=5",
+    "checkpoint=graph.ckpt data=osie images=64",
 )
 
 
 def distill(cfg: DictConfig) -> Path:
-    """Fit a standalone model to the network of ``cfg``; return its file."""
+    """Fit a standalone model to the network of ``cfg``, or write a learned graph as one; return its file."""
     from explainsal.app import build
     from explainsal.app.distilling import build_fit_options, build_sets
     from explainsal.app.runs import open_run
     from explainsal.app.training import seed_everything
-    from explainsal.workflows import distilling
+    from explainsal.workflows import distilling, freezing
 
     with open_run(cfg, "distill") as run:
         seed_everything(cfg)
@@ -35,6 +36,8 @@ def distill(cfg: DictConfig) -> Path:
         build.check_model_options(cfg)  # before data are read or generated
         sets = build_sets(cfg)
         network = build.build_network(cfg)
+        if freezing.is_graph(network):
+            return freezing.freeze_graph(network, sets, run, options)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
         if options.start is not None:
             return distilling.refine_start(model, sets, run, options)

@@ -10,6 +10,8 @@ import torch
 from torch import nn
 
 from explainsal.classical import MODELS, classical_model, classical_name
+from explainsal.distillation.graph import GRAPH
+from explainsal.distillation.graph import build as build_graph
 from explainsal.distillation.model import build as build_standalone
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
@@ -21,7 +23,7 @@ from explainsal.models.saliency_model import UNTRAINED
 log = logging.getLogger(__name__)
 
 PACKAGED = "cmrnet_eyes"  # the trained network that comes with the project
-NETWORKS = (*PLAIN_NETWORKS, "standalone")
+NETWORKS = (*PLAIN_NETWORKS, "standalone", GRAPH)
 Classical = Literal[
     "center_gaussian", "chance", "gbvs", "hft", "icl", "itti", "rare_style", "signature", "sim2011", "sim_grouping",
     "spectral_residual",
@@ -63,7 +65,9 @@ def load_model(name_or_checkpoint: str | Path, weights: str | Path | None = None
     if name not in NETWORKS and Path(name).suffix != ".ckpt" and not Path(name).exists():
         networks, classical = ", ".join(NETWORKS), ", ".join(MODELS)
         raise UserError(f"no model named {name!r}; choose {networks}, {classical}, or a checkpoint file")
-    model = load_network(name_or_checkpoint, weights, others={"standalone": build_standalone}, **options)
+    model = load_network(
+        name_or_checkpoint, weights, others={"standalone": build_standalone, GRAPH: build_graph}, **options
+    )
     warn_if_untrained(model)
     return model
 

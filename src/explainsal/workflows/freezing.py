@@ -1,0 +1,79 @@
+"""Write a learned graph as a standalone model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from explainsal.data.sample import SaliencyBatch
+from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.datamodules.fit import MixedSamples
+from explainsal.distillation import save_standalone
+from explainsal.distillation.freezing import freeze
+from explainsal.distillation.graph import LearnedGraph
+from explainsal.distillation.options import DistillOptions
+from explainsal.distillation.quality import write_tables
+from explainsal.errors import UserError
+from explainsal.models import SaliencyModel
+from explainsal.workflows.distilling import FILE, FitOptions, mix_splits
+from explainsal.workflows.loading import describe
+from explainsal.workflows.runs import RunFolder
+
+_LEAST_SHARE = 0.99  # of the sum of weights; in a running average, terms that the training dropped have tiny values
+
+
+def is_graph(model: SaliencyModel) -> bool:
+    """Return whether a model is a learned graph, which has nothing to fit."""
+    return isinstance(model.net, LearnedGraph)
+
+
+def freeze_graph(
+    model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions
+) -> Path:
+    """Write a learned graph as a standalone model; the training images give the sizes of its terms.
+
+    Args:
+        model: Trained ``model=graph``.
+        sets: See :func:`~.distilling.distill`.
+        options: Only `images`, `seed` and the terms of a stage apply.
+
+    Returns:
+        The file of the standalone model.
+
+    Raises:
+        UserError: If the options ask for a fit, the graph is untrained, or most of its terms are not yet dropped.
+    """
+    graph = cast(LearnedGraph, model.net)
+    terms = options.stages.terms
+    stages = DistillOptions(terms=terms)
+    if options != FitOptions(stages, images=options.images, seed=options.seed, batch_size=options.batch_size):
+        raise UserError(
+            "a learned graph is written as it is: remove the options refine.*, start, resume and input_size, and those "
+            "of distill except distill.terms"
+        )
+    if not model.trained or not bool(graph.calibrated):
+        raise UserError("model=graph is untrained: give the checkpoint of a training, checkpoint=FILE")
+    if (share := graph.share_of_largest(terms)) < _LEAST_SHARE:
+        raise UserError(
+            f"the {terms} largest terms of a map hold only {share:.0%} of its weights: this checkpoint was saved "
+            "before the training had dropped the others. Take the last one, or allow more terms: distill.terms=N"
+        )
+    images, _ = mix_splits(sets, options.images)
+    run.record(describe(model))
+    frozen = freeze(graph.cpu(), _prepared(images, model), terms)
+    note = {"finished": True, "images": len(images), "network": Path(model.weights or "").name, "seed": options.seed}
+    file = save_standalone(frozen, run.folder / FILE, note)
+    write_tables(frozen, None, run.folder / "explanation" / "standalone")
+    run.finish()
+    print(f"model: {file} ({frozen.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
+    return file
+
+
+def _prepared(dataset: MixedSamples, model: SaliencyModel) -> Iterator[Tensor]:
+    for index in range(len(dataset)):
+        with torch.no_grad():
+            yield model.preprocess(SaliencyBatch.collate([dataset[index]]).images)
