@@ -17,7 +17,7 @@ from explainsal.distillation.quality import attribution_table
 from explainsal.distillation.stage import StageTerms
 from explainsal.explanation import FilterBank
 from explainsal.explanation.input_maps import input_maps
-from explainsal.functional.log_gabor import filter_responses, gaussian_bank
+from explainsal.functional.log_gabor import filter_responses, gaussian_bank, log_gabor_bank
 
 
 @pytest.mark.parametrize("by", ["source", "wavelength", "orientation", "part"])
@@ -61,6 +61,26 @@ def test_an_attribution_follows_blurs_down_to_the_image():
     assert set(kinds) == {"blur 1", "4", "constant", "clamping"}
     with pytest.raises(ValueError, match="by must be one of"):
         attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "colour")
+
+
+def test_an_attribution_follows_even_and_odd_responses_down_to_the_image():
+    """The last stage takes the odd response of the even response of luminance, and an energy."""
+    bank = FilterBank((4.0,), 1, (0.6,), (0.6,), parts=("even", "odd", "energy"))
+
+    def stage(name, source, *which):
+        row, one = torch.tensor([which]), torch.ones(1)
+        terms = StageTerms(0 * row, 0 * row, row, 2.0 * one.expand(row.shape), 0 * one, row.float(), one, -9 * one)
+        return Stage(name, (8, 8), (source,), (0,), terms, bank)
+
+    model = Standalone(bank, "luminance", (8, 8), [stage("first", "input", 0), stage("last", "first", 1, 2)])
+    images = torch.rand(2, 3, 8, 8)
+    parts = attribute(model, images)
+    (gabor,) = log_gabor_bank((8, 8), [4.0], [0.0], (0.6,), (0.6,), sigma_unit=bank.sigma_unit)
+    even = filter_responses(input_maps(images), gabor[None])[:, 0].real
+    assert_close(
+        parts["input/luminance"], 4 * filter_responses(even, gabor[None])[:, 0].imag[:, 0], rtol=1e-4, atol=1e-5
+    )
+    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}
 
 
 def test_flows_end_at_the_image_and_the_position(fit):

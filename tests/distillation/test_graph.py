@@ -51,6 +51,8 @@ def test_only_the_largest_weights_are_kept_and_none_returns():
     with torch.no_grad():
         part.weight.add_(1.0)  # what an optimizer with momentum may do
     assert (part.value[~part.kept] == 0).all()
+    graph.prune(7)
+    assert (part.weight[~part.kept] == 0).all()
 
 
 def test_the_first_training_batch_sets_the_units_and_later_ones_do_not():

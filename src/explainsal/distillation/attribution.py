@@ -1,4 +1,4 @@
-"""Exact decomposition of the saliency map into additive parts, by the linearity of sums and blurs."""
+"""Exact decomposition of the saliency map into additive parts, by the linearity of sums and filters."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.layers import INPUT
 
 CONSTANT, CLAMPING = "constant", "clamping"
+_LINEAR = ("even", "odd")  # parts of responses; the others are functions with a bend
 BY = ("source", "wavelength", "orientation", "part")
 
 
@@ -22,9 +23,9 @@ BY = ("source", "wavelength", "orientation", "part")
 def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str, Tensor]:
     """Return the contribution of each kind of term to the saliency map, or to the scores before the final softmax.
 
-    A stage's map is a sum. The blur of an earlier map is the sum of the blurs of that map's terms, which are decomposed
-    recursively. The recursion ends at terms of the image, of the position, or of a nonlinear function of an earlier map
-    (its energy, or the part above its mean). Nothing is approximated.
+    A stage's map is a sum. A blur of an earlier map, or an even or odd response of it, is the sum of the responses of
+    that map's terms, which are decomposed recursively. The recursion ends at terms of the image, of the position, or of
+    a nonlinear function of an earlier map (its energy, or the part above its mean). Nothing is approximated.
 
     Args:
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
@@ -77,13 +78,13 @@ class _Attribution:
     def _term(self, stage: Stage, number: int, term: int, source: str, added: Tensor) -> dict[str, Tensor]:
         place, which = int(stage.place[number, term]), int(stage.filter[number, term])
         used = None if which < 0 else self.model.bank.filters[which]
-        if used is None or used.kind != "low_pass" or used.part != "even" or source == INPUT:
+        if used is None or used.part not in _LINEAR or source == INPUT:
             return {self._label(source, place, which): added}
         below = self.of(self.stages[source], place)
         stacked = torch.stack(list(below.values()), dim=1)
-        blurred = pair_responses(stacked, self.model.bank, [(part, which) for part in range(len(below))])
-        blurred = resize_bilinear(blurred, stage.size) * stage.weight[number, term]
-        return dict(zip(below, blurred.unbind(1), strict=True))
+        filtered = pair_responses(stacked, self.model.bank, [(part, which) for part in range(len(below))])
+        filtered = resize_bilinear(filtered, stage.size) * stage.weight[number, term]
+        return dict(zip(below, filtered.unbind(1), strict=True))
 
     def _label(self, source: str, place: int, which: int) -> str:
         if self.by == "source":

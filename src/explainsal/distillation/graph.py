@@ -39,7 +39,7 @@ _CALIBRATION = 4  # images of the first batch that set the units of the weights
 
 @dataclass(frozen=True)
 class StagePlan:
-    """Name, size, number of maps and sources of a stage; `blurred`: sources of which only blurs are candidates."""
+    """Name, size, number of maps and sources of a stage; the sources in `blurred` have blurs as their only candidates."""
 
     name: str
     size: tuple[int, int]
@@ -216,14 +216,18 @@ class LearnedGraph(nn.Module):
 
     @torch.no_grad()
     def prune(self, terms: int) -> None:
-        """Keep at most the `terms` largest weights of every map, in standard deviations; dropped ones never return."""
+        """Keep at most the `terms` largest weights of every map, in standard deviations; dropped ones never return.
+
+        Called before every step, it also resets dropped weights that an optimizer with momentum has moved.
+        """
         for stage in self.plan:
-            parts, size = [self._weights(stage.name, source) for source in stage.sources], self._sizes(stage)
-            if terms >= size.shape[1]:
-                continue
-            keep = torch.zeros_like(size, dtype=torch.bool).scatter_(1, size.topk(terms, 1).indices, True)
-            for one, part in zip(parts, keep.split([p.kept[0].numel() for p in parts], 1), strict=True):
-                one.kept &= part.view_as(one.kept)
+            parts = [self._weights(stage.name, source) for source in stage.sources]
+            if int(self._kept(stage).sum(1).max()) > terms:
+                size = self._sizes(stage)
+                keep = torch.zeros_like(size, dtype=torch.bool).scatter_(1, size.topk(terms, 1).indices, True)
+                for one, part in zip(parts, keep.split([p.kept[0].numel() for p in parts], 1), strict=True):
+                    one.kept &= part.view_as(one.kept)
+            for one in parts:
                 one.weight.mul_(one.kept)
 
 
