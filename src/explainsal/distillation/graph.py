@@ -39,7 +39,7 @@ _CALIBRATION = 4  # images of the first batch that set the units of the weights
 
 @dataclass(frozen=True)
 class StagePlan:
-    """Name, size, number of maps and sources of a stage; the sources in `blurred` have blurs as their only candidates."""
+    """Name, size, number of maps and sources of a stage; only blurs of the sources in `blurred` are candidates."""
 
     name: str
     size: tuple[int, int]
