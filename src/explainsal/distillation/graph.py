@@ -96,7 +96,7 @@ class SourceWeights(nn.Module):
 
 
 class LearnedGraph(nn.Module):
-    """Stages of maps; the last one is the logarithm of a density, up to a constant.
+    """Stages of maps; the softmax of the last one over the pixels is a density.
 
     Args:
         input_size: See :func:`plan_stages`.
@@ -154,9 +154,10 @@ class LearnedGraph(nn.Module):
         return torch.cat([self._weights(stage.name, source).kept.flatten(1) for source in stage.sources], 1)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Map images ``(B, 3, H, W)`` of the input size, RGB in [0, 1], to scores ``(B, 1, H / 4, W / 4)``."""
+        """Map images ``(B, 3, H, W)`` of the input size, RGB in [0, 1], to log-densities ``(B, 1, H / 4, W / 4)``."""
         with torch.autocast(images.device.type, enabled=False):
-            return self.stage_maps(images.float())[self.plan[-1].name]
+            scores = self.stage_maps(images.float())[self.plan[-1].name]
+            return scores.flatten(1).log_softmax(1).view_as(scores)
 
     def stage_maps(self, images: Tensor) -> dict[str, Tensor]:
         """Return the maps of every stage, by name."""
