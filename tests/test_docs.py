@@ -150,6 +150,17 @@ def test_explain_your_own_network(folder: Path) -> None:
     assert pd.read_csv(attribution)["image"].unique().tolist() == ["photo"]
 
 
+@pytest.mark.slow
+def test_learn_a_graph(folder: Path) -> None:
+    block = blocks("docs/explain.md", "bash")[3].replace("callbacks=pruned", "callbacks=pruned trainer.max_epochs=4")
+    said = run_block(block, "bash", folder)
+    assert max(int((stage.source >= 0).sum(1).max()) for stage in load_standalone(said).stages) == 20
+
+
+def load_standalone(said: str) -> torch.nn.Module:
+    return load_model("standalone", weights=re.findall(r"model: (\S+\.safetensors)", said)[-1]).net
+
+
 def test_do_without_the_network(folder: Path) -> None:
     """In this process, since it takes a second of which a new one would be most."""
     block = blocks("docs/explain.md", "python")[1]
@@ -198,7 +209,7 @@ def test_every_block_of_the_pages_is_run_above() -> None:
     run = {name: [kind for kind in found if kind not in ("text", "console")] for name, found in kinds.items()}
     assert {name: found for name, found in run.items() if found} == {
         "index": ["bash"],
-        "explain": ["bash", "python", "bash", "python", "bash"],
+        "explain": ["bash", "python", "bash", "python", "bash", "bash"],
         "evaluate": ["bash", "bash", "python", "bash"],
         "train": ["bash", "bash", "bash"],
     }

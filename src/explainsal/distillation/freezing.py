@@ -17,16 +17,14 @@ _NEVER = -1e4  # lower bound of scores, which are not clamped
 
 
 @torch.no_grad()
-def freeze(graph: LearnedGraph, images: Iterable[Tensor], terms: int = 20) -> Standalone:
+def freeze(graph: LearnedGraph, images: Iterable[Tensor]) -> Standalone:
     """Return a graph as a standalone model, with the same maps up to rounding.
 
     Args:
-        graph: Trained graph; it is pruned to the number of terms.
+        graph: Trained graph.
         images: Training images ``(B, 3, H, W)`` at the graph's input size, RGB in [0, 1]; standard deviations of
             candidates and maps, which the tables of the model show, are measured on them.
-        terms: Maximum number of terms per map.
     """
-    graph.eval().prune(terms)
     stages = [_freeze_stage(graph, plan) for plan in graph.plan]
     model = Standalone(graph.bank, "opponent", graph.input_size, stages, "log_density")
     _measure(model, images)

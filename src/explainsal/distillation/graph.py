@@ -35,6 +35,7 @@ _LONGEST = {INPUT: 24.0}  # px; of the filters of the image
 _LONGEST_OF_MAPS = 12.0
 _CENTER_UNIT = 0.25  # about the standard deviation of a map of the position
 _CALIBRATION = 4  # images of the first batch that set the units of the weights
+_MOMENTUM = 0.02  # of the means and variances that normalize maps outside training; the first batch sets them
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,7 @@ class LearnedGraph(nn.Module):
             }
             scale = 1 / math.sqrt(sum(maps * each for _, maps, each in shapes.values()))
             self.sums[stage.name] = nn.ModuleDict({s: SourceWeights(shape, scale) for s, shape in shapes.items()})
-            self.norms[stage.name] = nn.BatchNorm2d(stage.maps, momentum=0.02)
+            self.norms[stage.name] = nn.BatchNorm2d(stage.maps, momentum=_MOMENTUM)
             for source in stage.blurred:
                 self._weights(stage.name, source).kept[..., : 3 * filters[source].gabors] = False
         self.register_buffer("calibrated", torch.tensor(False))
@@ -171,7 +172,9 @@ class LearnedGraph(nn.Module):
                 position.unit.fill_(_CENTER_UNIT)
             fixed = center_maps(stage.size, device=images.device)
             combined = sum(arriving.pop(stage.name), torch.einsum("pm,mhw->phw", position.value[..., 0], fixed))
-            combined = self.norms[stage.name](combined)
+            norm = cast(nn.BatchNorm2d, self.norms[stage.name])
+            norm.momentum = 1.0 if calibrate else _MOMENTUM
+            combined = norm(combined)
             maps[stage.name] = combined if stage is self.plan[-1] else combined.relu()
             self._pass_on(stage.name, maps[stage.name], arriving, calibrate)
         if calibrate:
@@ -209,11 +212,6 @@ class LearnedGraph(nn.Module):
     def _sizes(self, stage: StagePlan) -> Tensor:
         parts = (self._weights(stage.name, source) for source in stage.sources)
         return torch.cat([(one.weight.detach().abs() * one.kept).flatten(1) for one in parts], 1)
-
-    def share_of_largest(self, terms: int) -> float:
-        """Return the least share, over the stages, of the `terms` largest weights of every map in the sum of all."""
-        sizes = [self._sizes(stage) for stage in self.plan]
-        return min(float(size.topk(min(terms, size.shape[1]), 1).values.sum() / size.sum()) for size in sizes)
 
     @torch.no_grad()
     def prune(self, terms: int) -> None:

@@ -23,8 +23,6 @@ from explainsal.workflows.distilling import FILE, FitOptions, mix_splits
 from explainsal.workflows.loading import describe
 from explainsal.workflows.runs import RunFolder
 
-_LEAST_SHARE = 0.99  # of the sum of weights; in a running average, terms that the training dropped have tiny values
-
 
 def is_graph(model: SaliencyModel) -> bool:
     """Return whether a model is a learned graph, which has nothing to fit."""
@@ -45,7 +43,7 @@ def freeze_graph(
         The file of the standalone model.
 
     Raises:
-        UserError: If the options ask for a fit, the graph is untrained, or most of its terms are not yet dropped.
+        UserError: If the options ask for a fit, the graph is untrained, or its maps have too many terms.
     """
     graph = cast(LearnedGraph, model.net)
     terms = options.stages.terms
@@ -57,14 +55,14 @@ def freeze_graph(
         )
     if not model.trained or not bool(graph.calibrated):
         raise UserError("model=graph is untrained: give the checkpoint of a training, checkpoint=FILE")
-    if (share := graph.share_of_largest(terms)) < _LEAST_SHARE:
+    if graph.terms > terms:
         raise UserError(
-            f"the {terms} largest terms of a map hold only {share:.0%} of its weights: this checkpoint was saved "
-            "before the training had dropped the others. Take the last one, or allow more terms: distill.terms=N"
+            f"a map of this graph has up to {graph.terms:,} terms: the checkpoint was saved before the training had "
+            f"dropped the others. Take its last checkpoint, or allow more terms: distill.terms={graph.terms}"
         )
     images, _ = mix_splits(sets, options.images)
     run.record(describe(model))
-    frozen = freeze(graph.cpu(), _prepared(images, model), terms)
+    frozen = freeze(graph.cpu(), _prepared(images, model))
     note = {"finished": True, "images": len(images), "network": Path(model.weights or "").name, "seed": options.seed}
     file = save_standalone(frozen, run.folder / FILE, note)
     write_tables(frozen, None, run.folder / "explanation" / "standalone")
