@@ -9,6 +9,7 @@ import shlex
 import pytest
 import torch
 from hydra import compose, initialize_config_dir
+from hydra.utils import instantiate
 
 from explainsal.app.cli import conf_dir
 from explainsal.models import load_network
@@ -63,13 +64,17 @@ def test_the_packaged_standalone_model_is_loaded_by_its_name_and_its_card_descri
     assert maps.std() > 0
 
 
-def test_the_recipe_of_the_packaged_standalone_model_composes():
+def test_the_recipe_of_the_packaged_standalone_model_composes_to_its_graph():
     recipe = shlex.split(read_card("standalone")["recipe"].partition("   (")[0])
-    assert recipe[:3] == ["python", "-m", "explainsal.distill"]
+    assert recipe[:3] == ["python", "-m", "explainsal.train"]
     with initialize_config_dir(conf_dir(), version_base="1.3"):
-        cfg = compose("distill", overrides=recipe[3:])
-    assert cfg.start == "experiments/standalone/models/standalone.safetensors"
-    assert (cfg.weights, cfg.extra_data.mit1003.split) == ("published:mit1003", "held_out")
+        cfg = compose("train", overrides=recipe[3:])
+    assert (cfg.fit.teacher.weights, cfg.fit.extra_data.mit1003.split) == ("published:mit1003", "held_out")
+    net, plan = load_model("standalone").net, instantiate(cfg.model).net.plan
+    assert [(s.name, s.size, s.sources, len(s.channels)) for s in net.stages] == [
+        (stage.name, stage.size, stage.sources, stage.maps) for stage in plan
+    ]
+    assert cfg.callbacks.pruning.terms == 20
 
 
 def test_it_says_what_it_has_seen_of_two_data_sets():

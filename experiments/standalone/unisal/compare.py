@@ -1,4 +1,4 @@
-"""Compare the standalone model refined against UNISAL with the others: python experiments/standalone/unisal/compare.py.
+"""Compare the standalone model learned from UNISAL with the others: python experiments/standalone/unisal/compare.py.
 
 Reads scores/ and, for OSIE, the classical models of ../results/scores. Writes table.csv (means with 95% intervals) and
 differences.csv (paired differences to every other model).
