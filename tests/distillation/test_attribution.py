@@ -54,11 +54,12 @@ def test_an_attribution_follows_blurs_down_to_the_image():
     blur = gaussian_bank((8, 8), [1.0])
     twice = filter_responses(filter_responses(input_maps(images), blur)[:, 0].real, blur).real
     assert_close(parts["input/luminance"], 3 * 2 * twice[:, 0, 0], rtol=1e-4, atol=1e-4)
-    assert_close(parts["constant"], torch.full((2, 8, 8), 0.5 + 3 * 0.5))
+    assert_close(parts["constant"], torch.full((2, 8, 8), 0.5))
+    assert_close(parts["thresholds"], torch.full((2, 8, 8), 3 * 0.5))
     assert Standalone(bank, "luminance", (8, 8), [first, last]).image_responses(images)[1].shape == (2, 0, 8, 8)
-    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first the stage's energy
+    assert set(parts) == {"input/luminance", "first", "constant", "thresholds", "clamping"}  # first the stage's energy
     kinds = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "wavelength")
-    assert set(kinds) == {"blur 1", "4", "constant", "clamping"}
+    assert set(kinds) == {"blur 1", "4", "constant", "thresholds", "clamping"}
     with pytest.raises(ValueError, match="by must be one of"):
         attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "colour")
 
@@ -80,7 +81,33 @@ def test_an_attribution_follows_even_and_odd_responses_down_to_the_image():
     assert_close(
         parts["input/luminance"], 4 * filter_responses(even, gabor[None])[:, 0].imag[:, 0], rtol=1e-4, atol=1e-5
     )
-    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}
+    assert set(parts) == {"input/luminance", "first", "constant", "thresholds", "clamping"}
+
+
+def test_a_clamped_map_has_its_lowest_value_and_no_other_part():
+    """Luminance is blurred twice; the first blur is clamped below .6."""
+    bank = FilterBank((4.0,), 1, (0.6,), (0.6,), low_pass=(1.0,))
+
+    def stage(name, source, constant, lowest):
+        row, one = torch.tensor([[1]]), torch.ones(1)
+        terms = StageTerms(0 * row, 0 * row, row, 2.0 * one[None], constant * one, row.float(), one, lowest * one)
+        return Stage(name, (8, 8), (source,), (0,), terms, bank)
+
+    model = Standalone(
+        bank, "luminance", (8, 8), [stage("first", "input", -0.5, 0.6), stage("last", "first", 0.25, -9)]
+    )
+    images = torch.rand(2, 3, 8, 8)
+    parts = attribute(model, images)
+    first = 2 * filter_responses(input_maps(images), gaussian_bank((8, 8), [1.0]))[:, 0, 0].real
+    above = first - 0.5 > 0.6
+    assert above.any()
+    assert not above.all()
+    for label, map in (("input/luminance", first), ("thresholds", torch.full_like(first, -0.5))):
+        blurred = filter_responses((map * above)[:, None], gaussian_bank((8, 8), [1.0]))[:, 0, 0].real
+        assert_close(parts[label], 2 * blurred, rtol=1e-4, atol=1e-5)
+    lowest = filter_responses(0.6 * (~above)[:, None].float(), gaussian_bank((8, 8), [1.0]))[:, 0, 0].real
+    assert_close(parts["clamping"], 2 * lowest, rtol=1e-4, atol=1e-5)
+    assert_close(sum(parts.values()), model(images)[:, 0], rtol=1e-4, atol=1e-5)
 
 
 def test_flows_end_at_the_image_and_the_position(fit):

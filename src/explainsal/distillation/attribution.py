@@ -14,7 +14,7 @@ from explainsal.explanation.input_maps import INPUT_MAP_NAMES
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.layers import INPUT
 
-CONSTANT, CLAMPING = "constant", "clamping"
+CONSTANT, THRESHOLDS, CLAMPING = "constant", "thresholds", "clamping"
 _LINEAR = ("even", "odd")  # parts of responses; the others are functions with a bend
 BY = ("source", "wavelength", "orientation", "part")
 
@@ -25,7 +25,8 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
 
     A stage's map is a sum. A blur of an earlier map, or an even or odd response of it, is the sum of the responses of
     that map's terms, which are decomposed recursively. The recursion ends at terms of the image, of the position, or of
-    a nonlinear function of an earlier map (its energy, or the part above its mean). Nothing is approximated.
+    a nonlinear function of an earlier map (its energy, or the part above its mean). Where a map is clamped, it has its
+    lowest value and no other part. Nothing is approximated.
 
     Args:
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
@@ -35,8 +36,8 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
 
     Returns:
         Maps ``(B, h, w)`` that add up to the last stage's map. ``"none"`` holds terms without the property (a blur has
-        no orientation), ``"constant"`` the constants, ``"clamping"`` the amount by which maps are raised to the fit's
-        lowest value.
+        no orientation), ``"constant"`` the last stage's constant, ``"thresholds"`` those of the other stages, which
+        differ between pixels as maps are clamped, and ``"clamping"`` the lowest values of clamped maps.
 
     Raises:
         ValueError: If `by` has another value.
@@ -70,9 +71,12 @@ class _Attribution:
                 continue
             for label, part in self._term(stage, number, term, stage.sources[source], added[:, term]).items():
                 parts[label] = parts.get(label, 0) + part
-        constant = stage.constant[number].expand_as(whole)
-        parts[CONSTANT] = parts.get(CONSTANT, 0) + constant
-        parts[CLAMPING] = parts.get(CLAMPING, 0) + (whole - added.sum(1) - constant)
+        constant, lowest = stage.constant[number].expand_as(whole), stage.lowest[number]
+        label = CONSTANT if stage is self.model.stages[-1] else THRESHOLDS
+        parts[label] = parts.get(label, 0) + constant
+        above = added.sum(1) + constant > lowest
+        parts = {label: part * above for label, part in parts.items()}
+        parts[CLAMPING] = parts.get(CLAMPING, 0) + lowest * ~above
         return parts
 
     def _term(self, stage: Stage, number: int, term: int, source: str, added: Tensor) -> dict[str, Tensor]:
