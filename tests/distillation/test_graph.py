@@ -90,6 +90,24 @@ def test_a_frozen_graph_has_the_same_maps_and_its_file_too(tmp_path):
     assert table.loc[table["layer"] == table["layer"].max(), "flow"].sum() == pytest.approx(1)
 
 
+def test_maps_without_effect_are_left_out():
+    graph = trained()
+    output = graph.sums["output"]["back"]
+    with torch.no_grad():
+        output.kept[:, 1] = False  # the last map no longer depends on the second map of this stage
+        wanted = graph(images()).flatten(1).exp()
+        model = freeze(graph, [images()])
+        assert torch.allclose(model(images()).flatten(1), wanted * wanted.shape[1], rtol=0.05)
+    channels = {stage.name: stage.channels for stage in model.stages}
+    assert 1 not in channels.get("back", ())
+    used = {name: set() for name in channels}
+    for stage in model.stages:
+        for source, place in zip(stage.source.flatten().tolist(), stage.place.flatten().tolist(), strict=True):
+            if source >= 0 and stage.sources[source] in used:
+                used[stage.sources[source]].add(place)
+    assert all(used[name] == set(range(len(maps))) for name, maps in channels.items() if name != "output")
+
+
 def test_sizes_of_the_terms_are_measured_on_all_images():
     graph, both = trained(), images()
     whole = freeze(copy.deepcopy(graph), [both])

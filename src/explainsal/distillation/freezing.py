@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import cast
 
 import torch
@@ -16,47 +17,97 @@ from explainsal.distillation.stage import CENTER, Stage, StageTerms
 _NEVER = -1e4  # lower bound of scores, which are not clamped
 
 
+@dataclass(frozen=True)
+class _Term:
+    """One coefficient of a map: the weight of a source's map through a filter (-1: none)."""
+
+    weight: float
+    source: str
+    place: int
+    filter: int
+
+
 @torch.no_grad()
 def freeze(graph: LearnedGraph, images: Iterable[Tensor]) -> Standalone:
     """Return a graph as a standalone model, with the same maps up to rounding.
+
+    Maps on which the last map does not depend are left out.
 
     Args:
         graph: Trained graph.
         images: Training images ``(B, 3, H, W)`` at the graph's input size, RGB in [0, 1]; standard deviations of
             candidates and maps, which the tables of the model show, are measured on them.
     """
-    stages = [_freeze_stage(graph, plan) for plan in graph.plan]
+    terms = {stage.name: _terms(graph, stage) for stage in graph.plan}
+    used = _used_maps(graph.plan, terms)
+    stages = [_freeze_stage(graph, stage, terms[stage.name], used) for stage in graph.plan if used[stage.name]]
     model = Standalone(graph.bank, "opponent", graph.input_size, stages, "log_density")
     _measure(model, images)
     return model
 
 
-def _freeze_stage(graph: LearnedGraph, plan: StagePlan) -> Stage:
+def _terms(graph: LearnedGraph, plan: StagePlan) -> list[list[_Term]]:
+    """Return the terms of every map, the largest first."""
+    gain, _ = _normalization(graph, plan)
+    rows: list[list[_Term]] = [[] for _ in range(plan.maps)]
+    for source in plan.sources:
+        weights = cast(SourceWeights, cast(nn.ModuleDict, graph.sums[plan.name])[source])
+        value = weights.value * gain[:, None, None]
+        ids = [-1] if source == CENTER else cast(FilterSums, graph.filters[source]).ids
+        for number, place, which in value.nonzero().tolist():
+            rows[number].append(_Term(float(value[number, place, which]), source, place, ids[which]))
+    return [sorted(row, key=lambda term: -abs(term.weight)) for row in rows]
+
+
+def _normalization(graph: LearnedGraph, plan: StagePlan) -> tuple[Tensor, Tensor]:
+    """Return the factor and the constant by which a stage normalizes each of its maps."""
     norm = cast(nn.BatchNorm2d, graph.norms[plan.name])
     mean, variance = cast(Tensor, norm.running_mean), cast(Tensor, norm.running_var)
     gain = norm.weight / (variance + norm.eps).sqrt()
-    rows: list[list[tuple[float, int, int, int]]] = [[] for _ in range(plan.maps)]  # weight, source, place, filter
-    for position, name in enumerate(plan.sources):
-        weights = cast(SourceWeights, cast(nn.ModuleDict, graph.sums[plan.name])[name])
-        value = weights.value * gain[:, None, None]
-        ids = [-1] if name == CENTER else cast(FilterSums, graph.filters[name]).ids
-        for number, place, which in value.nonzero().tolist():
-            rows[number].append((float(value[number, place, which]), position, place, ids[which]))
+    return gain, norm.bias - mean * gain
+
+
+def _used_maps(plan: Sequence[StagePlan], terms: Mapping[str, list[list[_Term]]]) -> dict[str, list[int]]:
+    """Return the maps of each stage on which the last map depends, in ascending order."""
+    used: dict[str, set[int]] = {stage.name: set() for stage in plan} | {plan[-1].name: {0}}
+    for stage in reversed(plan):
+        for number in used[stage.name]:
+            for term in terms[stage.name][number]:
+                if term.source in used:
+                    used[term.source].add(term.place)
+    return {name: sorted(maps) for name, maps in used.items()}
+
+
+def _freeze_stage(
+    graph: LearnedGraph, plan: StagePlan, terms: list[list[_Term]], used: Mapping[str, list[int]]
+) -> Stage:
+    maps = used[plan.name]
+    rows, sources = [terms[number] for number in maps], [s for s in plan.sources if used.get(s, True)]
     width = max(map(len, rows))
-    padded = [sorted(row, key=lambda term: -abs(term[0])) + [(0.0, -1, 0, -1)] * (width - len(row)) for row in rows]
+    missing = (0.0, -1, 0, -1)
+    padded = [
+        [
+            (term.weight, sources.index(term.source), _place(term, used), term.filter) for term in row
+        ] + [missing] * (width - len(row))
+        for row in rows
+    ]  # fmt: skip
     weight, source, place, filters = (
         torch.tensor([[term[field] for term in row] for row in padded]) for field in range(4)
     )
-    last = plan is graph.plan[-1]
     return Stage(
-        plan.name, plan.size, plan.sources, tuple(range(plan.maps)),
+        plan.name, plan.size, tuple(sources), tuple(maps),
         StageTerms(
-            source=source, place=place, filter=filters, weight=weight, constant=norm.bias - mean * gain,
-            spread=torch.ones_like(weight), scale=torch.ones(plan.maps),
-            lowest=torch.full((plan.maps,), _NEVER if last else 0.0),
+            source=source, place=place, filter=filters, weight=weight, constant=_normalization(graph, plan)[1][maps],
+            spread=torch.ones_like(weight), scale=torch.ones(len(maps)),
+            lowest=torch.full((len(maps),), _NEVER if plan is graph.plan[-1] else 0.0),
         ),
         graph.bank,
     )  # fmt: skip
+
+
+def _place(term: _Term, used: Mapping[str, list[int]]) -> int:
+    """Return the position of the term's map among the used maps of its source."""
+    return used[term.source].index(term.place) if term.source in used else term.place
 
 
 def _measure(model: Standalone, images: Iterable[Tensor]) -> None:
