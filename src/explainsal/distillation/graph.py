@@ -69,7 +69,7 @@ def plan_stages(input_size: tuple[int, int], widths: Sequence[int], depth: int) 
         StagePlan("early", quarter, widths[0], (INPUT, CENTER)),
         *deep,
         StagePlan("back", quarter, widths[2], (names[-1], names[-2], "early", CENTER)),
-        StagePlan("output", quarter, 1, ("back", names[-1], CENTER), blurred=("back",)),
+        StagePlan("output", quarter, 1, ("back", CENTER), blurred=("back",)),
     )
 
 
