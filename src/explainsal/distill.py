@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 EXAMPLES = (
     "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
     "model=unisal weights=published data=osie images=200",
-    "checkpoint=best.ckpt data=osie null_model=shuffled_filters",
     "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
     "model=unisal weights=published data=osie start=FILE refine.epochs=5",
     "checkpoint=graph.ckpt data=osie images=64",

@@ -137,15 +137,19 @@ class Explainer:
         batches = [self._as_input(images) for images in batches]
 
         def explain(worker: Explainer, images: Tensor) -> Explanation:
-            with as_in_evaluation(worker.net):
-                return worker._explain(images, keep_maps, report)
+            try:
+                with as_in_evaluation(worker.net):
+                    return worker._explain(images, keep_maps, report)
+            except Exception:
+                stopped.set()  # the other images end after their current layer
+                raise
 
         stopped = Event()
         with as_in_evaluation(self.net), threads_for_shares():
             report = self._counter(progress, batches, stopped)
             try:
                 return share_among(self._copies(min(self.side_by_side, len(batches))), explain, batches)
-            except BaseException:  # an interruption, too: the other images end after their current layer
+            except BaseException:  # an interruption of this thread
                 stopped.set()
                 raise
 

@@ -1,7 +1,11 @@
 """Decision when compiled loops run, and threads; whole explanations with and without loops."""
 
+import threading
+import time
+
 import pytest
 import torch
+from tests.threads import threads
 
 from explainsal.explanation import PRESETS, Explainer
 from explainsal.functional.kernels import block_kernels
@@ -60,3 +64,20 @@ def test_threads_are_left_to_shares_and_given_back():
         assert torch.get_num_threads() == 1
         assert shares() == before
     assert torch.get_num_threads() == shares() == before
+
+
+def test_an_error_is_raised_after_all_calls_that_have_begun_have_ended():
+    begun, ended = threading.Event(), []
+
+    def work(number: int) -> None:
+        if number == 0:
+            begun.wait(10)
+            raise ValueError("first")
+        begun.set()
+        time.sleep(0.3)
+        ended.append(number)
+
+    with threads(2):
+        with pytest.raises(ValueError, match="first"):
+            share(work, 2)
+        assert ended == [1]

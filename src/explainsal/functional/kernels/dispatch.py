@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from functools import lru_cache
@@ -107,8 +107,23 @@ def share(work: Callable[[int], object], count: int) -> None:
             with torch.inference_mode(mode), torch.set_grad_enabled(gradients and not mode):
                 work(number)
 
-        contexts = [copy_context() for _ in range(count)]
-        list(_pool(threads).map(lambda number: contexts[number].run(as_here, number), range(count)))
+        _await_all([_pool(threads).submit(copy_context().run, as_here, number) for number in range(count)])
+
+
+def _await_all(running: Sequence[Future[object]]) -> None:
+    """Raise the earliest error after all calls that have begun have ended: they use what the caller may use again."""
+    ended: list[Future[object]] = []
+    for one in running:
+        one.add_done_callback(ended.append)
+    try:
+        wait(running, return_when=FIRST_EXCEPTION)
+        failed = [one for one in ended if one.exception() is not None]
+    finally:  # after an error the others are not begun, and after Ctrl-C not awaited
+        for one in running:
+            one.cancel()
+    wait(running)
+    if failed:
+        failed[0].result()
 
 
 def share_among(
