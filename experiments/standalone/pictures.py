@@ -39,7 +39,7 @@ def main() -> None:
             seen = model.preprocess(batch.images)
             parts = attribute(model.net, seen)
             shares = attribution_table(parts, ["x"]).set_index("part")["variation"]
-            strongest = shares.drop(["constant", "thresholds", "clamping"]).sort_values(ascending=False).index[:3]
+            strongest = shares.drop(["constant", "clamping"]).sort_values(ascending=False).index[:3]
             shown = [("image", batch.images[0].permute(1, 2, 0)), ("fixations", batch.density.values[0]),
                      ("network", deep(batch.images)[0, 0]), ("standalone", model(batch.images)[0, 0]),
                      *[(f"{name} {shares[name]:.0%}", parts[name][0]) for name in strongest]]  # fmt: skip

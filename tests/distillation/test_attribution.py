@@ -55,10 +55,11 @@ def test_an_attribution_follows_blurs_down_to_the_image():
     twice = filter_responses(filter_responses(input_maps(images), blur)[:, 0].real, blur).real
     assert_close(parts["input/luminance"], 3 * 2 * twice[:, 0, 0], rtol=1e-4, atol=1e-4)
     assert_close(parts["constant"], torch.full((2, 8, 8), 0.5))
-    assert_close(parts["thresholds"], torch.full((2, 8, 8), 3 * 0.5))
     assert Standalone(bank, "luminance", (8, 8), [first, last]).image_responses(images)[1].shape == (2, 0, 8, 8)
-    assert set(parts) == {"input/luminance", "first", "constant", "thresholds", "clamping"}  # first the stage's energy
+    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}  # first the stage's energy and constant
     kinds = attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "wavelength")
+    assert_close(kinds["thresholds"], torch.full((2, 8, 8), 3 * 0.5))
+    assert_close(parts["first"], kinds["4"] + kinds["thresholds"])
     assert set(kinds) == {"blur 1", "4", "constant", "thresholds", "clamping"}
     with pytest.raises(ValueError, match="by must be one of"):
         attribute(Standalone(bank, "luminance", (8, 8), [first, last]), images, "colour")
@@ -81,7 +82,7 @@ def test_an_attribution_follows_even_and_odd_responses_down_to_the_image():
     assert_close(
         parts["input/luminance"], 4 * filter_responses(even, gabor[None])[:, 0].imag[:, 0], rtol=1e-4, atol=1e-5
     )
-    assert set(parts) == {"input/luminance", "first", "constant", "thresholds", "clamping"}
+    assert set(parts) == {"input/luminance", "first", "constant", "clamping"}
 
 
 def test_a_clamped_map_has_its_lowest_value_and_no_other_part():
@@ -102,7 +103,7 @@ def test_a_clamped_map_has_its_lowest_value_and_no_other_part():
     above = first - 0.5 > 0.6
     assert above.any()
     assert not above.all()
-    for label, map in (("input/luminance", first), ("thresholds", torch.full_like(first, -0.5))):
+    for label, map in (("input/luminance", first), ("first", torch.full_like(first, -0.5))):
         blurred = filter_responses((map * above)[:, None], gaussian_bank((8, 8), [1.0]))[:, 0, 0].real
         assert_close(parts[label], 2 * blurred, rtol=1e-4, atol=1e-5)
     lowest = filter_responses(0.6 * (~above)[:, None].float(), gaussian_bank((8, 8), [1.0]))[:, 0, 0].real

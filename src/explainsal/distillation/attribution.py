@@ -31,13 +31,13 @@ def attribute(model: Standalone, images: Tensor, by: str = "source") -> dict[str
     Args:
         images: Shape ``(B, 3, H, W)``, RGB in [0, 1], at the model's input size.
         by: Property by which terms are grouped. ``"source"``: ``input/red-green``, ``center``, or the stage whose
-            energy or half-wave it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is a blur of sigma 2 px),
-            ``"orientation"`` (degrees), ``"part"``.
+            energy, half-wave or constant it is; ``"wavelength"`` (px of the filtered map; ``blur 2`` is a blur of sigma
+            2 px), ``"orientation"`` (degrees), ``"part"``.
 
     Returns:
         Maps ``(B, h, w)`` that add up to the last stage's map. ``"none"`` holds terms without the property (a blur has
-        no orientation), ``"constant"`` the last stage's constant, ``"thresholds"`` those of the other stages, which
-        differ between pixels as maps are clamped, and ``"clamping"`` the lowest values of clamped maps.
+        no orientation), ``"constant"`` the last stage's constant, ``"thresholds"`` those of the other stages, where
+        these maps are not clamped, and ``"clamping"`` the lowest values of clamped maps.
 
     Raises:
         ValueError: If `by` has another value.
@@ -72,7 +72,9 @@ class _Attribution:
             for label, part in self._term(stage, number, term, stage.sources[source], added[:, term]).items():
                 parts[label] = parts.get(label, 0) + part
         constant, lowest = stage.constant[number].expand_as(whole), stage.lowest[number]
-        label = CONSTANT if stage is self.model.stages[-1] else THRESHOLDS
+        label = stage.name if self.by == "source" else THRESHOLDS
+        if stage is self.model.stages[-1]:
+            label = CONSTANT
         parts[label] = parts.get(label, 0) + constant
         above = added.sum(1) + constant > lowest
         parts = {label: part * above for label, part in parts.items()}
