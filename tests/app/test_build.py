@@ -140,3 +140,13 @@ def test_only_pictures_without_ground_truth_are_read_without_a_data_module(tmp_p
     assert build_pictures(config("explain", f"image={tmp_path}", "data.eval_split=all")) is None
     (tmp_path / "fixations.csv").write_text("image,x,y\na.png,3,2\n")
     assert build_pictures(config("explain", f"image={tmp_path}")) is None
+
+
+@pytest.mark.parametrize(("accelerator", "shared"), [("cpu", False), ("gpu", True)])
+def test_batch_statistics_are_shared_only_between_gpus(accelerator, shared, monkeypatch, caplog):
+    given = {}
+    monkeypatch.setattr("explainsal.app.training.instantiate", lambda node, **options: given.update(options))
+    cfg = config("train", "trainer=ddp", f"trainer.accelerator={accelerator}")
+    build_trainer(cfg, [])
+    assert given.get("sync_batchnorm", cfg.trainer.sync_batchnorm) is shared
+    assert ("batch statistics" in caplog.text) is not shared

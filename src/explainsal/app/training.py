@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import lightning
 from hydra.utils import instantiate
@@ -16,6 +17,8 @@ from explainsal.app.build import build_group
 from explainsal.callbacks.stopping import StopOnSignal
 from explainsal.tracking.loggers import logger_callbacks
 from explainsal.workflows.training import require_trainable
+
+log = logging.getLogger(__name__)
 
 
 def seed_everything(cfg: DictConfig) -> None:
@@ -43,4 +46,8 @@ def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
     callbacks = [*build_group(cfg.get("callbacks")).values(), *logger_callbacks(loggers), StopOnSignal()]
     if not loggers:
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
-    return cast(Trainer, instantiate(cfg.trainer, callbacks=callbacks, logger=loggers))
+    options: dict[str, Any] = {"callbacks": callbacks, "logger": loggers}
+    if cfg.trainer.get("sync_batchnorm") and cfg.trainer.accelerator == "cpu":
+        log.warning("PyTorch shares batch statistics only between GPUs: each process normalizes by its own batch")
+        options["sync_batchnorm"] = False
+    return cast(Trainer, instantiate(cfg.trainer, **options))
