@@ -142,9 +142,10 @@ def test_only_pictures_without_ground_truth_are_read_without_a_data_module(tmp_p
     assert build_pictures(config("explain", f"image={tmp_path}")) is None
 
 
-@pytest.mark.parametrize(("accelerator", "shared"), [("cpu", False), ("gpu", True)])
+@pytest.mark.parametrize(("accelerator", "shared"), [("cpu", False), ("auto", False), ("gpu", True)])
 def test_batch_statistics_are_shared_only_between_gpus(accelerator, shared, monkeypatch, caplog):
     given = {}
+    monkeypatch.setattr("torch.cuda.is_available", lambda: accelerator == "gpu")
     monkeypatch.setattr("explainsal.app.training.instantiate", lambda node, **options: given.update(options))
     cfg = config("train", "trainer=ddp", f"trainer.accelerator={accelerator}")
     build_trainer(cfg, [])

@@ -13,7 +13,7 @@ from lightning.pytorch.callbacks import LearningRateMonitor
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
-from explainsal.app.build import build_group
+from explainsal.app.build import build_group, choose_cfg_device
 from explainsal.callbacks.stopping import StopOnSignal
 from explainsal.tracking.loggers import logger_callbacks
 from explainsal.workflows.training import require_trainable
@@ -47,7 +47,9 @@ def build_trainer(cfg: DictConfig, loggers: Sequence[Logger]) -> Trainer:
     if not loggers:
         callbacks = [callback for callback in callbacks if not isinstance(callback, LearningRateMonitor)]
     options: dict[str, Any] = {"callbacks": callbacks, "logger": loggers}
-    if cfg.trainer.get("sync_batchnorm") and cfg.trainer.accelerator == "cpu":
-        log.warning("PyTorch shares batch statistics only between GPUs: each process normalizes by its own batch")
+    if cfg.trainer.get("sync_batchnorm") and choose_cfg_device(cfg).type != "cuda":
+        log.warning(
+            "PyTorch shares batch statistics only between GPUs: batch normalization uses each process's own batch"
+        )
         options["sync_batchnorm"] = False
     return cast(Trainer, instantiate(cfg.trainer, **options))
