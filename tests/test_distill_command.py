@@ -179,23 +179,16 @@ def test_resuming_checks_what_is_there(tmp_path):
 @pytest.mark.slow
 def test_a_graph_is_trained_pruned_and_written_as_a_standalone_model(folder):
     small = ("model.widths=[3,4,2]", "model.depth=2", "model.input_size=[48,64]")
-    training = (
-        "trainer=cpu",
-        "trainer.max_epochs=6",
-        "data.batch_size=4",
-        "evaluate=false",
-        "callbacks.pruning.terms=5",
-    )
-    run(folder, "train", *DATA, "model=graph", "callbacks=pruned", *small, *training, "hydra.run.dir=outputs/graph")
+    training = ("trainer=cpu", "trainer.max_epochs=6", "data.batch_size=4", "evaluate=false")
+    pruned = ("callbacks=pruned", "callbacks.pruning.terms=5")
+    run(folder, "train", *DATA, "model=graph", *pruned, *small, *training, "hydra.run.dir=outputs/graph")
     checkpoint = f"checkpoint={folder}/outputs/graph/checkpoints/last.ckpt"
     early = run(folder, "distill", *DATA, checkpoint, "distill.terms=2", code=2)
     assert "has up to 5 terms" in early.stderr + early.stdout
     printed = run(folder, "distill", *DATA, checkpoint, "distill.terms=5", "hydra.run.dir=outputs/frozen").stdout
     assert "use it: model=standalone weights=" in printed
-    model, graph = (
-        load_model("standalone", folder / "outputs/frozen/standalone.safetensors"),
-        load_model(checkpoint[11:]),
-    )
+    model = load_model("standalone", folder / "outputs/frozen/standalone.safetensors")
+    graph = load_model(folder / "outputs/graph/checkpoints/last.ckpt")
     assert max(int((stage.source >= 0).sum(1).max()) for stage in model.net.stages) == 5
     image = torch.rand(1, 3, 48, 64, generator=torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -204,3 +197,5 @@ def test_a_graph_is_trained_pruned_and_written_as_a_standalone_model(folder):
     assert (folder / "outputs/frozen/figures/graph.png").stat().st_size > 0
     refused = run(folder, "distill", *DATA, checkpoint, "refine.epochs=2", code=2)
     assert "written as it is" in refused.stderr + refused.stdout
+    refused = run(folder, "distill", *DATA, checkpoint, "null_model=untrained_network", code=2)
+    assert "model.shuffle=0" in refused.stderr + refused.stdout

@@ -154,11 +154,8 @@ def test_explain_your_own_network(folder: Path) -> None:
 def test_learn_a_graph(folder: Path) -> None:
     block = blocks("docs/explain.md", "bash")[3].replace("callbacks=pruned", "callbacks=pruned trainer.max_epochs=4")
     said = run_block(block, "bash", folder)
-    assert max(int((stage.source >= 0).sum(1).max()) for stage in load_standalone(said).stages) == 20
-
-
-def load_standalone(said: str) -> torch.nn.Module:
-    return load_model("standalone", weights=re.findall(r"model: (\S+\.safetensors)", said)[-1]).net
+    model = load_model("standalone", weights=re.findall(r"model: (\S+\.safetensors)", said)[-1])
+    assert max(int((stage.source >= 0).sum(1).max()) for stage in model.net.stages) == 20
 
 
 def test_do_without_the_network(folder: Path) -> None:

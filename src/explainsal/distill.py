@@ -36,7 +36,7 @@ def distill(cfg: DictConfig) -> Path:
         sets = build_sets(cfg)
         network = build.build_network(cfg)
         if freezing.is_graph(network):
-            return freezing.freeze_graph(network, sets, run, options)
+            return freezing.freeze_graph(network, sets, run, options, cfg.null_model)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
         if options.start is not None:
             return distilling.refine_start(model, sets, run, options)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from explainsal.distillation.filter_sums import FilterSums
-from explainsal.distillation.graph import LearnedGraph, SourceWeights, StagePlan
+from explainsal.distillation.graph import LearnedGraph, StagePlan
 from explainsal.distillation.network import Standalone
 from explainsal.distillation.stage import CENTER, Stage, StageTerms
 
@@ -51,8 +51,7 @@ def _terms(graph: LearnedGraph, plan: StagePlan) -> list[list[_Term]]:
     gain, _ = _normalization(graph, plan)
     rows: list[list[_Term]] = [[] for _ in range(plan.maps)]
     for source in plan.sources:
-        weights = cast(SourceWeights, cast(nn.ModuleDict, graph.sums[plan.name])[source])
-        value = weights.value * gain[:, None, None]
+        value = graph.weights(plan.name, source).value * gain[:, None, None]
         ids = [-1] if source == CENTER else cast(FilterSums, graph.filters[source]).ids
         for number, place, which in value.nonzero().tolist():
             rows[number].append(_Term(float(value[number, place, which]), source, place, ids[which]))

@@ -31,8 +31,7 @@ BANK = FilterBank(
     wavelengths=(3.0, 6.0, 12.0, 24.0), n_orientations=4, sigma_on_f=(0.65,), sigma_theta=(math.pi / 6,),
     parts=PARTS, sigma_unit="ratio", low_pass=(0.5, 1.0, 2.0, 4.0, 8.0), up_to_map_size=True,
 )  # fmt: skip
-_LONGEST = {INPUT: 24.0}  # px; of the filters of the image
-_LONGEST_OF_MAPS = 12.0
+_LONGEST = 12.0  # px; of the filters of maps; the image uses the whole bank
 _CENTER_UNIT = 0.25  # about the standard deviation of a map of the position
 _CALIBRATION = 4  # images of the first batch that set the units of the weights
 _MOMENTUM = 0.02  # of the means and variances that normalize maps outside training; the first batch sets them
@@ -127,7 +126,7 @@ class LearnedGraph(nn.Module):
         size = {INPUT: input_size, **{stage.name: stage.size for stage in self.plan}}
         count = {INPUT: len(INPUT_MAP_NAMES), **{stage.name: stage.maps for stage in self.plan}}
         filters = {
-            source: FilterSums(bank, size[source], _LONGEST.get(source, _LONGEST_OF_MAPS))
+            source: FilterSums(bank, size[source], math.inf if source == INPUT else _LONGEST)
             for source in dict.fromkeys(s for stage in self.plan for s in stage.sources if s != CENTER)
         }
         self.filters, self.sums, self.norms = nn.ModuleDict(filters), nn.ModuleDict(), nn.ModuleDict()
@@ -140,19 +139,21 @@ class LearnedGraph(nn.Module):
             self.sums[stage.name] = nn.ModuleDict({s: SourceWeights(shape, scale) for s, shape in shapes.items()})
             self.norms[stage.name] = nn.BatchNorm2d(stage.maps, momentum=_MOMENTUM)
             for source in stage.blurred:
-                self._weights(stage.name, source).kept[..., : 3 * filters[source].gabors] = False
+                self.weights(stage.name, source).kept[..., : 3 * filters[source].gabors] = False
         self.register_buffer("calibrated", torch.tensor(False))
 
-    def _weights(self, stage: str, source: str) -> SourceWeights:
+    def weights(self, stage: str, source: str) -> SourceWeights:
+        """Return the weights with which a stage uses a source."""
         return cast(SourceWeights, cast(nn.ModuleDict, self.sums[stage])[source])
 
     @property
     def terms(self) -> int:
         """Largest number of terms of a map."""
-        return max(int(self._kept(stage).sum(1).max()) for stage in self.plan)
+        return max(map(self._terms_of, self.plan))
 
-    def _kept(self, stage: StagePlan) -> Tensor:
-        return torch.cat([self._weights(stage.name, source).kept.flatten(1) for source in stage.sources], 1)
+    def _terms_of(self, stage: StagePlan) -> int:
+        kept = [self.weights(stage.name, source).kept.flatten(1) for source in stage.sources]
+        return int(torch.cat(kept, 1).sum(1).max())
 
     def forward(self, images: Tensor) -> Tensor:
         """Map images ``(B, 3, H, W)`` of the input size, RGB in [0, 1], to log-densities ``(B, 1, H / 4, W / 4)``."""
@@ -167,7 +168,7 @@ class LearnedGraph(nn.Module):
         arriving: dict[str, list[Tensor]] = {stage.name: [] for stage in self.plan}
         self._pass_on(INPUT, input_maps(images, "opponent"), arriving, calibrate)
         for stage in self.plan:
-            position = self._weights(stage.name, CENTER)
+            position = self.weights(stage.name, CENTER)
             if calibrate:
                 position.unit.fill_(_CENTER_UNIT)
             fixed = center_maps(stage.size, device=images.device)
@@ -186,7 +187,7 @@ class LearnedGraph(nn.Module):
         users = [stage for stage in self.plan if source in stage.sources]
         if not users:
             return
-        weights = [self._weights(stage.name, source) for stage in users]
+        weights = [self.weights(stage.name, source) for stage in users]
         filters = cast(FilterSums, self.filters[source])
         if calibrate:
             unit = filters.spreads(maps[:_CALIBRATION])
@@ -204,14 +205,7 @@ class LearnedGraph(nn.Module):
         """Sum the responses of the image, which need no gradient, at the size of the stage."""
         with torch.no_grad():
             seen = torch.cat([resize_bilinear(bank_responses(self.bank, one[None]), size) for one in maps])
-        available = self.bank.filters_for(self.input_size)
-        ids = cast(FilterSums, self.filters[INPUT]).ids
-        seen = seen[:, :, [available.index(one) for one in ids]].flatten(1, 2).flatten(2)
-        return torch.matmul(value.flatten(1), seen).unflatten(-1, size)
-
-    def _sizes(self, stage: StagePlan) -> Tensor:
-        parts = (self._weights(stage.name, source) for source in stage.sources)
-        return torch.cat([(one.weight.detach().abs() * one.kept).flatten(1) for one in parts], 1)
+        return torch.matmul(value.flatten(1), seen.flatten(1, 2).flatten(2)).unflatten(-1, size)
 
     @torch.no_grad()
     def prune(self, terms: int) -> None:
@@ -220,9 +214,9 @@ class LearnedGraph(nn.Module):
         Called before every step, it also resets dropped weights that an optimizer with momentum has moved.
         """
         for stage in self.plan:
-            parts = [self._weights(stage.name, source) for source in stage.sources]
-            if int(self._kept(stage).sum(1).max()) > terms:
-                size = self._sizes(stage)
+            parts = [self.weights(stage.name, source) for source in stage.sources]
+            if self._terms_of(stage) > terms:
+                size = torch.cat([(one.weight.abs() * one.kept).flatten(1) for one in parts], 1)
                 keep = torch.zeros_like(size, dtype=torch.bool).scatter_(1, size.topk(terms, 1).indices, True)
                 for one, part in zip(parts, keep.split([p.kept[0].numel() for p in parts], 1), strict=True):
                     one.kept &= part.view_as(one.kept)

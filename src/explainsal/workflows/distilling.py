@@ -21,6 +21,7 @@ from explainsal.distillation import (
     Distillation,
     DistillOptions,
     RefineOptions,
+    Standalone,
     load_standalone,
     save_standalone,
 )
@@ -127,10 +128,15 @@ def refine_start(
     finally:
         shutil.rmtree(work, ignore_errors=True)
     note = {
-        "finished": True, "refined": options.refinement.epochs, "images": len(train), "start": origin,
-        "network": _network_name(network), "seed": options.seed,
+        "refined": options.refinement.epochs, "images": len(train), "start": origin,
+        "network": network_name(network), "seed": options.seed,
     }  # fmt: skip
-    file = save_standalone(model, run.folder / FILE, note)
+    return write_model(model, run, note)
+
+
+def write_model(model: Standalone, run: RunFolder, note: dict[str, Any]) -> Path:
+    """Write a finished model and its tables, and end the run; return the file."""
+    file = save_standalone(model, run.folder / FILE, {"finished": True, **note})
     write_tables(model, None, run.folder / "explanation" / "standalone")
     run.finish()
     print(f"model: {file} ({model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
@@ -184,10 +190,10 @@ def spread(dataset: SaliencyDataset, images: int | None) -> SaliencyDataset:
 
 def stored(dataset: MixedSamples, model: nn.Module, folder: Path, progress: Progress) -> StoredSamples:
     """Store the images of a data set on disk at the network's input size."""
-    size = network_input_size(model, as_unit_float(next(_batches(dataset))[0]))
+    size = network_input_size(model, as_unit_float(next(single_batches(dataset))[0]))
     samples = StoredSamples(folder, len(dataset), size)
     task = progress.add_task(f"reading {folder.name}", total=len(dataset))
-    return samples.fill(_batches(dataset), lambda count: progress.advance(task, count))
+    return samples.fill(single_batches(dataset), lambda count: progress.advance(task, count))
 
 
 def fit_stages(fit: Distillation, options: FitOptions, output: Path, progress: Progress) -> None:
@@ -222,7 +228,7 @@ def resume_fit(fit: Distillation, folder: Path) -> None:
 
 def report_quality(fit: Distillation, dataset: MixedSamples, output: Path) -> None:
     """Write tables of the graph and of its fidelity per layer on the validation images; print a summary."""
-    quality = stage_quality(fit, _batches(dataset), dataset.ids)
+    quality = stage_quality(fit, single_batches(dataset), dataset.ids)
     write_tables(fit.model, quality, output / "explanation" / "standalone")
     for name, value in quality.groupby("name", sort=False)["correlation"].mean().items():
         print(f"{name}: correlation with the network's maps {value:.3f} on {len(dataset)} validation images")
@@ -235,7 +241,7 @@ def _progress() -> Iterator[Progress]:
         yield progress
 
 
-def _batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
+def single_batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
     """Yield images one by one, since their sizes may differ."""
     for index in range(len(dataset)):
         batch = SaliencyBatch.collate([dataset[index]])
@@ -245,11 +251,11 @@ def _batches(dataset: MixedSamples) -> Iterator[tuple[Tensor, Tensor | None]]:
 def _note(fit: Distillation, seed: int) -> dict[str, Any]:
     return {
         "finished": False, "fingerprint": fit.fingerprint(), "explained": fit.explained, "images": fit.count,
-        "network": None if fit.net is None else _network_name(fit.net), "seed": seed,
+        "network": None if fit.net is None else network_name(fit.net), "seed": seed,
     }  # fmt: skip
 
 
-def _network_name(net: nn.Module) -> str:
+def network_name(net: nn.Module) -> str:
     """Return the names of the network and its weight file, without folders."""
     weights = getattr(net, "weights", None)
     return f"{getattr(net, 'name', type(net).__name__)} {Path(weights).name if weights else 'untrained'}"

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
 
-import torch
-from torch import Tensor
-
-from explainsal.data.sample import SaliencyBatch
 from explainsal.datamodules.base import SaliencyDataModule
-from explainsal.datamodules.fit import MixedSamples
-from explainsal.distillation import save_standalone
 from explainsal.distillation.freezing import freeze
 from explainsal.distillation.graph import LearnedGraph
 from explainsal.distillation.options import DistillOptions
-from explainsal.distillation.quality import write_tables
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
-from explainsal.workflows.distilling import FILE, FitOptions, mix_splits
+from explainsal.workflows.distilling import FitOptions, mix_splits, network_name, single_batches, write_model
 from explainsal.workflows.loading import describe
 from explainsal.workflows.runs import RunFolder
 
@@ -30,7 +23,11 @@ def is_graph(model: SaliencyModel) -> bool:
 
 
 def freeze_graph(
-    model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions
+    model: SaliencyModel,
+    sets: Mapping[str, SaliencyDataModule],
+    run: RunFolder,
+    options: FitOptions,
+    null_model: str | None = None,
 ) -> Path:
     """Write a learned graph as a standalone model; the training images give the sizes of its terms.
 
@@ -38,6 +35,7 @@ def freeze_graph(
         model: Trained ``model=graph``.
         sets: See :func:`~.distilling.distill`.
         options: Only `images`, `seed` and the terms of a stage apply.
+        null_model: Refused: a graph's null model is trained with ``model.shuffle``.
 
     Returns:
         The file of the standalone model.
@@ -46,6 +44,8 @@ def freeze_graph(
         UserError: If the options ask for a fit, the graph is untrained, or its maps have too many terms.
     """
     graph = cast(LearnedGraph, model.net)
+    if null_model is not None:
+        raise UserError(f"null_model={null_model}: a graph's null model is trained, with model=graph model.shuffle=0")
     terms = options.stages.terms
     stages = DistillOptions(terms=terms)
     if options != FitOptions(stages, images=options.images, seed=options.seed, batch_size=options.batch_size):
@@ -62,16 +62,6 @@ def freeze_graph(
         )
     images, _ = mix_splits(sets, options.images)
     run.record(describe(model))
-    frozen = freeze(graph.cpu(), _prepared(images, model))
-    note = {"finished": True, "images": len(images), "network": Path(model.weights or "").name, "seed": options.seed}
-    file = save_standalone(frozen, run.folder / FILE, note)
-    write_tables(frozen, None, run.folder / "explanation" / "standalone")
-    run.finish()
-    print(f"model: {file} ({frozen.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
-    return file
-
-
-def _prepared(dataset: MixedSamples, model: SaliencyModel) -> Iterator[Tensor]:
-    for index in range(len(dataset)):
-        with torch.no_grad():
-            yield model.preprocess(SaliencyBatch.collate([dataset[index]]).images)
+    frozen = freeze(graph.cpu(), (model.preprocess(batch) for batch, _ in single_batches(images)))
+    note = {"images": len(images), "network": network_name(model), "seed": options.seed}
+    return write_model(frozen, run, note)
