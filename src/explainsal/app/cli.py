@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -35,6 +36,7 @@ from explainsal.processes import is_first
 from explainsal.threads import use_threads
 
 _YES_OR_NO = ("yes", "no", "on", "off")
+_OBJECTS = 10_000  # objects between two searches for reference cycles; Python's 700 slow down imports by a tenth
 RESUMED = "Run the same command again to resume."
 Task = Callable[[DictConfig], Any]
 
@@ -102,11 +104,15 @@ class _Command:
         sys.argv[1:] = drop_null_groups(sys.argv[1:], Path(conf_dir(), f"{self.name}.yaml"))
         if signals.follows():
             sys.argv[1:] = follow_arguments(sys.argv[1:])
-        with signals.handled():
-            if traceback:
-                entry()
-            else:
-                self.run_with_messages(entry)
+        gc.set_threshold(_OBJECTS)
+        try:
+            with signals.handled():
+                if traceback:
+                    entry()
+                else:
+                    self.run_with_messages(entry)
+        finally:
+            gc.freeze()  # the search at the end of the process would visit every object of every module
 
     def run_job(self, cfg: DictConfig) -> Any:
         """Run one job and print a user error as one message."""

@@ -83,6 +83,7 @@ def _draw_profile(axes: Axes, transfer: np.ndarray, wavelengths: list[float], ga
         if not beyond:
             axes.axvline(1 / wavelength, color=shades[i], linewidth=0.4, linestyle="--")
     axes.set(title="Gain along +x", xlabel="cycles/px", xscale="log", xlim=(1 / _SIDE, 0.5), ylim=(0, 1.05))
+    axes.xaxis.set_major_formatter("{x:g}")  # powers of ten would be set as formulas, which takes a quarter of a second
     # below the axes, so that no curve crosses it
     axes.legend(fontsize=5.5, loc="upper center", bbox_to_anchor=(0.5, -0.24), ncols=3, columnspacing=1)
 
