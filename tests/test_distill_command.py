@@ -128,19 +128,6 @@ def test_several_data_sets_teach_a_graph_of_small_images(folder, checkpoint):
     assert "input_size=[48, 64]: give [HEIGHT,WIDTH], at most the network's [24, 32]" in wrong.stderr
 
 
-@pytest.mark.slow
-def test_a_finished_model_is_refined_against_another_network(folder, checkpoint, distilled):
-    first = folder / "outputs/fit/standalone.safetensors"
-    options = (f"start={first}", checkpoint, *DATA, "refine.epochs=1", "hydra.run.dir=outputs/started")
-    assert "use it: model=standalone weights=" in run(folder, "distill", *options).stdout
-    (before, origin), (after, note) = map(load_standalone, (first, folder / "outputs/started/standalone.safetensors"))
-    assert note["start"] == origin
-    assert (note["images"], note["refined"]) == (16, 1)
-    assert [stage.table for stage in after.stages] == [stage.table for stage in before.stages]
-    wrong = run(folder, "distill", *options, "distill.terms=3", code=2)
-    assert "start=FILE fits no stage" in wrong.stderr
-
-
 def scene_like(seed):
     """A bright square on dark noise."""
     image = 0.3 * torch.rand(3, 48, 64, generator=torch.Generator().manual_seed(seed))

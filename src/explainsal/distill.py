@@ -15,7 +15,7 @@ EXAMPLES = (
     "checkpoint=outputs/DATE/TIME/checkpoints/best.ckpt data=osie",
     "model=unisal weights=published data=osie images=200",
     "checkpoint=best.ckpt data=osie resume=outputs/DATE/TIME",
-    "model=unisal weights=published data=osie start=FILE refine.epochs=5",
+    "model=unisal weights=published data=osie refine.epochs=5",
     "checkpoint=graph.ckpt data=osie images=64",
 )
 
@@ -38,8 +38,6 @@ def distill(cfg: DictConfig) -> Path:
         if freezing.is_graph(network):
             return freezing.freeze_graph(network, sets, run, options, cfg.null_model)
         model = distilling.make_teacher(network, cfg.null_model, seed=cfg.seed, device=device)
-        if options.start is not None:
-            return distilling.refine_start(model, sets, run, options)
         return distilling.distill(model, sets, run, options)
 
 

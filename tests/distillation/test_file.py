@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -12,7 +11,7 @@ import pytest
 import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
-from tests.distillation.small import OPTIONS, fitted, samples
+from tests.distillation.small import fitted, samples
 
 from explainsal.distillation import (
     load_standalone,
@@ -39,12 +38,13 @@ def test_a_file_gives_the_same_model_without_any_network(fit, tmp_path):
 
 
 def test_a_file_of_log_densities_is_of_format_2(tmp_path):
-    done = fitted(options=replace(OPTIONS, output="log_density"))
-    path = save_standalone(done.model, tmp_path / "standalone.safetensors", {"finished": True})
+    fit = fitted()
+    fit.model.output = "log_density"
+    path = save_standalone(fit.model, tmp_path / "standalone.safetensors", {"finished": True})
     model, _ = load_standalone(path)
     images = next(samples()())[0]
     assert model.output == "log_density"
-    assert torch.equal(model(images), done.model(images))
+    assert torch.equal(model(images), fit.model(images))
     with safe_open(path, "pt") as file:
         assert json.loads(file.metadata()["explainsal.standalone"])["version"] == 2
 

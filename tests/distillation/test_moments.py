@@ -35,22 +35,6 @@ def test_moments_find_the_shared_coefficients_of_all_images():
     assert_close(whole.lowest, torch.from_numpy(maps.min((0, 2, 3))))
 
 
-def test_a_weighted_pixel_counts_as_often_as_its_weight_says():
-    generator = torch.Generator().manual_seed(4)
-    c, x = torch.rand(2, 4, 1, 6, generator=generator), torch.rand(2, 3, 1, 6, generator=generator)
-    often = torch.tensor([[[1, 2, 0, 3, 1, 1]], [[2, 1, 4, 0, 1, 2]]])
-    weighted, repeated = Moments(4, 3), Moments(4, 3)
-    weighted.add(c, x, often.float())
-    for image in range(2):
-        times = often[image, 0]
-        repeated.add(*(maps[image : image + 1].repeat_interleave(times, dim=-1) for maps in (c, x)))
-    assert weighted.pixels == repeated.pixels == often.sum()
-    assert_close(weighted.spread, repeated.spread)
-    assert_close(weighted.scale, repeated.scale)
-    assert_close(weighted.fit(2, 2).weight, repeated.fit(2, 2).weight)
-    assert_close(weighted.fit(2, 2).constant, repeated.fit(2, 2).constant)
-
-
 def test_few_terms_are_a_least_squares_fit_on_their_support():
     generator = torch.Generator().manual_seed(1)
     c, x = torch.rand(3, 6, 5, 7, generator=generator).double(), torch.rand(3, 2, 5, 7, generator=generator).double()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +10,6 @@ import torch
 from tests.distillation.small import BANK, OPTIONS, SIZE, fitted, samples
 from tests.explanation.nets import Plain
 from torch import nn
-from torch.testing import assert_close
 
 from explainsal.distillation import (
     Distillation,
@@ -19,7 +17,6 @@ from explainsal.distillation import (
 )
 from explainsal.distillation.quality import stage_quality
 from explainsal.errors import UserError
-from explainsal.functional.reconstruction import pearson
 
 
 @pytest.mark.parametrize(("output", "scale"), [("log_density", SIZE[0] * SIZE[1]), ("map", 1)])
@@ -52,39 +49,6 @@ def test_the_last_stage_imitates_what_the_network_makes_of_its_last_map(output, 
     quality = stage_quality(done, samples()(), [f"image{i}" for i in range(6)])
     expected = np.mean([np.corrcoef(m.ravel(), d.ravel())[0, 1] for m, d in zip(mine, density, strict=True)])
     assert quality[quality["layer"] == 4]["correlation"][: 4 * 5].iloc[:4].mean() == pytest.approx(expected, abs=1e-5)
-
-
-def test_a_peaked_density_is_the_softmax_of_the_last_stage():
-    class Peaked(nn.Module):
-        output = "log_density"
-
-        def __init__(self):
-            super().__init__()
-            torch.manual_seed(0)
-            self.net = Plain()
-
-        def preprocess(self, images):
-            return images
-
-        def finish(self, maps):
-            return torch.softmax(12 * maps.flatten(1), dim=1).reshape(maps.shape)
-
-        def forward(self, images):
-            return self.net(self.preprocess(images))
-
-    images, options = torch.cat([images for images, _ in samples()()]), replace(OPTIONS, layers=())
-    error = {}
-    for share in (0.0, 0.9):
-        done = fitted(Peaked(), replace(options, output="log_density", density_weight=share))
-        deep, mine = done.deep_maps(samples()), done.model(images).detach()
-        scores = done.model.maps(images)[done.model.stages[-1].name].detach()
-        assert_close(mine.mean((1, 2, 3)), torch.ones(6))
-        assert_close(mine, torch.softmax(scores.flatten(1), 1).reshape(scores.shape) * SIZE[0] * SIZE[1])
-        wanted = deep.clamp_min(1e-4).log()
-        error[share] = ((0.1 + 0.9 * deep) * (scores - wanted).square()).mean().item()
-        quality = stage_quality(done, samples()(), [str(i) for i in range(6)])
-        np.testing.assert_allclose(quality["correlation"], pearson(wanted, scores)[:, 0].numpy(), atol=1e-4)
-    assert error[0.9] < error[0.0]  # equal if weights were ignored
 
 
 def test_the_last_stage_can_be_fitted_to_fixations_with_or_without_a_network():
@@ -147,8 +111,6 @@ def test_images_of_other_sizes_need_a_network_that_resizes():
         {"pool_size": 0},
         {"target": "both"},
         {"input_maps": "rgb"},
-        {"output": "score"},
-        {"density_weight": 2},
     ],
 )
 def test_impossible_fits_are_refused(wrong):

@@ -42,7 +42,6 @@ def build_fit_options(cfg: DictConfig) -> FitOptions:
         input_size=None if cfg.input_size is None else list(cfg.input_size),
         batch_size=cfg.batch_size,
         resume=None if cfg.resume is None else Path(cfg.resume),
-        start=None if cfg.start is None else Path(cfg.start),
         seed=cfg.seed,
     )
 

@@ -59,7 +59,7 @@ class Distillation:
         self.input_size = input_size or network_input_size(net, first)
         self.layers = self._layers((int(first.shape[-2]), int(first.shape[-1])))
         self.explained: dict[str, list[float]] = {}
-        model = Standalone(options.bank, options.input_maps, self.input_size, output=options.output)
+        model = Standalone(options.bank, options.input_maps, self.input_size)
         self.inputs = FitInputs(net, self.layers, model, options, None if store is None else Store(store, count))
 
     @property
@@ -122,10 +122,9 @@ class Distillation:
                 ..., ::stride, ::stride
             ]
             target = self.inputs.target(layer, pixels, density, start)[..., ::stride, ::stride]
-            weights = self.inputs.weights(layer, pixels, density, start)
             if moments is None:
                 moments = Moments(candidates.shape[1], target.shape[1], candidates.device)
-            moments.add(candidates, target, None if weights is None else weights[..., ::stride, ::stride])
+            moments.add(candidates, target)
             start += len(images)
             progress(len(images))
         assert moments is not None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from explainsal.distillation.network import Output, Standalone
+from explainsal.distillation.network import Standalone
 from explainsal.distillation.options import DistillOptions
 from explainsal.distillation.responses import CENTER_MAPS, center_maps
 from explainsal.distillation.samples import Store
@@ -22,8 +22,6 @@ from explainsal.functional.images import resize
 from explainsal.functional.resize import resize_bilinear
 from explainsal.tracing.capture import as_in_evaluation, watch_layers
 from explainsal.tracing.layers import INPUT, NetworkLayer
-
-_LEAST_DENSITY = 1e-4  # of a log-density's fit, in units of a uniform map; fixations below it are improbable
 
 
 class FitInputs:
@@ -51,22 +49,8 @@ class FitInputs:
 
     def target(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor:
         """Return the target of the layer's stage, ``(B, A, h, w)``, for the images that follow the first `start`."""
-        if layer is not self.layers[-1]:
-            return self._activations(layer, images, start)
-        return as_target(self._saliency(images, density, start), self.options.output)
-
-    def weights(self, layer: NetworkLayer, images: Tensor, density: Tensor | None, start: int) -> Tensor | None:
-        """Return the weight of every pixel of the layer's stage, ``(B, h, w)``, mean 1; None for equal weights."""
-        share = self.options.density_weight
-        if not share:
-            return None
-        relative = resize(self._saliency(images, density, start), self.stage_size(layer))[:, 0]
-        return 1 - share + share * relative / relative.mean((-2, -1), keepdim=True).clamp_min(1e-12)
-
-    def _saliency(self, images: Tensor, density: Tensor | None, start: int) -> Tensor:
-        """Return the map that the last stage reproduces, ``(B, 1, h, w)``: the network's, or the fixations'."""
-        layer = self.layers[-1]
-        if self.net is None or self.options.target == "fixations":
+        fixations = self.net is None or self.options.target == "fixations"
+        if fixations and layer is self.layers[-1]:
             return _relative(density, self.stage_size(layer)).to(self.device)
         return self._activations(layer, images, start)
 
@@ -160,13 +144,6 @@ def _predicted(net: nn.Module, maps: Tensor) -> Tensor:
     maps = finish(maps) if callable(finish) else maps
     density = getattr(net, "output", "map") in ("density", "log_density")
     return maps / maps.mean((-2, -1), keepdim=True) if density else maps
-
-
-def as_target(saliency: Tensor, output: Output) -> Tensor:
-    """Return the target of the last stage: a saliency map, or its logarithm in units of its mean, at least -9.2."""
-    if output == "map":
-        return saliency
-    return (saliency / saliency.mean((-2, -1), keepdim=True).clamp_min(1e-12)).clamp_min(_LEAST_DENSITY).log()
 
 
 def network_input_size(net: nn.Module | None, image: Tensor) -> tuple[int, int]:

@@ -46,28 +46,25 @@ class Moments:
         def zeros(*shape: int) -> Tensor:
             return torch.zeros(*shape, dtype=torch.float64, device=device)
 
-        self.pixels = 0.0  # sum of the weights
+        self.pixels = 0
         self.candidate_sum, self.map_sum, self.map_squares = zeros(candidates), zeros(maps), zeros(maps)
         self.gram, self.cross = zeros(candidates, candidates), zeros(maps, candidates)
         self.lowest = torch.full((maps,), torch.inf, dtype=torch.float64, device=device)
 
-    def add(self, candidates: Tensor, maps: Tensor, weights: Tensor | None = None) -> None:
+    def add(self, candidates: Tensor, maps: Tensor) -> None:
         """Add the pixels of a batch to the sums.
 
         Args:
             candidates: Shape ``(B, N, h, w)``.
             maps: Shape ``(B, A, h, w)``.
-            weights: Shape ``(B, h, w)``: weight of each pixel. None: weight 1.
         """
-        often = [None] * len(maps) if weights is None else weights.flatten(1).double()
-        for c, x, w in zip(candidates.flatten(2).double(), maps.flatten(2).double(), often, strict=True):
-            weighted_c, weighted_x = (c, x) if w is None else (c * w, x * w)
-            self.pixels += c.shape[1] if w is None else float(w.sum())
-            self.candidate_sum += weighted_c.sum(1)
-            self.map_sum += weighted_x.sum(1)
-            self.map_squares += (weighted_x * x).sum(1)
-            self.gram += weighted_c @ c.T
-            self.cross += weighted_x @ c.T
+        for c, x in zip(candidates.flatten(2).double(), maps.flatten(2).double(), strict=True):
+            self.pixels += c.shape[1]
+            self.candidate_sum += c.sum(1)
+            self.map_sum += x.sum(1)
+            self.map_squares += x.square().sum(1)
+            self.gram += c @ c.T
+            self.cross += x @ c.T
             self.lowest = torch.minimum(self.lowest, x.amin(1))
 
     @property

@@ -19,7 +19,6 @@ def _default_bank() -> FilterBank:
 _CHOICES = {
     "target": ("deep", "fixations"),
     "input_maps": ("luminance", "opponent"),
-    "output": ("map", "log_density"),
 }
 
 
@@ -42,10 +41,6 @@ class DistillOptions:
         center: Whether maps of the position are candidates.
         target: Target of the last stage: the network's map (``"deep"``), or ``"fixations"``, the densities divided by
             their sum, in units of a uniform map.
-        output: Output of the last stage: the saliency map (``"map"``), or scores whose softmax over the pixels is the
-            map (``"log_density"``). Scores are fitted to logarithms, so a peaked density needs no peaked sum.
-        density_weight: Additional weight of pixels with a high target density, in all stages. The weights are
-            ``1 - density_weight + density_weight * density`` with a density of mean 1.
         samples_per_side: Maximum number of sampled rows and columns. Larger maps are subsampled, because neighboring
             pixels are redundant.
     """
@@ -60,16 +55,12 @@ class DistillOptions:
     input_maps: Literal["luminance", "opponent"] = "opponent"
     center: bool = True
     target: Literal["deep", "fixations"] = "deep"
-    output: Literal["map", "log_density"] = "map"
-    density_weight: float = 0.0
     samples_per_side: int = 64
 
     def __post_init__(self) -> None:
         for name in ("terms", "pool_size", "largest_map", "samples_per_side"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
-        if not 0 <= self.density_weight <= 1:
-            raise ValueError(f"density_weight must lie between 0 and 1, got {self.density_weight}")
         for name, allowed in _CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be one of {', '.join(map(repr, allowed))}; got {getattr(self, name)!r}")

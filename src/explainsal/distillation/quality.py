@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from explainsal.distillation.fit import Distillation
-from explainsal.distillation.inputs import as_target, layer_outputs
+from explainsal.distillation.inputs import layer_outputs
 from explainsal.distillation.network import Standalone
 from explainsal.distillation.samples import StoredSamples
 from explainsal.distillation.terms import term_table
@@ -47,7 +47,6 @@ def stage_quality(
         image_names = [next(names) for _ in images]
         for number, stage in enumerate(fit.model.stages):
             wanted = resize(outputs[stage.name][:, list(stage.channels)], stage.size)
-            wanted = as_target(wanted, fit.options.output) if stage is fit.model.stages[-1] else wanted
             quality = measure_fit(wanted, maps[stage.name])
             alive = quality.relative_mae.isfinite()
             columns = {

@@ -33,7 +33,7 @@ from explainsal.explanation.nulls import untrained_copy
 from explainsal.functional.images import as_unit_float
 from explainsal.models import SaliencyModel
 from explainsal.workflows.loading import describe
-from explainsal.workflows.refining import load_start, make_lessons, read_lessons, refine_best
+from explainsal.workflows.refining import make_lessons, refine_best
 from explainsal.workflows.runs import RunFolder
 
 FILE = "standalone.safetensors"
@@ -51,7 +51,6 @@ class FitOptions:
         input_size: Height and width of the model's input images; None: those of the network.
         batch_size: Number of images per batch.
         resume: Folder of an interrupted run, which continues after its last finished stage.
-        start: A finished standalone model to refine against this network, without fitting stages.
         seed: The run's seed, recorded in the file.
     """
 
@@ -61,16 +60,7 @@ class FitOptions:
     input_size: Sequence[int] | None = None
     batch_size: int = 4
     resume: Path | None = None
-    start: Path | None = None
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.start is None:
-            return
-        if not self.refinement.epochs:
-            raise UserError("start=FILE needs refine.epochs=N")
-        if self.resume is not None or self.input_size is not None or self.stages != DistillOptions():
-            raise UserError("start=FILE fits no stage: remove resume, input_size and the options of distill")
 
 
 def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions) -> Path:
@@ -108,30 +98,6 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
     run.finish()
     print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file
-
-
-def refine_start(
-    network: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: RunFolder, options: FitOptions
-) -> Path:
-    """Refine a finished standalone model against another network; the arguments are those of `distill`."""
-    assert options.start is not None
-    model, origin = load_start(options.start)
-    train, val = mix_splits(sets, options.images)
-    run.record(describe(network))
-    work = run.folder / "work"
-    try:
-        with _progress() as progress:
-            quick = network.for_prediction()
-            held_out = read_lessons(val, quick, model, work / "val", progress)
-            lessons = read_lessons(train, quick, model, work / "train", progress)
-            refine_best(model, lessons, held_out, options.refinement, work / "refine", progress)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-    note = {
-        "refined": options.refinement.epochs, "images": len(train), "start": origin,
-        "network": network_name(network), "seed": options.seed,
-    }  # fmt: skip
-    return write_model(model, run, note)
 
 
 def write_model(model: Standalone, run: RunFolder, note: dict[str, Any]) -> Path:

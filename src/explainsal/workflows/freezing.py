@@ -50,7 +50,7 @@ def freeze_graph(
     stages = DistillOptions(terms=terms)
     if options != FitOptions(stages, images=options.images, seed=options.seed, batch_size=options.batch_size):
         raise UserError(
-            "a learned graph is written as it is: remove the options refine.*, start, resume and input_size, and those "
+            "a learned graph is written as it is: remove the options refine.*, resume and input_size, and those "
             "of distill except distill.terms"
         )
     if not model.trained or not bool(graph.calibrated):

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from rich.progress import Progress
 from torch import Tensor, nn
 
-from explainsal.data.sample import SaliencyBatch
-from explainsal.datamodules.fit import MixedSamples
-from explainsal.distillation import Distillation, RefineOptions, Standalone, load_standalone, refine
+from explainsal.distillation import Distillation, RefineOptions, Standalone, refine
 from explainsal.distillation.quality import mean_cc
 from explainsal.distillation.refinement import center_level
 from explainsal.distillation.samples import Store, StoredSamples
-from explainsal.errors import UserError
-from explainsal.functional.images import as_unit_float, resize
-from explainsal.models import SaliencyModel
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,39 +31,6 @@ def make_lessons(fit: Distillation, samples: StoredSamples, work: Path) -> Lesso
     """Return the images of a finished fit, with network maps at the fit's single input size."""
     deep = fit.deep_maps(samples.batches(8), Store(work, samples.count))
     return Lessons(samples.shrunk(fit.input_size, work), deep)
-
-
-@torch.no_grad()
-def read_lessons(
-    dataset: MixedSamples, network: SaliencyModel, model: Standalone, work: Path, progress: Progress
-) -> Lessons:
-    """Read the images of a data set, with network maps at each image's own shape."""
-    device = next(network.parameters()).device
-    store, size = Store(work, len(dataset)), model.stages[-1].size
-    samples = StoredSamples(work, len(dataset), model.input_size)
-    task = progress.add_task(f"reading {work.name}", total=len(dataset))
-
-    def batches() -> Iterator[tuple[Tensor, Tensor | None]]:
-        for index in range(len(dataset)):
-            batch = SaliencyBatch.collate([dataset[index]])
-            maps = resize(network(as_unit_float(batch.images).to(device)), size)
-            store.put("deep", index, maps / maps.mean((-2, -1), keepdim=True).clamp_min(1e-12))
-            yield batch.images, None if batch.density is None else batch.density.values
-
-    samples.fill(batches(), lambda count: progress.advance(task, count))
-    return Lessons(samples, store.whole("deep"))
-
-
-def load_start(path: Path) -> tuple[Standalone, dict[str, object]]:
-    """Load the finished model that a refinement starts from, and the metadata of its file.
-
-    Raises:
-        UserError: If its fit was interrupted.
-    """
-    model, note = load_standalone(path)
-    if not note.get("finished", True):
-        raise UserError(f"start={path}: its fit was interrupted; finish it with resume={path.parent}")
-    return model, note
 
 
 def refine_best(
