@@ -1,7 +1,7 @@
 """Measure whether the filters' bandwidth grows with depth: mean bandwidth per layer, network, bank and null model.
 
-    python experiments/bandwidth/run.py cmrnet_osie --bank paper --images 4
-    python experiments/bandwidth/run.py unisal --bank widths --images 3 --layers conv
+    python experiments/bandwidth/run.py cmrnet_eyes --bank widths --images 3
+    python experiments/bandwidth/run.py unisal --weights published --bank widths --images 3 --layers conv
 
 Appends rows to results/layers.csv, one per image and layer, with the mean over the terms of the layer; maps have equal
 weights, and terms are weighted by the size of their coefficients.
@@ -25,7 +25,6 @@ from explainsal.explanation import Explainer
 from explainsal.explanation.nulls import NULLS, null_explainer
 from explainsal.explanation.result import Explanation
 from explainsal.functional.resize import resize_bilinear
-from explainsal.models import SaliencyModel
 from explainsal.reporting.usage import bandwidth_octaves
 from explainsal.workflows.loading import load_model
 
@@ -51,11 +50,9 @@ def osie_images(count: int, root: Path) -> tuple[Tensor, list[str]]:
     return batch.images, list(batch.ids)
 
 
-def network(name: str, size: list[int] | None) -> nn.Module:
+def network(name: str, weights: str | None, size: list[int] | None) -> nn.Module:
     """Return the model, or its bare network if the images are smaller than its input."""
-    torch.manual_seed(0)
-    model = load_model(name, weights="published" if name == "unisal" else None)
-    assert isinstance(model, SaliencyModel)
+    model = load_model(name, weights=weights)
     return model if size is None else model.net
 
 
@@ -82,7 +79,8 @@ def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", help="cmrnet_osie, unisal (published weights), msinet (random weights)")
+    parser.add_argument("network", help="name for load_model, e.g. cmrnet_eyes")
+    parser.add_argument("--weights", help="e.g. published, or the checkpoint of a training")
     parser.add_argument("--preset", default="sparse")
     parser.add_argument("--bank", default="paper_coarse", choices=BANKS)
     parser.add_argument("--images", type=int, default=4, help="evenly spread over OSIE's test split")
@@ -94,7 +92,7 @@ def main() -> None:
     torch.set_num_threads(1)
 
     images, ids = osie_images(args.images, args.root)
-    net = network(args.network, args.size)
+    net = network(args.network, args.weights, args.size)
     if args.size is not None:
         images = resize_bilinear(images.float() / 255, tuple(args.size))
     explainer = Explainer(net, args.preset, bank=BANKS[args.bank], layers=args.layers)

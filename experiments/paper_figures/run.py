@@ -32,9 +32,9 @@ from explainsal.workflows.loading import load_model
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", ROOT.parent / "shared"))
-TITLES = {"cmrnet_osie": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
+TITLES = {"cmrnet_eyes": "CMRNet", "unisal": "UNISAL", "msinet": "MSI-Net"}
 # network -> number of its activation figure, panel of figure 6, and rebuilt layers
-FIGURES = {"unisal": ("fig1_unisal", "fig6b_unisal", "block"), "cmrnet_osie": ("fig5_cmrnet", "fig6a_cmrnet", "leaf")}
+FIGURES = {"unisal": ("fig1_unisal", "fig6b_unisal", "block"), "cmrnet_eyes": ("fig5_cmrnet", "fig6a_cmrnet", "leaf")}
 WEIGHTS = {"unisal": "published"}
 ROWS, MAPS, PAIRS = 8, 5, 3
 
