@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
 
 import numpy as np
 import pandas as pd
@@ -218,8 +219,10 @@ def test_every_decision_is_listed() -> None:
 
 
 def commands_in(page: Path) -> list[str]:
-    """The command lines of a page, in blocks and in running text."""
+    """The command lines of a page, in blocks and in running text, with the values of its shell variables."""
     text = page.read_text()
+    variables = dict(re.findall(r"""^([A-Z]+)=['"]([^'"]*)['"]$""", text, re.MULTILINE))
+    text = Template(text).safe_substitute(variables)
     lines = [
         line for kind, block in FENCE.findall(text) if kind != "text" for line in block.replace("\\\n", "").splitlines()
     ]
@@ -227,7 +230,12 @@ def commands_in(page: Path) -> list[str]:
     return [line for line in (*lines, *inline) if line.startswith("python -m explainsal.")]
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "experiments").glob("**/*.md")),
+    *sorted((ROOT / "benchmarks").glob("**/*.md")),
+]
 
 
 @pytest.mark.parametrize(

@@ -72,15 +72,24 @@ def test_a_key_depends_on_what_is_in_folders_and_files(tmp_path: Path) -> None:
     assert not set(keys().values()) & set(before.values())
 
 
-def test_an_evaluation_measures_the_metrics_of_its_model(tmp_path: Path) -> None:
+def test_an_evaluation_measures_the_metrics_of_its_model_and_of_its_explainable_map(tmp_path: Path) -> None:
     def evaluate() -> None:
-        rows = [("itti", "cc", 0.4), ("itti", "nss", 1.5), ("chance", "cc", 0.0)]
+        sparse = [("explainable/sparse", "cc", 0.35), ("explainable/sparse", "cc_to_deep", 0.9)]
+        rows = [
+            ("deep", "cc", 0.4),
+            ("deep", "nss", 1.5),
+            *sparse,
+            ("explainable/paper", "cc", 0.1),
+            ("chance", "cc", 0.0),
+        ]
         table = pd.DataFrame(rows, columns=["model", "metric", "mean"])
         table.to_csv(tmp_path / "results.csv", index=False)
 
     found = run_job(tmp_path, {"seed": "1"}, "c1", evaluate)
     assert found is not None
     assert (found["cc"], found["nss"]) == (0.4, 1.5)
+    assert found["explainable_cc"] == 0.35  # of the preset whose fidelity is reported
+    assert "explainable_cc_to_deep" not in found
 
 
 def test_only_what_is_missing_runs_again(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

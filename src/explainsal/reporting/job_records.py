@@ -13,6 +13,7 @@ from explainsal.reporting.run_folder import preset_order
 
 JOB = "job.json"
 DONE, FAILED, RUNNING = "done", "failed", "running"
+_EXPLAINABLE = "explainable/"
 
 
 def read_job(folder: Path) -> dict[str, Any] | None:
@@ -26,8 +27,9 @@ def measures(folder: Path) -> dict[str, float] | None:
 
     Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
     images. With null models there are also ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. A training
-    adds its last logged values (``val/cc``, ...), an evaluation the model's mean of every metric. Cost: ``seconds``,
-    and ``cpu_seconds`` of the job's process, including null models, evaluation and report.
+    adds its last logged values (``val/cc``, ...), an evaluation the model's mean of every metric (``cc``, ...) and that of
+    its explainable map by the same preset (``explainable_cc``, ...). Cost: ``seconds``, and ``cpu_seconds`` of the job's
+    process, including null models, evaluation and report.
     """
     job = read_job(folder)
     if job is None or job["status"] != DONE:
@@ -37,12 +39,21 @@ def measures(folder: Path) -> dict[str, float] | None:
 
 
 def _scores(folder: Path) -> dict[str, float]:
-    """Return the means of the evaluated model, which is the first in the results table."""
+    """Return the means of the evaluated model, which is the first in the results table, and of its explainable map."""
     if not (folder / "results.csv").is_file():
         return {}
     results = pd.read_csv(folder / "results.csv")
-    own = results[results["model"] == results["model"].iloc[0]] if len(results) else results
-    return {str(row["metric"]): float(row["mean"]) for row in own.to_dict("records")}
+    models = list(results["model"].unique())
+    explained = sorted((name for name in models if name.startswith(_EXPLAINABLE)), key=_preset_order)
+    found = {}
+    for model, prefix in [*[(name, "") for name in models[:1]], *[(name, "explainable_") for name in explained[-1:]]]:
+        own = results[(results["model"] == model) & ~results["metric"].str.endswith("_to_deep")]
+        found |= {f"{prefix}{row['metric']}": float(row["mean"]) for row in own.to_dict("records")}
+    return found
+
+
+def _preset_order(model: str) -> tuple[int, str]:
+    return preset_order(model.removeprefix(_EXPLAINABLE))
 
 
 def _fidelity(folder: Path) -> dict[str, float]:
