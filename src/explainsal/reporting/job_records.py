@@ -27,7 +27,7 @@ def measures(folder: Path) -> dict[str, float] | None:
 
     Fidelity (``cc_to_deep`` with its bootstrap interval ``_low`` to ``_high``) and ``layer_correlation`` are means over
     images. With null models there are also ``<null>_cc_to_deep``, and ``<null>_gap``, the paired difference. A training
-    adds its last logged values (``val/cc``, ...), an evaluation the model's mean of every metric (``cc``, ...) and those
+    adds its last logged values (``val/cc``, ...), an evaluation the mean of every metric (``cc``, ...) and those
     of its explainable map by the same preset (``explainable_cc``, ...). Cost: ``seconds``, and ``cpu_seconds`` of the
     job's process, including null models, evaluation and report.
     """
