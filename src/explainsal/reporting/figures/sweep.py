@@ -156,7 +156,7 @@ def front_figure(table: pd.DataFrame, objectives: Mapping[str, str]) -> Figure:
         axes.plot(best[x], best[y], "o", color=SERIES[0], markersize=4, label="Pareto front")
         axes.set_xlabel(_short(x, objectives))
         axes.set_ylabel(_short(y, objectives))
-    figure.axes[0].legend(loc="best")
+    figure.legend(*figure.axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2)  # hides no job
     return figure
 
 
