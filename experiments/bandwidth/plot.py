@@ -20,7 +20,7 @@ VARIANTS = {
     "untrained_network": "null: random weights",
 }  # fmt: skip
 NETWORKS = {
-    "cmrnet_eyes": "CMRNet (cmrnet_eyes)", "unisal": "UNISAL (published weights)", "msinet": "MSI-Net (trained here)",
+    "cmrnet_eyes": "CMRNet (packaged)", "unisal": "UNISAL (published weights)", "msinet": "MSI-Net (trained here)",
 }  # fmt: skip
 MEASURES = ("octaves", "sigma_theta", "log2_wavelength", "log2_band", "log2_image_wavelength")
 
