@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from explainsal.data.osie import read_osie
 from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation import Explainer
 from explainsal.explanation.nulls import NULLS, null_explainer
 from explainsal.explanation.result import Explanation
-from explainsal.functional.resize import resize_bilinear
+from explainsal.models import SaliencyModel
 from explainsal.reporting.usage import bandwidth_octaves
-from explainsal.workflows.loading import load_model
+from explainsal.workflows.loading import load_model, require_network
 
 HERE = Path(__file__).resolve().parent
 SHARED = Path(os.environ.get("EXPLAINSAL_SHARED", HERE.parents[2] / "shared"))
@@ -50,10 +50,9 @@ def osie_images(count: int, root: Path) -> tuple[Tensor, list[str]]:
     return batch.images, list(batch.ids)
 
 
-def network(name: str, weights: str | None, size: list[int] | None) -> nn.Module:
-    """Return the model, or its bare network if the images are smaller than its input."""
-    model = load_model(name, weights=weights)
-    return model if size is None else model.net
+def network(name: str, weights: str | None) -> SaliencyModel:
+    """Return a trained network."""
+    return require_network(load_model(name, weights=weights))
 
 
 def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, float]) -> pd.DataFrame:
@@ -79,12 +78,11 @@ def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, floa
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("network", help="name for load_model, e.g. cmrnet_eyes")
-    parser.add_argument("--weights", help="e.g. published, or the checkpoint of a training")
+    parser.add_argument("network", help="name or checkpoint for load_model, e.g. cmrnet_eyes")
+    parser.add_argument("--weights", help="e.g. published")
     parser.add_argument("--preset", default="sparse")
     parser.add_argument("--bank", default="paper_coarse", choices=BANKS)
     parser.add_argument("--images", type=int, default=4, help="evenly spread over OSIE's test split")
-    parser.add_argument("--size", type=int, nargs=2, default=None, help="height and width for the bare network")
     parser.add_argument("--nulls", nargs="*", default=["shuffled_filters", "untrained_network"], choices=NULLS)
     parser.add_argument("--layers", default=None, help="leaf, conv, block or paper; default: the preset's")
     parser.add_argument("--root", type=Path, default=SHARED / "data" / "osie")
@@ -92,9 +90,7 @@ def main() -> None:
     torch.set_num_threads(1)
 
     images, ids = osie_images(args.images, args.root)
-    net = network(args.network, args.weights, args.size)
-    if args.size is not None:
-        images = resize_bilinear(images.float() / 255, tuple(args.size))
+    net = network(args.network, args.weights)
     explainer = Explainer(net, args.preset, bank=BANKS[args.bank], layers=args.layers)
     parts = []
     for variant in ("explanation", *args.nulls):
@@ -106,12 +102,12 @@ def main() -> None:
             strides = {layer.name: height / layer.shape[1] for layer in explanation.layers}
             parts.append(layer_means(explanation, [name], strides).assign(variant=variant))
             print(f"{variant} {name}: {time.process_time() - began:.1f} s CPU", flush=True)
-    table = pd.concat(parts).assign(network=args.network, preset=args.preset, bank=args.bank)
+    table = pd.concat(parts).assign(network=net.name, preset=args.preset, bank=args.bank)
     path = HERE / "results" / "layers.csv"
     path.parent.mkdir(exist_ok=True)
     if path.exists():
         old = pd.read_csv(path)
-        same = (old["network"] == args.network) & (old["preset"] == args.preset) & (old["bank"] == args.bank)
+        same = (old["network"] == net.name) & (old["preset"] == args.preset) & (old["bank"] == args.bank)
         table = pd.concat([old[~same], table])
     table.to_csv(path, index=False, float_format="%.5f")
 
