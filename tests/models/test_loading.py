@@ -89,3 +89,13 @@ def test_a_network_without_weights_says_so_wherever_it_is_named(tmp_path, model)
     torch.save(checkpoint(model), tmp_path / "best.ckpt")
     restored = load_network(tmp_path / "best.ckpt")
     assert (restored.trained, restored.description) == (True, "")
+
+
+def test_a_checkpoint_of_another_input_size_is_loaded_with_a_warning(tmp_path, caplog, model):
+    torch.save(checkpoint(model), tmp_path / "best.ckpt")
+    load_network(tmp_path / "best.ckpt")
+    load_network("cmrnet", tmp_path / "best.ckpt", width=4, input_size=(24, 32))
+    assert not caplog.records
+    load_network("cmrnet", tmp_path / "best.ckpt", width=4, input_size=(96, 128))
+    (record,) = caplog.records
+    assert "best.ckpt was trained with images of 24x32, and this cmrnet takes 96x128" in record.getMessage()

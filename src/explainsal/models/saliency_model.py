@@ -220,6 +220,8 @@ class SaliencyModel(nn.Module):
     def load_weights(self, path: str | Path) -> SaliencyModel:
         """Load a checkpoint of this project or another trainer, or a bare state dict, without executing code from it.
 
+        A warning is logged if a checkpoint of this project was trained with images of another size.
+
         Args:
             path: The file, or ``published`` or ``published:VARIANT``, see `locate_weights`.
 
@@ -231,9 +233,19 @@ class SaliencyModel(nn.Module):
         content = read_weight_file(path)
         load_strictly(self.net, state_dict_in(content, path), path, f"{self.name} with {self.options}")
         record = content.get(RECORD)  # the checkpoint of an untrained, frozen network has a record as well
-        untrained = isinstance(record, Mapping) and record.get("weights") == UNTRAINED
-        self.weights = None if untrained else str(path)
+        record = record if isinstance(record, Mapping) else {}
+        self.weights = None if record.get("weights") == UNTRAINED else str(path)
+        self._warn_of_size(path, record.get("options", {}).get("input_size"))
         return self
+
+    def _warn_of_size(self, path: Path, trained: Sequence[int] | None) -> None:
+        """Warn if a checkpoint's network had another input size, as with ``model=NAME weights=best.ckpt``."""
+        if trained is not None and self.input_size is not None and tuple(trained) != self.input_size:
+            log.warning(
+                "%s was trained with images of %dx%d, and this %s takes %dx%d. checkpoint=%s gives the size of the "
+                "training (in Python load_model(FILE))",
+                *(path.name, *trained, self.name, *self.input_size, path),
+            )
 
     def record(self) -> dict[str, Any]:
         """Return a checkpoint's description of its network, in plain values; `load_model` rebuilds it from these."""

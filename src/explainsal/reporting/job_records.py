@@ -45,7 +45,7 @@ def _scores(folder: Path) -> dict[str, float]:
     results = pd.read_csv(folder / "results.csv")
     models = list(results["model"].unique())
     explained = sorted((name for name in models if name.startswith(_EXPLAINABLE)), key=_preset_order)
-    found = {}
+    found: dict[str, float] = {}
     for model, prefix in [*[(name, "") for name in models[:1]], *[(name, "explainable_") for name in explained[-1:]]]:
         own = results[(results["model"] == model) & ~results["metric"].str.endswith("_to_deep")]
         found |= {f"{prefix}{row['metric']}": float(row["mean"]) for row in own.to_dict("records")}
