@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
@@ -50,6 +51,13 @@ def test_mass_is_the_number_of_fixations():
 def test_points_outside_are_refused(point):
     with pytest.raises(ValueError, match="outside"):
         fixation_density(np.array([point]), (10, 20), 4.0)
+
+
+def test_a_callers_autocast_does_not_round_it():
+    points = np.array([[10.5, 20.0], [3.0, 7.0]])
+    alone = fixation_density(points, (30, 40), 2.0)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert np.array_equal(fixation_density(points, (30, 40), 2.0), alone)
 
 
 def test_sigma_must_be_positive():

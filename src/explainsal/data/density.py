@@ -44,7 +44,8 @@ def fixation_density(points: np.ndarray, size: tuple[int, int], sigma: float) ->
     if not ((points >= 0) & (points < (width, height))).all():  # also false for NaN
         raise ValueError(f"fixations outside the image of {height} x {width} (H x W) pixels")
     columns, rows = torch.from_numpy(np.floor(points).astype(np.int64)).unbind(1)
-    return torch.mm(_kernel(height, sigma)[rows].T, _kernel(width, sigma)[columns]).numpy()
+    with torch.autocast("cpu", enabled=False):  # a caller's bfloat16 would round the density
+        return torch.mm(_kernel(height, sigma)[rows].T, _kernel(width, sigma)[columns]).numpy()
 
 
 @lru_cache(maxsize=16)
