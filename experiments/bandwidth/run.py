@@ -24,7 +24,6 @@ from explainsal.data.sample import SaliencyBatch
 from explainsal.explanation import Explainer
 from explainsal.explanation.nulls import NULLS, null_explainer
 from explainsal.explanation.result import Explanation
-from explainsal.models import SaliencyModel
 from explainsal.reporting.usage import bandwidth_octaves
 from explainsal.workflows.loading import load_model, require_network
 
@@ -48,11 +47,6 @@ def osie_images(count: int, root: Path) -> tuple[Tensor, list[str]]:
     step = len(dataset) // count
     batch = SaliencyBatch.collate([dataset[i] for i in range(0, step * count, step)])
     return batch.images, list(batch.ids)
-
-
-def network(name: str, weights: str | None) -> SaliencyModel:
-    """Return a trained network."""
-    return require_network(load_model(name, weights=weights))
 
 
 def layer_means(explanation: Explanation, ids: list[str], stride: dict[str, float]) -> pd.DataFrame:
@@ -90,7 +84,7 @@ def main() -> None:
     torch.set_num_threads(1)
 
     images, ids = osie_images(args.images, args.root)
-    net = network(args.network, args.weights)
+    net = require_network(load_model(args.network, weights=args.weights))
     explainer = Explainer(net, args.preset, bank=BANKS[args.bank], layers=args.layers)
     parts = []
     for variant in ("explanation", *args.nulls):

@@ -242,8 +242,8 @@ class SaliencyModel(nn.Module):
         """Warn if a checkpoint's network had another input size, as with ``model=NAME weights=best.ckpt``."""
         if trained is not None and self.input_size is not None and tuple(trained) != self.input_size:
             log.warning(
-                "%s was trained with images of %dx%d, and this %s takes %dx%d. checkpoint=%s gives the size of the "
-                "training (in Python load_model(FILE))",
+                "%s was trained with images of %dx%d, and this %s takes %dx%d. To predict at the size of the "
+                "training: checkpoint=%s, or load_model(FILE) in Python",
                 *(path.name, *trained, self.name, *self.input_size, path),
             )
 

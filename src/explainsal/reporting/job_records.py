@@ -9,11 +9,10 @@ import pandas as pd
 
 from explainsal.fetch.writing import read_json
 from explainsal.metrics.bootstrap import mean_interval, paired_difference
-from explainsal.reporting.run_folder import preset_order
+from explainsal.reporting.run_folder import EXPLAINABLE, preset_order
 
 JOB = "job.json"
 DONE, FAILED, RUNNING = "done", "failed", "running"
-_EXPLAINABLE = "explainable/"
 
 
 def read_job(folder: Path) -> dict[str, Any] | None:
@@ -44,16 +43,17 @@ def _scores(folder: Path) -> dict[str, float]:
         return {}
     results = pd.read_csv(folder / "results.csv")
     models = list(results["model"].unique())
-    explained = sorted((name for name in models if name.startswith(_EXPLAINABLE)), key=_preset_order)
-    found: dict[str, float] = {}
-    for model, prefix in [*[(name, "") for name in models[:1]], *[(name, "explainable_") for name in explained[-1:]]]:
-        own = results[(results["model"] == model) & ~results["metric"].str.endswith("_to_deep")]
-        found |= {f"{prefix}{row['metric']}": float(row["mean"]) for row in own.to_dict("records")}
+    presets = [model.removeprefix(EXPLAINABLE) for model in models if model.startswith(EXPLAINABLE)]
+    found = _means(results, models[0]) if models else {}
+    if presets:
+        explainable = _means(results, EXPLAINABLE + max(presets, key=preset_order))
+        found |= {f"explainable_{metric}": mean for metric, mean in explainable.items()}
     return found
 
 
-def _preset_order(model: str) -> tuple[int, str]:
-    return preset_order(model.removeprefix(_EXPLAINABLE))
+def _means(results: pd.DataFrame, model: str) -> dict[str, float]:
+    own = results[(results["model"] == model) & ~results["metric"].str.endswith("_to_deep")]
+    return {str(row["metric"]): float(row["mean"]) for row in own.to_dict("records")}
 
 
 def _fidelity(folder: Path) -> dict[str, float]:

@@ -17,6 +17,7 @@ from explainsal.reporting.manifest import Manifest, parse_manifest
 from explainsal.reporting.paper.table import PaperTable, read_table
 from explainsal.reporting.parse import read_csv, read_json, read_npz, read_parquet, read_text
 
+EXPLAINABLE = "explainable/"  # start of the names of explainable models; the preset follows
 PRESET_ORDER = ("paper", "normalized", "sparse")  # from the literal to the most faithful preset
 EVALUATE = "python -m explainsal.evaluate checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"
 EXPLAIN = "python -m explainsal.explain checkpoint=outputs/<date>/<time>/checkpoints/best.ckpt"

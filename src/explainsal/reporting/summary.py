@@ -13,10 +13,10 @@ from explainsal.models.saliency_model import DEEP, UNTRAINED
 from explainsal.reporting.paper.table import PaperTable, find_cell
 from explainsal.reporting.results.table import Cell, ResultsTable
 from explainsal.reporting.results.titles import model_title, number
-from explainsal.reporting.run_folder import Run
+from explainsal.reporting.run_folder import EXPLAINABLE, Run
 
 HEADLINE = "cc"
-_REFERENCES = ("center_", "chance", "gold_standard", "explainable/")  # rows other than the evaluated model
+_REFERENCES = ("center_", "chance", "gold_standard", EXPLAINABLE)  # rows other than the evaluated model
 DATA_TITLES = {
     "osie": "OSIE",
     "salicon": "SALICON",
@@ -87,7 +87,7 @@ def table_headlines(table: PaperTable) -> list[Headline]:
 
 def best_explainable(table: ResultsTable) -> str:
     """Return the explainable model closest to the deep map, or else closest to the ground truth."""
-    models = [model for model in table.models if model.startswith("explainable/")]
+    models = [model for model in table.models if model.startswith(EXPLAINABLE)]
 
     def likeness(model: str) -> tuple[float, float]:
         cells = (table.cells.get((model, f"{HEADLINE}_to_deep")), table.cells.get((model, HEADLINE)))

@@ -89,21 +89,18 @@ def distill(model: SaliencyModel, sets: Mapping[str, SaliencyDataModule], run: R
                 lessons = make_lessons(fit, samples, work / "refine_train")
                 refine_best(fit.model, lessons, held_out, options.refinement, work / "refine", progress)
         note = {**_note(fit, options.seed), "finished": True, "refined": options.refinement.epochs}
-        file = save_standalone(fit.model, run.folder / FILE, note)
+        save_standalone(fit.model, run.folder / FILE, note)
         report_quality(fit, val, run.folder)
     finally:
         shutil.rmtree(work, ignore_errors=True)
     if options.resume is not None:  # left by a killed run
         shutil.rmtree(options.resume / "work", ignore_errors=True)
-    run.finish()
-    print(f"model: {file} ({fit.model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
-    return file
+    return end_run(fit.model, run)
 
 
-def write_model(model: Standalone, run: RunFolder, note: dict[str, Any]) -> Path:
-    """Write a finished model and its tables, and end the run; return the file."""
-    file = save_standalone(model, run.folder / FILE, {"finished": True, **note})
-    write_tables(model, None, run.folder / "explanation" / "standalone")
+def end_run(model: Standalone, run: RunFolder) -> Path:
+    """End the run of a model that is in its file, and say how to use it; return the file."""
+    file = run.folder / FILE
     run.finish()
     print(f"model: {file} ({model.coefficients:,} coefficients)\n  use it: model=standalone weights={file}")
     return file

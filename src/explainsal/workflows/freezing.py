@@ -7,12 +7,14 @@ from pathlib import Path
 from typing import cast
 
 from explainsal.datamodules.base import SaliencyDataModule
+from explainsal.distillation.file import save_standalone
 from explainsal.distillation.freezing import freeze
 from explainsal.distillation.graph import LearnedGraph
 from explainsal.distillation.options import DistillOptions
+from explainsal.distillation.quality import write_tables
 from explainsal.errors import UserError
 from explainsal.models import SaliencyModel
-from explainsal.workflows.distilling import FitOptions, mix_splits, network_name, single_batches, write_model
+from explainsal.workflows.distilling import FILE, FitOptions, end_run, mix_splits, network_name, single_batches
 from explainsal.workflows.loading import describe
 from explainsal.workflows.runs import RunFolder
 
@@ -64,4 +66,6 @@ def freeze_graph(
     run.record(describe(model))
     frozen = freeze(graph.cpu(), (model.preprocess(batch) for batch, _ in single_batches(images)))
     note = {"images": len(images), "network": network_name(model), "seed": options.seed}
-    return write_model(frozen, run, note)
+    save_standalone(frozen, run.folder / FILE, {"finished": True, **note})
+    write_tables(frozen, None, run.folder / "explanation" / "standalone")
+    return end_run(frozen, run)
